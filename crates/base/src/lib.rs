@@ -1,0 +1,14 @@
+//! Words that every floor shares: names, time, units, limits and the event envelope.
+//!
+//! Pure: no I/O, no clock, no async. A type moves down to here when its third user appears.
+
+mod clock;
+mod envelope;
+pub mod limit;
+mod name;
+mod units;
+
+pub use clock::{Clock, Timestamp};
+pub use envelope::{Envelope, EnvelopeError};
+pub use name::{ConsumerId, Name, NameError};
+pub use units::{Bytes, Rate, Ratio, UnitError, format_duration, parse_duration};

@@ -1,0 +1,32 @@
+//! Every limit of the system, in one place: at a limit the system pushes back, and drops nothing.
+
+/// Longest name of a system, event, service or dependency, in bytes.
+pub const NAME_BYTES_MAX: usize = 200;
+/// Largest event payload, in bytes.
+pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
+/// Largest value of one event attribute, in bytes.
+pub const ATTRIBUTE_BYTES_MAX: usize = 8 << 10;
+/// Most extension attributes of one event.
+pub const EXTENSIONS_MAX: usize = 64;
+/// Largest HTTP request body, in bytes: a full batch fits.
+pub const REQUEST_BODY_BYTES_MAX: usize = 8 << 20;
+/// Most events of one published batch.
+pub const BATCH_EVENTS_MAX: usize = 1_000;
+/// Longest partition key, in bytes.
+pub const KEY_BYTES_MAX: usize = 1 << 10;
+/// Largest design file, in bytes.
+pub const DESIGN_FILE_BYTES_MAX: usize = 16 << 20;
+/// Deepest nesting of a design file.
+pub const DESIGN_DEPTH_MAX: usize = 64;
+/// Largest trace file, in bytes.
+pub const TRACE_FILE_BYTES_MAX: usize = 1 << 30;
+/// Most deliveries of one consumer held in memory; the rest wait in the channel.
+pub const WINDOW_DELIVERIES_MAX: usize = 4_096;
+/// Most deliveries of one consumer that may run at the same time.
+pub const CONCURRENCY_MAX: u32 = 1_024;
+/// Most dead letters of one consumer; at the limit the consumer halts.
+pub const DEAD_LETTERS_MAX: usize = 10_000;
+/// Most attempts kept in the history of one delivery; the first and the latest stay.
+pub const ATTEMPT_HISTORY_MAX: usize = 16;
+/// Longest error text kept with an attempt, in bytes.
+pub const ERROR_TEXT_BYTES_MAX: usize = 1 << 10;

@@ -1,0 +1,1 @@
+//! The embedded log behind the broker contract.

@@ -1,0 +1,199 @@
+//! The one trait between the runtime and whatever keeps its records.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use thiserror::Error;
+use tidegate_base::{Name, Timestamp};
+use tokio::sync::watch;
+
+/// A record to be appended to a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Append {
+    /// The channel; created by its first record.
+    pub channel: Name,
+    /// The partition key.
+    pub key: Option<String>,
+    /// When it was accepted.
+    pub time: Timestamp,
+    /// Attributes, in order.
+    pub headers: Vec<(String, String)>,
+    /// The payload.
+    pub payload: Bytes,
+}
+
+/// A record as it stands in its channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its place in the channel, from 0, without gaps.
+    pub sequence: u64,
+    /// The partition key.
+    pub key: Option<String>,
+    /// When it was accepted.
+    pub time: Timestamp,
+    /// Attributes, in order.
+    pub headers: Vec<(String, String)>,
+    /// The payload.
+    pub payload: Bytes,
+}
+
+/// What a batch does to the state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StateChange {
+    /// Adds records after those that are there.
+    Append(Vec<Bytes>),
+    /// Takes the place of everything before: a checkpoint.
+    Replace(Vec<Bytes>),
+}
+
+/// What is written together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// Records for channels, in order.
+    pub appends: Vec<Append>,
+    /// The change of the state.
+    pub state: StateChange,
+}
+
+/// When a commit counts as done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Survives a power failure.
+    Durable,
+    /// Handed to the operating system: survives a crash of this process, not of the machine.
+    Written,
+}
+
+/// What a broker does by itself. The conformance suite holds it to every one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Promises {
+    /// What it is called in messages.
+    pub name: &'static str,
+    /// What an acknowledged durable commit survives.
+    pub survives: Survives,
+    /// Whether a batch over several channels and the state is seen whole or not at all.
+    pub atomic_batch: AtomicBatch,
+}
+
+/// What an acknowledged durable commit survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Survives {
+    /// Nothing: it lives in memory.
+    Nothing,
+    /// The end of the process and of the machine's power.
+    PowerLoss,
+}
+
+/// What a batch over several channels and the state is after a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtomicBatch {
+    /// All of it or nothing.
+    Whole,
+    /// Any prefix of it.
+    Prefix,
+}
+
+/// The most that one read returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadLimit {
+    /// Most records; at least 1.
+    pub records: usize,
+    /// Most payload bytes; the first record is returned whatever its size.
+    pub bytes: usize,
+}
+
+/// Why a commit is not done.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CommitError {
+    /// A limit is reached; nothing was written. Try again after the given time.
+    #[error("{reason}; nothing was written, try again in {}", tidegate_base::format_duration(*.retry_after))]
+    Full {
+        /// Which limit.
+        reason: String,
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The batch breaks a limit of the format; nothing was written.
+    #[error("{reason}; nothing was written")]
+    Invalid {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The writer has stopped for good; reads go on. Whether this batch was kept is not known.
+    #[error("the writer has stopped: {reason}")]
+    Stopped {
+        /// What stopped it.
+        reason: String,
+    },
+}
+
+/// Why a read returns nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ReadError {
+    /// A record is damaged.
+    #[error("channel `{channel}` is damaged at sequence {sequence}: {reason}")]
+    Damaged {
+        /// The channel.
+        channel: Name,
+        /// The record.
+        sequence: u64,
+        /// What is wrong, with the place in the store.
+        reason: String,
+    },
+    /// The store cannot be read.
+    #[error("channel `{channel}` cannot be read: {reason}")]
+    Unreadable {
+        /// The channel.
+        channel: Name,
+        /// The cause.
+        reason: String,
+    },
+}
+
+/// Channels of records and one state.
+///
+/// Commits take effect in the order of the *calls*: `commit` takes its place in the queue before it
+/// returns, and its future only waits. Dropping the future does not undo the commit. A record is
+/// visible to `read` and counted by `tail` only once its commit is done in its class; a reader never
+/// sees a record that a crash could take back.
+pub trait Broker: Send + Sync + fmt::Debug {
+    /// What it does by itself.
+    fn promises(&self) -> Promises;
+
+    /// Writes a batch. Returns the sequence of each of its appends, in order, once the batch is done
+    /// in the class asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError`]: at a limit, for an invalid batch, or after the writer has stopped.
+    fn commit(
+        &self,
+        batch: Batch,
+        durability: Durability,
+    ) -> BoxFuture<'static, Result<Vec<u64>, CommitError>>;
+
+    /// The records of `channel` from `from` on, in order, as many as the limit allows; none at the
+    /// tail or for a channel that does not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] when the first record asked for cannot be read.
+    fn read(
+        &self,
+        channel: &Name,
+        from: u64,
+        limit: ReadLimit,
+    ) -> BoxFuture<'static, Result<Vec<Record>, ReadError>>;
+
+    /// One past the last visible sequence of `channel`, now and whenever it grows.
+    fn tail(&self, channel: &Name) -> watch::Receiver<u64>;
+
+    /// The state: the records of the last `Replace` and of every `Append` since, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] when it cannot be read.
+    fn state(&self) -> BoxFuture<'static, Result<Vec<Bytes>, ReadError>>;
+}

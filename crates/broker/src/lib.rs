@@ -1,0 +1,12 @@
+//! The contract that every broker keeps: traits, declared promises, a memory broker, a conformance suite.
+//!
+//! A broker holds *channels* of records and one *state*: the delivery records of the runtime. A
+//! [`Batch`] may touch both; whether it is atomic is a declared promise. Sequences are dense in a
+//! channel and start at 0.
+
+mod contract;
+
+pub use contract::{
+    Append, Batch, Broker, CommitError, Durability, Promises, ReadError, ReadLimit, Record,
+    StateChange, Survives, AtomicBatch,
+};

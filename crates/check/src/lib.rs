@@ -1,0 +1,1 @@
+//! Rules over a design: every finding with its place, its reason and the next step.

@@ -1,0 +1,1 @@
+//! Delivery decisions: a pure state machine of lanes, retries, breakers and dead letters.

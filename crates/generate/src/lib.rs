@@ -1,0 +1,1 @@
+//! Artefacts written from a design: AsyncAPI documents and Mermaid diagrams.

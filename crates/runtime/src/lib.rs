@@ -1,0 +1,3 @@
+//! Deliveries driven by I/O: publish, push, pull, retry, hold, dead-letter, drain.
+
+pub mod view;

@@ -1,0 +1,291 @@
+//! What the running system looks like: the snapshot behind the console, `/v1/state` and the metrics.
+//!
+//! The JSON of these types is a stable interface: fields may be added, never renamed or removed
+//! within `tidegate/state/v1`. Rates are over the last ten seconds. Seconds and milliseconds are floats.
+
+use serde::Serialize;
+use tidegate_base::{ConsumerId, Name, Timestamp};
+
+/// The whole system at one moment.
+#[derive(Clone, Debug, Serialize)]
+pub struct SystemView {
+    /// Always `tidegate/state/v1`.
+    pub schema: &'static str,
+    /// The design's name.
+    pub system: Name,
+    /// When this was taken, milliseconds since the Unix epoch.
+    pub time_ms: u64,
+    /// How long the runtime has been up.
+    pub uptime_seconds: f64,
+    /// What the broker is called.
+    pub broker: &'static str,
+    /// Whether it takes events.
+    pub mode: Mode,
+    /// Sums over all consumers and events.
+    pub totals: TotalsView,
+    /// What needs attention, worst first; each a sentence with cause and next step.
+    pub attention: Vec<Attention>,
+    /// Services, in the order of the design.
+    pub services: Vec<ServiceView>,
+    /// Events, in the order of the design.
+    pub events: Vec<EventView>,
+    /// Consumers, in the order of the design.
+    pub consumers: Vec<ConsumerView>,
+    /// Dependencies with their breakers, in the order of the design.
+    pub dependencies: Vec<DependencyView>,
+}
+
+/// Whether the system takes events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// It does.
+    Running,
+    /// It finishes what runs and takes nothing new.
+    Draining,
+    /// The writer has stopped; reads go on.
+    Stopped,
+}
+
+/// Sums over all consumers and events.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct TotalsView {
+    /// Events accepted a second.
+    pub in_per_second: f64,
+    /// Deliveries finished a second.
+    pub out_per_second: f64,
+    /// Retries a second.
+    pub retries_per_second: f64,
+    /// Deliveries not finished.
+    pub backlog: u64,
+    /// Deliveries running now.
+    pub in_flight: u64,
+    /// Dead letters waiting for a decision.
+    pub dead_letters: u64,
+}
+
+/// One thing that needs attention.
+#[derive(Clone, Debug, Serialize)]
+pub struct Attention {
+    /// `error` or `warning`.
+    pub severity: &'static str,
+    /// What, why and what to do.
+    pub sentence: String,
+    /// What kind of thing `name` names: `consumer`, `dependency`, `dead-letters`, `system`.
+    pub kind: &'static str,
+    /// The consumer or dependency.
+    pub name: String,
+    /// Since when, milliseconds since the Unix epoch.
+    pub since_ms: u64,
+}
+
+/// A service and its edges.
+#[derive(Clone, Debug, Serialize)]
+pub struct ServiceView {
+    /// Its name.
+    pub name: Name,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// The events that it publishes.
+    pub publishes: Vec<Name>,
+    /// The events that it consumes.
+    pub consumes: Vec<Name>,
+}
+
+/// An event and its channel.
+#[derive(Clone, Debug, Serialize)]
+pub struct EventView {
+    /// Its name.
+    pub name: Name,
+    /// One sentence.
+    pub summary: Option<String>,
+    /// Events accepted since the channel exists.
+    pub accepted_total: u64,
+    /// Events refused by their schema since start.
+    pub invalid_total: u64,
+    /// Events accepted a second.
+    pub in_per_second: f64,
+}
+
+/// A consumer.
+#[derive(Clone, Debug, Serialize)]
+pub struct ConsumerView {
+    /// `service/event`.
+    pub id: ConsumerId,
+    /// The service.
+    pub service: Name,
+    /// The event.
+    pub event: Name,
+    /// How it does, in a word.
+    pub state: ConsumerState,
+    /// Since when, milliseconds since the Unix epoch.
+    pub state_since_ms: u64,
+    /// Why, in a sentence: the limiting factor.
+    pub reason: String,
+    /// `push` or `pull`.
+    pub mode: &'static str,
+    /// Age of the oldest delivery that is not finished; 0 when there is none.
+    pub lag_seconds: f64,
+    /// How far behind is still fine.
+    pub objective_seconds: f64,
+    /// Deliveries not finished.
+    pub backlog: u64,
+    /// Time until the backlog is gone at the present rates; `null`: never at this rate.
+    pub drain_seconds: Option<f64>,
+    /// Deliveries running now.
+    pub in_flight: u64,
+    /// Most that may run at the same time.
+    pub concurrency: u64,
+    /// Deliveries that wait for a retry.
+    pub waiting_retry: u64,
+    /// Deliveries that could run but are held, by a breaker or a key before them.
+    pub held: u64,
+    /// What holds them: `breaker payments-api`, `key`, `paused`; `null` when nothing does.
+    pub held_by: Option<String>,
+    /// Events that arrive a second.
+    pub in_per_second: f64,
+    /// Deliveries finished a second.
+    pub out_per_second: f64,
+    /// Retries a second.
+    pub retries_per_second: f64,
+    /// Failed attempts a second.
+    pub failures_per_second: f64,
+    /// Handler time, median of the last minute; `null` when nothing ran.
+    pub handler_p50_ms: Option<f64>,
+    /// Handler time, 99th percentile of the last minute.
+    pub handler_p99_ms: Option<f64>,
+    /// Acceptance to done, 99th percentile of the last minute.
+    pub transit_p99_ms: Option<f64>,
+    /// Deliveries that succeeded since start.
+    pub succeeded_total: u64,
+    /// Attempts that failed since start.
+    pub failed_total: u64,
+    /// Retries since start.
+    pub retries_total: u64,
+    /// Deliveries that became dead letters since start.
+    pub dead_lettered_total: u64,
+    /// Dead letters that wait for a decision.
+    pub dead_letters: u64,
+    /// The dependencies that it needs.
+    pub needs: Vec<Name>,
+}
+
+/// How a consumer does, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConsumerState {
+    /// Within its objective.
+    Ok,
+    /// Nothing to do.
+    Idle,
+    /// Beyond its objective, and the backlog shrinks.
+    CatchingUp,
+    /// Beyond its objective, and the backlog does not shrink.
+    FallingBehind,
+    /// Held by an open breaker.
+    Held,
+    /// Stopped by a fault of its endpoint or of its dead-letter limit.
+    Halted,
+    /// There is a backlog, nothing runs and nothing holds it: for pull, nobody pulls.
+    Stalled,
+}
+
+/// A dependency and its breaker.
+#[derive(Clone, Debug, Serialize)]
+pub struct DependencyView {
+    /// Its name.
+    pub name: Name,
+    /// `closed`, `open` or `half-open`.
+    pub state: &'static str,
+    /// Since when, milliseconds since the Unix epoch.
+    pub since_ms: u64,
+    /// When it probes, milliseconds since the Unix epoch; `null` unless open.
+    pub probes_at_ms: Option<u64>,
+    /// Calls in the window.
+    pub calls: u64,
+    /// The share of them that failed.
+    pub failure_rate: f64,
+    /// The share at which it opens.
+    pub threshold: f64,
+    /// How often it has opened since start.
+    pub opened_total: u64,
+    /// The consumers that need it.
+    pub consumers: Vec<ConsumerId>,
+}
+
+/// A dead letter in a list.
+#[derive(Clone, Debug, Serialize)]
+pub struct DeadLetterView {
+    /// `service/event/sequence`.
+    pub id: String,
+    /// The consumer that could not handle it.
+    pub consumer: ConsumerId,
+    /// The event's `id`.
+    pub event_id: String,
+    /// The event's `source`.
+    pub source: String,
+    /// Its partition key.
+    pub key: Option<String>,
+    /// Why: `permanent`, `exhausted`, `expired`, `crash`.
+    pub reason: &'static str,
+    /// The last error.
+    pub error: String,
+    /// Dead letters with the same cause share it.
+    pub group: String,
+    /// Attempts made.
+    pub attempts: u32,
+    /// How often it was redriven.
+    pub redrives: u32,
+    /// Later deliveries of the same key that wait behind it.
+    pub followers: u64,
+    /// When it was accepted, milliseconds since the Unix epoch.
+    pub accepted_ms: u64,
+    /// When it became a dead letter, milliseconds since the Unix epoch.
+    pub dead_ms: u64,
+}
+
+/// Dead letters with one cause.
+#[derive(Clone, Debug, Serialize)]
+pub struct DeadLetterGroup {
+    /// What they share.
+    pub group: String,
+    /// The consumer.
+    pub consumer: ConsumerId,
+    /// Why.
+    pub reason: &'static str,
+    /// The error, with the parts that vary taken out.
+    pub error: String,
+    /// How many.
+    pub count: u64,
+    /// The first, milliseconds since the Unix epoch.
+    pub first_ms: u64,
+    /// The last, milliseconds since the Unix epoch.
+    pub last_ms: u64,
+}
+
+/// One attempt of a delivery.
+#[derive(Clone, Debug, Serialize)]
+pub struct AttemptView {
+    /// From 1.
+    pub attempt: u32,
+    /// When it started, milliseconds since the Unix epoch.
+    pub started_ms: u64,
+    /// How long it took; `null` when it never ended.
+    pub duration_ms: Option<f64>,
+    /// `done`, `retryable`, `unavailable`, `timeout`, `overload`, `permanent`, `endpoint-fault`, `crash`.
+    pub outcome: &'static str,
+    /// What the handler said.
+    pub error: Option<String>,
+}
+
+/// A dead letter in full.
+#[derive(Clone, Debug, Serialize)]
+pub struct DeadLetterDetail {
+    /// What the list shows.
+    #[serde(flatten)]
+    pub letter: DeadLetterView,
+    /// The event, in the CloudEvents JSON format.
+    pub event: serde_json::Value,
+    /// Its attempts, oldest first; the middle of a long history is left out.
+    pub history: Vec<AttemptView>,
+}

@@ -1,0 +1,1 @@
+//! HTTP: ingest, push, pull, state, metrics, and the console's assets.

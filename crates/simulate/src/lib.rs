@@ -1,0 +1,1 @@
+//! A design simulated before it exists: backlog and latency for each consumer.

@@ -1,0 +1,3 @@
+//! The project automation: floors, tidy, ci.
+
+fn main() {}
