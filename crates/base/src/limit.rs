@@ -30,3 +30,23 @@ pub const DEAD_LETTERS_MAX: usize = 10_000;
 pub const ATTEMPT_HISTORY_MAX: usize = 16;
 /// Longest error text kept with an attempt, in bytes.
 pub const ERROR_TEXT_BYTES_MAX: usize = 1 << 10;
+/// Largest text of one schema, in bytes.
+pub const SCHEMA_BYTES_MAX: usize = 1 << 20;
+/// Most subschemas that one value may be held against, references followed: bounds validation.
+pub const SCHEMA_FANOUT_MAX: usize = 10_000;
+/// Most violations reported for one payload.
+pub const VIOLATIONS_MAX: usize = 16;
+/// Most channels of one broker.
+pub const CHANNELS_MAX: usize = 60_000;
+/// Largest batch that is written together, in bytes as written: a full published batch fits.
+pub const BATCH_BYTES_MAX: usize = 16 << 20;
+/// Most records of one batch.
+pub const BATCH_RECORDS_MAX: usize = 60_000;
+/// Most bytes of batches that wait for the log's writer.
+pub const LOG_QUEUE_BYTES_MAX: usize = 64 << 20;
+/// Most bytes that a memory broker holds.
+pub const MEMORY_BROKER_BYTES_MAX: usize = 1 << 30;
+/// Most headers of one record: every attribute of an event and the runtime's own.
+pub const RECORD_HEADERS_MAX: usize = 256;
+/// Longest attribute value that is kept of a span, in bytes.
+pub const SPAN_ATTRIBUTE_BYTES_MAX: usize = 512;

@@ -154,10 +154,12 @@ pub enum ReadError {
 
 /// Channels of records and one state.
 ///
-/// Commits take effect in the order of the *calls*: `commit` takes its place in the queue before it
-/// returns, and its future only waits. Dropping the future does not undo the commit. A record is
-/// visible to `read` and counted by `tail` only once its commit is done in its class; a reader never
-/// sees a record that a crash could take back.
+/// Commits take effect, and become done, in the order of the *calls*: `commit` takes its place in
+/// the queue before it returns, and its future only waits. Dropping the future does not undo the
+/// commit. A record is visible to `read` and counted by `tail` only once its commit is done in its
+/// class: a reader never sees a record that the crash which its class survives could take back. Once
+/// the future has returned, `read`, `tail` and `state` show the batch. A batch that is refused with
+/// [`CommitError::Full`] or [`CommitError::Invalid`] leaves no trace.
 pub trait Broker: Send + Sync + fmt::Debug {
     /// What it does by itself.
     fn promises(&self) -> Promises;

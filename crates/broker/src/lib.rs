@@ -4,9 +4,14 @@
 //! [`Batch`] may touch both; whether it is atomic is a declared promise. Sequences are dense in a
 //! channel and start at 0.
 
+mod batch;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod contract;
+mod memory;
 
 pub use contract::{
-    Append, Batch, Broker, CommitError, Durability, Promises, ReadError, ReadLimit, Record,
-    StateChange, Survives, AtomicBatch,
+    Append, AtomicBatch, Batch, Broker, CommitError, Durability, Promises, ReadError, ReadLimit,
+    Record, StateChange, Survives,
 };
+pub use memory::MemoryBroker;

@@ -1,0 +1,204 @@
+//! A broker in memory: for tests, for trying a design out, and as the model that others are held to.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt, ready};
+use tidegate_base::Name;
+use tidegate_base::limit::{CHANNELS_MAX, MEMORY_BROKER_BYTES_MAX};
+use tokio::sync::watch;
+
+use crate::{
+    Append, AtomicBatch, Batch, Broker, CommitError, Durability, Promises, ReadError, ReadLimit,
+    Record, StateChange, Survives,
+};
+
+/// Keeps everything in memory, up to a number of bytes. Cheap to clone; clones share the records.
+///
+/// Every commit is done when the call returns, so that order and visibility hold trivially.
+#[derive(Clone, Debug)]
+pub struct MemoryBroker {
+    bytes_max: usize,
+    held: Arc<Mutex<Held>>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    channels: HashMap<Name, Channel>,
+    state: Vec<Bytes>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Channel {
+    records: Vec<Record>,
+    tail: watch::Sender<u64>,
+}
+
+impl Default for MemoryBroker {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemoryBroker {
+    /// An empty broker that holds at most [`MEMORY_BROKER_BYTES_MAX`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_bytes_max(MEMORY_BROKER_BYTES_MAX)
+    }
+
+    /// An empty broker that holds at most `bytes_max` bytes, counted as [`Append::bytes`].
+    #[must_use]
+    pub fn with_bytes_max(bytes_max: usize) -> Self {
+        Self {
+            bytes_max,
+            held: Arc::default(),
+        }
+    }
+
+    /// Every change is made whole under the lock, so a panic elsewhere leaves nothing half done.
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Broker for MemoryBroker {
+    fn promises(&self) -> Promises {
+        Promises {
+            name: "memory",
+            survives: Survives::Nothing,
+            atomic_batch: AtomicBatch::Whole,
+        }
+    }
+
+    fn commit(
+        &self,
+        batch: Batch,
+        _durability: Durability,
+    ) -> BoxFuture<'static, Result<Vec<u64>, CommitError>> {
+        ready(self.held().commit(batch, self.bytes_max)).boxed()
+    }
+
+    fn read(
+        &self,
+        channel: &Name,
+        from: u64,
+        limit: ReadLimit,
+    ) -> BoxFuture<'static, Result<Vec<Record>, ReadError>> {
+        ready(Ok(self.held().read(channel, from, limit))).boxed()
+    }
+
+    fn tail(&self, channel: &Name) -> watch::Receiver<u64> {
+        let mut held = self.held();
+        if !held.channels.contains_key(channel) && held.channels.len() >= CHANNELS_MAX {
+            // No commit can create this channel any more: its tail stays 0.
+            return watch::channel(0).1;
+        }
+        held.channel(channel).tail.subscribe()
+    }
+
+    fn state(&self) -> BoxFuture<'static, Result<Vec<Bytes>, ReadError>> {
+        ready(Ok(self.held().state.clone())).boxed()
+    }
+}
+
+impl Held {
+    fn channel(&mut self, name: &Name) -> &mut Channel {
+        self.channels
+            .entry(name.clone())
+            .or_insert_with(|| Channel {
+                records: Vec::new(),
+                tail: watch::channel(0).0,
+            })
+    }
+
+    fn commit(&mut self, batch: Batch, bytes_max: usize) -> Result<Vec<u64>, CommitError> {
+        let added = self.admit(&batch, bytes_max)?;
+        self.bytes = self.bytes.saturating_add(added);
+        self.change_state(batch.state);
+        let mut sequences = Vec::with_capacity(batch.appends.len());
+        let mut grown = Vec::new();
+        for append in batch.appends {
+            grown.push(append.channel.clone());
+            sequences.push(self.append(append));
+        }
+        // Only now, so that no reader is woken before the batch is whole.
+        for name in grown {
+            let channel = self.channel(&name);
+            let tail = length(&channel.records);
+            channel
+                .tail
+                .send_if_modified(|seen| std::mem::replace(seen, tail) != tail);
+        }
+        Ok(sequences)
+    }
+
+    /// The bytes that the batch adds.
+    fn admit(&self, batch: &Batch, bytes_max: usize) -> Result<usize, CommitError> {
+        batch.validate()?;
+        let added = batch.bytes();
+        let dropped = match &batch.state {
+            StateChange::Append(_) => 0,
+            StateChange::Replace(_) => self.state.iter().map(Bytes::len).sum(),
+        };
+        if self.bytes.saturating_sub(dropped).saturating_add(added) > bytes_max {
+            let reason = format!("memory holds {} of at most {bytes_max} bytes", self.bytes);
+            return Err(CommitError::Full {
+                reason,
+                retry_after: Duration::from_secs(1),
+            });
+        }
+        let mut created: Vec<&Name> = batch.appends.iter().map(|append| &append.channel).collect();
+        created.retain(|name| !self.channels.contains_key(*name));
+        created.sort_unstable();
+        created.dedup();
+        if self.channels.len() + created.len() > CHANNELS_MAX {
+            let reason = format!(
+                "there are {} of at most {CHANNELS_MAX} channels",
+                self.channels.len()
+            );
+            return Err(CommitError::Invalid { reason });
+        }
+        Ok(added)
+    }
+
+    fn change_state(&mut self, change: StateChange) {
+        match change {
+            StateChange::Append(records) => self.state.extend(records),
+            StateChange::Replace(records) => {
+                let dropped = self.state.iter().map(Bytes::len).sum();
+                self.bytes = self.bytes.saturating_sub(dropped);
+                self.state = records;
+            }
+        }
+    }
+
+    fn append(&mut self, append: Append) -> u64 {
+        let records = &mut self.channel(&append.channel).records;
+        let sequence = length(records);
+        records.push(append.into_record(sequence));
+        sequence
+    }
+
+    fn read(&self, channel: &Name, from: u64, limit: ReadLimit) -> Vec<Record> {
+        let Some(channel) = self.channels.get(channel) else {
+            return Vec::new();
+        };
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        let records = channel.records.get(from..).unwrap_or_default();
+        let mut bytes = 0_usize;
+        let within = records.iter().take(limit.records).take_while(|record| {
+            let first = bytes == 0;
+            bytes = bytes.saturating_add(record.payload.len().max(1));
+            first || bytes <= limit.bytes
+        });
+        within.cloned().collect()
+    }
+}
+
+fn length(records: &[Record]) -> u64 {
+    u64::try_from(records.len()).unwrap_or(u64::MAX)
+}
