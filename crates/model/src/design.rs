@@ -223,20 +223,22 @@ pub enum Transaction {
 }
 
 /// Which deliveries of a consumer may not overtake each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
     /// None keeps its order.
     None,
     /// Those with the same key. The default where the event has a key.
+    #[default]
     Key,
     /// All.
     Total,
 }
 
 /// What is promised about repetition and loss.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Guarantee {
     /// Never lost once accepted; may run more than once. The default.
+    #[default]
     AtLeastOnce,
     /// A run recorded as done is never repeated; a crash during a run can repeat it.
     Deduplicated,
@@ -270,24 +272,26 @@ pub struct Retry {
 }
 
 /// How the delay between attempts grows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Backoff {
     /// Always `initial`.
     Constant,
     /// `initial` times the number of failed attempts.
     Linear,
     /// Doubles after each failed attempt. The default.
+    #[default]
     Exponential,
 }
 
 /// How much of a delay is left to chance.
 ///
 /// Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Jitter {
     /// Nothing.
     None,
     /// All: uniform from zero to the delay. The default.
+    #[default]
     Full,
     /// Half: the upper half of the delay.
     Equal,
@@ -296,9 +300,10 @@ pub enum Jitter {
 }
 
 /// Whether later deliveries wait while one is retried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RetryMode {
     /// The key waits, other keys flow: order is kept. The default.
+    #[default]
     Blocking,
     /// Nothing waits: order is lost, as with retry topics.
     NonBlocking,
@@ -318,9 +323,10 @@ pub struct DeadLetter {
 }
 
 /// What becomes of later deliveries with the key of a dead letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Followers {
     /// They wait behind it until it is redriven or discarded. The default where order is kept.
+    #[default]
     Wait,
     /// They go on.
     Continue,
@@ -390,18 +396,28 @@ impl ConsumerRef<'_> {
     /// The consumer's identity.
     #[must_use]
     pub fn id(&self) -> ConsumerId {
-        ConsumerId { service: self.service_name.clone(), event: self.event_name.clone() }
+        ConsumerId {
+            service: self.service_name.clone(),
+            event: self.event_name.clone(),
+        }
     }
 
     /// The consumer as a path in the design.
     #[must_use]
     pub fn path(&self) -> String {
-        format!("services.{}.consumes.{}", self.service_name, self.event_name)
+        format!(
+            "services.{}.consumes.{}",
+            self.service_name, self.event_name
+        )
     }
 
     /// The events that its handler publishes.
     pub fn emitted(&self) -> impl Iterator<Item = &Located<Name>> {
-        self.consume.emits.as_ref().unwrap_or(&self.service.publishes).iter()
+        self.consume
+            .emits
+            .as_ref()
+            .unwrap_or(&self.service.publishes)
+            .iter()
     }
 }
 
@@ -409,12 +425,15 @@ impl Design {
     /// Every consumer, in the order written.
     pub fn consumers(&self) -> impl Iterator<Item = ConsumerRef<'_>> {
         self.services.iter().flat_map(|(service_name, service)| {
-            service.consumes.iter().map(move |(event_name, consume)| ConsumerRef {
-                service_name,
-                service,
-                event_name,
-                consume,
-            })
+            service
+                .consumes
+                .iter()
+                .map(move |(event_name, consume)| ConsumerRef {
+                    service_name,
+                    service,
+                    event_name,
+                    consume,
+                })
         })
     }
 

@@ -1,0 +1,118 @@
+//! The words of the language for the values of its closed lists, each with what it means.
+
+use std::fmt;
+
+use crate::design::{
+    Backoff, Compatibility, Criticality, Followers, Guarantee, Jitter, Order, RetryMode,
+    Transaction,
+};
+
+/// An allowed word with what it means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The word, as a design writes it.
+    pub word: &'static str,
+    /// What it means, in one sentence.
+    pub summary: &'static str,
+}
+
+/// A value that a design writes as one word of a closed list.
+pub trait Word: Copy + 'static {
+    /// Every allowed word, in the order of the documentation.
+    const CHOICES: &'static [Choice];
+
+    /// The value that `word` stands for; `None` when it is not one of the list.
+    fn from_word(word: &str) -> Option<Self>;
+
+    /// The word for this value.
+    fn word(self) -> &'static str;
+}
+
+macro_rules! words {
+    ($type:ident { $($variant:ident $word:literal $summary:literal,)+ }) => {
+        impl Word for $type {
+            const CHOICES: &'static [Choice] =
+                &[$(Choice { word: $word, summary: $summary }),+];
+
+            fn from_word(word: &str) -> Option<Self> {
+                match word {
+                    $($word => Some(Self::$variant),)+
+                    _ => None,
+                }
+            }
+
+            fn word(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word),+
+                }
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.word())
+            }
+        }
+    };
+}
+
+words!(Criticality {
+    Low "low" "Its loss is an inconvenience.",
+    Medium "medium" "Its loss is felt.",
+    High "high" "Its loss costs money or trust.",
+});
+
+words!(Compatibility {
+    None "none" "Anything goes.",
+    Backward "backward" "New readers read what the last version wrote.",
+    BackwardTransitive "backward-transitive" "New readers read what every version wrote.",
+    Forward "forward" "Readers of the last version read what the new one writes.",
+    ForwardTransitive "forward-transitive" "Readers of every version read what the new one writes.",
+    Full "full" "Backward and forward.",
+    FullTransitive "full-transitive" "Backward and forward against every version.",
+});
+
+words!(Transaction {
+    Postgres "postgres" "A transaction of PostgreSQL handed to a Rust handler.",
+    Sqlite "sqlite" "A transaction of SQLite handed to a Rust handler.",
+    Log "log" "A batch of the embedded log.",
+    Kafka "kafka" "A Kafka transaction.",
+});
+
+words!(Order {
+    None "none" "No delivery waits for another.",
+    Key "key" "Deliveries with the same key keep their order.",
+    Total "total" "All deliveries keep their order.",
+});
+
+words!(Guarantee {
+    AtLeastOnce "at-least-once" "Never lost once accepted; may run more than once.",
+    Deduplicated "deduplicated"
+        "A run recorded as done is never repeated; a crash during a run can repeat it.",
+    ExactlyOnceEffect "exactly-once-effect"
+        "The handler's change, the inbox row and the emitted events commit in one transaction.",
+    KafkaTransaction "kafka-transaction" "Consume and produce in one Kafka transaction.",
+});
+
+words!(Backoff {
+    Constant "constant" "Always `initial`.",
+    Linear "linear" "`initial` times the number of failed attempts.",
+    Exponential "exponential" "Doubles after each failed attempt.",
+});
+
+words!(Jitter {
+    None "none" "Nothing is left to chance.",
+    Full "full" "Uniform from zero to the delay.",
+    Equal "equal" "Uniform in the upper half of the delay.",
+    Decorrelated "decorrelated" "Uniform from `initial` to three times the previous delay.",
+});
+
+words!(RetryMode {
+    Blocking "blocking" "The key waits, other keys flow: order is kept.",
+    NonBlocking "non-blocking" "Nothing waits: order is lost, as with retry topics.",
+});
+
+words!(Followers {
+    Wait "wait" "They wait behind it until it is redriven or discarded.",
+    Continue "continue" "They go on.",
+});
