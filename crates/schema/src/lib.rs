@@ -1,1 +1,19 @@
 //! Schemas of events: compiled once, then asked whether a payload fits and where it does not.
+//!
+//! A [`Compiled`] schema never fetches anything, is `Send + Sync`, and is bounded: its text, the
+//! subschemas that one value meets, and the violations of one payload all have a limit. What a
+//! schema says about a field is asked with [`Compiled::declares`] and [`Compiled::requires`].
+
+mod compiled;
+mod error;
+mod fanout;
+mod fields;
+mod keyword;
+mod locate;
+mod violation;
+
+pub use compiled::Compiled;
+pub use error::SchemaError;
+pub use fields::Declared;
+pub use locate::{Position, locate};
+pub use violation::Violation;

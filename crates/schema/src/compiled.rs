@@ -1,0 +1,145 @@
+//! A schema ready to judge payloads.
+
+use std::fmt;
+
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{PatternOptions, ValidationError, Validator};
+use serde_json::Value;
+use tidegate_base::limit::{SCHEMA_BYTES_MAX, VIOLATIONS_MAX};
+
+use crate::error::SchemaError;
+use crate::fanout;
+use crate::fields::{self, Declared};
+use crate::violation::{Violation, short};
+
+/// Largest compiled pattern, in bytes: a counted repetition can ask for gigabytes.
+const PATTERN_BYTES_MAX: usize = 1 << 20;
+
+/// A compiled schema; `Send + Sync`, judged without I/O.
+pub struct Compiled {
+    root: Value,
+    validator: Validator,
+}
+
+impl fmt::Debug for Compiled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compiled").field("root", &self.root).finish_non_exhaustive()
+    }
+}
+
+impl Compiled {
+    /// Compiles a JSON Schema: the draft that `$schema` names, 2020-12 without one. `format` is a
+    /// note, not a rule, as the specification has it. Patterns are matched in linear time, so
+    /// look-around and back-references are refused.
+    ///
+    /// # Errors
+    ///
+    /// [`SchemaError`] when the text is not JSON, a keyword is wrong, a reference leaves the
+    /// document or leads nowhere, or a limit is exceeded.
+    pub fn json_schema(text: &str) -> Result<Self, SchemaError> {
+        if text.len() > SCHEMA_BYTES_MAX {
+            return Err(SchemaError::Large(text.len()));
+        }
+        let root: Value = serde_json::from_str(text).map_err(|error| syntax(&error))?;
+        fanout::check(&root)?;
+        let patterns = PatternOptions::regex()
+            .size_limit(PATTERN_BYTES_MAX)
+            .dfa_size_limit(PATTERN_BYTES_MAX);
+        let validator = jsonschema::options()
+            .offline()
+            .with_pattern_options(patterns)
+            .build(&root)
+            .map_err(|error| refused(&root, &error))?;
+        Ok(Self { root, validator })
+    }
+
+    /// What `payload` has that the schema does not allow; empty when it fits, never more than
+    /// [`VIOLATIONS_MAX`], in the order found.
+    #[must_use]
+    pub fn validate(&self, payload: &Value) -> Vec<Violation> {
+        // The yes-or-no question is memoised by the library and is the usual case.
+        if self.validator.is_valid(payload) {
+            return Vec::new();
+        }
+        let errors = self.validator.iter_errors(payload);
+        errors.take(VIOLATIONS_MAX).map(|error| Violation::of(&error)).collect()
+    }
+
+    /// The names that `required` lists for the payload itself, through local references and
+    /// `allOf`, in the order found, each one once.
+    #[must_use]
+    pub fn required_fields(&self) -> Vec<String> {
+        fields::required(&self.root)
+    }
+
+    /// Whether the schema declares `field`: a top-level name, or a JSON pointer into the payload.
+    #[must_use]
+    pub fn declares(&self, field: &str) -> Declared {
+        fields::declares(&self.root, field)
+    }
+
+    /// Whether every payload that fits has `field`: a top-level name, or a JSON pointer.
+    #[must_use]
+    pub fn requires(&self, field: &str) -> Declared {
+        fields::requires(&self.root, field)
+    }
+
+    /// The top-level names that the schema declares, in the order found: for "did you mean".
+    #[must_use]
+    pub fn declared_fields(&self) -> Vec<String> {
+        fields::declared(&self.root)
+    }
+}
+
+fn syntax(error: &serde_json::Error) -> SchemaError {
+    let text = error.to_string();
+    let message = text.split(" at line ").next().unwrap_or_default().to_owned();
+    SchemaError::Syntax { line: error.line(), column: error.column(), message }
+}
+
+/// The library's error with a place in the schema: there, the schema is the instance.
+fn refused(root: &Value, error: &ValidationError<'_>) -> SchemaError {
+    if let ValidationErrorKind::Referencing(cause) = error.kind() {
+        let cause = cause.to_string();
+        let found = references(root).into_iter().find(|(_, reference)| {
+            let fragment = reference.trim_start_matches('#');
+            fanout_missing(root, reference) || (!fragment.is_empty() && cause.contains(fragment))
+        });
+        let (pointer, reference) = found.unwrap_or((String::new(), cause));
+        return SchemaError::Reference { pointer, reference };
+    }
+    SchemaError::Keyword {
+        pointer: short(error.instance_path().as_str()),
+        message: short(&error.to_string()),
+    }
+}
+
+/// Whether `reference` is a pointer into this document that leads nowhere.
+fn fanout_missing(root: &Value, reference: &str) -> bool {
+    crate::keyword::local_pointer(reference).is_some_and(|pointer| root.pointer(&pointer).is_none())
+}
+
+/// Every `$ref` with its place.
+fn references(root: &Value) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut waiting = vec![(String::new(), root)];
+    while let Some((pointer, value)) = waiting.pop() {
+        match value {
+            Value::Object(object) => {
+                for (name, child) in object {
+                    let below = format!("{pointer}/{}", crate::keyword::escape(name));
+                    match child {
+                        Value::String(text) if name == "$ref" => found.push((below, text.clone())),
+                        _ => waiting.push((below, child)),
+                    }
+                }
+            }
+            Value::Array(list) => {
+                let items = list.iter().enumerate();
+                waiting.extend(items.map(|(index, child)| (format!("{pointer}/{index}"), child)));
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    found
+}
