@@ -1,0 +1,102 @@
+//! `floors`: a crate uses only crates of a lower floor, and floors 0 to 2 do no I/O.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use crate::command::say;
+use crate::workspace::{self, Package};
+
+/// The lowest floor that may do I/O.
+const IO_FLOOR: u64 = 3;
+
+/// What a pure crate may not depend on, as each brings I/O, a clock or async.
+const IMPURE_CRATES: &[&str] = &[
+    "tokio", "tokio-stream", "futures-util", "hyper", "hyper-util", "axum", "reqwest", "rustix",
+    "tempfile", "tracing",
+];
+
+/// What a pure crate may not name.
+const IMPURE_WORDS: &[&str] = &[
+    "std::fs", "std::net", "std::env::", "std::process", "std::thread", "std::io::stdin",
+    "SystemTime", "Instant::now", "async fn", "async move", ".await", "println!", "eprintln!",
+];
+
+/// Who alone may know HTTP: the server, and the rehearsal of traffic with its stand-in services.
+const HTTP_CRATES: &[&str] = &["axum", "hyper", "hyper-util", "hyper-rustls", "http"];
+const HTTP_USERS: &[&str] = &["tidegate-server", "tidegate-traffic"];
+
+pub(crate) fn check() -> Result<()> {
+    let packages = workspace::packages()?;
+    let floors: HashMap<&str, u64> =
+        packages.iter().filter_map(|p| Some((p.name.as_str(), p.floor?))).collect();
+    let mut wrong = Vec::new();
+    for package in &packages {
+        edges(package, &floors, &mut wrong);
+        if package.floor.is_some_and(|floor| floor < IO_FLOOR) {
+            purity(package, &mut wrong)?;
+        }
+    }
+    if !wrong.is_empty() {
+        bail!("{} wrong\n  {}", wrong.len(), wrong.join("\n  "));
+    }
+    say(&format!("floors: {} crates, every edge goes down", packages.len()));
+    Ok(())
+}
+
+fn edges(package: &Package, floors: &HashMap<&str, u64>, wrong: &mut Vec<String>) {
+    let name = &package.name;
+    let Some(floor) = package.floor else {
+        wrong.push(format!("`{name}` names no floor: add `[package.metadata] floor = …`"));
+        return;
+    };
+    for dependency in &package.dependencies {
+        match floors.get(dependency.as_str()) {
+            Some(lower) if *lower >= floor => wrong.push(format!(
+                "`{name}` (floor {floor}) uses `{dependency}` (floor {lower}): edges go down only"
+            )),
+            _ => {}
+        }
+    }
+    for dependency in &package.normal_dependencies {
+        if HTTP_CRATES.contains(&dependency.as_str()) && !HTTP_USERS.contains(&name.as_str()) {
+            wrong.push(format!("`{name}` uses `{dependency}`: only {HTTP_USERS:?} know HTTP"));
+        }
+    }
+}
+
+fn purity(package: &Package, wrong: &mut Vec<String>) -> Result<()> {
+    for dependency in &package.normal_dependencies {
+        if IMPURE_CRATES.contains(&dependency.as_str()) {
+            wrong.push(format!("`{}` is pure and uses `{dependency}`", package.name));
+        }
+    }
+    let source = package.folder.join("src");
+    for file in workspace::files()? {
+        let path = workspace::root().join(&file);
+        if path.starts_with(&source) && path.extension().is_some_and(|end| end == "rs") {
+            words(&file, wrong)?;
+        }
+    }
+    Ok(())
+}
+
+/// Looks at code only: comments may speak of anything, and so may tests.
+fn words(file: &Path, wrong: &mut Vec<String>) -> Result<()> {
+    let is_test_file = file.file_stem().is_some_and(|stem| stem == "tests");
+    let text = if is_test_file { String::new() } else { workspace::read(file)? };
+    for (index, line) in text.lines().enumerate() {
+        if line.trim_start().starts_with("#[cfg(test)]") {
+            break;
+        }
+        let code = line.split("//").next().unwrap_or_default();
+        for word in IMPURE_WORDS {
+            if code.contains(word) {
+                let place = format!("{}:{}", file.display(), index + 1);
+                wrong.push(format!("{place}: `{word}` below floor {IO_FLOOR}"));
+            }
+        }
+    }
+    Ok(())
+}
