@@ -1,3 +1,27 @@
 //! Deliveries driven by I/O: publish, push, pull, retry, hold, dead-letter, drain.
+//!
+//! [`Runtime`] is a cheap handle. Behind it one task, the *actor*, owns the delivery
+//! machine: it turns what happens into inputs, and effects into
+//! commits, reads and attempts. The runtime names no broker and knows no HTTP: it is given a
+//! [`Broker`](tidegate_broker::Broker) and a [`Caller`].
 
+mod caller;
+mod clock;
+mod command;
+mod dead_letter;
+mod publish;
+mod pull;
+mod runtime;
+mod settings;
 pub mod view;
+
+pub use caller::{Attempt, Caller};
+pub use clock::TokioClock;
+pub use dead_letter::{
+    DeadLetterFilter, DeadLetterPage, RedriveError, RedriveReport, RedriveSelection,
+};
+pub use publish::{Accept, Accepted, Problem, PublishError, SchemaViolation};
+pub use pull::{PullError, PulledDelivery, SettleError};
+pub use runtime::{DrainReport, Runtime, StartError};
+pub use settings::Settings;
+pub use tidegate_delivery::{Outcome, RetryClass};

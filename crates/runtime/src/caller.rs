@@ -1,0 +1,36 @@
+//! The seam between the runtime and whatever reaches a handler.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tidegate_base::{ConsumerId, Envelope, Timestamp};
+use tidegate_delivery::Outcome;
+
+/// Reaches handlers: over HTTP in the server, by a function in a test.
+pub trait Caller: Send + Sync {
+    /// Makes one attempt and says how it ended. The runtime ends the attempt at its timeout, and
+    /// takes a panic for a failure that may pass.
+    fn call(&self, attempt: Attempt) -> BoxFuture<'static, Outcome>;
+}
+
+/// One attempt to be made.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The consumer.
+    pub consumer: ConsumerId,
+    /// Where to, as the design says it.
+    pub endpoint: Arc<str>,
+    /// The event.
+    pub envelope: Arc<Envelope>,
+    /// `service/event/sequence`: the same for every attempt and redrive; the idempotency key.
+    pub delivery_id: String,
+    /// From 1; the first after a redrive is 1 again.
+    pub attempt: u32,
+    /// The owner epoch: a fencing token that only grows.
+    pub epoch: u64,
+    /// When the attempt ends at the latest.
+    pub deadline: Timestamp,
+    /// How long it may take.
+    pub timeout: Duration,
+}

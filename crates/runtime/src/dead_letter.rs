@@ -1,0 +1,83 @@
+//! Dead letters: how they are listed and sent back.
+
+use thiserror::Error;
+use tidegate_base::ConsumerId;
+
+use crate::view::{DeadLetterGroup, DeadLetterView};
+
+/// Which dead letters to list.
+#[derive(Clone, Debug)]
+pub struct DeadLetterFilter {
+    /// Only of this consumer.
+    pub consumer: Option<ConsumerId>,
+    /// Only with this cause.
+    pub group: Option<String>,
+    /// Most letters of the page.
+    pub limit: usize,
+    /// Only those after this letter of an earlier page.
+    pub after: Option<String>,
+}
+
+impl Default for DeadLetterFilter {
+    fn default() -> Self {
+        Self {
+            consumer: None,
+            group: None,
+            limit: 100,
+            after: None,
+        }
+    }
+}
+
+/// Dead letters, by consumer in the order of the design, then oldest event first.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub struct DeadLetterPage {
+    /// The letters of this page.
+    pub letters: Vec<DeadLetterView>,
+    /// All that match, by cause, most first; not only those of this page.
+    pub groups: Vec<DeadLetterGroup>,
+    /// How many match.
+    pub total: u64,
+}
+
+/// Which dead letters to send back.
+#[derive(Clone, Debug)]
+pub enum RedriveSelection {
+    /// These.
+    Ids(Vec<String>),
+    /// All of a consumer with one cause.
+    Group {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The cause.
+        group: String,
+    },
+    /// All of a consumer.
+    Consumer(ConsumerId),
+}
+
+/// What became of a redrive.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct RedriveReport {
+    /// The letters that went back to the head of their lanes, durably.
+    pub redriven: Vec<String>,
+    /// The letters that did not, each with the reason.
+    pub refused: Vec<(String, String)>,
+}
+
+/// Why nothing was redriven.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RedriveError {
+    /// The design has no such consumer.
+    #[error("consumer `{consumer}` is not in the design")]
+    UnknownConsumer {
+        /// The consumer asked for.
+        consumer: ConsumerId,
+    },
+    /// The system finishes what runs and starts nothing new.
+    #[error("the system is draining")]
+    Draining,
+    /// The system has stopped.
+    #[error("the system has stopped")]
+    Stopped,
+}

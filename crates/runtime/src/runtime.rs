@@ -1,0 +1,201 @@
+//! The handle through which everything is asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tidegate_base::{Clock, ConsumerId, Envelope};
+use tidegate_broker::{Broker, CommitError, ReadError};
+use tidegate_delivery::Outcome;
+use tidegate_model::Design;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::caller::Caller;
+use crate::command::Command;
+use crate::dead_letter::{
+    DeadLetterFilter, DeadLetterPage, RedriveError, RedriveReport, RedriveSelection,
+};
+use crate::publish::{Accepted, PublishError};
+use crate::pull::{PullError, PulledDelivery, SettleError};
+use crate::settings::Settings;
+use crate::view::{DeadLetterDetail, SystemView};
+
+/// A running system. Cheap to clone; the system ends when it is drained or the last handle is gone.
+#[derive(Clone, Debug)]
+pub struct Runtime {
+    commands: mpsc::Sender<Command>,
+    views: watch::Receiver<Arc<SystemView>>,
+}
+
+/// Why a runtime does not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The state cannot be read.
+    #[error("the state cannot be read: {0}")]
+    Read(#[source] ReadError),
+    /// The owner epoch cannot be made durable.
+    #[error("the owner epoch cannot be written: {0}")]
+    Commit(#[source] CommitError),
+    /// A state record is not one that this version knows.
+    #[error("state record {index} cannot be understood: {reason}")]
+    State {
+        /// Its place in the state, from 0.
+        index: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The schema of an event does not compile.
+    #[error("the schema of event `{event}` does not compile: {reason}")]
+    Schema {
+        /// The event.
+        event: tidegate_base::Name,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// How a drain went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DrainReport {
+    /// Attempts that finished during the drain.
+    pub finished: u64,
+    /// Attempts that were called off at the limit; they will run again and their attempt does not count.
+    pub cancelled: u64,
+    /// Deliveries that wait in the channels and the state for the next start.
+    pub backlog: u64,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Runtime {
+    /// Starts the system of `design` on `broker`: reads the state, takes over ownership durably,
+    /// and begins to deliver.
+    ///
+    /// A consumer that the state does not know starts at the beginning of its channel. State of
+    /// consumers that the design no longer has is kept untouched and does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] when the state cannot be read or understood, the epoch cannot be written, or a
+    /// JSON Schema does not compile.
+    pub async fn start(
+        design: &Design,
+        broker: Arc<dyn Broker>,
+        caller: Arc<dyn Caller>,
+        clock: Arc<dyn Clock>,
+        settings: Settings,
+    ) -> Result<Self, StartError> {
+        todo!()
+    }
+
+    /// Validates every event, then appends all durably; on an error nothing is stored. The answer
+    /// is in the order of `events`.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`]: an event that the design refuses, a limit, a drain or a stop.
+    pub async fn publish(&self, events: Vec<Envelope>) -> Result<Vec<Accepted>, PublishError> {
+        todo!()
+    }
+
+    /// Takes up to `max` deliveries, waiting up to `wait` for the first; none when the wait ends.
+    ///
+    /// # Errors
+    ///
+    /// [`PullError`]: an unknown or pushed consumer, too many waiting pulls, a drain or a stop.
+    pub async fn pull(
+        &self,
+        consumer: &ConsumerId,
+        max: usize,
+        wait: Duration,
+    ) -> Result<Vec<PulledDelivery>, PullError> {
+        let consumer = consumer.clone();
+        self.ask(|reply| Command::Pull {
+            consumer,
+            max,
+            wait,
+            reply,
+        })
+        .await
+        .unwrap_or(Err(PullError::Stopped))
+    }
+
+    /// Says how a pulled delivery ended; returns once that is durable in the class that it needs.
+    ///
+    /// # Errors
+    ///
+    /// [`SettleError`] when the lease is malformed or no longer valid, or the system has stopped.
+    pub async fn settle(&self, lease: &str, outcome: Outcome) -> Result<(), SettleError> {
+        let lease = lease.to_owned();
+        self.ask(|reply| Command::Settle {
+            lease,
+            outcome,
+            reply,
+        })
+        .await
+        .unwrap_or(Err(SettleError::Stopped))
+    }
+
+    /// The system as of the last renewal, at most half a second old.
+    #[must_use]
+    pub fn view(&self) -> Arc<SystemView> {
+        Arc::clone(&self.views.borrow())
+    }
+
+    /// The view now and whenever it is renewed.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Arc<SystemView>> {
+        self.views.clone()
+    }
+
+    /// Dead letters that wait for a decision; an empty page when the system has stopped.
+    pub async fn dead_letters(&self, filter: DeadLetterFilter) -> DeadLetterPage {
+        self.ask(|reply| Command::DeadLetters { filter, reply })
+            .await
+            .unwrap_or_default()
+    }
+
+    /// One dead letter in full; `None` when there is none with this identity.
+    pub async fn dead_letter(&self, id: &str) -> Option<DeadLetterDetail> {
+        let id = id.to_owned();
+        self.ask(|reply| Command::DeadLetter { id, reply })
+            .await
+            .flatten()
+    }
+
+    /// Sends dead letters back to the head of their lanes, before newer deliveries of the same key;
+    /// returns once that is durable.
+    ///
+    /// # Errors
+    ///
+    /// [`RedriveError`]: an unknown consumer, a drain or a stop. Single letters that cannot be
+    /// redriven are in the report.
+    pub async fn redrive(
+        &self,
+        selection: RedriveSelection,
+    ) -> Result<RedriveReport, RedriveError> {
+        self.ask(|reply| Command::Redrive { selection, reply })
+            .await
+            .unwrap_or(Err(RedriveError::Stopped))
+    }
+
+    /// Stops accepting and admitting, lets running attempts finish up to `limit`, calls off the
+    /// rest without counting their attempts, writes everything and checkpoints the state.
+    pub async fn drain(&self, limit: Duration) -> DrainReport {
+        self.ask(|reply| Command::Drain { limit, reply })
+            .await
+            .unwrap_or(DrainReport {
+                finished: 0,
+                cancelled: 0,
+                backlog: 0,
+                took: Duration::ZERO,
+            })
+    }
+
+    /// The actor's answer; `None` when it has ended.
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(command(reply)).await.ok()?;
+        answer.await.ok()
+    }
+}

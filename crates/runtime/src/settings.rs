@@ -1,0 +1,34 @@
+//! What a runtime may use, and how often it speaks.
+
+use std::time::Duration;
+
+/// Settings of a runtime; the default suits one machine.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the jitter of retries starts from. Two runtimes with one seed and the same inputs do
+    /// the same; in production give each process its own.
+    pub seed: u64,
+    /// Most unfinished deliveries of one consumer; at the limit its event is not accepted.
+    pub backlog_deliveries_max: u64,
+    /// When a producer that was pushed back should try again.
+    pub publish_retry_after: Duration,
+    /// Most identities remembered in each channel to recognise an event that is published again.
+    pub recent_identities_max: usize,
+    /// How often the view is renewed.
+    pub view_interval: Duration,
+    /// Appended state records before the state is checkpointed, as a multiple of the live ones.
+    pub checkpoint_growth: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            backlog_deliveries_max: 10_000_000,
+            publish_retry_after: Duration::from_secs(1),
+            recent_identities_max: 10_000,
+            view_interval: Duration::from_millis(500),
+            checkpoint_growth: 4,
+        }
+    }
+}
