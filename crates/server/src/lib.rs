@@ -1,1 +1,22 @@
 //! HTTP: ingest, push, pull, state, metrics, and the console's assets.
+//!
+//! The only crate, beside the rehearsal of traffic, that knows HTTP. It holds no state of its own but the history
+//! behind the console's charts: every decision is the runtime's.
+
+mod access;
+mod app;
+mod assets;
+mod binding;
+mod dead_letters;
+mod history;
+mod ingest;
+mod metrics;
+mod problem;
+mod pull;
+mod push;
+mod state;
+
+pub use access::{Access, AccessError, Token};
+pub use app::{ServeError, Server};
+pub use binding::{BindingError, decode_headers, encode_headers};
+pub use push::HttpCaller;

@@ -1,0 +1,89 @@
+//! Dead letters: the list with its groups, one in full, and redrive.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tidegate_base::ConsumerId;
+use tidegate_runtime::view::DeadLetterDetail;
+use tidegate_runtime::{DeadLetterFilter, RedriveError, RedriveSelection, Runtime};
+
+use crate::problem::Problem;
+
+/// Most dead letters of one page.
+const PAGE_MAX: usize = 1_000;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ListQuery {
+    consumer: Option<ConsumerId>,
+    group: Option<String>,
+    limit: Option<usize>,
+    after: Option<String>,
+}
+
+/// Which dead letters to redrive: some by id, a group of a consumer, or all of a consumer.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RedriveRequest {
+    ids: Option<Vec<String>>,
+    consumer: Option<ConsumerId>,
+    group: Option<String>,
+}
+
+pub(crate) async fn list(
+    State(runtime): State<Runtime>,
+    Query(query): Query<ListQuery>,
+) -> Json<Value> {
+    let filter = DeadLetterFilter {
+        consumer: query.consumer,
+        group: query.group.filter(|group| !group.is_empty()),
+        limit: query.limit.unwrap_or(100).clamp(1, PAGE_MAX),
+        after: query.after.filter(|after| !after.is_empty()),
+    };
+    let page = runtime.dead_letters(filter).await;
+    Json(json!({ "letters": page.letters, "groups": page.groups, "total": page.total }))
+}
+
+pub(crate) async fn one(
+    State(runtime): State<Runtime>,
+    Path((service, event, sequence)): Path<(String, String, String)>,
+) -> Result<Json<DeadLetterDetail>, Problem> {
+    let id = format!("{service}/{event}/{sequence}");
+    runtime.dead_letter(&id).await.map(Json).ok_or_else(|| {
+        let message = format!("there is no dead letter `{id}`");
+        Problem::new(StatusCode::NOT_FOUND, "unknown-dead-letter", message)
+            .hint("it may have been redriven; GET /v1/dead-letters lists those that wait")
+    })
+}
+
+pub(crate) async fn redrive(
+    State(runtime): State<Runtime>,
+    Json(request): Json<RedriveRequest>,
+) -> Result<Json<Value>, Problem> {
+    let selection = match (request.ids, request.consumer, request.group) {
+        (Some(ids), None, None) => RedriveSelection::Ids(ids),
+        (None, Some(consumer), Some(group)) => RedriveSelection::Group { consumer, group },
+        (None, Some(consumer), None) => RedriveSelection::Consumer(consumer),
+        _ => {
+            let message = "the selection is neither `ids`, nor `consumer` with or without `group`";
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "selection", message));
+        }
+    };
+    let report = runtime.redrive(selection).await.map_err(|error| {
+        let status = match error {
+            RedriveError::UnknownConsumer { .. } => StatusCode::NOT_FOUND,
+            RedriveError::Draining | RedriveError::Stopped => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Problem::new(status, "redrive", error.to_string())
+    })?;
+    let refused: Vec<Value> = report
+        .refused
+        .iter()
+        .map(|(id, reason)| json!({ "id": id, "reason": reason }))
+        .collect();
+    Ok(Json(
+        json!({ "redriven": report.redriven.len(), "ids": report.redriven, "refused": refused }),
+    ))
+}

@@ -1,0 +1,140 @@
+//! `POST /v1/events`: CloudEvents in binary, structured and batch mode.
+//!
+//! 202 means that every event of the request is durable; any other status that none is stored.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use serde_json::{Value, json};
+use tidegate_base::limit::BATCH_EVENTS_MAX;
+use tidegate_base::{Envelope, EnvelopeError};
+use tidegate_runtime::{Accept, Accepted, Problem as Invalid, PublishError, Runtime};
+
+use crate::binding::decode_headers;
+use crate::problem::Problem;
+
+pub(crate) async fn publish(
+    State(runtime): State<Runtime>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let events = read(&headers, body)?;
+    if events.is_empty() || events.len() > BATCH_EVENTS_MAX {
+        let message = format!(
+            "a batch of {} events; 1 to {BATCH_EVENTS_MAX} are taken",
+            events.len()
+        );
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "batch-size", message));
+    }
+    let accepted = runtime.publish(events).await.map_err(refused)?;
+    let accepted: Vec<Value> = accepted.iter().map(receipt).collect();
+    Ok((StatusCode::ACCEPTED, Json(json!({ "accepted": accepted }))))
+}
+
+fn receipt(accepted: &Accepted) -> Value {
+    json!({
+        "id": accepted.id,
+        "event": accepted.event,
+        "sequence": accepted.sequence,
+        "duplicate": accepted.duplicate == Accept::Duplicate,
+    })
+}
+
+/// Reads the events of a request by its media type.
+fn read(headers: &HeaderMap, body: Bytes) -> Result<Vec<Envelope>, Problem> {
+    let media = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = media
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
+    match essence.to_ascii_lowercase().as_str() {
+        "application/cloudevents+json" => Envelope::from_json(&body)
+            .map(|event| vec![event])
+            .map_err(|error| malformed(0, &error)),
+        "application/cloudevents-batch+json" => read_batch(&body),
+        other if other.starts_with("application/cloudevents") => {
+            let message = format!("media type `{other}` is not supported");
+            Err(
+                Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", message).hint(
+                    "send application/cloudevents+json or application/cloudevents-batch+json",
+                ),
+            )
+        }
+        _ => {
+            let event = decode_headers(headers, body).map_err(|error| {
+                Problem::new(StatusCode::BAD_REQUEST, "not-an-event", error.to_string()).hint(
+                    "send a CloudEvent: binary mode has `ce-id`, `ce-source`, `ce-type` and \
+                     `ce-specversion: 1.0`; structured mode is application/cloudevents+json",
+                )
+            })?;
+            Ok(vec![event])
+        }
+    }
+}
+
+fn read_batch(body: &[u8]) -> Result<Vec<Envelope>, Problem> {
+    let values: Vec<Value> = serde_json::from_slice(body).map_err(|error| {
+        let message = format!("the batch is not a JSON array: {error}");
+        Problem::new(StatusCode::BAD_REQUEST, "malformed", message)
+    })?;
+    let read = |(index, value)| Envelope::from_value(value).map_err(|e| malformed(index, &e));
+    values.into_iter().enumerate().map(read).collect()
+}
+
+fn malformed(index: usize, error: &EnvelopeError) -> Problem {
+    let status = match error {
+        EnvelopeError::PayloadLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    Problem::new(status, "malformed", error.to_string()).with("index", index)
+}
+
+/// The answer to a producer whose events were not taken.
+fn refused(error: PublishError) -> Problem {
+    let message = error.to_string();
+    match error {
+        PublishError::Invalid {
+            index,
+            event_id,
+            problem,
+        } => invalid(&message, &problem)
+            .with("index", index)
+            .with("id", event_id),
+        PublishError::Full { retry_after, .. } => {
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "full", message).retry_after(retry_after)
+        }
+        PublishError::Draining => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "draining", message)
+                .hint("send it again to the next process")
+        }
+        PublishError::BatchLarge { .. } => {
+            Problem::new(StatusCode::BAD_REQUEST, "batch-size", message)
+        }
+        PublishError::Stopped => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopped", message)
+            .hint("the store has failed and takes nothing until the process is started again"),
+    }
+}
+
+fn invalid(message: &str, problem: &Invalid) -> Problem {
+    let unprocessable = |code| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, message);
+    match problem {
+        Invalid::Envelope(error) => malformed(0, error),
+        Invalid::UnknownType { .. } => {
+            unprocessable("unknown-type").hint("GET /v1/state lists the events of the design")
+        }
+        Invalid::NotJson => unprocessable("not-json"),
+        Invalid::Key { .. } => unprocessable("key"),
+        Invalid::Schema { violations } => {
+            let violations: Vec<Value> = violations
+                .iter()
+                .map(|v| json!({ "path": v.path, "message": v.message }))
+                .collect();
+            unprocessable("schema").with("violations", violations)
+        }
+    }
+}

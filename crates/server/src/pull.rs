@@ -1,0 +1,154 @@
+//! Pull: leases of deliveries, taken and settled by consumers that prefer to ask.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tidegate_base::{ConsumerId, Name, parse_duration};
+use tidegate_runtime::{Outcome, PullError, PulledDelivery, RetryClass, Runtime, SettleError};
+
+use crate::problem::Problem;
+
+/// Longest wait of one pull.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+/// Most deliveries of one pull.
+const PULL_MAX: usize = 256;
+
+/// What a pull asks for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PullRequest {
+    max: Option<usize>,
+    wait: Option<String>,
+}
+
+/// How a delivery went.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SettleRequest {
+    outcome: SettleOutcome,
+    error: Option<String>,
+    after: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum SettleOutcome {
+    Done,
+    Retry,
+    Park,
+    Overload,
+    Release,
+}
+
+/// The consumer of a path.
+pub(crate) fn consumer(service: &str, event: &str) -> Result<ConsumerId, Problem> {
+    let name = |text: &str| {
+        Name::new(text).map_err(|error| {
+            Problem::new(StatusCode::NOT_FOUND, "unknown-consumer", error.to_string())
+        })
+    };
+    Ok(ConsumerId {
+        service: name(service)?,
+        event: name(event)?,
+    })
+}
+
+fn duration(text: Option<&str>) -> Result<Option<Duration>, Problem> {
+    text.map(parse_duration)
+        .transpose()
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "duration", error.to_string()))
+}
+
+pub(crate) async fn pull(
+    State(runtime): State<Runtime>,
+    Path((service, event)): Path<(String, String)>,
+    body: Option<Json<PullRequest>>,
+) -> Result<Json<Value>, Problem> {
+    let consumer = consumer(&service, &event)?;
+    let request = body.map_or(
+        PullRequest {
+            max: None,
+            wait: None,
+        },
+        |Json(request)| request,
+    );
+    let max = request.max.unwrap_or(1).clamp(1, PULL_MAX);
+    let wait = duration(request.wait.as_deref())?
+        .unwrap_or_default()
+        .min(WAIT_MAX);
+    let deliveries = runtime
+        .pull(&consumer, max, wait)
+        .await
+        .map_err(|error| not_pulled(&error))?;
+    let deliveries: Vec<Value> = deliveries.iter().map(lease).collect();
+    Ok(Json(json!({ "deliveries": deliveries })))
+}
+
+fn lease(delivery: &PulledDelivery) -> Value {
+    json!({
+        "lease": delivery.lease,
+        "deadline": delivery.deadline.to_string(),
+        "delivery": delivery.delivery_id,
+        "attempt": delivery.attempt,
+        "event": delivery.envelope.to_value(),
+    })
+}
+
+fn not_pulled(error: &PullError) -> Problem {
+    let message = error.to_string();
+    match error {
+        PullError::UnknownConsumer { .. } => {
+            Problem::new(StatusCode::NOT_FOUND, "unknown-consumer", message)
+                .hint("GET /v1/state lists the consumers")
+        }
+        PullError::Busy { .. } => Problem::new(StatusCode::TOO_MANY_REQUESTS, "busy", message)
+            .retry_after(Duration::from_secs(1)),
+        PullError::Pushed { .. } => Problem::new(StatusCode::CONFLICT, "push-consumer", message)
+            .hint("remove `deliver.to` from the design to pull"),
+        PullError::Draining | PullError::Stopped => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "draining", message)
+                .retry_after(Duration::from_secs(1))
+        }
+    }
+}
+
+pub(crate) async fn settle(
+    State(runtime): State<Runtime>,
+    Path(lease): Path<String>,
+    Json(request): Json<SettleRequest>,
+) -> Result<StatusCode, Problem> {
+    let after = duration(request.after.as_deref())?;
+    let error = request
+        .error
+        .unwrap_or_else(|| "the consumer gave no reason".to_owned());
+    let outcome = match request.outcome {
+        SettleOutcome::Done => Outcome::Done,
+        SettleOutcome::Retry => Outcome::Retry {
+            class: RetryClass::Retryable,
+            error,
+            after,
+        },
+        SettleOutcome::Park => Outcome::Permanent { error },
+        SettleOutcome::Overload => Outcome::Overload { error, after },
+        SettleOutcome::Release => Outcome::Cancelled,
+    };
+    runtime
+        .settle(&lease, outcome)
+        .await
+        .map_err(|error| not_settled(&error))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn not_settled(error: &SettleError) -> Problem {
+    let message = error.to_string();
+    match error {
+        SettleError::Malformed { .. } => Problem::new(StatusCode::BAD_REQUEST, "lease", message),
+        SettleError::Stale { .. } => Problem::new(StatusCode::CONFLICT, "stale-lease", message)
+            .hint("the delivery runs again, or has been settled; nothing is to be done"),
+        SettleError::Stopped => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopped", message),
+    }
+}
