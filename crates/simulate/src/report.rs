@@ -1,0 +1,264 @@
+//! A simulation as text: for people, for programs, for documents.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::backlog::Backlog;
+use crate::outcome::{
+    ConsumerSimulation, Outcome, Recovery, Simulated, Simulation, StabilityState, Verdict,
+};
+use crate::statistics::readable;
+
+const COLUMNS: [&str; 11] = [
+    "consumer", "rate", "peak", "load", "at peak", "p50", "p99", "p99.9", "behind", "backlog",
+    "verdict",
+];
+
+impl Simulation {
+    /// The simulation as JSON, `tidegate/simulate/v1`.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// The simulation for a terminal: an aligned table, backlogs as sparklines, sentences.
+    #[must_use]
+    pub fn to_human(&self) -> String {
+        let mut text = format!("{}\n\n", self.headline());
+        let rows: Vec<Vec<String>> = self.simulated().map(|(c, s)| row(c, s)).collect();
+        text.push_str(&aligned(&rows));
+        text.push('\n');
+        let width = self
+            .consumers
+            .iter()
+            .map(|c| c.consumer.to_string().len())
+            .max()
+            .unwrap_or(0);
+        for (consumer, simulated) in self.simulated() {
+            let line = sparkline(&simulated.backlog);
+            let id = consumer.consumer.to_string();
+            let _ = writeln!(text, "{id:width$}  {line}  max {}", simulated.backlog.max);
+        }
+        for sentence in self.sentences() {
+            let _ = write!(text, "\n- {sentence}");
+        }
+        let _ = write!(text, "\n\nAssumed: {}.\n", self.assumptions.join("; "));
+        text
+    }
+
+    /// The simulation as Markdown.
+    #[must_use]
+    pub fn to_markdown(&self) -> String {
+        let mut text = format!("# Simulation of {}\n\n{}\n\n", self.system, self.headline());
+        let _ = writeln!(text, "| {} |", COLUMNS.join(" | "));
+        let _ = writeln!(text, "|{}", "---|".repeat(COLUMNS.len()));
+        for (consumer, simulated) in self.simulated() {
+            let _ = writeln!(text, "| {} |", row(consumer, simulated).join(" | "));
+        }
+        text.push_str("\n## Findings\n\n");
+        for sentence in self.sentences() {
+            let _ = writeln!(text, "- {sentence}");
+        }
+        text.push_str("\n## Assumptions\n\n");
+        for assumption in &self.assumptions {
+            let _ = writeln!(text, "- {assumption}");
+        }
+        text
+    }
+
+    fn simulated(&self) -> impl Iterator<Item = (&ConsumerSimulation, &Simulated)> {
+        self.consumers
+            .iter()
+            .filter_map(|consumer| match &consumer.outcome {
+                Outcome::Simulated(simulated) => Some((consumer, simulated.as_ref())),
+                Outcome::Skipped { .. } => None,
+            })
+    }
+
+    fn headline(&self) -> String {
+        let deliveries: u64 = self.simulated().map(|(_, s)| s.deliveries).sum();
+        format!(
+            "{}: {} of {} consumers simulated for {}, {deliveries} deliveries, seed {}: {}",
+            self.system,
+            self.simulated().count(),
+            self.consumers.len(),
+            readable(self.duration_seconds),
+            self.seed,
+            self.verdict.words(),
+        )
+    }
+
+    /// What a reader must know, consumer by consumer.
+    fn sentences(&self) -> Vec<String> {
+        let mut sentences = Vec::new();
+        for consumer in &self.consumers {
+            let id = &consumer.consumer;
+            match &consumer.outcome {
+                Outcome::Skipped { reason } => {
+                    sentences.push(format!("{id}: not simulated, {reason}"))
+                }
+                Outcome::Simulated(simulated) => {
+                    sentences.extend(simulated.sentences().map(|s| format!("{id}: {s}")));
+                }
+            }
+        }
+        sentences
+    }
+}
+
+impl Simulated {
+    fn sentences(&self) -> impl Iterator<Item = String> + '_ {
+        let targets = self
+            .targets
+            .iter()
+            .filter(|t| t.verdict != Verdict::Met)
+            .map(|target| {
+                let simulated = target
+                    .simulated_seconds
+                    .map_or("not estimable".to_owned(), readable);
+                let wanted = readable(target.wanted_seconds);
+                let word = target.verdict.words();
+                format!(
+                    "{} {word}: {simulated} simulated, {wanted} wanted",
+                    target.target
+                )
+            });
+        let dead = (self.dead_letters > 0).then(|| {
+            format!(
+                "{} of {} end as dead letters",
+                self.dead_letters, self.deliveries
+            )
+        });
+        [self.stability_sentence()]
+            .into_iter()
+            .chain(targets)
+            .chain(self.recoveries.iter().map(Recovery::sentence))
+            .chain(dead)
+            .chain(self.notes.iter().cloned())
+    }
+
+    fn stability_sentence(&self) -> String {
+        let stability = &self.stability;
+        let load = stability.load * 100.0;
+        let limit = &stability.limit;
+        match stability.state {
+            StabilityState::Stable => format!(
+                "stable, {load:.0}% loaded; it stands {:.1} times its usual rate; what binds is {limit}",
+                stability.headroom
+            ),
+            StabilityState::GrowsAtPeak => format!(
+                "its backlog grows at the peak, {:.0}% loaded, and drains after; what binds is {limit}",
+                stability.load_at_peak * 100.0
+            ),
+            StabilityState::Unstable => {
+                format!("never settles, {load:.0}% loaded at its usual rate; what binds is {limit}")
+            }
+        }
+    }
+}
+
+impl Recovery {
+    fn sentence(&self) -> String {
+        let cause = self
+            .dependency
+            .as_ref()
+            .map_or("everything is down".to_owned(), |name| {
+                format!("`{name}` is down")
+            });
+        let recovered = self.recovered_after_seconds.map_or_else(
+            || "not back to its usual backlog by the end of the run".to_owned(),
+            |after| format!("back to its usual backlog {} after", readable(after)),
+        );
+        let predicted = self.predicted_seconds.map_or_else(
+            || "by formula never".to_owned(),
+            |after| format!("by formula {} without peaks", readable(after)),
+        );
+        format!(
+            "{cause} at {}: held {}, backlog up to {}, {recovered} ({predicted})",
+            readable(self.held_from_seconds),
+            readable(self.held_seconds),
+            self.backlog_max
+        )
+    }
+}
+
+impl Verdict {
+    /// The verdict in words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Met => "met",
+            Self::Unknown => "unknown",
+            Self::TooClose => "too close to call",
+            Self::Missed => "missed",
+        }
+    }
+}
+
+fn row(consumer: &ConsumerSimulation, simulated: &Simulated) -> Vec<String> {
+    let latency = &simulated.latency;
+    let estimate = |seconds: Option<f64>| seconds.map_or("-".to_owned(), readable);
+    let p99 = latency.p99.map_or("-".to_owned(), |p99| {
+        let interval = p99.plus_minus.map(|width| format!("±{}", readable(width)));
+        format!("{}{}", readable(p99.value), interval.unwrap_or_default())
+    });
+    vec![
+        consumer.consumer.to_string(),
+        rate(simulated.rate),
+        rate(simulated.peak),
+        format!("{:.0}%", simulated.stability.load * 100.0),
+        format!("{:.0}%", simulated.stability.load_at_peak * 100.0),
+        estimate(latency.p50),
+        p99,
+        estimate(latency.p999),
+        readable(simulated.behind_max_seconds),
+        simulated.backlog.max.to_string(),
+        simulated.verdict.words().to_owned(),
+    ]
+}
+
+fn rate(value: f64) -> String {
+    tidegate_base::Rate::per_second(value).map_or("-".to_owned(), |rate| rate.to_string())
+}
+
+/// A table with the first column to the left and figures to the right.
+fn aligned(rows: &[Vec<String>]) -> String {
+    let header: Vec<String> = COLUMNS.iter().map(|&column| column.to_owned()).collect();
+    let all = || std::iter::once(&header).chain(rows);
+    let mut text = String::new();
+    for row in all() {
+        let mut line = String::new();
+        for (place, cell) in row.iter().enumerate() {
+            let width = all()
+                .filter_map(|r| r.get(place))
+                .map(|c| c.chars().count())
+                .max()
+                .unwrap_or(0);
+            let _ = match place {
+                0 => write!(line, "{cell:width$}"),
+                _ => write!(line, "  {cell:>width$}"),
+            };
+        }
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
+}
+
+/// The backlog in eight heights, scaled to its highest; a space is none.
+fn sparkline(backlog: &Backlog) -> String {
+    const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let max = backlog.max.max(1);
+    backlog
+        .highest
+        .iter()
+        .map(|&level| {
+            let height = usize::try_from((level.saturating_mul(8)).div_ceil(max)).unwrap_or(0);
+            height
+                .checked_sub(1)
+                .and_then(|h| HEIGHTS.get(h))
+                .copied()
+                .unwrap_or(' ')
+        })
+        .collect()
+}
