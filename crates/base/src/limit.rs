@@ -50,3 +50,22 @@ pub const MEMORY_BROKER_BYTES_MAX: usize = 1 << 30;
 pub const RECORD_HEADERS_MAX: usize = 256;
 /// Longest attribute value that is kept of a span, in bytes.
 pub const SPAN_ATTRIBUTE_BYTES_MAX: usize = 512;
+/// Most YAML nodes of one design file.
+pub const DESIGN_NODES_MAX: usize = 1_000_000;
+/// Most findings of one reading of a design.
+pub const DESIGN_FINDINGS_MAX: usize = 1_000;
+/// Largest recording of traffic, in bytes.
+pub const RECORDING_BYTES_MAX: usize = 1 << 30;
+/// Most deliveries of one consumer that wait behind dead letters of their keys; at the limit the
+/// rest stays in the window.
+pub const FOLLOWERS_MAX: usize = 50_000;
+/// Most identities of finished deliveries that a deduplicated consumer remembers.
+pub const DONE_IDENTITIES_MAX: usize = 65_536;
+/// Most redrives of one dead letter.
+pub const REDRIVES_MAX: u32 = 100;
+/// Most crashes of the process while a delivery ran alone, before it becomes a dead letter.
+pub const SOLO_CRASHES_MAX: u32 = 3;
+/// Longest time that a handler may ask to be left alone, in seconds.
+pub const RETRY_AFTER_SECONDS_MAX: u64 = 3_600;
+/// Most pulls of one consumer that wait for a delivery at the same time.
+pub const PULLS_WAITING_MAX: usize = 1_024;
