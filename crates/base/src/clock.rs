@@ -9,7 +9,9 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// A point in time: nanoseconds since the Unix epoch, UTC. Good until the year 2554.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Timestamp(u64);
 
@@ -107,8 +109,14 @@ mod tests {
     fn a_timestamp_prints_and_parses_as_rfc3339() {
         let time = Timestamp::from_millis(1_730_291_041_637);
         assert_eq!(time.to_string(), "2024-10-30T12:24:01.637Z");
-        assert_eq!(Timestamp::parse_rfc3339("2024-10-30T12:24:01.637Z"), Some(time));
-        assert_eq!(Timestamp::parse_rfc3339("2024-10-30T13:24:01.637+01:00"), Some(time));
+        assert_eq!(
+            Timestamp::parse_rfc3339("2024-10-30T12:24:01.637Z"),
+            Some(time)
+        );
+        assert_eq!(
+            Timestamp::parse_rfc3339("2024-10-30T13:24:01.637+01:00"),
+            Some(time)
+        );
         assert_eq!(Timestamp::parse_rfc3339("yesterday"), None);
         assert_eq!(Timestamp::parse_rfc3339("1969-12-31T23:59:59Z"), None);
     }
@@ -116,6 +124,9 @@ mod tests {
     #[test]
     fn arithmetic_saturates() {
         assert_eq!(Timestamp::EPOCH - Duration::from_secs(1), Timestamp::EPOCH);
-        assert_eq!(Timestamp::EPOCH.since(Timestamp::from_millis(5)), Duration::ZERO);
+        assert_eq!(
+            Timestamp::EPOCH.since(Timestamp::from_millis(5)),
+            Duration::ZERO
+        );
     }
 }

@@ -28,11 +28,21 @@ impl Name {
         if text.len() > NAME_BYTES_MAX {
             return Err(NameError::Long { bytes: text.len() });
         }
-        let first = text.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
-        let wrong = text.chars().find(|c| !(c.is_ascii_alphanumeric() || ".-_".contains(*c)));
+        let first = text
+            .chars()
+            .next()
+            .is_some_and(|c| c.is_ascii_alphanumeric());
+        let wrong = text
+            .chars()
+            .find(|c| !(c.is_ascii_alphanumeric() || ".-_".contains(*c)));
         match wrong {
-            Some(character) => Err(NameError::Character { name: text.to_owned(), character }),
-            None if !first => Err(NameError::Start { name: text.to_owned() }),
+            Some(character) => Err(NameError::Character {
+                name: text.to_owned(),
+                character,
+            }),
+            None if !first => Err(NameError::Start {
+                name: text.to_owned(),
+            }),
             None => Ok(Self(Arc::from(text))),
         }
     }
@@ -63,7 +73,9 @@ pub enum NameError {
         name: String,
     },
     /// The text has a character outside `A-Z a-z 0-9 . _ -`.
-    #[error("name `{name}` has the character {character:?}; letters, digits, `.`, `_`, `-` are allowed")]
+    #[error(
+        "name `{name}` has the character {character:?}; letters, digits, `.`, `_`, `-` are allowed"
+    )]
     Character {
         /// The text.
         name: String,
@@ -127,7 +139,10 @@ impl FromStr for ConsumerId {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         let (service, event) = text.split_once('/').unwrap_or((text, ""));
-        Ok(Self { service: Name::new(service)?, event: Name::new(event)? })
+        Ok(Self {
+            service: Name::new(service)?,
+            event: Name::new(event)?,
+        })
     }
 }
 
@@ -159,7 +174,10 @@ mod tests {
             "name `-x` does not start with a letter or a digit"
         );
         assert!(Name::new("a b").unwrap_err().to_string().contains("' '"));
-        assert_eq!(Name::new(&"x".repeat(201)), Err(NameError::Long { bytes: 201 }));
+        assert_eq!(
+            Name::new(&"x".repeat(201)),
+            Err(NameError::Long { bytes: 201 })
+        );
     }
 
     #[test]

@@ -21,7 +21,9 @@ pub struct UnitError {
 /// Splits `12.5ms` into 12.5 and `ms`; `None` when the number is not finite or negative.
 fn split(text: &str) -> Option<(f64, &str)> {
     let text = text.trim();
-    let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let end = text
+        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at_checked(end)?;
     let value: f64 = number.parse().ok()?;
     value.is_finite().then_some((value, unit.trim()))
@@ -46,7 +48,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     }
     while !rest.is_empty() {
         let (value, tail) = split(rest).ok_or_else(error)?;
-        let end = tail.find(|c: char| c.is_ascii_digit() || c == ' ').unwrap_or(tail.len());
+        let end = tail
+            .find(|c: char| c.is_ascii_digit() || c == ' ')
+            .unwrap_or(tail.len());
         let (unit, after) = tail.split_at_checked(end).ok_or_else(error)?;
         let scale = match unit {
             "ns" => 1e-9,
@@ -83,7 +87,7 @@ fn round(value: f64) -> u64 {
 pub fn format_duration(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     let (value, unit) = match seconds {
-        s if s == 0.0 => return "0s".to_owned(),
+        0.0 => return "0s".to_owned(),
         s if s < 1e-6 => (s * 1e9, "ns"),
         s if s < 1e-3 => (s * 1e6, "us"),
         s if s < 1.0 => (s * 1e3, "ms"),
@@ -161,7 +165,9 @@ impl fmt::Display for Rate {
 }
 
 /// A number of bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Bytes(pub u64);
 
@@ -288,7 +294,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_panics(text in ".{0,12}") {
-            let _ = (parse_duration(&text), Rate::parse(&text), Bytes::parse(&text), Ratio::parse(&text));
+            drop((parse_duration(&text), Rate::parse(&text), Bytes::parse(&text), Ratio::parse(&text)));
         }
 
         #[test]
