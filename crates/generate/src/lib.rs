@@ -1,1 +1,13 @@
-//! Artefacts written from a design: AsyncAPI documents and Mermaid diagrams.
+//! What a design turns into: AsyncAPI 3 and Mermaid.
+//!
+//! Pure: a [`tidegate_model::Design`] in, text or JSON out, the same every time. Names of services
+//! and events become ids that are valid and unique in the target language, whatever they are.
+
+pub mod asyncapi;
+mod ids;
+mod mermaid;
+mod yaml;
+
+pub use asyncapi::asyncapi;
+pub use mermaid::mermaid;
+pub use yaml::to_yaml;
