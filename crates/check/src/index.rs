@@ -1,0 +1,167 @@
+//! A design prepared for the rules: who publishes, who consumes, who needs, what the schemas say.
+
+use std::collections::HashMap;
+
+use tidegate_base::{Name, Rate};
+use tidegate_model::design::{ConsumerRef, Criticality, Event, Located, SchemaFormat, Service};
+use tidegate_model::{Design, Place};
+use tidegate_schema::{Compiled, SchemaError};
+
+use crate::graph::Graph;
+
+/// One service that publishes an event.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Publisher<'a> {
+    /// The service's name.
+    pub(crate) service_name: &'a Name,
+    /// Where it says so.
+    pub(crate) place: &'a Place,
+}
+
+/// A schema as compiled, or why not.
+pub(crate) type Outcome = Result<Compiled, SchemaError>;
+
+/// A design with what the rules ask for again and again; every lookup is one hash.
+pub(crate) struct Index<'a> {
+    /// The design.
+    pub(crate) design: &'a Design,
+    /// Every consumer, in the order written.
+    pub(crate) consumers: Vec<ConsumerRef<'a>>,
+    /// Which event leads to which.
+    pub(crate) graph: Graph<'a>,
+    publishers: HashMap<&'a Name, Vec<Publisher<'a>>>,
+    by_event: HashMap<&'a Name, Vec<ConsumerRef<'a>>>,
+    by_dependency: HashMap<&'a Name, Vec<ConsumerRef<'a>>>,
+    critical: HashMap<&'a Name, &'a Name>,
+    schemas: HashMap<&'a str, Outcome>,
+}
+
+impl<'a> Index<'a> {
+    pub(crate) fn of(design: &'a Design) -> Self {
+        let consumers: Vec<_> = design.consumers().collect();
+        let mut by_event: HashMap<_, Vec<_>> = HashMap::new();
+        let mut by_dependency: HashMap<_, Vec<_>> = HashMap::new();
+        for consumer in &consumers {
+            by_event
+                .entry(consumer.event_name)
+                .or_default()
+                .push(*consumer);
+            for need in &consumer.consume.needs {
+                by_dependency
+                    .entry(&need.value)
+                    .or_default()
+                    .push(*consumer);
+            }
+        }
+        Self {
+            design,
+            graph: Graph::of(design, &consumers),
+            publishers: publishers(design),
+            by_event,
+            by_dependency,
+            critical: critical(design),
+            schemas: schemas(design),
+            consumers,
+        }
+    }
+
+    /// The services that publish `event`, in the order written.
+    pub(crate) fn publishers(&self, event: &Name) -> &[Publisher<'a>] {
+        self.publishers
+            .get(event)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    }
+
+    /// The consumers of `event`, in the order written.
+    pub(crate) fn consumers_of(&self, event: &Name) -> &[ConsumerRef<'a>] {
+        self.by_event
+            .get(event)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    }
+
+    /// The consumers that need `dependency`, in the order written.
+    pub(crate) fn needed_by(&self, dependency: &Name) -> &[ConsumerRef<'a>] {
+        self.by_dependency
+            .get(dependency)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+    }
+
+    /// A process of high criticality that `service` is a step of.
+    pub(crate) fn critical_process(&self, service: &Name) -> Option<&'a Name> {
+        self.critical.get(service).copied()
+    }
+
+    /// The JSON Schema of `event`, compiled; `None` without one or in another language.
+    pub(crate) fn schema(&self, event: &Event) -> Option<&Outcome> {
+        let schema = event.schema.as_ref()?;
+        match schema.format {
+            SchemaFormat::JsonSchema => self.schemas.get(schema.text.as_deref()?),
+            SchemaFormat::Avro | SchemaFormat::Protobuf => None,
+        }
+    }
+
+    /// Every consumer whose event is known, with that event.
+    pub(crate) fn resolved(&self) -> impl Iterator<Item = (ConsumerRef<'a>, &'a Event)> {
+        self.consumers
+            .iter()
+            .filter_map(|consumer| Some((*consumer, self.design.events.get(consumer.event_name)?)))
+    }
+
+    /// Every service with its name, in the order written.
+    pub(crate) fn services(&self) -> impl Iterator<Item = (&'a Name, &'a Service)> {
+        self.design.services.iter()
+    }
+}
+
+/// How many events arrive while `rate` holds and each keeps a worker busy for its handler time:
+/// the mean number of busy workers, `None` when either is not declared.
+///
+/// Source: J. D. C. Little, "A Proof for the Queuing Formula L = λW", 1961.
+pub(crate) fn busy_workers(rate: Option<Rate>, consumer: &ConsumerRef<'_>) -> Option<f64> {
+    let handler_time = consumer.consume.deliver.handler_time.as_ref()?;
+    Some(rate?.value() * handler_time.value.as_secs_f64())
+}
+
+fn publishers(design: &Design) -> HashMap<&Name, Vec<Publisher<'_>>> {
+    let mut publishers: HashMap<_, Vec<_>> = HashMap::new();
+    for (service_name, service) in &design.services {
+        for Located { value, place } in &service.publishes {
+            publishers.entry(value).or_default().push(Publisher {
+                service_name,
+                place,
+            });
+        }
+    }
+    publishers
+}
+
+fn critical(design: &Design) -> HashMap<&Name, &Name> {
+    let mut critical = HashMap::new();
+    for (name, process) in &design.processes {
+        if process.criticality == Criticality::High {
+            for step in &process.steps {
+                critical.entry(&step.value).or_insert(name);
+            }
+        }
+    }
+    critical
+}
+
+fn schemas(design: &Design) -> HashMap<&str, Outcome> {
+    let mut schemas = HashMap::new();
+    for schema in design
+        .events
+        .values()
+        .filter_map(|event| event.schema.as_ref())
+    {
+        if let (SchemaFormat::JsonSchema, Some(text)) = (schema.format, schema.text.as_deref()) {
+            schemas
+                .entry(text)
+                .or_insert_with(|| Compiled::json_schema(text));
+        }
+    }
+    schemas
+}

@@ -1,0 +1,99 @@
+//! What consumers and keys rely on is what the schema promises.
+
+use tidegate_base::Name;
+use tidegate_model::closest;
+use tidegate_model::design::{ConsumerRef, Located, Schema};
+use tidegate_schema::{Compiled, Declared};
+
+use crate::codes::{FIELD_NOT_DECLARED, FIELD_NOT_REQUIRED, KEY_NOT_DECLARED, KEY_NOT_REQUIRED};
+use crate::draft::Findings;
+use crate::index::Index;
+
+pub(super) fn rule(index: &Index<'_>, out: &mut Findings) {
+    for (name, event) in &index.design.events {
+        if let (Some(key), Some(schema), Some(Ok(compiled))) =
+            (&event.key, &event.schema, index.schema(event))
+        {
+            key_is_promised(name, key, (schema, compiled), out);
+        }
+    }
+    for (consumer, event) in index.resolved() {
+        if let (Some(schema), Some(Ok(compiled))) = (&event.schema, index.schema(event)) {
+            for field in &consumer.consume.requires {
+                field_is_promised(&consumer, field, (schema, compiled), out);
+            }
+        }
+    }
+}
+
+/// Without its key, an event has no order and no partition of its own.
+fn key_is_promised(
+    name: &Name,
+    key: &Located<String>,
+    (schema, compiled): (&Schema, &Compiled),
+    out: &mut Findings,
+) {
+    let (pointer, path) = (&key.value, format!("events.{name}.key"));
+    if compiled.declares(pointer) == Declared::No {
+        let message = format!("key `{pointer}` of `{name}` is not declared in its schema");
+        out.add(KEY_NOT_DECLARED, &key.place, path, message)
+            .hint(undeclared(compiled, pointer))
+            .related(&schema.place, "the schema");
+    } else if compiled.requires(pointer) == Declared::No {
+        let message = format!(
+            "key `{pointer}` of `{name}` is optional in its schema: an event without it has no order"
+        );
+        out.add(KEY_NOT_REQUIRED, &key.place, path, message)
+            .hint(make_required(pointer))
+            .related(&schema.place, "the schema");
+    }
+}
+
+fn field_is_promised(
+    consumer: &ConsumerRef<'_>,
+    field: &Located<String>,
+    (schema, compiled): (&Schema, &Compiled),
+    out: &mut Findings,
+) {
+    let (name, path) = (&field.value, format!("{}.requires", consumer.path()));
+    let event = consumer.event_name;
+    if compiled.declares(name) == Declared::No {
+        let message = format!(
+            "`{}` reads `{name}`, which the schema of `{event}` does not declare",
+            consumer.id()
+        );
+        out.add(FIELD_NOT_DECLARED, &field.place, path, message)
+            .hint(undeclared(compiled, name))
+            .related(&schema.place, "the schema");
+    } else if compiled.requires(name) == Declared::No {
+        let message = format!(
+            "`{}` reads `{name}`, which the schema of `{event}` leaves optional",
+            consumer.id()
+        );
+        out.add(FIELD_NOT_REQUIRED, &field.place, path, message)
+            .hint(make_required(name))
+            .related(&schema.place, "the schema");
+    }
+}
+
+fn undeclared(compiled: &Compiled, field: &str) -> String {
+    let fields = compiled.declared_fields();
+    let (slash, name) = match field.strip_prefix('/') {
+        Some(name) => ("/", name),
+        None => ("", field),
+    };
+    match closest(name, fields.iter().map(String::as_str)) {
+        // Of a pointer further down, only its first name could be compared.
+        Some(close) if !name.contains('/') && close != name => {
+            format!("did you mean `{slash}{close}`?")
+        }
+        _ => format!("add `{field}` to `properties` and `required` of the schema"),
+    }
+}
+
+fn make_required(field: &str) -> String {
+    format!(
+        "add `{}` to `required` of the schema",
+        field.strip_prefix('/').unwrap_or(field)
+    )
+}

@@ -1,0 +1,80 @@
+//! Schemas compile, with the place of what is wrong inside them.
+
+use std::sync::Arc;
+
+use tidegate_base::Name;
+use tidegate_model::Place;
+use tidegate_model::design::{Event, Schema, SchemaFormat};
+use tidegate_schema::{Position, SchemaError, locate};
+
+use crate::codes::{SCHEMA_INVALID, SCHEMA_NOT_VALIDATED};
+use crate::draft::Findings;
+use crate::index::Index;
+
+pub(super) fn rule(index: &Index<'_>, out: &mut Findings) {
+    for (name, event) in &index.design.events {
+        let Some(schema) = &event.schema else {
+            continue;
+        };
+        match schema.format {
+            SchemaFormat::JsonSchema => {
+                if let Some(Err(error)) = index.schema(event) {
+                    invalid(name, schema, error, out);
+                }
+            }
+            SchemaFormat::Avro => not_validated(name, event, "Avro", out),
+            SchemaFormat::Protobuf => not_validated(name, event, "Protobuf", out),
+        }
+    }
+}
+
+fn invalid(name: &Name, schema: &Schema, error: &SchemaError, out: &mut Findings) {
+    let message = format!("the schema of `{name}` is not valid: {error}");
+    let draft = out
+        .add(
+            SCHEMA_INVALID,
+            &schema.place,
+            format!("events.{name}.schema"),
+            message,
+        )
+        .hint("correct the schema there: nothing can be published to this event until it compiles");
+    if let Some(place) = inside(schema, error) {
+        drop(draft.related(&place, "inside the schema"));
+    }
+}
+
+/// The place in the schema's own file; `None` for one written inline, which has no text of its own.
+fn inside(schema: &Schema, error: &SchemaError) -> Option<Place> {
+    let (file, text) = (schema.file.as_ref()?, schema.text.as_ref()?);
+    let Position {
+        line,
+        column,
+        length,
+    } = match error {
+        SchemaError::Syntax { line, column, .. } => Position {
+            line: u32::try_from(*line).ok()?.max(1),
+            column: u32::try_from(*column).ok()?.max(1),
+            length: 1,
+        },
+        _ => locate(text, error.pointer()?)?,
+    };
+    Some(Place {
+        file: Arc::from(file.as_str()),
+        line,
+        column,
+        length,
+    })
+}
+
+fn not_validated(name: &Name, event: &Event, language: &str, out: &mut Findings) {
+    let Some(schema) = &event.schema else { return };
+    let message =
+        format!("the {language} schema of `{name}` is not validated, nor are its payloads");
+    out.add(
+        SCHEMA_NOT_VALIDATED,
+        &schema.place,
+        format!("events.{name}.schema"),
+        message,
+    )
+    .hint("a JSON Schema would be checked here and at every publish");
+}
