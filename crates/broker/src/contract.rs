@@ -142,6 +142,12 @@ pub enum ReadError {
         /// What is wrong, with the place in the store.
         reason: String,
     },
+    /// The state is damaged or cannot be read.
+    #[error("the state cannot be read: {reason}")]
+    State {
+        /// What is wrong, with the place in the store.
+        reason: String,
+    },
     /// The store cannot be read.
     #[error("channel `{channel}` cannot be read: {reason}")]
     Unreadable {
@@ -176,8 +182,9 @@ pub trait Broker: Send + Sync + fmt::Debug {
         durability: Durability,
     ) -> BoxFuture<'static, Result<Vec<u64>, CommitError>>;
 
-    /// The records of `channel` from `from` on, in order, as many as the limit allows; none at the
-    /// tail or for a channel that does not exist.
+    /// The records of `channel` from `from` on, in order: at least one and no more than the limit
+    /// allows (a broker may count keys and headers towards its bytes); none at the tail or for a
+    /// channel that does not exist.
     ///
     /// # Errors
     ///

@@ -1,0 +1,73 @@
+//! The words of the contract in the words of the log, and back.
+
+use tidegate_base::Name;
+use tidegate_broker::{Batch, CommitError, Durability, ReadError, StateChange};
+use tidegate_log::AppendError;
+
+use crate::body;
+
+/// The batch as the log takes it.
+pub(crate) fn to_log(batch: Batch) -> tidegate_log::Batch {
+    let append = |append: tidegate_broker::Append| {
+        let body = body::encode(&append);
+        tidegate_log::Append {
+            channel: append.channel,
+            time: append.time,
+            body,
+        }
+    };
+    let state = match batch.state {
+        StateChange::Append(records) => tidegate_log::StateChange::Append(records),
+        StateChange::Replace(records) => tidegate_log::StateChange::Replace(records),
+    };
+    tidegate_log::Batch {
+        appends: batch.appends.into_iter().map(append).collect(),
+        state,
+    }
+}
+
+/// The class as the log knows it.
+pub(crate) fn class(durability: Durability) -> tidegate_log::Durability {
+    match durability {
+        Durability::Durable => tidegate_log::Durability::Durable,
+        Durability::Written => tidegate_log::Durability::Written,
+    }
+}
+
+/// The refusal in the words of the contract.
+pub(crate) fn commit_error(error: AppendError) -> CommitError {
+    match error {
+        AppendError::Full {
+            reason,
+            retry_after,
+        } => CommitError::Full {
+            reason,
+            retry_after,
+        },
+        AppendError::Stopped { reason } => CommitError::Stopped { reason },
+        AppendError::Large { bytes, bytes_max } => CommitError::Invalid {
+            reason: format!("the batch is {bytes} bytes as written; the most is {bytes_max}"),
+        },
+        AppendError::Channels { channels_max } => CommitError::Invalid {
+            reason: format!("the log has {channels_max} channels already, the most"),
+        },
+    }
+}
+
+/// The failed read in the words of the contract.
+pub(crate) fn read_error(
+    channel: &Name,
+    sequence: u64,
+    error: tidegate_log::ReadError,
+) -> ReadError {
+    let channel = channel.clone();
+    let reason = error.to_string();
+    match error {
+        tidegate_log::ReadError::Damaged { .. } => ReadError::Damaged {
+            channel,
+            sequence,
+            reason,
+        },
+        tidegate_log::ReadError::Io { .. } => ReadError::Unreadable { channel, reason },
+    }
+}

@@ -1,0 +1,106 @@
+//! The end of the last segment: the only place where the log is written.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::segment::{HEADER_BYTES, Segment};
+
+/// The segment that is written, and how far.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    /// The segment.
+    pub(crate) segment: Arc<Segment>,
+    /// Bytes that are written: frames end here.
+    end: u64,
+    /// Bytes that are on the disk.
+    synced: u64,
+    /// Bytes that the file has; after `end` they are zeros.
+    allocated: u64,
+}
+
+/// Why a write did not happen.
+#[derive(Debug)]
+pub(crate) enum WriteError {
+    /// There is no room; the file is as it was before.
+    NoRoom(io::Error),
+    /// What the file holds after its last sync is not known any more.
+    Broken(io::Error),
+}
+
+impl Tail {
+    /// The tail of a segment that has `end` bytes, all on the disk.
+    pub(crate) fn new(segment: Arc<Segment>, end: u64) -> Self {
+        Self {
+            segment,
+            end,
+            synced: end,
+            allocated: end,
+        }
+    }
+
+    /// The tail of a segment that has just been created.
+    pub(crate) fn of_new(segment: Arc<Segment>) -> Self {
+        Self::new(segment, HEADER_BYTES)
+    }
+
+    /// Bytes that are written.
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Bytes that are on the disk.
+    pub(crate) fn synced(&self) -> u64 {
+        self.synced
+    }
+
+    /// Writes `frames` at the end, in one call. Not durable until [`Tail::sync`].
+    ///
+    /// When the file must grow, `ahead_bytes` zeros are written behind the frames: the next syncs
+    /// then find the file's length unchanged, which halves their cost. `frames` may be left longer.
+    pub(crate) fn write(
+        &mut self,
+        frames: &mut Vec<u8>,
+        ahead_bytes: usize,
+    ) -> Result<(), WriteError> {
+        let length = frames.len();
+        let end = self.end + length as u64;
+        if end > self.allocated && length < ahead_bytes {
+            frames.resize(length + ahead_bytes, 0);
+        }
+        match self.segment.file.write_at(frames, self.end) {
+            Ok(()) => {
+                self.allocated = self.allocated.max(self.end + frames.len() as u64);
+                self.end = end;
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => Err(self.take_back(error)),
+            Err(error) => Err(WriteError::Broken(error)),
+        }
+    }
+
+    /// Removes what a write that ran out of room has left, so that no refused frame comes back.
+    fn take_back(&mut self, cause: io::Error) -> WriteError {
+        match self.trim() {
+            Ok(()) => WriteError::NoRoom(cause),
+            Err(error) => WriteError::Broken(error),
+        }
+    }
+
+    /// Makes all that is written durable.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        if self.synced < self.end {
+            self.segment.file.sync()?;
+            self.synced = self.end;
+        }
+        Ok(())
+    }
+
+    /// Removes the zeros and makes all that is written durable.
+    pub(crate) fn trim(&mut self) -> io::Result<()> {
+        self.segment.file.cut(self.end)?;
+        self.allocated = self.end;
+        self.segment.file.sync()?;
+        self.synced = self.end;
+        Ok(())
+    }
+}
