@@ -1,0 +1,132 @@
+//! Which spans are calls between services, with or without span kinds.
+
+use tidegate_trace::{Span, SpanKind, Trace};
+
+use crate::operation;
+
+/// One call found in a trace, by indexes of spans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// The span during which the caller waits: the asking span, or the answering one where the
+    /// capture has no asking spans.
+    pub(crate) call: usize,
+    /// The answering span; `None` when the callee is not traced.
+    pub(crate) answer: Option<usize>,
+    /// The caller's span for the request that it was handling.
+    pub(crate) entry: usize,
+    /// Whether it is a message.
+    pub(crate) is_message: bool,
+}
+
+/// Every call of the trace, by the time of its span.
+pub(crate) fn find(trace: &Trace) -> Vec<Found> {
+    let mut found: Vec<Found> = Vec::new();
+    for (index, span) in trace.spans().iter().enumerate() {
+        let answered = trace
+            .parent(index)
+            .and_then(|parent| answered(trace, parent, index));
+        let call = answered.or_else(|| untraced(trace, index, span));
+        if let Some(call) = call.filter(|call| found.iter().all(|known| known.call != call.call)) {
+            found.push(call);
+        }
+    }
+    found
+}
+
+/// The call that `child` answers.
+fn answered(trace: &Trace, parent: usize, child: usize) -> Option<Found> {
+    let (asking, answering) = (trace.span(parent)?, trace.span(child)?);
+    let kinds = asking.kind == SpanKind::Client && answering.kind == SpanKind::Server;
+    if asking.service == answering.service && !kinds {
+        return None;
+    }
+    let call = if is_asking_span(trace, parent, &answering.service) {
+        parent
+    } else {
+        child
+    };
+    Some(Found {
+        call,
+        answer: Some(child),
+        entry: entry(trace, parent),
+        is_message: operation::is_message(asking, answering),
+    })
+}
+
+/// Whether the span only asks another service: by its kind, or, without kinds, because all its
+/// children are in that one service and its own parent is in the caller's.
+fn is_asking_span(trace: &Trace, index: usize, callee: &str) -> bool {
+    let Some(span) = trace.span(index) else {
+        return false;
+    };
+    match span.kind {
+        SpanKind::Client | SpanKind::Producer => true,
+        SpanKind::Server | SpanKind::Consumer | SpanKind::Internal => false,
+        SpanKind::Unspecified => {
+            let all_there = trace
+                .children(index)
+                .iter()
+                .filter_map(|child| trace.span(*child))
+                .all(|child| child.service.as_ref() == callee);
+            let parent = trace.parent(index).and_then(|parent| trace.span(parent));
+            all_there && parent.is_some_and(|parent| parent.service == span.service)
+        }
+    }
+}
+
+/// A call of a service that is named and not traced.
+fn untraced(trace: &Trace, index: usize, span: &Span) -> Option<Found> {
+    let asks = matches!(span.kind, SpanKind::Client | SpanKind::Producer);
+    let leaf = trace.children(index).iter().all(|child| {
+        trace.span(*child).is_some_and(|child| {
+            child.service == span.service
+                && !matches!(child.kind, SpanKind::Server | SpanKind::Consumer)
+        })
+    });
+    if !asks || !leaf || operation::is_data_store(span) {
+        return None;
+    }
+    peer(span)?;
+    let entry = entry(trace, index);
+    Some(Found {
+        call: index,
+        answer: None,
+        entry,
+        is_message: operation::is_producer(span),
+    })
+}
+
+/// The service that an asking span names as its other side; addresses do not count.
+pub(crate) fn peer(span: &Span) -> Option<&str> {
+    const NAMES: [&str; 5] = [
+        "peer.service",
+        "messaging.destination.name",
+        "messaging.destination",
+        "server.address",
+        "net.peer.name",
+    ];
+    let name = NAMES
+        .iter()
+        .find_map(|name| span.attribute(name).filter(|text| !text.is_empty()));
+    let service = span
+        .attribute("rpc.service")
+        .and_then(|full| full.rsplit('.').next());
+    name.filter(|name| name.parse::<std::net::IpAddr>().is_err())
+        .or(service)
+}
+
+/// The outermost span of the same service around `index`: the request that it was handling.
+fn entry(trace: &Trace, index: usize) -> usize {
+    let mut entry = index;
+    while let Some(parent) = trace.parent(entry) {
+        let (Some(outer), Some(inner)) = (trace.span(parent), trace.span(entry)) else {
+            break;
+        };
+        let hop = outer.kind == SpanKind::Client && inner.kind == SpanKind::Server;
+        if outer.service != inner.service || hop {
+            break;
+        }
+        entry = parent;
+    }
+    entry
+}

@@ -1,0 +1,331 @@
+//! The observations of one call path, weighed: what speaks for and against an event.
+
+use std::time::Duration;
+
+use tidegate_base::format_duration;
+
+use crate::discovery::{Evidence, Signal, Weight};
+use crate::observe::Observation;
+use crate::operation::{self, Verb};
+use crate::statistics::Proportion;
+
+/// Answers up to this size carry no result that matters.
+const SMALL_ANSWER_BYTES: u64 = 64;
+
+/// All observations of one call path.
+pub(crate) struct Facts<'a> {
+    pub(crate) observations: &'a [Observation],
+    pub(crate) callee: &'a str,
+    pub(crate) callee_operation: &'a str,
+    pub(crate) words: Vec<String>,
+}
+
+impl<'a> Facts<'a> {
+    pub(crate) fn new(
+        observations: &'a [Observation],
+        callee: &'a str,
+        operation: &'a str,
+    ) -> Self {
+        let words = operation::words(operation);
+        Self {
+            observations,
+            callee,
+            callee_operation: operation,
+            words,
+        }
+    }
+
+    pub(crate) fn share(&self, mut is: impl FnMut(&Observation) -> bool) -> Proportion {
+        let mut share = Proportion::default();
+        for observation in self.observations {
+            share.count(is(observation).into());
+        }
+        share
+    }
+
+    fn sum(&self, count: impl Fn(&Observation) -> usize) -> usize {
+        self.observations.iter().map(count).sum()
+    }
+
+    pub(crate) fn method(&self) -> Option<&'static str> {
+        self.observations
+            .iter()
+            .find_map(|observation| observation.method)
+    }
+
+    pub(crate) fn side_work(&self) -> Option<String> {
+        operation::side_work(&self.words, self.callee)
+    }
+
+    /// Why the answer is needed, when the call only reads.
+    pub(crate) fn read_only(&self) -> Option<String> {
+        let (reads, writes) = (self.sum(|o| o.reads), self.sum(|o| o.writes + o.sends));
+        if writes > 0 {
+            return None;
+        }
+        let word = self.words.first().map(String::as_str).unwrap_or_default();
+        if operation::verb(&self.words) == Verb::Answer {
+            return Some(format!(
+                "`{word}` in `{}` asks for an answer",
+                self.callee_operation
+            ));
+        }
+        if let Some(method @ ("GET" | "HEAD" | "OPTIONS")) = self.method() {
+            return Some(format!("{method} asks for an answer and changes nothing"));
+        }
+        if reads > 0 {
+            return Some(format!("below it are {reads} database reads and no write"));
+        }
+        let gets = self.share(|observation| observation.serves_get);
+        let changes = operation::verb(&self.words) == Verb::Change || self.side_work().is_some();
+        (gets.hits == gets.total && !changes)
+            .then(|| "it serves GET requests and nothing below it changes anything".to_owned())
+    }
+
+    /// What shows that the call changes something.
+    pub(crate) fn change(&self) -> Option<String> {
+        let (writes, sends) = (self.sum(|o| o.writes), self.sum(|o| o.sends));
+        if writes > 0 {
+            return Some(format!("{writes} database writes are below it"));
+        }
+        if sends > 0 {
+            return Some(format!("{sends} messages are sent below it"));
+        }
+        if let Some(method @ ("POST" | "PUT" | "PATCH" | "DELETE")) = self.method() {
+            return Some(format!("{method} changes something, by its definition"));
+        }
+        let word = self
+            .words
+            .first()
+            .filter(|_| operation::verb(&self.words) == Verb::Change)?;
+        Some(format!(
+            "`{word}` in `{}` is a change, by its name",
+            self.callee_operation
+        ))
+    }
+
+    /// Everything that was seen, strongest first.
+    pub(crate) fn evidence(&self) -> Vec<Evidence> {
+        let mut all = Vec::new();
+        let plain = |signal, weight, claim| Evidence {
+            signal,
+            weight,
+            claim,
+            share: None,
+        };
+        if let Some(reason) = self.read_only() {
+            all.push(plain(Signal::Read, Weight::Veto, reason));
+        }
+        all.extend(self.messaging());
+        all.extend(self.tail());
+        if let Some(claim) = self.change() {
+            all.push(plain(Signal::Write, Weight::For, claim));
+        }
+        if let Some(word) = self.side_work() {
+            let claim = format!("`{word}` is a word of side work that users rarely wait for");
+            all.push(plain(Signal::Vocabulary, Weight::For, claim));
+        }
+        all.extend(self.small_answer());
+        all.extend(self.forwarding());
+        all.extend(self.local_write());
+        all.extend(self.coupling());
+        all.extend(self.reliability());
+        all
+    }
+
+    fn messaging(&self) -> Option<Evidence> {
+        let share = self.share(|observation| observation.is_message);
+        (share.hits > 0).then(|| Evidence {
+            signal: Signal::Messaging,
+            weight: Weight::Against,
+            claim: format!("{} of {} are messages already", share.hits, share.total),
+            share: Some(share),
+        })
+    }
+
+    fn tail(&self) -> Option<Evidence> {
+        let share = self.share(|observation| observation.is_tail);
+        let (hits, total) = (share.hits, share.total);
+        let (weight, claim) = if share.share() >= crate::classify::TAIL_SHARE {
+            (
+                Weight::For,
+                format!("it is the last thing the caller does in {hits} of {total}"),
+            )
+        } else {
+            let later = total - hits;
+            (
+                Weight::Against,
+                format!(
+                    "the caller does more after it in {later} of {total}; it may read the answer"
+                ),
+            )
+        };
+        Some(Evidence {
+            signal: Signal::Tail,
+            weight,
+            claim,
+            share: Some(share),
+        })
+    }
+
+    fn forwarding(&self) -> Option<Evidence> {
+        let share = self.share(|observation| observation.is_forwarded);
+        (share.share() >= crate::classify::FORWARDED_SHARE).then(|| Evidence {
+            signal: Signal::Forwarding,
+            weight: Weight::Against,
+            claim: format!(
+                "the caller does hardly anything else in {} of {}: its answer is this answer",
+                share.hits, share.total
+            ),
+            share: Some(share),
+        })
+    }
+
+    fn local_write(&self) -> Option<Evidence> {
+        let share = self.share(|observation| observation.writes_locally);
+        (share.hits > 0).then(|| Evidence {
+            signal: Signal::LocalWrite,
+            weight: Weight::Against,
+            claim: format!(
+                "the caller changes its own data in {} of {}: event and change must commit together",
+                share.hits, share.total
+            ),
+            share: Some(share),
+        })
+    }
+
+    fn small_answer(&self) -> Option<Evidence> {
+        let mut share = Proportion::default();
+        for bytes in self
+            .observations
+            .iter()
+            .filter_map(|observation| observation.answer_bytes)
+        {
+            share.count((bytes <= SMALL_ANSWER_BYTES).into());
+        }
+        if share.total == 0 {
+            return None;
+        }
+        let weight = if share.share() >= crate::classify::TAIL_SHARE {
+            Weight::For
+        } else {
+            Weight::Against
+        };
+        let claim = format!(
+            "the answer has at most {SMALL_ANSWER_BYTES} bytes in {} of {}",
+            share.hits, share.total
+        );
+        Some(Evidence {
+            signal: Signal::SmallAnswer,
+            weight,
+            claim,
+            share: Some(share),
+        })
+    }
+
+    /// Requests that failed, among those in which the call failed.
+    pub(crate) fn coupled(&self) -> Proportion {
+        let mut share = Proportion::default();
+        for observation in self
+            .observations
+            .iter()
+            .filter(|observation| observation.failed)
+        {
+            share.count(observation.request_failed.into());
+        }
+        share
+    }
+
+    fn coupling(&self) -> Option<Evidence> {
+        let share = self.coupled();
+        let (low, high) = share.interval()?;
+        let ignored = high < 0.1 && share.total >= 20;
+        let (weight, claim) = if ignored {
+            (
+                Weight::For,
+                format!(
+                    "requests go on when it fails: {} of {} failed",
+                    share.hits, share.total
+                ),
+            )
+        } else if low > 0.5 {
+            let claim = format!(
+                "requests fail with it: {} of {}; that coupling would go, if the answer is not needed",
+                share.hits, share.total
+            );
+            (Weight::Benefit, claim)
+        } else {
+            let claim = format!(
+                "when it failed, {} of {} requests failed: too few to tell",
+                share.hits, share.total
+            );
+            (Weight::Benefit, claim)
+        };
+        Some(Evidence {
+            signal: Signal::Coupling,
+            weight,
+            claim,
+            share: Some(share),
+        })
+    }
+
+    fn reliability(&self) -> Option<Evidence> {
+        let failures = self.share(|observation| observation.failed);
+        let latency =
+            crate::services::latency(self.observations.iter().map(|o| o.waited).collect());
+        let mut parts = Vec::new();
+        if failures.hits > 0 {
+            parts.push(format!(
+                "it fails in {} of {}",
+                failures.hits, failures.total
+            ));
+        }
+        let (p50, p99) = (latency.p50.value(), latency.p99.value());
+        if let (Some(p50), Some(p99)) = (p50, p99)
+            && p50 > Duration::ZERO
+            && p99 > p50 * 5
+        {
+            parts.push(format!(
+                "p99 {} is over 5 times p50 {}",
+                format_duration(p99),
+                format_duration(p50)
+            ));
+        }
+        (!parts.is_empty()).then(|| Evidence {
+            signal: Signal::Reliability,
+            weight: Weight::Benefit,
+            claim: parts.join("; "),
+            share: Some(failures),
+        })
+    }
+
+    /// Evidence that the capture does not hold, each with the way to get it.
+    pub(crate) fn missing(&self) -> Vec<String> {
+        let mut missing = vec![
+            "whether anything of the answer is used later: needs values of the answer in spans"
+                .to_owned(),
+        ];
+        if self.observations.iter().all(|o| o.reads + o.writes == 0) {
+            missing.push(
+                "what it does to data: needs database spans with their statements".to_owned(),
+            );
+        }
+        if self.observations.iter().all(|o| o.answer_bytes.is_none()) {
+            missing.push("the size of the answer: needs `http.response.body.size`".to_owned());
+        }
+        if self.coupled().total == 0 {
+            let n = self.observations.len();
+            missing.push(format!(
+                "what happens when it fails: no failure in {n}; inject some in a test environment"
+            ));
+        }
+        if self
+            .observations
+            .iter()
+            .any(|observation| !observation.has_answer_span)
+        {
+            missing.push("the callee's own view: it is not traced".to_owned());
+        }
+        missing
+    }
+}

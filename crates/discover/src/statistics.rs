@@ -1,0 +1,265 @@
+//! Quantiles and shares that say how sure they are.
+
+use std::time::Duration;
+
+/// The two-sided confidence of every interval.
+const CONFIDENCE: f64 = 0.95;
+/// The normal quantile that belongs to it.
+const Z: f64 = 1.959_963_984_540_054;
+
+/// `hits` of `total`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Proportion {
+    /// How many.
+    pub hits: usize,
+    /// Of how many.
+    pub total: usize,
+}
+
+impl Proportion {
+    /// Counts one more observation.
+    pub(crate) fn count(&mut self, hit: Hit) {
+        self.total += 1;
+        self.hits += usize::from(hit == Hit::Yes);
+    }
+
+    /// The share; 0.0 of none.
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "counts of spans are far below 2^52"
+    )]
+    pub fn share(self) -> f64 {
+        if self.total == 0 {
+            0.0
+        } else {
+            self.hits as f64 / self.total as f64
+        }
+    }
+
+    /// Wilson's 95 % score interval; `None` of none.
+    ///
+    /// Source: E. B. Wilson, "Probable inference, the law of succession, and statistical
+    /// inference", JASA 22 (1927).
+    #[must_use]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "counts of spans are far below 2^52"
+    )]
+    pub fn interval(self) -> Option<(f64, f64)> {
+        if self.total == 0 {
+            return None;
+        }
+        let n = self.total as f64;
+        let share = self.share();
+        let centre = share + Z * Z / (2.0 * n);
+        let spread = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
+        let scale = 1.0 + Z * Z / n;
+        Some((
+            ((centre - spread) / scale).max(0.0),
+            ((centre + spread) / scale).min(1.0),
+        ))
+    }
+}
+
+/// One observation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hit {
+    Yes,
+    No,
+}
+
+impl From<bool> for Hit {
+    fn from(flag: bool) -> Self {
+        if flag { Self::Yes } else { Self::No }
+    }
+}
+
+/// A quantile of `n` observations with its interval, or the word that there are too few.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantile {
+    /// There are enough observations.
+    Estimated {
+        /// The order statistic.
+        value: Duration,
+        /// The lower end of the 95 % interval.
+        low: Duration,
+        /// The upper end of the 95 % interval.
+        high: Duration,
+        /// How many observations.
+        n: usize,
+    },
+    /// An interval would have no end.
+    NotEstimable {
+        /// How many observations there are.
+        n: usize,
+        /// How many it takes.
+        needed: usize,
+    },
+}
+
+impl Quantile {
+    /// The value, when it can be estimated.
+    #[must_use]
+    pub fn value(self) -> Option<Duration> {
+        match self {
+            Self::Estimated { value, .. } => Some(value),
+            Self::NotEstimable { .. } => None,
+        }
+    }
+
+    /// The `p` quantile of `sorted`, with the exact binomial interval of order statistics.
+    ///
+    /// Source: H. A. David, H. N. Nagaraja, "Order Statistics", 3rd edition, section 7.1.
+    pub(crate) fn of(sorted: &[Duration], p: f64) -> Self {
+        let n = sorted.len();
+        let Some((low, high)) = ranks(n, p) else {
+            return Self::NotEstimable {
+                n,
+                needed: needed(p),
+            };
+        };
+        let at = |rank: usize| {
+            sorted
+                .get(rank.saturating_sub(1))
+                .copied()
+                .unwrap_or_default()
+        };
+        Self::Estimated {
+            value: at(rank(n, p)),
+            low: at(low),
+            high: at(high),
+            n,
+        }
+    }
+}
+
+/// The rank, from 1, of the `p` quantile of `n` observations.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "n is far below 2^52 and the product is not negative"
+)]
+fn rank(n: usize, p: f64) -> usize {
+    ((n as f64 * p).ceil() as usize).clamp(1, n.max(1))
+}
+
+/// The ranks, from 1, between which the `p` quantile lies with 95 % confidence; `None` when one of
+/// them does not exist: P(X(low) <= q) and P(q <= X(high)) are each at least 97.5 %.
+fn ranks(n: usize, p: f64) -> Option<(usize, usize)> {
+    let tail = (1.0 - CONFIDENCE) / 2.0;
+    let mut below = 0.0;
+    let (mut low, mut high) = (None, None);
+    let mut logarithm = Logarithm::new(n, p);
+    for successes in 0..n {
+        // `below` is P(Binomial(n, p) < successes): that fewer than `successes` lie below q.
+        if below <= tail {
+            low = (successes > 0).then_some(successes);
+        }
+        below += logarithm.next_probability();
+        // Now P(Binomial <= successes): that q lies below X(successes + 1).
+        if below >= 1.0 - tail {
+            high = Some(successes + 1);
+            break;
+        }
+    }
+    Some((low?, high?))
+}
+
+/// Walks the probabilities of Binomial(n, p) from 0 on, in logarithms.
+struct Logarithm {
+    n: f64,
+    k: f64,
+    value: f64,
+    odds: f64,
+}
+
+impl Logarithm {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "counts of spans are far below 2^52"
+    )]
+    fn new(n: usize, p: f64) -> Self {
+        let n = n as f64;
+        Self {
+            n,
+            k: 0.0,
+            value: n * (1.0 - p).ln(),
+            odds: (p / (1.0 - p)).ln(),
+        }
+    }
+
+    fn next_probability(&mut self) -> f64 {
+        let probability = self.value.exp();
+        self.value += ((self.n - self.k) / (self.k + 1.0)).ln() + self.odds;
+        self.k += 1.0;
+        probability
+    }
+}
+
+/// The fewest observations with which both ranks exist.
+fn needed(p: f64) -> usize {
+    let tail: f64 = (1.0 - CONFIDENCE) / 2.0;
+    let extreme = p.max(1.0 - p);
+    let mut n = 1;
+    let mut all = extreme;
+    while all > tail {
+        all *= extreme;
+        n += 1;
+    }
+    n
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn numbers(n: u64) -> Vec<Duration> {
+        (1..=n).map(Duration::from_nanos).collect()
+    }
+
+    #[test]
+    fn a_quantile_is_withheld_below_the_size_that_bounds_it() {
+        for (p, enough) in [(0.5, 6), (0.9, 36), (0.95, 72), (0.99, 368)] {
+            let short = Quantile::of(&numbers(enough - 1), p);
+            assert_eq!(
+                short,
+                Quantile::NotEstimable {
+                    n: usize::try_from(enough).unwrap() - 1,
+                    needed: usize::try_from(enough).unwrap()
+                }
+            );
+            assert!(Quantile::of(&numbers(enough), p).value().is_some(), "{p}");
+        }
+    }
+
+    #[test]
+    fn intervals_are_those_of_the_tables() {
+        // Conover, "Practical Nonparametric Statistics": n = 20, median: ranks 6 and 15.
+        assert_eq!(ranks(20, 0.5), Some((6, 15)));
+        assert_eq!(ranks(100, 0.5), Some((40, 61)));
+        let none = Proportion { hits: 0, total: 0 };
+        assert_eq!(none.interval(), None);
+        let (low, high) = Proportion { hits: 8, total: 8 }.interval().unwrap();
+        assert!(
+            (low - 0.6756).abs() < 1e-4 && (high - 1.0).abs() < 1e-9,
+            "{low} {high}"
+        );
+        let (low, high) = Proportion { hits: 0, total: 10 }.interval().unwrap();
+        assert!(
+            low.abs() < 1e-9 && (high - 0.2775).abs() < 1e-4,
+            "{low} {high}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn an_interval_holds_its_value(n in 0_u64..3_000, p in 0.01_f64..0.999) {
+            if let Quantile::Estimated { value, low, high, .. } = Quantile::of(&numbers(n), p) {
+                prop_assert!(low <= value && value <= high);
+            }
+        }
+    }
+}
