@@ -1,5 +1,39 @@
 //! Delivery decisions: a pure state machine of lanes, retries, breakers and dead letters.
+//!
+//! A *delivery* is one event on its way to one consumer. Those of a consumer that may not overtake
+//! each other form a *lane*. [`Machine::step`] takes an [`Input`] and answers with [`Effect`]s; it
+//! does no I/O, reads no clock and draws no random numbers of its own. What must outlive the
+//! process leaves as [`StateRecord`]s, and [`Machine::restore`] takes them up again.
 
+mod breaker;
+mod budget;
+mod config;
+mod consumer;
+mod cursor;
+mod identity;
+mod input;
+mod machine;
+mod outbox;
 mod outcome;
+mod random;
+mod record;
+mod retry;
+mod shared;
 
+pub use breaker::{Breaker, BreakerRecord, BreakerStatus, Gate, Period, Verdict};
+pub use budget::RetryBudget;
+pub use config::{
+    ConsumerConfig, DependencyConfig, Followers, Mode, Order, Repetition, SystemConfig,
+};
+pub use consumer::{ConsumerStatus, DeadLetter, DeliveryStatus, Failing, Obstacle, RedriveRefusal};
+pub use cursor::Cursor;
+pub use identity::{Identity, fingerprint, normalise};
+pub use input::{Arrival, Class, Conclusion, Effect, Input, Release, Ticket};
+pub use machine::Machine;
 pub use outcome::{Outcome, RetryClass};
+pub use random::Draws;
+pub use record::{
+    AttemptOutcome, AttemptRecord, Company, Death, DeathReason, EventRef, Halt, HaltCause,
+    KeptDelivery, Progress, RecordError, Standing, StateRecord,
+};
+pub use retry::{Backoff, Decision, Jitter, RetryMode, RetryPolicy};

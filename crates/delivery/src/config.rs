@@ -1,0 +1,100 @@
+//! What the machine is told about a system: plain values, nothing of the design file.
+
+use std::time::Duration;
+
+use tidegate_base::{ConsumerId, Name, Ratio};
+
+use crate::retry::RetryPolicy;
+
+/// A system: who consumes, and what they depend on.
+#[derive(Clone, Debug, Default)]
+pub struct SystemConfig {
+    /// Where the jitter starts from: the same seed and inputs give the same effects.
+    pub seed: u64,
+    /// The consumers.
+    pub consumers: Vec<ConsumerConfig>,
+    /// The dependencies; needs that are not among them hold nothing.
+    pub dependencies: Vec<DependencyConfig>,
+}
+
+/// A consumer.
+#[derive(Clone, Debug)]
+pub struct ConsumerConfig {
+    /// Its identity; its event names the channel.
+    pub id: ConsumerId,
+    /// Who takes the first step.
+    pub mode: Mode,
+    /// The dependencies whose breakers hold it.
+    pub needs: Vec<Name>,
+    /// Most attempts at the same time.
+    pub concurrency: u32,
+    /// How long an attempt may take; for pull, how long a lease lasts.
+    pub timeout: Duration,
+    /// Which deliveries may not overtake each other.
+    pub order: Order,
+    /// What happens after a failure that may pass.
+    pub retry: RetryPolicy,
+    /// What becomes of later deliveries with the key of a dead letter.
+    pub followers: Followers,
+    /// Whether a finished event may run again.
+    pub repetition: Repetition,
+    /// Most deliveries held in memory; at most [`WINDOW_DELIVERIES_MAX`](tidegate_base::limit::WINDOW_DELIVERIES_MAX).
+    pub window: usize,
+    /// Most dead letters; at most [`DEAD_LETTERS_MAX`](tidegate_base::limit::DEAD_LETTERS_MAX).
+    pub dead_letters: usize,
+}
+
+/// Who takes the first step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The runtime calls the handler.
+    Push,
+    /// The handler asks for deliveries.
+    Pull,
+}
+
+/// Which deliveries of a consumer may not overtake each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// None keeps its order.
+    None,
+    /// Those with the same key; an event without a key is on its own.
+    Key,
+    /// All.
+    Total,
+}
+
+/// What becomes of later deliveries with the key of a dead letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Followers {
+    /// They wait until it is redriven.
+    Wait,
+    /// They go on.
+    Continue,
+}
+
+/// Whether an event that was finished may run again when it is in the channel twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repetition {
+    /// It may.
+    Allowed,
+    /// A run recorded as done is never repeated, as far back as identities are remembered.
+    Deduplicated,
+}
+
+/// A dependency and when to stop calling it.
+#[derive(Clone, Debug)]
+pub struct DependencyConfig {
+    /// Its name.
+    pub name: Name,
+    /// The share of counted failures that opens its breaker.
+    pub failure_rate: Ratio,
+    /// The fewest calls in the window before it may open.
+    pub minimum: u32,
+    /// How far back calls count.
+    pub window: Duration,
+    /// How long it stays open before it probes.
+    pub open: Duration,
+    /// Most probes at the same time while half open.
+    pub probes: u32,
+}

@@ -1,0 +1,372 @@
+//! Admission: the gates before an attempt. A gate that is closed changes nothing about a delivery.
+
+use std::time::Duration;
+
+use tidegate_base::Timestamp;
+
+use super::Consumer;
+use super::delivery::{Phase, Run};
+use crate::breaker::{Gate, Verdict};
+use crate::config::Mode;
+use crate::input::{Conclusion, Effect, Release, Ticket};
+use crate::outbox::Then;
+use crate::record::{Company, HaltCause, StateRecord};
+use crate::shared::Shared;
+
+/// What keeps a consumer's runnable deliveries from running.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The takeover is not durable yet.
+    Boot,
+    /// The system is draining.
+    Draining,
+    /// The consumer stands still.
+    Halted,
+    /// The handler asked to be left alone until then.
+    Overload {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// The breaker of a dependency is open, or it lets only a few through.
+    Breaker(tidegate_base::Name),
+    /// Every place is taken.
+    Concurrency,
+    /// Nobody pulls.
+    NobodyPulls,
+    /// One that may have ended the process runs alone.
+    Suspect,
+    /// Only retries are left, and the retry budget is used up until then.
+    Budget {
+        /// Until when.
+        until: Timestamp,
+    },
+}
+
+impl Consumer {
+    /// Starts as many deliveries as the gates let through.
+    pub(crate) fn admit(&mut self, now: Timestamp, shared: &mut Shared) {
+        while let Ok(gate) = self.gate(now, shared) {
+            let Ok(Some(sequence)) = self.choose(now, gate, shared) else {
+                return;
+            };
+            match self.repeated(sequence) {
+                None => self.start(now, sequence, shared),
+                Some(Repeat::Done) => self.skip_duplicate(sequence, shared),
+                Some(Repeat::Running) => self.set_aside(sequence),
+            }
+        }
+    }
+
+    /// The gates that are the same for every delivery of the consumer.
+    fn gate(&self, now: Timestamp, shared: &Shared) -> Result<Gate, Obstacle> {
+        let active = self.starting + self.running;
+        let probes_endpoint = match &self.halt {
+            None => false,
+            Some(halt) => {
+                let due = halt.cause == HaltCause::Endpoint && now >= self.probe_at && active == 0;
+                if !due {
+                    return Err(Obstacle::Halted);
+                }
+                true
+            }
+        };
+        if !shared.owned {
+            return Err(Obstacle::Boot);
+        }
+        if shared.draining {
+            return Err(Obstacle::Draining);
+        }
+        if self.hold_until > now {
+            return Err(Obstacle::Overload {
+                until: self.hold_until,
+            });
+        }
+        let breakers = self
+            .needs
+            .iter()
+            .filter_map(|need| shared.breakers.get(*need));
+        let mut gate = if probes_endpoint {
+            Gate::Probe
+        } else {
+            Gate::Free
+        };
+        for breaker in breakers {
+            match breaker.breaker.gate() {
+                Gate::Hold => return Err(Obstacle::Breaker(breaker.name.clone())),
+                Gate::Probe => gate = Gate::Probe,
+                Gate::Free => {}
+            }
+        }
+        if active >= self.config.concurrency {
+            return Err(Obstacle::Concurrency);
+        }
+        if self.config.mode == Mode::Pull && self.starting >= self.wanted {
+            return Err(Obstacle::NobodyPulls);
+        }
+        if self.alone.is_some() {
+            return Err(Obstacle::Suspect);
+        }
+        Ok(gate)
+    }
+
+    /// The delivery to run next: the oldest, or for a probe the oldest that never failed.
+    ///
+    /// A suspect goes before everything, and alone: with nothing else of its consumer. One that has
+    /// ended the process alone before also waits until no other such suspect of the system runs.
+    fn choose(&self, now: Timestamp, gate: Gate, shared: &Shared) -> Result<Option<u64>, Obstacle> {
+        let fresh = self.fresh.first().copied();
+        if gate == Gate::Probe
+            && let Some(fresh) = fresh
+        {
+            return Ok(Some(fresh));
+        }
+        if let Some(suspect) = self.suspects.first().copied() {
+            let crashed = self
+                .deliveries
+                .get(&suspect)
+                .is_some_and(|d| d.progress.crashes > 0);
+            let free =
+                self.starting + self.running == 0 && !(crashed && shared.exclusive.is_some());
+            return if free {
+                self.afford(now, suspect).map(Some)
+            } else {
+                Err(Obstacle::Suspect)
+            };
+        }
+        let again = self.again.first().copied();
+        match (fresh, again) {
+            (Some(fresh), Some(again)) if again < fresh => {
+                Ok(Some(self.afford(now, again).unwrap_or(fresh)))
+            }
+            (Some(fresh), _) => Ok(Some(fresh)),
+            (None, Some(again)) => self.afford(now, again).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// `sequence`, when it is no retry or the budget has a token for it.
+    fn afford(&self, now: Timestamp, sequence: u64) -> Result<u64, Obstacle> {
+        let retry = self
+            .deliveries
+            .get(&sequence)
+            .is_some_and(|d| d.progress.failures > 0);
+        match &self.budget {
+            Some(budget) if retry && budget.next(now) > now => Err(Obstacle::Budget {
+                until: budget.next(now),
+            }),
+            _ => Ok(sequence),
+        }
+    }
+
+    /// What keeps runnable deliveries from running now; `None` when nothing is runnable or nothing does.
+    pub(crate) fn obstacle(&self, now: Timestamp, shared: &Shared) -> Option<Obstacle> {
+        if self.runnable() == 0 {
+            return None;
+        }
+        self.gate(now, shared)
+            .and_then(|gate| self.choose(now, gate, shared))
+            .err()
+    }
+
+    /// Deliveries that are the next of their lanes and ready.
+    pub(crate) fn runnable(&self) -> usize {
+        self.fresh.len() + self.again.len() + self.suspects.len()
+    }
+
+    fn start(&mut self, now: Timestamp, sequence: u64, shared: &mut Shared) {
+        self.occupy_lane(sequence);
+        let Some(delivery) = self.deliveries.get_mut(&sequence) else {
+            return;
+        };
+        let company = if delivery.is_suspect() {
+            Company::Alone
+        } else {
+            Company::Shared
+        };
+        if company == Company::Alone {
+            self.alone = Some(sequence);
+            if delivery.progress.crashes > 0 {
+                shared.exclusive = Some((self.index, sequence));
+            }
+        }
+        if delivery.progress.failures > 0
+            && let Some(budget) = &mut self.budget
+        {
+            budget.spend(now);
+        }
+        let mut periods = Vec::with_capacity(self.needs.len());
+        for need in &self.needs {
+            periods.extend(
+                shared
+                    .breakers
+                    .get_mut(*need)
+                    .map(|named| named.breaker.start()),
+            );
+        }
+        let run = shared.next_run();
+        let deadline = now + self.config.timeout;
+        delivery.progress.started = Some(company);
+        delivery.phase = Phase::Starting(Run {
+            run,
+            started: now,
+            deadline,
+            periods,
+            company,
+        });
+        if let Some(identity) = delivery.identity {
+            self.running_identities.insert(identity);
+        }
+        self.starting += 1;
+        let record = StateRecord::Started {
+            consumer: self.config.id.clone(),
+            sequence,
+            company,
+        };
+        shared
+            .out
+            .written(record, Then::Dispatch(self.index, sequence));
+    }
+
+    /// The start is recorded: the attempt may be sent, unless something closed its way meanwhile.
+    pub(crate) fn dispatch(&mut self, now: Timestamp, sequence: u64, shared: &mut Shared) {
+        let Some(Phase::Starting(run)) = self.deliveries.get(&sequence).map(|d| d.phase.clone())
+        else {
+            return;
+        };
+        if !self.still_admitted(now, &run, shared) {
+            self.starting = self.starting.saturating_sub(1);
+            self.leave_breakers(now, &run, Verdict::Neutral, shared);
+            self.release(&run, Release::Withdrawn, shared);
+            return;
+        }
+        let deadline = now + self.config.timeout;
+        let Some(delivery) = self.deliveries.get_mut(&sequence) else {
+            return;
+        };
+        delivery.phase = Phase::Running(Run {
+            started: now,
+            deadline,
+            ..run.clone()
+        });
+        self.starting = self.starting.saturating_sub(1);
+        self.running += 1;
+        if self.config.mode == Mode::Pull {
+            self.wanted = self.wanted.saturating_sub(1);
+            self.leases.insert((deadline, sequence));
+        }
+        let consumer = self.config.id.clone();
+        let ticket = Ticket {
+            consumer,
+            sequence,
+            epoch: shared.epoch,
+            run: run.run,
+        };
+        shared.out.effects.push(Effect::Start {
+            ticket,
+            attempt: delivery.attempt(),
+            deadline,
+        });
+    }
+
+    fn still_admitted(&self, now: Timestamp, run: &Run, shared: &Shared) -> bool {
+        let breakers = self
+            .needs
+            .iter()
+            .filter_map(|need| shared.breakers.get(*need));
+        let open = breakers
+            .zip(&run.periods)
+            .all(|(b, period)| b.breaker.still_admits(*period));
+        // While it is halted the only start is the probe of its endpoint.
+        let halted = match &self.halt {
+            Some(halt) => halt.cause != HaltCause::Endpoint || self.starting + self.running > 1,
+            None => false,
+        };
+        let pulled = self.config.mode == Mode::Push || self.wanted > 0;
+        open && pulled && !halted && !shared.draining && self.hold_until <= now
+    }
+
+    /// When something of the consumer is due that no other input would bring about.
+    pub(crate) fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let mut times = [None; 4];
+        let [retry, lease, hold, budget] = &mut times;
+        *retry = self.waiting.first().map(|(until, _)| *until);
+        *lease = self.leases.first().map(|(until, _)| *until);
+        if self.runnable() > 0 {
+            *hold = [self.hold_until, self.probe_at]
+                .into_iter()
+                .filter(|at| *at > now)
+                .min();
+            let next = self.budget.as_ref().map(|budget| budget.next(now));
+            *budget = next.filter(|at| *at > now && !self.again.is_empty());
+        }
+        times.into_iter().flatten().min()
+    }
+
+    /// Lets what is due run again.
+    pub(crate) fn tick(&mut self, now: Timestamp) {
+        while let Some((until, sequence)) = self.waiting.first().copied()
+            && until <= now
+        {
+            self.waiting.remove(&(until, sequence));
+            if let Some(delivery) = self.deliveries.get_mut(&sequence) {
+                delivery.phase = Phase::Ready;
+            }
+            self.refresh(sequence);
+        }
+    }
+
+    /// The attempt whose lease has ended, if there is one.
+    pub(crate) fn ended_lease(&self, now: Timestamp, epoch: u64) -> Option<Ticket> {
+        let (_, sequence) = self.leases.first().filter(|(until, _)| *until <= now)?;
+        let Phase::Running(run) = &self.deliveries.get(sequence)?.phase else {
+            return None;
+        };
+        let consumer = self.config.id.clone();
+        Some(Ticket {
+            consumer,
+            sequence: *sequence,
+            epoch,
+            run: run.run,
+        })
+    }
+
+    /// Puts a delivery back that ended, or never began, without counting.
+    pub(super) fn release(&mut self, run: &Run, release: Release, shared: &mut Shared) {
+        let sequence = run.sequence;
+        let Some(delivery) = self.deliveries.get_mut(&sequence) else {
+            return;
+        };
+        delivery.phase = Phase::Ready;
+        let standing = delivery.progress.standing;
+        // One that never ran is as suspect as before, and its start stays on record.
+        if release == Release::Withdrawn && run.company == Company::Alone {
+            delivery.progress.started = Some(Company::Shared);
+        } else {
+            delivery.progress.started = None;
+            let consumer = self.config.id.clone();
+            shared.out.advise(StateRecord::Released {
+                consumer,
+                sequence,
+                standing,
+            });
+        }
+        self.conclude(sequence, Conclusion::Released(release), shared);
+        self.stop_running(sequence, shared);
+        self.vacate_lane(sequence);
+    }
+
+    /// How long to leave a consumer alone, at most as long as a handler may ask.
+    pub(super) fn hold_for(&mut self, now: Timestamp, time: Duration) {
+        let most = Duration::from_secs(tidegate_base::limit::RETRY_AFTER_SECONDS_MAX);
+        self.hold_until = self.hold_until.max(now + time.min(most));
+    }
+}
+
+/// Why a delivery of a deduplicated consumer does not run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// Its event is finished.
+    Done,
+    /// Its event runs now.
+    Running,
+}

@@ -1,0 +1,215 @@
+//! Dead letters: parked with their reason, bounded in number, and sent back to their old place.
+
+use thiserror::Error;
+use tidegate_base::Timestamp;
+use tidegate_base::limit::REDRIVES_MAX;
+
+use super::Consumer;
+use super::delivery::{Custody, Phase};
+use crate::config::Followers;
+use crate::input::Conclusion;
+use crate::outbox::Then;
+use crate::record::{Death, EventRef, Halt, HaltCause, Progress, Standing, StateRecord};
+use crate::shared::Shared;
+
+/// A dead letter as it stands.
+#[derive(Clone, Copy, Debug)]
+pub struct DeadLetter<'a> {
+    /// The delivery.
+    pub sequence: u64,
+    /// The event.
+    pub event: &'a EventRef,
+    /// When it was accepted.
+    pub accepted: Timestamp,
+    /// Why it is one.
+    pub death: &'a Death,
+    /// What it has gone through.
+    pub progress: &'a Progress,
+}
+
+/// Why a dead letter cannot be redriven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum RedriveRefusal {
+    /// There is no such dead letter.
+    #[error("there is no such dead letter")]
+    Unknown,
+    /// It was redriven too often.
+    #[error("it was redriven {REDRIVES_MAX} times, which is the most")]
+    Often,
+}
+
+impl Consumer {
+    /// Gives a delivery up. Without room for another dead letter it keeps its place and the
+    /// consumer halts: in a flood the cause is not in the events.
+    pub(crate) fn condemn(&mut self, sequence: u64, death: Death, shared: &mut Shared) {
+        self.stop_running(sequence, shared);
+        self.occupy_lane(sequence);
+        if self.dead + self.burying >= self.config.dead_letters {
+            let reason = format!("{} dead letters, which is the most", self.dead);
+            let halt = Halt {
+                cause: HaltCause::DeadLetters,
+                reason,
+                since: death.at,
+            };
+            if let Some(delivery) = self.deliveries.get_mut(&sequence) {
+                delivery.phase = Phase::Condemned(death);
+                self.condemned.push_back(sequence);
+            }
+            self.stop(halt, shared);
+            return;
+        }
+        self.bury(sequence, death, shared);
+    }
+
+    fn bury(&mut self, sequence: u64, death: Death, shared: &mut Shared) {
+        let Some(delivery) = self.deliveries.get_mut(&sequence) else {
+            return;
+        };
+        delivery.phase = Phase::Settling;
+        delivery.progress.started = None;
+        self.burying += 1;
+        let consumer = self.config.id.clone();
+        let record = StateRecord::Kept {
+            consumer,
+            delivery: delivery.kept(Some(death.clone())),
+        };
+        shared
+            .out
+            .durable(record, Then::Bury(self.index, sequence, Box::new(death)));
+    }
+
+    /// A dead letter is durably one: its followers wait behind it or go on.
+    pub(crate) fn buried(&mut self, sequence: u64, death: Death, shared: &mut Shared) {
+        let Some(delivery) = self.deliveries.get_mut(&sequence) else {
+            return;
+        };
+        let reason = death.reason;
+        let (custody, lane) = (delivery.custody, delivery.lane.clone());
+        delivery.custody = Custody::State;
+        delivery.phase = Phase::Dead(death);
+        self.cursor.settle(sequence);
+        self.give_back(custody);
+        self.burying = self.burying.saturating_sub(1);
+        self.dead += 1;
+        self.conclude(sequence, Conclusion::DeadLettered(reason), shared);
+        match self.config.followers {
+            Followers::Continue => self.leave_lane(sequence, &lane),
+            Followers::Wait => {
+                self.vacate_lane(sequence);
+                let followers: Vec<u64> = self.followers(sequence).map(|d| d.sequence).collect();
+                for follower in followers {
+                    self.keep_follower(follower, shared);
+                }
+            }
+        }
+    }
+
+    /// Whether a dead letter can be redriven.
+    ///
+    /// # Errors
+    ///
+    /// [`RedriveRefusal`] when it does not exist or was redriven too often.
+    pub(crate) fn may_redrive(&self, sequence: u64) -> Result<(), RedriveRefusal> {
+        match self.deliveries.get(&sequence) {
+            Some(delivery) if !delivery.is_dead() => Err(RedriveRefusal::Unknown),
+            Some(delivery) if delivery.progress.redrives >= REDRIVES_MAX => {
+                Err(RedriveRefusal::Often)
+            }
+            Some(_) => Ok(()),
+            None => Err(RedriveRefusal::Unknown),
+        }
+    }
+
+    /// Sends a dead letter back: its failures are forgotten, its history is not.
+    pub(crate) fn redrive(&mut self, sequence: u64, shared: &mut Shared) {
+        if self.may_redrive(sequence).is_err() {
+            return;
+        }
+        let Some(delivery) = self.deliveries.get_mut(&sequence) else {
+            return;
+        };
+        let progress = &mut delivery.progress;
+        progress.failures = 0;
+        progress.crashes = 0;
+        progress.redrives += 1;
+        progress.standing = Standing::Clean;
+        progress.started = None;
+        delivery.phase = Phase::Settling;
+        self.dead = self.dead.saturating_sub(1);
+        self.kept += 1;
+        let consumer = self.config.id.clone();
+        let record = StateRecord::Kept {
+            consumer,
+            delivery: delivery.kept(None),
+        };
+        shared
+            .out
+            .durable(record, Then::Return(self.index, sequence));
+    }
+
+    /// A dead letter is durably back: it is the next of its lane.
+    pub(crate) fn returned(&mut self, sequence: u64, shared: &mut Shared) {
+        let Some(delivery) = self.deliveries.get_mut(&sequence) else {
+            return;
+        };
+        delivery.phase = Phase::Ready;
+        self.conclude(sequence, Conclusion::Redriven, shared);
+        self.join_lane(sequence);
+        self.bury_condemned(shared);
+    }
+
+    /// Buries those that waited for room; with room again the consumer goes on.
+    pub(crate) fn bury_condemned(&mut self, shared: &mut Shared) {
+        while self.dead + self.burying < self.config.dead_letters {
+            let Some(sequence) = self.condemned.pop_front() else {
+                break;
+            };
+            let death = self.deliveries.get(&sequence).and_then(|d| match &d.phase {
+                Phase::Condemned(death) => Some(death.clone()),
+                _ => None,
+            });
+            if let Some(death) = death {
+                self.bury(sequence, death, shared);
+            }
+        }
+        let room = self.dead + self.burying < self.config.dead_letters;
+        if room
+            && self
+                .halt
+                .as_ref()
+                .is_some_and(|halt| halt.cause == HaltCause::DeadLetters)
+        {
+            self.resume(shared);
+        }
+    }
+
+    /// Every dead letter, oldest event first.
+    pub(crate) fn dead_letters(&self) -> impl Iterator<Item = DeadLetter<'_>> {
+        self.deliveries
+            .keys()
+            .filter_map(|sequence| self.dead_letter(*sequence))
+    }
+
+    /// One dead letter.
+    pub(crate) fn dead_letter(&self, sequence: u64) -> Option<DeadLetter<'_>> {
+        let delivery = self.deliveries.get(&sequence)?;
+        let Phase::Dead(death) = &delivery.phase else {
+            return None;
+        };
+        Some(DeadLetter {
+            sequence,
+            event: &delivery.event,
+            accepted: delivery.accepted,
+            death,
+            progress: &delivery.progress,
+        })
+    }
+
+    /// How many later deliveries of the same key wait behind a dead letter.
+    pub(crate) fn followers_of(&self, sequence: u64) -> usize {
+        match self.config.followers {
+            Followers::Wait => self.followers(sequence).filter(|d| !d.is_dead()).count(),
+            Followers::Continue => 0,
+        }
+    }
+}

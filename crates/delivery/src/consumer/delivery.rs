@@ -1,0 +1,114 @@
+//! One delivery in memory.
+
+use std::sync::Arc;
+
+use tidegate_base::Timestamp;
+
+use crate::breaker::Period;
+use crate::identity::Identity;
+use crate::record::{Company, Death, EventRef, KeptDelivery, Progress, Standing};
+
+/// One event on its way to one consumer.
+#[derive(Clone, Debug)]
+pub(crate) struct Delivery {
+    pub(crate) sequence: u64,
+    pub(crate) event: Arc<EventRef>,
+    pub(crate) accepted: Timestamp,
+    pub(crate) lane: LaneKey,
+    /// Set for a deduplicated consumer.
+    pub(crate) identity: Option<Identity>,
+    pub(crate) custody: Custody,
+    pub(crate) progress: Progress,
+    pub(crate) phase: Phase,
+}
+
+/// Which deliveries it may not overtake.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum LaneKey {
+    /// None.
+    Free,
+    /// All of the consumer.
+    Total,
+    /// Those with the same key.
+    Key(Arc<str>),
+}
+
+/// From where it would come after a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Custody {
+    /// From the channel: the cursor has not passed it.
+    Channel,
+    /// From the state once that is durable, from the channel until then.
+    Moving,
+    /// From the state.
+    State,
+}
+
+/// Where a delivery is.
+#[derive(Clone, Debug)]
+pub(crate) enum Phase {
+    /// It may run when it is the next of its lane.
+    Ready,
+    /// It failed, and runs again later.
+    Waiting { until: Timestamp },
+    /// Its start is being recorded.
+    Starting(Run),
+    /// It runs.
+    Running(Run),
+    /// What became of it is being recorded: frozen until that is durable.
+    Settling,
+    /// It should be a dead letter, but there are too many.
+    Condemned(Death),
+    /// It is a dead letter.
+    Dead(Death),
+}
+
+/// One attempt under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    pub(crate) sequence: u64,
+    /// Its number within the epoch.
+    pub(crate) run: u64,
+    pub(crate) started: Timestamp,
+    pub(crate) deadline: Timestamp,
+    /// For each need: the period of its breaker that admitted the attempt.
+    pub(crate) periods: Vec<Period>,
+    pub(crate) company: Company,
+}
+
+impl Delivery {
+    pub(crate) fn is_ready(&self) -> bool {
+        matches!(self.phase, Phase::Ready)
+    }
+
+    pub(crate) fn is_dead(&self) -> bool {
+        matches!(self.phase, Phase::Dead(_))
+    }
+
+    /// An attempt started in an earlier process, and nobody knows how it ended.
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.progress.started.is_some()
+    }
+
+    /// It never failed and is no suspect: it may serve as a probe.
+    pub(crate) fn is_fresh(&self) -> bool {
+        !self.is_suspect()
+            && self.progress.failures == 0
+            && self.progress.standing == Standing::Clean
+    }
+
+    /// The number of its next or present attempt, from 1.
+    pub(crate) fn attempt(&self) -> u32 {
+        self.progress.failures + self.progress.crashes + 1
+    }
+
+    pub(crate) fn kept(&self, death: Option<Death>) -> Box<KeptDelivery> {
+        Box::new(KeptDelivery {
+            sequence: self.sequence,
+            event: Arc::clone(&self.event),
+            accepted: self.accepted,
+            progress: self.progress.clone(),
+            death,
+        })
+    }
+}

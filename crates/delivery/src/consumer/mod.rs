@@ -1,0 +1,146 @@
+//! One consumer: its window, its lanes and what it has gone through.
+
+mod admission;
+mod dead;
+mod delivery;
+mod lane;
+mod repetition;
+mod restore;
+mod settlement;
+mod status;
+mod window;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+
+use tidegate_base::Timestamp;
+use tidegate_base::limit::{DEAD_LETTERS_MAX, WINDOW_DELIVERIES_MAX};
+
+pub use admission::Obstacle;
+pub use dead::{DeadLetter, RedriveRefusal};
+pub use status::{ConsumerStatus, DeliveryStatus, Failing};
+
+pub(crate) use restore::Replay;
+pub(crate) use settlement::EndedBy;
+
+use crate::budget::RetryBudget;
+use crate::config::ConsumerConfig;
+use crate::cursor::Cursor;
+use crate::identity::{Identity, hash};
+use crate::record::{Halt, Progress};
+use delivery::{Delivery, LaneKey};
+use lane::Lane;
+use repetition::DoneSet;
+
+/// One consumer. Its invariants: a sequence is settled, in `deliveries`, in `restored` or still to
+/// be fetched; each delivery that may run is in exactly one of `fresh`, `again` and `suspects`, or
+/// set aside in `twins`.
+#[derive(Clone, Debug)]
+pub(crate) struct Consumer {
+    pub(crate) config: ConsumerConfig,
+    index: usize,
+    /// Its dependencies, by index.
+    needs: Vec<usize>,
+    /// Part of every draw.
+    hash: u64,
+
+    cursor: Cursor,
+    pub(crate) tail: u64,
+    next_fetch: u64,
+    fetching: bool,
+    deliveries: BTreeMap<u64, Delivery>,
+    /// Deliveries in memory that the cursor has not passed.
+    in_window: usize,
+    /// Deliveries in memory that the state keeps and that are no dead letters.
+    kept: usize,
+    /// What deliveries that are still to be fetched went through before a restart.
+    restored: BTreeMap<u64, (Progress, Option<Timestamp>)>,
+
+    lanes: HashMap<LaneKey, Lane>,
+    /// May run, never failed.
+    fresh: BTreeSet<u64>,
+    /// May run, failed before.
+    again: BTreeSet<u64>,
+    /// May run, may have ended the process.
+    suspects: BTreeSet<u64>,
+    /// Could run, but their event runs under another sequence.
+    twins: HashMap<Identity, BTreeSet<u64>>,
+    waiting: BTreeSet<(Timestamp, u64)>,
+    leases: BTreeSet<(Timestamp, u64)>,
+
+    starting: u32,
+    running: u32,
+    alone: Option<u64>,
+    running_identities: HashSet<Identity>,
+    done: DoneSet,
+    /// Deliveries that pullers wait for.
+    pub(crate) wanted: u32,
+
+    budget: Option<RetryBudget>,
+    hold_until: Timestamp,
+    hold_reason: String,
+    overloads: u32,
+    faults: u32,
+    pub(crate) halt: Option<Halt>,
+    probe_at: Timestamp,
+
+    dead: usize,
+    burying: usize,
+    condemned: VecDeque<u64>,
+}
+
+impl Consumer {
+    pub(crate) fn new(config: ConsumerConfig, index: usize, needs: Vec<usize>) -> Self {
+        let window = config.window.clamp(1, WINDOW_DELIVERIES_MAX);
+        let dead_letters = config.dead_letters.min(DEAD_LETTERS_MAX);
+        Self {
+            index,
+            needs,
+            hash: hash(config.id.to_string().bytes()),
+            cursor: Cursor::default(),
+            tail: 0,
+            next_fetch: 0,
+            fetching: false,
+            deliveries: BTreeMap::new(),
+            in_window: 0,
+            kept: 0,
+            restored: BTreeMap::new(),
+            lanes: HashMap::new(),
+            fresh: BTreeSet::new(),
+            again: BTreeSet::new(),
+            suspects: BTreeSet::new(),
+            twins: HashMap::new(),
+            waiting: BTreeSet::new(),
+            leases: BTreeSet::new(),
+            starting: 0,
+            running: 0,
+            alone: None,
+            running_identities: HashSet::new(),
+            done: DoneSet::default(),
+            wanted: 0,
+            budget: config.retry.budget.map(RetryBudget::new),
+            hold_until: Timestamp::EPOCH,
+            hold_reason: String::new(),
+            overloads: 0,
+            faults: 0,
+            halt: None,
+            probe_at: Timestamp::EPOCH,
+            dead: 0,
+            burying: 0,
+            condemned: VecDeque::new(),
+            config: ConsumerConfig {
+                window,
+                dead_letters,
+                ..config
+            },
+        }
+    }
+
+    /// A read failed in a way that reading again would not mend.
+    pub(crate) fn stop_fetching(&mut self) {
+        self.fetching = false;
+    }
+
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.starting + self.running
+    }
+}

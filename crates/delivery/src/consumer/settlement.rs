@@ -1,0 +1,472 @@
+//! What an outcome does: finish, retry, hold, halt or give up.
+
+use std::time::Duration;
+
+use tidegate_base::Timestamp;
+use tidegate_base::limit::{ATTEMPT_HISTORY_MAX, ERROR_TEXT_BYTES_MAX, RETRY_AFTER_SECONDS_MAX};
+
+use super::Consumer;
+use super::delivery::{Delivery, Phase, Run};
+use crate::breaker::Verdict;
+use crate::input::{Conclusion, Effect, Release, Ticket};
+use crate::outbox::Then;
+use crate::outcome::{Outcome, RetryClass};
+use crate::random::Draws;
+use crate::record::{
+    AttemptOutcome, AttemptRecord, Company, Death, DeathReason, Halt, HaltCause, Standing,
+    StateRecord,
+};
+use crate::retry::Decision;
+use crate::shared::Shared;
+
+/// Endpoint faults in a row that halt a consumer.
+const ENDPOINT_FAULTS_MAX: u32 = 3;
+/// How long a consumer is left alone after an endpoint fault that does not halt it.
+const ENDPOINT_HOLD: Duration = Duration::from_secs(1);
+/// How often a halted consumer's endpoint is tried.
+const ENDPOINT_PROBE: Duration = Duration::from_secs(30);
+
+/// Who ended an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EndedBy {
+    /// The handler, or the way to it.
+    Handler,
+    /// The end of a lease: it says that a puller went away, and nothing of a dependency.
+    Lease,
+}
+
+impl Consumer {
+    /// Takes in how an attempt ended; rejects one that is not running.
+    pub(crate) fn ended(
+        &mut self,
+        now: Timestamp,
+        ticket: Ticket,
+        outcome: Outcome,
+        by: EndedBy,
+        shared: &mut Shared,
+    ) {
+        let sequence = ticket.sequence;
+        let running = self
+            .deliveries
+            .get(&sequence)
+            .and_then(|delivery| match &delivery.phase {
+                Phase::Running(run) if run.run == ticket.run => Some(run.clone()),
+                _ => None,
+            });
+        let Some(run) = running.filter(|_| ticket.epoch == shared.epoch) else {
+            shared.out.effects.push(Effect::Rejected(ticket));
+            return;
+        };
+        self.leases.remove(&(run.deadline, sequence));
+        self.running = self.running.saturating_sub(1);
+        let verdict = if by == EndedBy::Lease {
+            Verdict::Neutral
+        } else {
+            verdict(&outcome)
+        };
+        let excused = self.leave_breakers(now, &run, verdict, shared) && by == EndedBy::Handler;
+        self.hear_endpoint(&outcome, shared);
+        let blame = if excused {
+            Blame::Dependency
+        } else {
+            Blame::Delivery
+        };
+        self.settle(now, &run, outcome, blame, shared);
+    }
+
+    fn settle(
+        &mut self,
+        now: Timestamp,
+        run: &Run,
+        outcome: Outcome,
+        blame: Blame,
+        shared: &mut Shared,
+    ) {
+        let sequence = run.sequence;
+        match outcome {
+            Outcome::Done => self.finish(now, sequence, shared),
+            Outcome::Retry { class, .. }
+                if blame == Blame::Dependency && class != RetryClass::Retryable =>
+            {
+                if let Some(delivery) = self.deliveries.get_mut(&sequence) {
+                    delivery.progress.standing = Standing::Tainted;
+                }
+                self.release(run, Release::BreakerOpen, shared);
+            }
+            Outcome::Retry {
+                class,
+                error,
+                after,
+            } => {
+                let failure = Failure {
+                    class,
+                    error,
+                    after,
+                };
+                self.fail(now, run, failure, shared);
+            }
+            Outcome::Overload { error, after } => {
+                self.overloads = self.overloads.saturating_add(1);
+                let wait = self
+                    .config
+                    .retry
+                    .delay(self.overloads, self.draws_of_consumer(shared));
+                self.hold_for(now, after.unwrap_or(wait));
+                self.hold_reason = bounded(error);
+                self.release(run, Release::Overload, shared);
+            }
+            Outcome::Permanent { error } => {
+                self.earn(now, sequence);
+                self.note(now, run, AttemptOutcome::Permanent, error.clone());
+                let error = bounded(error);
+                let death = Death {
+                    reason: DeathReason::Permanent,
+                    error,
+                    at: now,
+                };
+                self.condemn(sequence, death, shared);
+            }
+            Outcome::EndpointFault { error } => {
+                self.endpoint_fault(now, error, shared);
+                self.release(run, Release::EndpointFault, shared);
+            }
+            Outcome::Cancelled => self.release(run, Release::Cancelled, shared),
+        }
+    }
+
+    /// Tells the breakers how a call ended. Returns whether a failure is theirs and not the
+    /// delivery's: one of them is open, and the call was not its probe.
+    pub(super) fn leave_breakers(
+        &mut self,
+        now: Timestamp,
+        run: &Run,
+        verdict: Verdict,
+        shared: &mut Shared,
+    ) -> bool {
+        let mut excused = false;
+        let mut probe = false;
+        for (need, period) in self.needs.iter().zip(&run.periods) {
+            let Some(named) = shared.breakers.get_mut(*need) else {
+                continue;
+            };
+            let breaker = &mut named.breaker;
+            probe |= breaker.is_in(*period) && !breaker.is_closed();
+            let changed = breaker.end(*period, verdict, now);
+            excused |= !breaker.is_closed();
+            shared.breaker_touched(*need, changed);
+        }
+        excused && !probe
+    }
+
+    fn finish(&mut self, now: Timestamp, sequence: u64, shared: &mut Shared) {
+        self.overloads = 0;
+        self.earn(now, sequence);
+        let Some(delivery) = self.deliveries.get_mut(&sequence) else {
+            return;
+        };
+        delivery.phase = Phase::Settling;
+        let identity = delivery.identity;
+        self.stop_alone(sequence, shared);
+        let consumer = self.config.id.clone();
+        let record = StateRecord::Done {
+            consumer,
+            sequence,
+            identity,
+        };
+        shared.out.durable(
+            record,
+            Then::Finish(self.index, sequence, Conclusion::Succeeded),
+        );
+    }
+
+    /// The end of a delivery is recorded: its lane is free.
+    pub(crate) fn finished(&mut self, sequence: u64, conclusion: Conclusion, shared: &mut Shared) {
+        self.cursor.settle(sequence);
+        self.conclude(sequence, conclusion, shared);
+        let Some(delivery) = self.deliveries.get(&sequence) else {
+            return;
+        };
+        let (lane, identity, custody) =
+            (delivery.lane.clone(), delivery.identity, delivery.custody);
+        self.leave_lane(sequence, &lane);
+        self.deliveries.remove(&sequence);
+        self.give_back(custody);
+        if let Some(identity) = identity
+            && conclusion == Conclusion::Succeeded
+        {
+            self.done.insert(identity);
+            self.bring_forward(identity);
+        }
+    }
+
+    fn fail(&mut self, now: Timestamp, run: &Run, failure: Failure, shared: &mut Shared) {
+        let sequence = run.sequence;
+        let Failure {
+            class,
+            error,
+            after,
+        } = failure;
+        self.earn(now, sequence);
+        let outcome = match class {
+            RetryClass::Retryable => AttemptOutcome::Retryable,
+            RetryClass::Unavailable => AttemptOutcome::Unavailable,
+            RetryClass::Timeout => AttemptOutcome::Timeout,
+        };
+        let attempt = self.note(now, run, outcome, error.clone());
+        let Some(delivery) = self.deliveries.get_mut(&sequence) else {
+            return;
+        };
+        let progress = &mut delivery.progress;
+        progress.failures += 1;
+        progress.standing = Standing::Tainted;
+        let (failures, redrives) = (progress.failures, u64::from(progress.redrives));
+        let age = now.since(delivery.accepted);
+        let draws = Draws::of([shared.seed, self.hash, sequence, redrives]);
+        let floor = after
+            .unwrap_or_default()
+            .min(Duration::from_secs(RETRY_AFTER_SECONDS_MAX));
+        let reason = match self.config.retry.decide(failures, age, floor, draws) {
+            Decision::After(delay) => {
+                let until = now + delay;
+                delivery.phase = Phase::Waiting { until };
+                self.waiting.insert((until, sequence));
+                let consumer = self.config.id.clone();
+                let record = StateRecord::Failed {
+                    consumer,
+                    sequence,
+                    failures,
+                    until,
+                    attempt,
+                };
+                shared.out.advise(record);
+                self.conclude(sequence, Conclusion::Failed { class, until }, shared);
+                self.stop_running(sequence, shared);
+                self.vacate_lane(sequence);
+                return;
+            }
+            Decision::Exhausted => DeathReason::Exhausted,
+            Decision::Expired => DeathReason::Expired,
+        };
+        self.condemn(
+            sequence,
+            Death {
+                reason,
+                error: bounded(error),
+                at: now,
+            },
+            shared,
+        );
+    }
+
+    /// Writes an attempt into the delivery's history.
+    fn note(
+        &mut self,
+        now: Timestamp,
+        run: &Run,
+        outcome: AttemptOutcome,
+        error: String,
+    ) -> AttemptRecord {
+        let sequence = run.sequence;
+        let number = self
+            .deliveries
+            .get(&sequence)
+            .map_or(1, |delivery| delivery.attempt());
+        let record = AttemptRecord {
+            attempt: number,
+            started: run.started,
+            ended: Some(now),
+            outcome,
+            error: bounded(error),
+        };
+        if let Some(delivery) = self.deliveries.get_mut(&sequence) {
+            delivery.progress.started = None;
+            push_attempt(&mut delivery.progress.history, record.clone());
+        }
+        record
+    }
+
+    /// Counts a first attempt for the retry budget.
+    fn earn(&mut self, now: Timestamp, sequence: u64) {
+        let first = self
+            .deliveries
+            .get(&sequence)
+            .is_some_and(|d| d.progress.failures == 0);
+        if let Some(budget) = self.budget.as_mut().filter(|_| first) {
+            budget.earn(now);
+        }
+    }
+
+    /// Any answer but a fault shows that the endpoint is right.
+    fn hear_endpoint(&mut self, outcome: &Outcome, shared: &mut Shared) {
+        if matches!(outcome, Outcome::EndpointFault { .. } | Outcome::Cancelled) {
+            return;
+        }
+        self.faults = 0;
+        if self
+            .halt
+            .as_ref()
+            .is_some_and(|halt| halt.cause == HaltCause::Endpoint)
+        {
+            self.resume(shared);
+        }
+    }
+
+    fn endpoint_fault(&mut self, now: Timestamp, error: String, shared: &mut Shared) {
+        self.faults = self.faults.saturating_add(1);
+        self.hold_reason = bounded(error.clone());
+        if self.faults < ENDPOINT_FAULTS_MAX && self.halt.is_none() {
+            self.hold_for(now, ENDPOINT_HOLD);
+            return;
+        }
+        self.probe_at = now + ENDPOINT_PROBE;
+        let since = self.halt.as_ref().map_or(now, |halt| halt.since);
+        self.stop(
+            Halt {
+                cause: HaltCause::Endpoint,
+                reason: bounded(error),
+                since,
+            },
+            shared,
+        );
+    }
+
+    /// Halts the consumer; an earlier halt for a cause that does not pass by itself stays.
+    pub(crate) fn stop(&mut self, halt: Halt, shared: &mut Shared) {
+        let stays = self
+            .halt
+            .as_ref()
+            .is_some_and(|now| now.cause != HaltCause::Endpoint);
+        if stays || self.halt.as_ref() == Some(&halt) {
+            return;
+        }
+        self.halt = Some(halt);
+        self.record_halt(shared);
+    }
+
+    /// Lets the consumer go on.
+    pub(crate) fn resume(&mut self, shared: &mut Shared) {
+        if self.halt.take().is_some() {
+            self.faults = 0;
+            self.record_halt(shared);
+        }
+    }
+
+    fn record_halt(&mut self, shared: &mut Shared) {
+        let consumer = self.config.id.clone();
+        shared.out.durable(
+            StateRecord::Halt {
+                consumer,
+                halt: self.halt.clone(),
+            },
+            Then::Nothing,
+        );
+        shared.dirty.insert(self.index);
+    }
+
+    /// A delivery no longer runs: what waited for that may go on.
+    pub(super) fn stop_running(&mut self, sequence: u64, shared: &mut Shared) {
+        self.stop_alone(sequence, shared);
+        let identity = self
+            .deliveries
+            .get(&sequence)
+            .and_then(|delivery| delivery.identity);
+        if let Some(identity) = identity {
+            self.bring_forward(identity);
+        }
+    }
+
+    fn stop_alone(&mut self, sequence: u64, shared: &mut Shared) {
+        self.alone = self.alone.filter(|alone| *alone != sequence);
+        if shared.exclusive == Some((self.index, sequence)) {
+            shared.exclusive = None;
+            shared.all_dirty();
+        }
+    }
+
+    pub(super) fn conclude(&self, sequence: u64, conclusion: Conclusion, shared: &mut Shared) {
+        if let Some(delivery) = self.deliveries.get(&sequence) {
+            shared.out.effects.push(Effect::Concluded {
+                consumer: self.config.id.clone(),
+                sequence,
+                accepted: delivery.accepted,
+                conclusion,
+            });
+        }
+    }
+
+    fn draws_of_consumer(&self, shared: &Shared) -> Draws {
+        Draws::of([shared.seed, self.hash, u64::MAX, 0])
+    }
+}
+
+/// Whose failure an attempt is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Blame {
+    /// The delivery's: it counts.
+    Delivery,
+    /// A dependency's, whose breaker is open: it does not count.
+    Dependency,
+}
+
+/// A failure that may pass.
+struct Failure {
+    class: RetryClass,
+    error: String,
+    after: Option<Duration>,
+}
+
+fn verdict(outcome: &Outcome) -> Verdict {
+    match outcome {
+        Outcome::Done => Verdict::Success,
+        Outcome::Retry {
+            class: RetryClass::Unavailable | RetryClass::Timeout,
+            ..
+        }
+        | Outcome::Overload { .. } => Verdict::Failure,
+        Outcome::Retry {
+            class: RetryClass::Retryable,
+            ..
+        }
+        | Outcome::Permanent { .. }
+        | Outcome::EndpointFault { .. }
+        | Outcome::Cancelled => Verdict::Neutral,
+    }
+}
+
+/// A text of at most [`ERROR_TEXT_BYTES_MAX`] bytes.
+pub(crate) fn bounded(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(ERROR_TEXT_BYTES_MAX));
+    text
+}
+
+/// Adds an attempt; of a long history the first and the latest stay. An attempt that is there
+/// already, because its record was read twice, takes its own place.
+pub(crate) fn push_attempt(history: &mut Vec<AttemptRecord>, record: AttemptRecord) {
+    if history
+        .last()
+        .is_some_and(|last| last.started == record.started)
+    {
+        history.pop();
+    }
+    if history.len() >= ATTEMPT_HISTORY_MAX {
+        history.remove(1);
+    }
+    history.push(record);
+}
+
+/// The record of an attempt that the end of the process cut off.
+pub(crate) fn crashed(attempt: u32, now: Timestamp) -> AttemptRecord {
+    let error = "the process ended while it ran alone".to_owned();
+    AttemptRecord {
+        attempt,
+        started: now,
+        ended: None,
+        outcome: AttemptOutcome::Crash,
+        error,
+    }
+}
+
+/// What a start that nobody saw end counts as.
+pub(crate) fn is_solo(started: Option<Company>) -> bool {
+    started == Some(Company::Alone)
+}

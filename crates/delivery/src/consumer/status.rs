@@ -1,0 +1,177 @@
+//! What a consumer shows. Asking changes nothing.
+
+use std::collections::BTreeMap;
+
+use tidegate_base::Timestamp;
+
+use super::Consumer;
+use super::admission::Obstacle;
+use super::delivery::{Delivery, Phase};
+use crate::record::Halt;
+use crate::shared::Shared;
+
+/// A consumer at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConsumerStatus {
+    /// Deliveries not finished: neither done nor dead letters nor waiting behind one.
+    pub backlog: u64,
+    /// When the oldest of them was accepted; `None` when it is still in the channel, or there is none.
+    pub oldest: Option<Timestamp>,
+    /// Attempts that run or are about to.
+    pub in_flight: u32,
+    /// Deliveries that wait for a retry.
+    pub waiting_retry: u64,
+    /// Deliveries that are the next of their lanes and ready.
+    pub runnable: u64,
+    /// Deliveries that wait for one of the same key before them.
+    pub behind_key: u64,
+    /// Deliveries that wait behind a dead letter of their key.
+    pub followers: u64,
+    /// Dead letters.
+    pub dead_letters: u64,
+    /// What keeps the runnable ones from running.
+    pub obstacle: Option<Obstacle>,
+    /// In the handler's words, why it is held after an overload or an endpoint fault.
+    pub hold_reason: String,
+    /// Why it stands still.
+    pub halt: Option<Halt>,
+    /// When a halted consumer's endpoint is tried next.
+    pub probe_at: Timestamp,
+    /// The delivery that failed most often and is retried.
+    pub failing: Option<Failing>,
+    /// Sequences that its channel need not deliver again.
+    pub settled: u64,
+    /// The lowest sequence that is not settled.
+    pub watermark: u64,
+}
+
+/// A delivery that is retried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failing {
+    /// The delivery.
+    pub sequence: u64,
+    /// Failed attempts.
+    pub failures: u32,
+    /// When it runs again; `None` when it could run now.
+    pub until: Option<Timestamp>,
+    /// The last error.
+    pub error: String,
+}
+
+/// Where a delivery is, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryStatus {
+    /// It has not been read from its channel.
+    InChannel,
+    /// It may run, or waits for one before it.
+    Ready,
+    /// It waits for a retry.
+    Waiting,
+    /// Its start is being recorded, or it runs.
+    Running,
+    /// What became of it is being recorded, or waits for room.
+    Settling,
+    /// It is a dead letter.
+    Dead,
+    /// It is finished.
+    Finished,
+}
+
+impl Consumer {
+    pub(crate) fn status(&self, now: Timestamp, shared: &Shared) -> ConsumerStatus {
+        let mut count = Count::default();
+        for delivery in self.deliveries.values() {
+            count.add(self, delivery);
+        }
+        let in_channel = self.tail.saturating_sub(self.next_fetch);
+        let runnable = u64::try_from(self.runnable()).unwrap_or(u64::MAX);
+        ConsumerStatus {
+            backlog: in_channel + count.live,
+            oldest: count.oldest,
+            in_flight: self.in_flight(),
+            waiting_retry: count.waiting,
+            runnable,
+            behind_key: count.ready.saturating_sub(runnable),
+            followers: count.followers,
+            dead_letters: count.dead,
+            obstacle: self.obstacle(now, shared),
+            hold_reason: self.hold_reason.clone(),
+            halt: self.halt.clone(),
+            probe_at: self.probe_at,
+            failing: count.failing,
+            settled: self.cursor.settled(),
+            watermark: self.cursor.below(),
+        }
+    }
+
+    /// Where a delivery is.
+    pub(crate) fn delivery_status(&self, sequence: u64) -> DeliveryStatus {
+        match self
+            .deliveries
+            .get(&sequence)
+            .map(|delivery| &delivery.phase)
+        {
+            Some(Phase::Ready) => DeliveryStatus::Ready,
+            Some(Phase::Waiting { .. }) => DeliveryStatus::Waiting,
+            Some(Phase::Starting(_) | Phase::Running(_)) => DeliveryStatus::Running,
+            Some(Phase::Settling | Phase::Condemned(_)) => DeliveryStatus::Settling,
+            Some(Phase::Dead(_)) => DeliveryStatus::Dead,
+            None if self.cursor.is_settled(sequence) => DeliveryStatus::Finished,
+            None => DeliveryStatus::InChannel,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Count<'a> {
+    live: u64,
+    ready: u64,
+    waiting: u64,
+    followers: u64,
+    dead: u64,
+    oldest: Option<Timestamp>,
+    failing: Option<Failing>,
+    /// For each lane, whether its oldest delivery is a dead letter.
+    lanes: BTreeMap<&'a str, bool>,
+}
+
+impl<'a> Count<'a> {
+    fn add(&mut self, consumer: &Consumer, delivery: &'a Delivery) {
+        if delivery.is_dead() {
+            self.dead += 1;
+            return;
+        }
+        let behind = match &delivery.event.key {
+            Some(key) if consumer.dead > 0 => *self
+                .lanes
+                .entry(key)
+                .or_insert_with(|| consumer.is_behind_dead_letter(delivery.sequence)),
+            _ => consumer.dead > 0 && consumer.is_behind_dead_letter(delivery.sequence),
+        };
+        if behind {
+            self.followers += 1;
+            return;
+        }
+        self.live += 1;
+        self.oldest = Some(
+            self.oldest
+                .map_or(delivery.accepted, |o| o.min(delivery.accepted)),
+        );
+        let until = match &delivery.phase {
+            Phase::Waiting { until } => Some(*until),
+            _ => None,
+        };
+        self.waiting += u64::from(until.is_some());
+        self.ready += u64::from(delivery.is_ready());
+        let worst = self.failing.as_ref().map_or(0, |failing| failing.failures);
+        if delivery.progress.failures > worst {
+            let last = delivery.progress.history.last();
+            self.failing = Some(Failing {
+                sequence: delivery.sequence,
+                failures: delivery.progress.failures,
+                until,
+                error: last.map(|last| last.error.clone()).unwrap_or_default(),
+            });
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The window: how much of the channel is in memory. At its limit nothing more is fetched.
+
+use tidegate_base::Timestamp;
+use tidegate_base::limit::{FOLLOWERS_MAX, SOLO_CRASHES_MAX};
+
+use super::Consumer;
+use super::delivery::{Custody, Delivery, Phase};
+use crate::config::{Followers, Repetition};
+use crate::identity::Identity;
+use crate::input::{Arrival, Effect};
+use crate::outbox::Then;
+use crate::record::{Death, DeathReason, KeptDelivery, StateRecord};
+use crate::shared::Shared;
+
+/// Most records of one read.
+const FETCH_MAX: usize = 512;
+
+impl Consumer {
+    /// Asks for more of the channel when there is more and the window has room for it.
+    pub(crate) fn fetch(&mut self, shared: &mut Shared) {
+        let room = self.config.window.saturating_sub(self.in_window);
+        let left = self.tail.saturating_sub(self.next_fetch);
+        // Single reads as single places come free would cost more than they bring.
+        let worth =
+            room >= self.config.window / 8 || usize::try_from(left).is_ok_and(|l| l <= room);
+        if self.fetching || !shared.owned || shared.draining || left == 0 || room == 0 || !worth {
+            return;
+        }
+        self.fetching = true;
+        shared.out.effects.push(Effect::Fetch {
+            consumer: self.config.id.clone(),
+            from: self.next_fetch,
+            limit: room.min(FETCH_MAX),
+        });
+    }
+
+    /// Takes in what was read.
+    pub(crate) fn arrive(
+        &mut self,
+        now: Timestamp,
+        records: Vec<Arrival>,
+        next: u64,
+        shared: &mut Shared,
+    ) {
+        self.fetching = false;
+        for record in records {
+            if record.sequence < self.next_fetch {
+                continue;
+            }
+            // What lies between will never come: settled, as it will be again after a restart.
+            self.cursor.settle_range(self.next_fetch, record.sequence);
+            self.next_fetch = record.sequence + 1;
+            if !self.cursor.is_settled(record.sequence)
+                && !self.deliveries.contains_key(&record.sequence)
+            {
+                self.take_in(now, record, shared);
+            }
+        }
+        if next > self.next_fetch {
+            self.cursor.settle_range(self.next_fetch, next);
+            self.next_fetch = next;
+        }
+    }
+
+    fn take_in(&mut self, now: Timestamp, record: Arrival, shared: &mut Shared) {
+        let (progress, until) = self.restored.remove(&record.sequence).unwrap_or_default();
+        let sequence = record.sequence;
+        let kept = KeptDelivery {
+            sequence,
+            event: record.event,
+            accepted: record.accepted,
+            progress,
+            death: None,
+        };
+        self.in_window += 1;
+        self.admit_to_memory(kept, Custody::Channel, until.filter(|until| *until > now));
+        self.bury_if_crashing(now, sequence, shared);
+        if self.is_behind_dead_letter(sequence) {
+            self.keep_follower(sequence, shared);
+        }
+    }
+
+    /// Puts a delivery in memory and in its lane.
+    pub(crate) fn admit_to_memory(
+        &mut self,
+        kept: KeptDelivery,
+        custody: Custody,
+        until: Option<Timestamp>,
+    ) {
+        let KeptDelivery {
+            sequence,
+            event,
+            accepted,
+            progress,
+            death,
+        } = kept;
+        let phase = match (death, until) {
+            (Some(death), _) => Phase::Dead(death),
+            (None, Some(until)) => Phase::Waiting { until },
+            (None, None) => Phase::Ready,
+        };
+        if let Phase::Waiting { until } = phase {
+            self.waiting.insert((until, sequence));
+        }
+        let identity = (self.config.repetition == Repetition::Deduplicated)
+            .then(|| Identity::of(&event.source, &event.id));
+        let lane = self.lane_of(&event);
+        let waits = !matches!(phase, Phase::Dead(_)) || self.config.followers == Followers::Wait;
+        let delivery = Delivery {
+            sequence,
+            event,
+            accepted,
+            lane,
+            identity,
+            custody,
+            progress,
+            phase,
+        };
+        self.deliveries.insert(sequence, delivery);
+        if waits {
+            self.join_lane(sequence);
+        }
+    }
+
+    /// A delivery that ended the process too often while it was alone becomes a dead letter.
+    pub(crate) fn bury_if_crashing(&mut self, now: Timestamp, sequence: u64, shared: &mut Shared) {
+        let crashing = self.deliveries.get(&sequence).is_some_and(|delivery| {
+            delivery.is_ready() && delivery.progress.crashes >= SOLO_CRASHES_MAX
+        });
+        if crashing {
+            let error = format!("the process ended {SOLO_CRASHES_MAX} times while it ran alone");
+            self.condemn(
+                sequence,
+                Death {
+                    reason: DeathReason::Crash,
+                    error,
+                    at: now,
+                },
+                shared,
+            );
+        }
+    }
+
+    /// Moves a delivery behind a dead letter into the state, so that the window is free for others.
+    /// At the limit of followers it stays in the window, which pushes back in the end.
+    pub(super) fn keep_follower(&mut self, sequence: u64, shared: &mut Shared) {
+        if self.kept >= FOLLOWERS_MAX {
+            return;
+        }
+        let Some(delivery) = self.deliveries.get_mut(&sequence) else {
+            return;
+        };
+        if delivery.custody != Custody::Channel || !delivery.is_ready() {
+            return;
+        }
+        delivery.custody = Custody::Moving;
+        self.kept += 1;
+        let record = StateRecord::Kept {
+            consumer: self.config.id.clone(),
+            delivery: delivery.kept(None),
+        };
+        shared.out.durable(record, Then::Keep(self.index, sequence));
+    }
+
+    /// A follower is durably in the state.
+    pub(crate) fn follower_kept(&mut self, sequence: u64) {
+        self.cursor.settle(sequence);
+        if let Some(delivery) = self.deliveries.get_mut(&sequence)
+            && delivery.custody == Custody::Moving
+        {
+            delivery.custody = Custody::State;
+            self.in_window = self.in_window.saturating_sub(1);
+        }
+    }
+
+    /// Gives back the place of a delivery that goes from memory, or becomes a dead letter.
+    pub(super) fn give_back(&mut self, custody: Custody) {
+        if custody != Custody::State {
+            self.in_window = self.in_window.saturating_sub(1);
+        }
+        if custody != Custody::Channel {
+            self.kept = self.kept.saturating_sub(1);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Stable hashes: the identity of an event, and the cause that dead letters share.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use tidegate_base::ConsumerId;
+
+/// What an event is recognised by: a 128-bit hash of its `source` and `id`.
+///
+/// FNV-1a, because it is the same on every machine and in every version. Two events of honest
+/// producers do not meet in 128 bits; a producer that seeks a collision harms its own events only
+/// when it may choose their `source` and `id` freely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Identity(u128);
+
+impl Identity {
+    /// The identity of the event `id` of `source`.
+    #[must_use]
+    pub fn of(source: &str, id: &str) -> Self {
+        // The separator is a control character, which attributes cannot have.
+        let bytes = source.bytes().chain([0]).chain(id.bytes());
+        Self(
+            bytes.fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d, |hash, byte| {
+                (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b)
+            }),
+        )
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl From<Identity> for String {
+    fn from(identity: Identity) -> Self {
+        identity.to_string()
+    }
+}
+
+impl TryFrom<String> for Identity {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        u128::from_str_radix(&text, 16).map(Self)
+    }
+}
+
+/// 64-bit FNV-1a.
+pub(crate) fn hash(bytes: impl IntoIterator<Item = u8>) -> u64 {
+    bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// What dead letters of `consumer` with the same cause share: 16 hexadecimal digits.
+#[must_use]
+pub fn fingerprint(consumer: &ConsumerId, reason: &str, error: &str) -> String {
+    let text = format!("{consumer}\0{reason}\0{}", normalise(error));
+    format!("{:016x}", hash(text.bytes()))
+}
+
+/// An error text with the parts that vary taken out: UUIDs, hexadecimal words and digits become `#`.
+#[must_use]
+pub fn normalise(error: &str) -> String {
+    let mut text = String::with_capacity(error.len());
+    let mut rest = error;
+    while let Some(first) = rest.chars().next() {
+        let word = rest
+            .find(|c: char| !c.is_ascii_alphanumeric())
+            .unwrap_or(rest.len());
+        let taken = if uuid_length(rest).is_some() {
+            text.push('#');
+            36
+        } else if word == 0 {
+            text.push(first);
+            first.len_utf8()
+        } else {
+            push_word(&mut text, rest.get(..word).unwrap_or_default());
+            word
+        };
+        rest = rest.get(taken..).unwrap_or_default();
+    }
+    text
+}
+
+/// 36 when `text` begins with a UUID.
+fn uuid_length(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes().get(..36)?;
+    let fits = |(place, byte): (usize, &u8)| match place {
+        8 | 13 | 18 | 23 => *byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    bytes.iter().enumerate().all(fits).then_some(36)
+}
+
+fn push_word(text: &mut String, word: &str) {
+    let hexadecimal = word.chars().all(|c| c.is_ascii_hexdigit());
+    let digits = word.chars().any(|c| c.is_ascii_digit());
+    if hexadecimal && (word.len() >= 16 || (word.len() >= 6 && digits)) {
+        text.push('#');
+        return;
+    }
+    let mut in_digits = false;
+    for character in word.chars() {
+        let digit = character.is_ascii_digit();
+        if !digit {
+            text.push(character);
+        } else if !in_digits {
+            text.push('#');
+        }
+        in_digits = digit;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_varies_is_taken_out() {
+        let cases = [
+            ("order 4711 not found", "order # not found"),
+            (
+                "card 550e8400-e29b-41d4-a716-446655440000 declined",
+                "card # declined",
+            ),
+            (
+                "card deadbeef-dead-beef-dead-deadbeefdead declined",
+                "card # declined",
+            ),
+            ("trace 4bf92f3577b34da6a3ce929d0e0e4736", "trace #"),
+            ("HTTP 422: /total is -3.5", "HTTP #: /total is -#.#"),
+            ("table t1 of tenant42x", "table t# of tenant#x"),
+            ("dead face café", "dead face café"),
+        ];
+        for (error, expected) in cases {
+            assert_eq!(normalise(error), expected);
+        }
+    }
+
+    #[test]
+    fn a_cause_is_of_one_consumer_and_one_reason() {
+        let billing: ConsumerId = "billing/OrderPlaced".parse().unwrap();
+        let shipping: ConsumerId = "shipping/OrderPlaced".parse().unwrap();
+        let one = fingerprint(&billing, "permanent", "order 1 has no total");
+        assert_eq!(
+            one,
+            fingerprint(&billing, "permanent", "order 22 has no total")
+        );
+        assert_ne!(
+            one,
+            fingerprint(&billing, "exhausted", "order 1 has no total")
+        );
+        assert_ne!(
+            one,
+            fingerprint(&shipping, "permanent", "order 1 has no total")
+        );
+        // Stored in state and links: it must not change between versions.
+        assert_eq!(one, "f1ad92dd88ae4a86");
+    }
+
+    #[test]
+    fn an_identity_is_stable_and_separates_its_parts() {
+        assert_ne!(Identity::of("a", "bc"), Identity::of("ab", "c"));
+        assert_eq!(
+            Identity::of("", "").to_string(),
+            "d228cb69101a8caf78912b704e4a147f"
+        );
+        let text: String = Identity::of("/shop", "1").into();
+        assert_eq!(Identity::try_from(text), Ok(Identity::of("/shop", "1")));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_normalised_once_for_all(text in ".{0,60}") {
+            let once = normalise(&text);
+            prop_assert_eq!(normalise(&once), once);
+        }
+    }
+}

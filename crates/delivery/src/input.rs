@@ -1,0 +1,190 @@
+//! What happens to the machine, and what it wants done.
+
+use std::sync::Arc;
+
+use tidegate_base::{ConsumerId, Name, Timestamp};
+
+use crate::outcome::{Outcome, RetryClass};
+use crate::record::{DeathReason, EventRef, StateRecord};
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// The process is up: take over. Nothing is admitted before this has become durable.
+    TakeOver,
+    /// A channel has records below `tail`.
+    Grown {
+        /// The channel.
+        channel: Name,
+        /// One past its last sequence.
+        tail: u64,
+    },
+    /// The answer to [`Effect::Fetch`]: the channel's records from where it asked up to `next`.
+    Arrived {
+        /// The consumer that asked.
+        consumer: ConsumerId,
+        /// The records, in order; a sequence that is missing will never come.
+        records: Vec<Arrival>,
+        /// Where to go on.
+        next: u64,
+    },
+    /// The answer to [`Effect::Fetch`] when a record cannot be read: the consumer halts.
+    ChannelFault {
+        /// The consumer that asked.
+        consumer: ConsumerId,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Everything up to this [`Effect::Persist`] is done in the class asked for.
+    Committed {
+        /// Its token.
+        token: u64,
+    },
+    /// An attempt ended.
+    Ended {
+        /// The attempt.
+        ticket: Ticket,
+        /// How.
+        outcome: Outcome,
+    },
+    /// So many deliveries are asked for by pullers that wait now; it replaces what was wanted before.
+    Wanted {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// How many.
+        deliveries: u32,
+    },
+    /// Send dead letters back to the head of their lanes; those that cannot go are passed over.
+    Redrive {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The letters.
+        sequences: Vec<u64>,
+    },
+    /// An operator lets a halted consumer go on.
+    Resume {
+        /// The consumer.
+        consumer: ConsumerId,
+    },
+    /// Admit nothing more; what runs may finish.
+    Drain,
+    /// Time has passed.
+    Tick,
+}
+
+/// One record of a channel, without its payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Its place in the channel.
+    pub sequence: u64,
+    /// The event.
+    pub event: Arc<EventRef>,
+    /// When it was accepted.
+    pub accepted: Timestamp,
+}
+
+/// One attempt, told from every other one of any process.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket {
+    /// The consumer.
+    pub consumer: ConsumerId,
+    /// The delivery.
+    pub sequence: u64,
+    /// The owner epoch.
+    pub epoch: u64,
+    /// The number of the start within the epoch.
+    pub run: u64,
+}
+
+/// When records count as kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// Handed to the operating system: survives the end of the process.
+    Written,
+    /// Survives the end of the machine's power.
+    Durable,
+}
+
+/// Something to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Keep records, in the order of these effects, and answer [`Input::Committed`].
+    Persist {
+        /// To be answered.
+        token: u64,
+        /// When they count as kept.
+        class: Class,
+        /// The records.
+        records: Vec<StateRecord>,
+    },
+    /// Make an attempt and answer [`Input::Ended`].
+    Start {
+        /// The attempt.
+        ticket: Ticket,
+        /// From 1, in its redrive round.
+        attempt: u32,
+        /// When it ends at the latest. The machine ends it by itself for pull only.
+        deadline: Timestamp,
+    },
+    /// Read the consumer's channel and answer [`Input::Arrived`] or [`Input::ChannelFault`].
+    Fetch {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The first sequence.
+        from: u64,
+        /// Most records.
+        limit: usize,
+    },
+    /// Send [`Input::Tick`] at this time at the latest; it replaces the time asked for before.
+    WakeAt(Timestamp),
+    /// Something about a delivery is now so, durably in its class.
+    Concluded {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The delivery.
+        sequence: u64,
+        /// When its event was accepted.
+        accepted: Timestamp,
+        /// What.
+        conclusion: Conclusion,
+    },
+    /// An outcome came for an attempt that is not running: nothing else was done.
+    Rejected(Ticket),
+}
+
+/// What became of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conclusion {
+    /// It is finished.
+    Succeeded,
+    /// Its event was finished before, so it did not run.
+    Duplicate,
+    /// An attempt failed; it will be retried.
+    Failed {
+        /// What kind of failure.
+        class: RetryClass,
+        /// When it may start again.
+        until: Timestamp,
+    },
+    /// An attempt ended without counting.
+    Released(Release),
+    /// It is a dead letter.
+    DeadLettered(DeathReason),
+    /// A dead letter is back in its lane.
+    Redriven,
+}
+
+/// Why an attempt ended without counting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// The handler has too much to do.
+    Overload,
+    /// The endpoint is wrong.
+    EndpointFault,
+    /// It was called off.
+    Cancelled,
+    /// It failed while a breaker that it needs was open.
+    BreakerOpen,
+    /// It had not been sent yet when something closed its way.
+    Withdrawn,
+}

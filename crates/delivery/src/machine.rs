@@ -1,0 +1,444 @@
+//! The machine: a whole system of consumers and dependencies, moved by inputs.
+
+use std::collections::{BTreeSet, HashMap};
+
+use tidegate_base::{ConsumerId, Name, Timestamp};
+
+use crate::breaker::{Breaker, BreakerStatus};
+use crate::config::SystemConfig;
+use crate::consumer::{
+    Consumer, ConsumerStatus, DeadLetter, DeliveryStatus, EndedBy, RedriveRefusal, Replay,
+};
+use crate::input::{Effect, Input, Ticket};
+use crate::outbox::Then;
+use crate::outcome::{Outcome, RetryClass};
+use crate::record::{Halt, HaltCause, StateRecord};
+use crate::shared::{NamedBreaker, Shared};
+
+/// Every delivery decision of a system: `step` takes what happened and says what to do.
+///
+/// The same configuration, records and inputs give the same effects. Nothing becomes visible
+/// before the records that it rests on are kept: an attempt starts after [`Input::Committed`] of
+/// its start, a lane opens after that of its outcome.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    consumers: Vec<Consumer>,
+    by_id: HashMap<ConsumerId, usize>,
+    shared: Shared,
+    wakes: BTreeSet<(Timestamp, Who)>,
+    /// For each consumer, then each dependency: when it wakes.
+    wake_of: HashMap<Who, Timestamp>,
+    asked: Option<Timestamp>,
+    /// Records of consumers and dependencies that the configuration does not have: kept as they are.
+    foreign: Vec<StateRecord>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Who {
+    Dependency(usize),
+    Consumer(usize),
+}
+
+impl Machine {
+    /// A machine that takes up where `records` end; none for a new system. It does nothing before
+    /// [`Input::TakeOver`].
+    #[must_use]
+    pub fn restore(
+        config: SystemConfig,
+        now: Timestamp,
+        records: impl IntoIterator<Item = StateRecord>,
+    ) -> Self {
+        let mut machine = Self::new(config);
+        let mut replays: Vec<Replay> = vec![Replay::default(); machine.consumers.len()];
+        for record in records {
+            machine.replay(record, now, &mut replays);
+        }
+        for (consumer, replay) in machine.consumers.iter_mut().zip(replays) {
+            consumer.restore(replay, now);
+        }
+        machine
+    }
+
+    fn new(config: SystemConfig) -> Self {
+        let SystemConfig {
+            seed,
+            consumers,
+            dependencies,
+        } = config;
+        let mut shared = Shared {
+            seed,
+            consumers: consumers.len(),
+            ..Shared::default()
+        };
+        for dependency in &dependencies {
+            let needing = consumers.iter().enumerate();
+            let needing = needing.filter(|(_, c)| c.needs.contains(&dependency.name));
+            let capacity = needing
+                .clone()
+                .map(|(_, c)| c.concurrency)
+                .fold(0, u32::saturating_add);
+            shared.breakers.push(NamedBreaker {
+                name: dependency.name.clone(),
+                breaker: Breaker::new(dependency, capacity),
+                dependents: needing.map(|(index, _)| index).collect(),
+            });
+        }
+        let mut machine = Self {
+            consumers: Vec::new(),
+            by_id: HashMap::new(),
+            shared,
+            wakes: BTreeSet::new(),
+            wake_of: HashMap::new(),
+            asked: None,
+            foreign: Vec::new(),
+        };
+        for (index, config) in consumers.into_iter().enumerate() {
+            let needs = config
+                .needs
+                .iter()
+                .filter_map(|need| machine.dependency_index(need));
+            let needs: BTreeSet<usize> = needs.collect();
+            machine.by_id.insert(config.id.clone(), index);
+            machine
+                .consumers
+                .push(Consumer::new(config, index, needs.into_iter().collect()));
+        }
+        machine
+    }
+
+    fn replay(&mut self, record: StateRecord, now: Timestamp, replays: &mut [Replay]) {
+        if let StateRecord::Epoch(epoch) = record {
+            self.shared.epoch = self.shared.epoch.max(epoch);
+            return;
+        }
+        if let StateRecord::Breaker {
+            dependency,
+            breaker,
+        } = &record
+            && let Some(index) = self.dependency_index(dependency)
+            && let Some(named) = self.shared.breakers.get_mut(index)
+        {
+            named.breaker.restore(*breaker, now);
+            return;
+        }
+        let known = record
+            .consumer()
+            .and_then(|consumer| self.by_id.get(consumer));
+        match known.and_then(|index| replays.get_mut(*index)) {
+            Some(replay) => replay.apply(record),
+            None => self.foreign.push(record),
+        }
+    }
+
+    /// Takes in what happened at `now` and adds what to do to `effects`.
+    pub fn step(&mut self, now: Timestamp, input: Input, effects: &mut Vec<Effect>) {
+        self.wake(now);
+        self.take(now, input);
+        while let Some(index) = self.shared.dirty.pop_first() {
+            self.attend(now, index);
+        }
+        for index in 0..self.shared.breakers.len() {
+            let at = self
+                .shared
+                .breakers
+                .get(index)
+                .and_then(|named| named.breaker.wake_at());
+            self.set_wake(Who::Dependency(index), at);
+        }
+        self.shared.out.flush(effects);
+        let first = self.wakes.first().map(|(at, _)| *at);
+        if first != self.asked {
+            self.asked = first;
+            effects.extend(first.map(Effect::WakeAt));
+        }
+    }
+
+    /// Brings forward what is due.
+    fn wake(&mut self, now: Timestamp) {
+        while let Some((at, who)) = self.wakes.first().copied()
+            && at <= now
+        {
+            self.set_wake(who, None);
+            match who {
+                Who::Consumer(index) => {
+                    self.shared.dirty.insert(index);
+                }
+                Who::Dependency(index) => {
+                    let named = self.shared.breakers.get_mut(index);
+                    let changed = named.is_some_and(|named| named.breaker.tick(now));
+                    self.shared.breaker_touched(index, changed);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, now: Timestamp, input: Input) {
+        match input {
+            Input::TakeOver => self.take_over(now),
+            Input::Grown { channel, tail } => self.grown(&channel, tail),
+            Input::Arrived {
+                consumer,
+                records,
+                next,
+            } => {
+                self.with(&consumer, |consumer, shared| {
+                    consumer.arrive(now, records, next, shared)
+                });
+            }
+            Input::ChannelFault { consumer, reason } => {
+                self.with(&consumer, |consumer, shared| {
+                    consumer.stop_fetching();
+                    let halt = Halt {
+                        cause: HaltCause::Channel,
+                        reason,
+                        since: now,
+                    };
+                    consumer.stop(halt, shared);
+                });
+            }
+            Input::Committed { token } => {
+                for then in self.shared.out.committed(token) {
+                    self.go_on(now, then);
+                }
+            }
+            Input::Ended { ticket, outcome } => self.ended(now, ticket, outcome, EndedBy::Handler),
+            Input::Wanted {
+                consumer,
+                deliveries,
+            } => {
+                self.with(&consumer, |consumer, _| consumer.wanted = deliveries);
+            }
+            Input::Redrive {
+                consumer,
+                sequences,
+            } => {
+                self.with(&consumer, |consumer, shared| {
+                    sequences
+                        .iter()
+                        .for_each(|sequence| consumer.redrive(*sequence, shared));
+                });
+            }
+            Input::Resume { consumer } => {
+                self.with(&consumer, |consumer, shared| consumer.resume(shared));
+            }
+            Input::Drain => self.shared.draining = true,
+            Input::Tick => {}
+        }
+    }
+
+    fn take_over(&mut self, now: Timestamp) {
+        self.shared.epoch += 1;
+        let epoch = self.shared.epoch;
+        self.shared
+            .out
+            .durable(StateRecord::Epoch(epoch), Then::Own);
+        for consumer in &mut self.consumers {
+            for record in consumer.take_over(now, &mut self.shared) {
+                self.shared.out.durable(record, Then::Nothing);
+            }
+        }
+    }
+
+    fn grown(&mut self, channel: &Name, tail: u64) {
+        for (index, consumer) in self.consumers.iter_mut().enumerate() {
+            if consumer.config.id.event == *channel && consumer.tail < tail {
+                consumer.tail = tail;
+                self.shared.dirty.insert(index);
+            }
+        }
+    }
+
+    fn ended(&mut self, now: Timestamp, ticket: Ticket, outcome: Outcome, by: EndedBy) {
+        match self.by_id.get(&ticket.consumer).copied() {
+            Some(index) => self.at(index, |consumer, shared| {
+                consumer.ended(now, ticket, outcome, by, shared);
+            }),
+            None => self.shared.out.effects.push(Effect::Rejected(ticket)),
+        }
+    }
+
+    fn go_on(&mut self, now: Timestamp, then: Then) {
+        match then {
+            Then::Nothing => {}
+            Then::Own => {
+                self.shared.owned = true;
+                self.shared.all_dirty();
+            }
+            Then::Dispatch(index, sequence) => {
+                self.at(index, |consumer, shared| {
+                    consumer.dispatch(now, sequence, shared)
+                });
+            }
+            Then::Finish(index, sequence, conclusion) => {
+                self.at(index, |consumer, shared| {
+                    consumer.finished(sequence, conclusion, shared)
+                });
+            }
+            Then::Bury(index, sequence, death) => {
+                self.at(index, |consumer, shared| {
+                    consumer.buried(sequence, *death, shared)
+                });
+            }
+            Then::Keep(index, sequence) => {
+                self.at(index, |consumer, _| consumer.follower_kept(sequence));
+            }
+            Then::Return(index, sequence) => {
+                self.at(index, |consumer, shared| {
+                    consumer.returned(sequence, shared)
+                });
+            }
+        }
+    }
+
+    /// Does what a consumer has to do now: retries and leases that are due, starts, reads.
+    fn attend(&mut self, now: Timestamp, index: usize) {
+        let Some(consumer) = self.consumers.get_mut(index) else {
+            return;
+        };
+        let shared = &mut self.shared;
+        while let Some(ticket) = consumer.ended_lease(now, shared.epoch) {
+            let error = "the lease ended without an outcome".to_owned();
+            let outcome = Outcome::Retry {
+                class: RetryClass::Timeout,
+                error,
+                after: None,
+            };
+            consumer.ended(now, ticket, outcome, EndedBy::Lease, shared);
+        }
+        consumer.tick(now);
+        consumer.admit(now, shared);
+        consumer.fetch(shared);
+        let wake = consumer.wake_at(now);
+        self.set_wake(Who::Consumer(index), wake);
+    }
+
+    fn set_wake(&mut self, who: Who, at: Option<Timestamp>) {
+        let before = match at {
+            Some(at) => self.wake_of.insert(who, at),
+            None => self.wake_of.remove(&who),
+        };
+        if before == at {
+            return;
+        }
+        if let Some(before) = before {
+            self.wakes.remove(&(before, who));
+        }
+        self.wakes.extend(at.map(|at| (at, who)));
+    }
+
+    fn with(&mut self, id: &ConsumerId, act: impl FnOnce(&mut Consumer, &mut Shared)) {
+        if let Some(index) = self.by_id.get(id).copied() {
+            self.at(index, act);
+        }
+    }
+
+    fn at(&mut self, index: usize, act: impl FnOnce(&mut Consumer, &mut Shared)) {
+        if let Some(consumer) = self.consumers.get_mut(index) {
+            act(consumer, &mut self.shared);
+            self.shared.dirty.insert(index);
+        }
+    }
+
+    fn dependency_index(&self, name: &Name) -> Option<usize> {
+        self.shared
+            .breakers
+            .iter()
+            .position(|named| named.name == *name)
+    }
+
+    fn consumer(&self, id: &ConsumerId) -> Option<&Consumer> {
+        self.by_id
+            .get(id)
+            .and_then(|index| self.consumers.get(*index))
+    }
+
+    /// The whole state as records: what a restore from all records so far would find.
+    #[must_use]
+    pub fn checkpoint(&self) -> Vec<StateRecord> {
+        let mut records = self.foreign.clone();
+        records.push(StateRecord::Epoch(self.shared.epoch));
+        for named in &self.shared.breakers {
+            let (dependency, breaker) = (named.name.clone(), named.breaker.record());
+            records.push(StateRecord::Breaker {
+                dependency,
+                breaker,
+            });
+        }
+        for consumer in &self.consumers {
+            consumer.checkpoint(&mut records);
+        }
+        records.extend(self.shared.out.under_way().cloned());
+        records
+    }
+
+    /// The owner epoch.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.shared.epoch
+    }
+
+    /// Whether no attempt runs and nothing is being recorded.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.in_flight() == 0 && self.shared.out.is_settled()
+    }
+
+    /// Attempts that run or are about to.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.consumers
+            .iter()
+            .map(|consumer| u64::from(consumer.in_flight()))
+            .sum()
+    }
+
+    /// A consumer at `now`; `None` when there is none with this identity.
+    #[must_use]
+    pub fn status(&self, id: &ConsumerId, now: Timestamp) -> Option<ConsumerStatus> {
+        Some(self.consumer(id)?.status(now, &self.shared))
+    }
+
+    /// The breaker of a dependency at `now`; `None` when there is none with this name.
+    #[must_use]
+    pub fn breaker(&self, name: &Name, now: Timestamp) -> Option<BreakerStatus> {
+        let named = self.shared.breakers.get(self.dependency_index(name)?)?;
+        Some(named.breaker.status(now))
+    }
+
+    /// Where a delivery is; `None` when there is no such consumer.
+    #[must_use]
+    pub fn delivery(&self, id: &ConsumerId, sequence: u64) -> Option<DeliveryStatus> {
+        Some(self.consumer(id)?.delivery_status(sequence))
+    }
+
+    /// The dead letters of a consumer, oldest event first.
+    pub fn dead_letters(&self, id: &ConsumerId) -> impl Iterator<Item = DeadLetter<'_>> {
+        self.consumer(id)
+            .into_iter()
+            .flat_map(Consumer::dead_letters)
+    }
+
+    /// One dead letter.
+    #[must_use]
+    pub fn dead_letter(&self, id: &ConsumerId, sequence: u64) -> Option<DeadLetter<'_>> {
+        self.consumer(id)?.dead_letter(sequence)
+    }
+
+    /// How many later deliveries of the same key wait behind a dead letter.
+    #[must_use]
+    pub fn followers(&self, id: &ConsumerId, sequence: u64) -> usize {
+        self.consumer(id)
+            .map_or(0, |consumer| consumer.followers_of(sequence))
+    }
+
+    /// Whether a dead letter can be redriven.
+    ///
+    /// # Errors
+    ///
+    /// [`RedriveRefusal`] when there is no such dead letter, or it was redriven too often.
+    pub fn may_redrive(&self, id: &ConsumerId, sequence: u64) -> Result<(), RedriveRefusal> {
+        self.consumer(id)
+            .ok_or(RedriveRefusal::Unknown)?
+            .may_redrive(sequence)
+    }
+}

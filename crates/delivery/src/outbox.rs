@@ -1,0 +1,103 @@
+//! What one step wants done, collected so that it leaves as few commits as possible.
+
+use std::collections::BTreeMap;
+
+use crate::input::{Class, Conclusion, Effect};
+use crate::record::{Death, StateRecord};
+
+/// What goes on once a record is kept: the consumer by index, and the delivery.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Then {
+    /// Nothing waits for it.
+    Nothing,
+    /// The process is the owner.
+    Own,
+    /// An attempt may be sent.
+    Dispatch(usize, u64),
+    /// A delivery is finished.
+    Finish(usize, u64, Conclusion),
+    /// A delivery is a dead letter.
+    Bury(usize, u64, Box<Death>),
+    /// A follower is in the state.
+    Keep(usize, u64),
+    /// A dead letter is back in its lane.
+    Return(usize, u64),
+}
+
+#[derive(Clone, Debug, Default)]
+struct Pile {
+    records: Vec<StateRecord>,
+    then: Vec<Then>,
+}
+
+/// Records on their way, by token.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outbox {
+    pub(crate) effects: Vec<Effect>,
+    written: Pile,
+    durable: Pile,
+    pending: BTreeMap<u64, Pile>,
+    token: u64,
+}
+
+impl Outbox {
+    /// Keeps a record whose loss with the machine's power is harmless.
+    pub(crate) fn written(&mut self, record: StateRecord, then: Then) {
+        self.written.records.push(record);
+        self.written.then.push(then);
+    }
+
+    /// Keeps a record for which nothing waits.
+    pub(crate) fn advise(&mut self, record: StateRecord) {
+        self.written(record, Then::Nothing);
+    }
+
+    /// Keeps a record durably.
+    pub(crate) fn durable(&mut self, record: StateRecord, then: Then) {
+        self.durable.records.push(record);
+        self.durable.then.push(then);
+    }
+
+    /// Moves everything collected into `effects`. Written records go first: a delivery with a
+    /// durable record under way is frozen, so no written record of it can be newer.
+    pub(crate) fn flush(&mut self, effects: &mut Vec<Effect>) {
+        let piles = [
+            (Class::Written, std::mem::take(&mut self.written)),
+            (Class::Durable, std::mem::take(&mut self.durable)),
+        ];
+        for (class, pile) in piles {
+            if pile.records.is_empty() {
+                continue;
+            }
+            self.token += 1;
+            let (token, records) = (self.token, pile.records.clone());
+            effects.push(Effect::Persist {
+                token,
+                class,
+                records,
+            });
+            self.pending.insert(token, pile);
+        }
+        effects.append(&mut self.effects);
+    }
+
+    /// What may go on now that `token` is kept; nothing for an unknown token.
+    pub(crate) fn committed(&mut self, token: u64) -> Vec<Then> {
+        self.pending
+            .remove(&token)
+            .map(|pile| pile.then)
+            .unwrap_or_default()
+    }
+
+    /// Records that are on their way, in order.
+    pub(crate) fn under_way(&self) -> impl Iterator<Item = &StateRecord> {
+        self.pending.values().flat_map(|pile| &pile.records)
+    }
+
+    /// Whether nothing is on its way.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.pending.is_empty()
+            && self.written.records.is_empty()
+            && self.durable.records.is_empty()
+    }
+}

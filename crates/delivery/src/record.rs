@@ -1,0 +1,319 @@
+//! What is kept: the records from which a machine is restored.
+//!
+//! The state is the records in order; later ones win. Records of one delivery are absolute, so a
+//! checkpoint and the records after it may overlap.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use tidegate_base::{ConsumerId, Name, Timestamp};
+
+use crate::breaker::BreakerRecord;
+use crate::identity::Identity;
+
+/// One thing to be kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StateRecord {
+    /// A process took over; its attempts carry this number.
+    Epoch(u64),
+    /// How far a consumer is.
+    Cursor {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// Everything below is settled.
+        below: u64,
+        /// Settled ranges above, each with its end excluded.
+        above: Vec<(u64, u64)>,
+    },
+    /// Events that a deduplicated consumer has finished, oldest first.
+    Identities {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The events.
+        done: Vec<Identity>,
+    },
+    /// An attempt is about to start.
+    Started {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The delivery.
+        sequence: u64,
+        /// Whether it runs alone, as one that may have ended the process before.
+        company: Company,
+    },
+    /// The attempt ended without counting.
+    Released {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The delivery.
+        sequence: u64,
+        /// Whether it may serve as a probe.
+        standing: Standing,
+    },
+    /// The attempt failed and counts.
+    Failed {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The delivery.
+        sequence: u64,
+        /// Failed attempts of this redrive round.
+        failures: u32,
+        /// When it may start again.
+        until: Timestamp,
+        /// The attempt.
+        attempt: AttemptRecord,
+    },
+    /// A delivery is finished.
+    Done {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The delivery.
+        sequence: u64,
+        /// The event, for a deduplicated consumer.
+        identity: Option<Identity>,
+    },
+    /// A delivery that the state keeps, because its channel need not deliver it again.
+    Kept {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The delivery.
+        delivery: Box<KeptDelivery>,
+    },
+    /// What a delivery still in its channel has gone through; in checkpoints.
+    Progress {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The delivery.
+        sequence: u64,
+        /// What it has gone through.
+        progress: Progress,
+        /// When it may start again.
+        until: Option<Timestamp>,
+    },
+    /// A consumer halted, or `None`: it goes on.
+    Halt {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// Why.
+        halt: Option<Halt>,
+    },
+    /// A breaker changed.
+    Breaker {
+        /// The dependency.
+        dependency: Name,
+        /// What it is now.
+        breaker: BreakerRecord,
+    },
+}
+
+/// Whether a delivery runs with others of its consumer or alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Company {
+    /// With others.
+    Shared,
+    /// Alone.
+    Alone,
+}
+
+/// Whether a delivery may serve as a probe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// It never failed.
+    #[default]
+    Clean,
+    /// It failed before: it may be what fails.
+    Tainted,
+}
+
+/// What a delivery has gone through.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Failed attempts of this redrive round.
+    pub failures: u32,
+    /// Ends of the process while it ran alone, in this redrive round.
+    pub crashes: u32,
+    /// How often it was redriven.
+    pub redrives: u32,
+    /// Whether it may serve as a probe.
+    pub standing: Standing,
+    /// An attempt started and no outcome is known.
+    pub started: Option<Company>,
+    /// Attempts with an outcome, oldest first; the middle of a long history is left out.
+    pub history: Vec<AttemptRecord>,
+}
+
+/// One attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptRecord {
+    /// From 1, in its redrive round.
+    pub attempt: u32,
+    /// When it started.
+    pub started: Timestamp,
+    /// When it ended; `None` when nobody knows.
+    pub ended: Option<Timestamp>,
+    /// How.
+    pub outcome: AttemptOutcome,
+    /// What the handler said.
+    pub error: String,
+}
+
+/// How an attempt ended that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttemptOutcome {
+    /// The handler failed.
+    Retryable,
+    /// It could not be reached.
+    Unavailable,
+    /// No answer in time.
+    Timeout,
+    /// It can never succeed.
+    Permanent,
+    /// The process ended while it ran.
+    Crash,
+}
+
+impl AttemptOutcome {
+    /// Its word in views.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Retryable => "retryable",
+            Self::Unavailable => "unavailable",
+            Self::Timeout => "timeout",
+            Self::Permanent => "permanent",
+            Self::Crash => "crash",
+        }
+    }
+}
+
+/// A delivery that the state keeps: a dead letter, one that waits behind it, or one redriven.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptDelivery {
+    /// The delivery.
+    pub sequence: u64,
+    /// The event.
+    pub event: Arc<EventRef>,
+    /// When the event was accepted.
+    pub accepted: Timestamp,
+    /// What it has gone through.
+    pub progress: Progress,
+    /// Set for a dead letter.
+    pub death: Option<Death>,
+}
+
+/// What is known of an event without its payload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventRef {
+    /// Its partition key.
+    pub key: Option<Arc<str>>,
+    /// Its `source`.
+    pub source: String,
+    /// Its `id`.
+    pub id: String,
+}
+
+/// Why a delivery is a dead letter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Death {
+    /// In a word.
+    pub reason: DeathReason,
+    /// The last error.
+    pub error: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Why a delivery is a dead letter, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DeathReason {
+    /// The handler said that it can never succeed.
+    Permanent,
+    /// Its attempts are used up.
+    Exhausted,
+    /// It became too old to be retried.
+    Expired,
+    /// The process ended whenever it ran alone.
+    Crash,
+}
+
+impl DeathReason {
+    /// Its word in views.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Permanent => "permanent",
+            Self::Exhausted => "exhausted",
+            Self::Expired => "expired",
+            Self::Crash => "crash",
+        }
+    }
+}
+
+/// Why a consumer stands still until something changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Halt {
+    /// In a word.
+    pub cause: HaltCause,
+    /// In the endpoint's or the store's words.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Why a consumer stands still, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HaltCause {
+    /// The endpoint is wrong; a probe now and then finds out when it is right again.
+    Endpoint,
+    /// There are as many dead letters as allowed; it goes on when some are redriven.
+    DeadLetters,
+    /// A record of the channel cannot be read; it goes on when told to.
+    Channel,
+}
+
+/// Why a text is not a state record.
+#[derive(Debug, Error)]
+#[error("not a state record: {0}")]
+pub struct RecordError(#[from] serde_json::Error);
+
+impl StateRecord {
+    /// The record as a line of JSON.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        // Plain data with string keys: serialisation into memory has no way to fail.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// The record of a line of JSON.
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are not a record that this version knows.
+    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        Ok(serde_json::from_slice(bytes)?)
+    }
+
+    /// The consumer that it is about, if it is about one.
+    #[must_use]
+    pub fn consumer(&self) -> Option<&ConsumerId> {
+        match self {
+            Self::Epoch(_) | Self::Breaker { .. } => None,
+            Self::Cursor { consumer, .. }
+            | Self::Identities { consumer, .. }
+            | Self::Started { consumer, .. }
+            | Self::Released { consumer, .. }
+            | Self::Failed { consumer, .. }
+            | Self::Done { consumer, .. }
+            | Self::Kept { consumer, .. }
+            | Self::Progress { consumer, .. }
+            | Self::Halt { consumer, .. } => Some(consumer),
+        }
+    }
+}

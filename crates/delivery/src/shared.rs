@@ -1,0 +1,62 @@
+//! What the consumers of a machine share: breakers, ownership and the outbox.
+
+use std::collections::BTreeSet;
+
+use tidegate_base::Name;
+
+use crate::breaker::Breaker;
+use crate::outbox::Outbox;
+use crate::record::StateRecord;
+
+/// A breaker with its dependency's name and the consumers that need it.
+#[derive(Clone, Debug)]
+pub(crate) struct NamedBreaker {
+    pub(crate) name: Name,
+    pub(crate) breaker: Breaker,
+    pub(crate) dependents: Vec<usize>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shared {
+    pub(crate) seed: u64,
+    pub(crate) epoch: u64,
+    /// The epoch is durable: attempts may start.
+    pub(crate) owned: bool,
+    pub(crate) draining: bool,
+    pub(crate) breakers: Vec<NamedBreaker>,
+    /// The one suspect of the system that runs although it ended the process alone before.
+    pub(crate) exclusive: Option<(usize, u64)>,
+    /// Consumers that may have something to start or to fetch.
+    pub(crate) dirty: BTreeSet<usize>,
+    pub(crate) consumers: usize,
+    pub(crate) out: Outbox,
+    pub(crate) runs: u64,
+}
+
+impl Shared {
+    pub(crate) fn next_run(&mut self) -> u64 {
+        self.runs += 1;
+        self.runs
+    }
+
+    pub(crate) fn all_dirty(&mut self) {
+        self.dirty.extend(0..self.consumers);
+    }
+
+    /// A call of a dependency ended: when the breaker limits calls, others may go on.
+    pub(crate) fn breaker_touched(&mut self, index: usize, changed: bool) {
+        let Some(named) = self.breakers.get(index) else {
+            return;
+        };
+        if changed {
+            let (dependency, breaker) = (named.name.clone(), named.breaker.record());
+            self.out.advise(StateRecord::Breaker {
+                dependency,
+                breaker,
+            });
+        }
+        if changed || named.breaker.is_limiting() {
+            self.dirty.extend(named.dependents.iter().copied());
+        }
+    }
+}
