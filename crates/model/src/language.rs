@@ -1,0 +1,591 @@
+//! The language, in one place: every section and field with its kind, default, meaning and example.
+//!
+//! A change here changes the reader and the published JSON Schema together; what a field becomes in
+//! the design is in [`crate::resolve`].
+
+use std::time::Duration;
+
+use tidegate_base::limit::CONCURRENCY_MAX;
+
+use crate::design::{
+    Backoff, Compatibility, Criticality, Followers, Guarantee, Jitter, Order, RetryMode,
+    Transaction,
+};
+use crate::shape::Presence::{Default, Derived, Optional, Required};
+use crate::shape::{Field, Kind, Presence, Repeats, Section, Share};
+use crate::words::{Choice, Word};
+
+/// The version of the language that this reader reads.
+pub(crate) const VERSION: u32 = 1;
+
+/// The shortest duration that is not zero.
+const POSITIVE: Duration = Duration::from_nanos(1);
+
+/// Most attempts and calls that a count may ask for; no honest design comes near it.
+const COUNT_MAX: u32 = 1_000_000;
+
+const fn field(
+    name: &'static str,
+    kind: Kind,
+    presence: Presence,
+    summary: &'static str,
+    example: &'static str,
+) -> Field {
+    Field {
+        name,
+        kind,
+        presence,
+        summary,
+        example,
+    }
+}
+
+const fn names() -> Kind {
+    Kind::List(&Kind::Name, Repeats::Refused)
+}
+
+const fn lines() -> Kind {
+    Kind::List(&Kind::Line, Repeats::Refused)
+}
+
+const SUMMARY: Field = field(
+    "summary",
+    Kind::Text,
+    Optional,
+    "What it is, in one sentence.",
+    "What a reader needs to know.",
+);
+const OWNER: Field = field(
+    "owner",
+    Kind::Line,
+    Optional,
+    "The person or team who answers for it.",
+    "team-orders",
+);
+
+/// The whole design.
+pub(crate) static DESIGN: Section = Section {
+    name: "design",
+    summary: "The design of an event-driven system.",
+    fields: &[
+        field(
+            "tidegate",
+            Kind::Version,
+            Required,
+            "The version of the design language.",
+            "1",
+        ),
+        field(
+            "system",
+            Kind::Name,
+            Required,
+            "The name of the system.",
+            "checkout",
+        ),
+        field(
+            "processes",
+            Kind::Named(&PROCESS),
+            Optional,
+            "Business processes by name: the stakeholder's words for a chain of services.",
+            "{checkout: {steps: [orders, billing]}}",
+        ),
+        field(
+            "events",
+            Kind::Named(&EVENT),
+            Optional,
+            "Events by name: facts that happened, which services publish and consume.",
+            "{OrderPlaced: {owner: team-orders}}",
+        ),
+        field(
+            "services",
+            Kind::Named(&SERVICE),
+            Optional,
+            "Services by name: what each publishes and consumes.",
+            "{orders: {publishes: [OrderPlaced]}}",
+        ),
+        field(
+            "dependencies",
+            Kind::Named(&DEPENDENCY),
+            Optional,
+            "What handlers depend on, by name; each has its own circuit breaker.",
+            "{payments-api: {owner: team-payments}}",
+        ),
+        field(
+            "messaging",
+            Kind::Section(&MESSAGING),
+            Optional,
+            "What the messaging infrastructure must be or do.",
+            "{broker: kafka}",
+        ),
+    ],
+};
+
+static PROCESS: Section = Section {
+    name: "process",
+    summary: "A business process: the stakeholder's words for a chain of services.",
+    fields: &[
+        SUMMARY,
+        OWNER,
+        field(
+            "criticality",
+            Kind::Word(Criticality::CHOICES),
+            Default("medium"),
+            "How much the business depends on it.",
+            "high",
+        ),
+        field(
+            "steps",
+            Kind::List(&Kind::Name, Repeats::Allowed),
+            Optional,
+            "The services that it passes through, in order.",
+            "[orders, billing]",
+        ),
+    ],
+};
+
+static EVENT: Section = Section {
+    name: "event",
+    summary: "A fact that happened, which services publish and consume.",
+    fields: &[
+        field(
+            "type",
+            Kind::Line,
+            Derived("the event's name"),
+            "The CloudEvents `type`.",
+            "com.example.order.placed",
+        ),
+        SUMMARY,
+        OWNER,
+        field(
+            "schema",
+            Kind::Schema,
+            Optional,
+            "The schema of the payload: a file (JSON Schema `.json` or `.yaml`, Avro `.avsc`, Protobuf \
+             `.proto#Message`) relative to this file, or a JSON Schema written inline.",
+            "{type: object}",
+        ),
+        field(
+            "key",
+            Kind::Pointer,
+            Optional,
+            "A JSON pointer into the payload; events with the same value keep their order.",
+            "/orderId",
+        ),
+        field(
+            "compatibility",
+            Kind::Word(Compatibility::CHOICES),
+            Default("backward"),
+            "How the schema may change.",
+            "full-transitive",
+        ),
+        field(
+            "retention",
+            Kind::Duration(POSITIVE),
+            Default("7d"),
+            "How long events are kept.",
+            "30d",
+        ),
+        field(
+            "targets",
+            Kind::Section(&TARGETS),
+            Optional,
+            "What the business expects, measurably.",
+            "{rate: 100/s}",
+        ),
+    ],
+};
+
+static TARGETS: Section = Section {
+    name: "targets",
+    summary: "Measurable targets; each absent one is not checked.",
+    fields: &[
+        field("rate", Kind::Rate, Optional, "The usual rate.", "2000/s"),
+        field(
+            "peak",
+            Kind::Rate,
+            Derived("the usual rate"),
+            "The highest rate.",
+            "10000/s",
+        ),
+        field(
+            "p99",
+            Kind::Duration(POSITIVE),
+            Optional,
+            "From acceptance to the end of handling, 99th percentile, in each consumer.",
+            "250ms",
+        ),
+        field(
+            "size",
+            Kind::Bytes,
+            Optional,
+            "The usual size of a payload.",
+            "2KiB",
+        ),
+    ],
+};
+
+static SERVICE: Section = Section {
+    name: "service",
+    summary: "A service: what it publishes and what it consumes.",
+    fields: &[
+        SUMMARY,
+        OWNER,
+        field(
+            "publishes",
+            names(),
+            Optional,
+            "The events that it publishes.",
+            "[OrderPlaced]",
+        ),
+        field(
+            "consumes",
+            Kind::Named(&CONSUME),
+            Optional,
+            "The events that it consumes, each with its side of the contract; `{}` takes every default.",
+            "{OrderPlaced: {}}",
+        ),
+    ],
+};
+
+static CONSUME: Section = Section {
+    name: "consume",
+    summary: "One service's side of the contract for one event.",
+    fields: &[
+        field(
+            "requires",
+            Kind::List(&Kind::FieldPath, Repeats::Refused),
+            Optional,
+            "The fields that this consumer reads: top-level names or JSON pointers.",
+            "[orderId, /customer/id]",
+        ),
+        field(
+            "deliver",
+            Kind::Section(&DELIVER),
+            Default("{}"),
+            "How a delivery reaches the handler.",
+            "{concurrency: 4}",
+        ),
+        field(
+            "order",
+            Kind::Word(Order::CHOICES),
+            Derived("`key` when the event has a key, else `none`"),
+            "Which deliveries may not overtake each other.",
+            "total",
+        ),
+        field(
+            "guarantee",
+            Kind::Word(Guarantee::CHOICES),
+            Default("at-least-once"),
+            "What is promised about repetition and loss.",
+            "deduplicated",
+        ),
+        field(
+            "needs",
+            names(),
+            Optional,
+            "The dependencies that the handler calls.",
+            "[payments-api]",
+        ),
+        field(
+            "retry",
+            Kind::Section(&RETRY),
+            Default("{}"),
+            "What happens after a failure that may pass.",
+            "{attempts: 5}",
+        ),
+        field(
+            "dead-letter",
+            Kind::Section(&DEAD_LETTER),
+            Optional,
+            "Where a delivery goes that cannot succeed.",
+            "{owner: team-billing}",
+        ),
+        field(
+            "emits",
+            names(),
+            Derived("every event that the service publishes"),
+            "The events that this handler publishes.",
+            "[InvoiceSent]",
+        ),
+        field(
+            "objective",
+            Kind::Duration(POSITIVE),
+            Default("30s"),
+            "How far behind, in time, is still fine.",
+            "5s",
+        ),
+    ],
+};
+
+static DELIVER: Section = Section {
+    name: "deliver",
+    summary: "How a delivery reaches the handler.",
+    fields: &[
+        field(
+            "to",
+            Kind::Url,
+            Derived("the consumer pulls"),
+            "The HTTP endpoint to push to.",
+            "http://localhost:9001/events",
+        ),
+        field(
+            "concurrency",
+            Kind::Count(1, CONCURRENCY_MAX),
+            Default("16"),
+            "Most deliveries that run at the same time.",
+            "4",
+        ),
+        field(
+            "timeout",
+            Kind::Duration(POSITIVE),
+            Default("30s"),
+            "How long one attempt may take; for pull, how long a lease lasts.",
+            "5s",
+        ),
+        field(
+            "handler-time",
+            Kind::Duration(POSITIVE),
+            Optional,
+            "How long one attempt usually takes, as declared or measured.",
+            "20ms",
+        ),
+        field(
+            "transaction",
+            Kind::Word(Transaction::CHOICES),
+            Optional,
+            "The store whose transaction holds effect, inbox row and emitted events together.",
+            "postgres",
+        ),
+    ],
+};
+
+static RETRY: Section = Section {
+    name: "retry",
+    summary: "What happens after a failure that may pass.",
+    fields: &[
+        field(
+            "backoff",
+            Kind::Word(Backoff::CHOICES),
+            Default("exponential"),
+            "How the delay grows.",
+            "linear",
+        ),
+        field(
+            "initial",
+            Kind::Duration(POSITIVE),
+            Default("100ms"),
+            "The delay after the first failed attempt.",
+            "250ms",
+        ),
+        field(
+            "max",
+            Kind::Duration(POSITIVE),
+            Default("30s"),
+            "The longest delay.",
+            "1m",
+        ),
+        field(
+            "jitter",
+            Kind::Word(Jitter::CHOICES),
+            Default("full"),
+            "How much of a delay is left to chance.",
+            "equal",
+        ),
+        field(
+            "attempts",
+            Kind::Count(1, COUNT_MAX),
+            Default("8"),
+            "Most attempts, the first one included.",
+            "5",
+        ),
+        field(
+            "age",
+            Kind::Duration(POSITIVE),
+            Optional,
+            "A delivery older than this is not retried.",
+            "1h",
+        ),
+        field(
+            "budget",
+            Kind::Ratio(Share::FromZero),
+            Optional,
+            "Most retries, as a share of first attempts.",
+            "20%",
+        ),
+        field(
+            "mode",
+            Kind::Word(RetryMode::CHOICES),
+            Default("blocking"),
+            "Whether later deliveries of the same key wait meanwhile.",
+            "non-blocking",
+        ),
+    ],
+};
+
+static DEAD_LETTER: Section = Section {
+    name: "dead-letter",
+    summary: "Where a delivery goes that cannot succeed.",
+    fields: &[
+        field(
+            "owner",
+            Kind::Line,
+            Optional,
+            "The person or team who looks after it.",
+            "team-billing",
+        ),
+        field(
+            "retention",
+            Kind::Duration(POSITIVE),
+            Default("30d"),
+            "How long it is kept.",
+            "90d",
+        ),
+        field(
+            "followers",
+            Kind::Word(Followers::CHOICES),
+            Derived("`wait` where order is kept, else `continue`"),
+            "What becomes of later deliveries with the same key.",
+            "continue",
+        ),
+    ],
+};
+
+static DEPENDENCY: Section = Section {
+    name: "dependency",
+    summary: "Something that handlers depend on.",
+    fields: &[
+        SUMMARY,
+        OWNER,
+        field(
+            "breaker",
+            Kind::Section(&BREAKER),
+            Default("{}"),
+            "When to stop calling it.",
+            "{failure-rate: 20%}",
+        ),
+    ],
+};
+
+static BREAKER: Section = Section {
+    name: "breaker",
+    summary: "When deliveries that need the dependency are held, and for how long.",
+    fields: &[
+        field(
+            "failure-rate",
+            Kind::Ratio(Share::AboveZero),
+            Default("50%"),
+            "The share of unavailable, timed-out and overloaded calls that opens it.",
+            "20%",
+        ),
+        field(
+            "minimum",
+            Kind::Count(1, COUNT_MAX),
+            Default("20"),
+            "The fewest calls in the window before it may open.",
+            "50",
+        ),
+        field(
+            "window",
+            Kind::Duration(POSITIVE),
+            Default("30s"),
+            "How far back calls count.",
+            "1m",
+        ),
+        field(
+            "open",
+            Kind::Duration(POSITIVE),
+            Default("10s"),
+            "How long it stays open before it probes.",
+            "30s",
+        ),
+        field(
+            "probes",
+            Kind::Count(1, CONCURRENCY_MAX),
+            Default("1"),
+            "Most probes at the same time while half open.",
+            "3",
+        ),
+    ],
+};
+
+/// The brokers that a design can run on.
+const BROKERS: &[Choice] = &[
+    Choice {
+        word: "embedded",
+        summary: "The log in this program.",
+    },
+    Choice {
+        word: "kafka",
+        summary: "Apache Kafka and what speaks its protocol.",
+    },
+    Choice {
+        word: "rabbitmq",
+        summary: "RabbitMQ.",
+    },
+    Choice {
+        word: "nats",
+        summary: "NATS JetStream.",
+    },
+];
+
+/// Where messaging infrastructure may run.
+const CLOUDS: &[Choice] = &[
+    Choice {
+        word: "self-hosted",
+        summary: "On machines of one's own.",
+    },
+    Choice {
+        word: "aws",
+        summary: "Amazon Web Services.",
+    },
+    Choice {
+        word: "gcp",
+        summary: "Google Cloud.",
+    },
+    Choice {
+        word: "azure",
+        summary: "Microsoft Azure.",
+    },
+];
+
+static MESSAGING: Section = Section {
+    name: "messaging",
+    summary: "What the messaging infrastructure must be or do.",
+    fields: &[
+        field(
+            "broker",
+            Kind::Word(BROKERS),
+            Optional,
+            "The broker that was chosen.",
+            "kafka",
+        ),
+        field(
+            "existing",
+            lines(),
+            Optional,
+            "What already runs.",
+            "[kafka, postgres]",
+        ),
+        field(
+            "clouds",
+            Kind::List(&Kind::Word(CLOUDS), Repeats::Refused),
+            Derived("anywhere"),
+            "Where it may run.",
+            "[self-hosted, aws]",
+        ),
+        field(
+            "requires",
+            lines(),
+            Optional,
+            "Hard needs beyond what the design implies.",
+            "[replay, delay]",
+        ),
+        field(
+            "weights",
+            Kind::Weights,
+            Optional,
+            "How much each criterion of the choice weighs; others weigh as usual.",
+            "{cost: 2, latency: 1}",
+        ),
+    ],
+};

@@ -1,0 +1,9 @@
+//! YAML as a tree with places.
+
+mod load;
+mod plain;
+mod tree;
+
+pub(crate) use load::load;
+pub(crate) use plain::{Plain, is_read_differently, resolve};
+pub(crate) use tree::{Content, Entry, Node, Span, Style};

@@ -1,0 +1,104 @@
+//! The tree: scalars, sequences and mappings in their order, each with its span.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Number, Value};
+
+use super::plain::{Plain, resolve};
+
+/// Where a node stands: the index of its file, a line and a column from 1, a length in characters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) file: usize,
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+    pub(crate) length: u32,
+}
+
+impl Span {
+    /// The first character of a file.
+    pub(crate) const fn start_of(file: usize) -> Self {
+        Self {
+            file,
+            line: 1,
+            column: 1,
+            length: 1,
+        }
+    }
+}
+
+/// A value with its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Node<'s> {
+    pub(crate) span: Span,
+    pub(crate) content: Content<'s>,
+}
+
+/// What a node is.
+#[derive(Clone, Debug)]
+pub(crate) enum Content<'s> {
+    /// One value as text; what a plain one means is for [`resolve`] to say.
+    Scalar { text: Cow<'s, str>, style: Style },
+    /// Values in order.
+    Sequence(Vec<Node<'s>>),
+    /// Entries in order, no two with the same key.
+    Mapping(Vec<Entry<'s>>),
+    /// Something that has already been reported, and is passed over from here on.
+    Refused,
+}
+
+/// How a scalar is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// Without quotes: `12` is a number.
+    Plain,
+    /// In quotes or as a block: always a text.
+    Quoted,
+}
+
+/// A key and its value.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry<'s> {
+    pub(crate) key: Cow<'s, str>,
+    pub(crate) key_span: Span,
+    pub(crate) key_style: Style,
+    pub(crate) value: Node<'s>,
+}
+
+impl<'s> Node<'s> {
+    /// Whether nothing is written: `key:` or `key: ~`.
+    pub(crate) fn is_null(&self) -> bool {
+        match &self.content {
+            Content::Scalar { text, style } => matches!(resolve(text, *style), Plain::Null),
+            Content::Sequence(_) | Content::Mapping(_) | Content::Refused => false,
+        }
+    }
+
+    /// The value of an entry of a mapping.
+    pub(crate) fn get(&self, key: &str) -> Option<&Entry<'s>> {
+        match &self.content {
+            Content::Mapping(entries) => entries.iter().find(|entry| entry.key == key),
+            Content::Scalar { .. } | Content::Sequence(_) | Content::Refused => None,
+        }
+    }
+
+    /// The same value in JSON, scalars as the core schema of YAML 1.2 reads them.
+    pub(crate) fn to_json(&self) -> Value {
+        match &self.content {
+            Content::Scalar { text, style } => match resolve(text, *style) {
+                Plain::Null => Value::Null,
+                Plain::Bool(value) => Value::Bool(value),
+                Plain::Integer(value) => Value::from(value),
+                Plain::Float(value) => Number::from_f64(value).map_or(Value::Null, Value::Number),
+                Plain::Text => Value::String(text.clone().into_owned()),
+            },
+            Content::Sequence(items) => items.iter().map(Self::to_json).collect(),
+            Content::Mapping(entries) => entries
+                .iter()
+                .map(|entry| (entry.key.clone().into_owned(), entry.value.to_json()))
+                .collect::<Map<_, _>>()
+                .into(),
+            Content::Refused => Value::Null,
+        }
+    }
+}
