@@ -207,6 +207,7 @@ impl Consumer {
         let deadline = now + self.config.timeout;
         delivery.progress.started = Some(company);
         delivery.phase = Phase::Starting(Run {
+            sequence,
             run,
             started: now,
             deadline,

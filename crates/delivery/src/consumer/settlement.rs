@@ -267,10 +267,7 @@ impl Consumer {
         error: String,
     ) -> AttemptRecord {
         let sequence = run.sequence;
-        let number = self
-            .deliveries
-            .get(&sequence)
-            .map_or(1, |delivery| delivery.attempt());
+        let number = self.deliveries.get(&sequence).map_or(1, Delivery::attempt);
         let record = AttemptRecord {
             attempt: number,
             started: run.started,
