@@ -1,0 +1,140 @@
+/** Where the nodes of the map stand. A function of the structure alone, so a refresh moves nothing. */
+
+import { graphlib, layout as arrange } from '@dagrejs/dagre';
+import type { FlowGraph, FlowNode, NodeKind } from './topology';
+
+/** `across`: left to right, for wide pages. `down`: top to bottom, for narrow ones. */
+export type Orientation = 'across' | 'down';
+
+export interface Point {
+  x: number;
+  y: number;
+}
+
+/** A node's place: its top left corner and its size. */
+export interface Box extends Point {
+  width: number;
+  height: number;
+}
+
+export interface MapLayout {
+  width: number;
+  height: number;
+  boxes: Map<string, Box>;
+  /** The bends of each edge, from source to target. */
+  paths: Map<string, Point[]>;
+}
+
+export const NODE_SIZES: Record<NodeKind, { width: number; height: number }> = {
+  service: { width: 136, height: 46 },
+  event: { width: 156, height: 62 },
+  dependency: { width: 140, height: 46 },
+};
+
+export function arrangeGraph(graph: FlowGraph, orientation: Orientation): MapLayout {
+  const dag = new graphlib.Graph();
+  dag.setGraph(
+    orientation === 'across'
+      ? { rankdir: 'LR', nodesep: 22, ranksep: 74, edgesep: 14, marginx: 16, marginy: 16 }
+      : { rankdir: 'TB', nodesep: 18, ranksep: 58, edgesep: 12, marginx: 12, marginy: 12 },
+  );
+  for (const node of graph.nodes) dag.setNode(node.id, { ...NODE_SIZES[node.kind] });
+  for (const edge of graph.edges) dag.setEdge(edge.from, edge.to, {});
+  arrange(dag);
+  const { width = 0, height = 0 } = dag.graph() as { width?: number; height?: number };
+  const boxes = new Map(graph.nodes.map((node) => [node.id, box(dag.node(node.id) as Box)]));
+  const paths = new Map(
+    graph.edges.map((edge) => [edge.id, (dag.edge(edge.from, edge.to) as { points?: Point[] } | undefined)?.points ?? []]),
+  );
+  return { width: finite(width), height: finite(height), boxes, paths };
+}
+
+/** An empty graph has a size of minus infinity. */
+function finite(size: number): number {
+  return Number.isFinite(size) ? size : 0;
+}
+
+/** The library gives centres. */
+function box({ x, y, width, height }: Box): Box {
+  return { x: x - width / 2, y: y - height / 2, width, height };
+}
+
+/** The bends with the end drawn back by some pixels: room for an arrow's head. */
+export function shortened(points: readonly Point[], by: number): Point[] {
+  const [last, before] = [points.at(-1), points.at(-2)];
+  if (last === undefined || before === undefined) return [...points];
+  const share = Math.min(1, by / Math.max(by, distance(before, last)));
+  const end = { x: last.x - (last.x - before.x) * share, y: last.y - (last.y - before.y) * share };
+  return [...points.slice(0, -1), end];
+}
+
+/** A smooth SVG path through the bends. */
+export function curve(points: readonly Point[]): string {
+  const [first, ...rest] = points;
+  const last = rest.at(-1);
+  if (first === undefined || last === undefined) return '';
+  const at = ({ x, y }: Point): string => `${round(x)} ${round(y)}`;
+  if (rest.length === 1) return `M${at(first)}L${at(last)}`;
+  const bends = rest.slice(0, -1);
+  const pieces = bends.map((bend, index) => {
+    const next = rest[index + 1] ?? last;
+    const end = index === bends.length - 1 ? last : { x: (bend.x + next.x) / 2, y: (bend.y + next.y) / 2 };
+    return `Q${at(bend)} ${at(end)}`;
+  });
+  return `M${at(first)}${pieces.join('')}`;
+}
+
+/** The point half-way along the bends, where the edge's glyph stands. */
+export function middle(points: readonly Point[]): Point {
+  const lengths = points.slice(1).map((point, index) => distance(point, points[index] ?? point));
+  let left = lengths.reduce((sum, length) => sum + length, 0) / 2;
+  for (const [index, length] of lengths.entries()) {
+    const [from, to] = [points[index], points[index + 1]];
+    if (from !== undefined && to !== undefined && left <= length) {
+      const share = length === 0 ? 0 : left / length;
+      return { x: from.x + (to.x - from.x) * share, y: from.y + (to.y - from.y) * share };
+    }
+    left -= length;
+  }
+  return points[0] ?? { x: 0, y: 0 };
+}
+
+function distance(a: Point, b: Point): number {
+  return Math.hypot(a.x - b.x, a.y - b.y);
+}
+
+function round(value: number): number {
+  return Math.round(value * 10) / 10;
+}
+
+export type Arrow = 'ArrowLeft' | 'ArrowRight' | 'ArrowUp' | 'ArrowDown';
+
+/**
+ * The node that an arrow key goes to: the nearest one in that direction, those joined by an edge first.
+ * Returns `null` at the rim of the map.
+ */
+export function neighbour(graph: FlowGraph, layout: MapLayout, from: string, arrow: Arrow): FlowNode | null {
+  const here = layout.boxes.get(from);
+  if (here === undefined) return null;
+  const joined = new Set(graph.edges.flatMap((edge) => (edge.from === from ? [edge.to] : edge.to === from ? [edge.from] : [])));
+  let best: FlowNode | null = null;
+  let least = Number.POSITIVE_INFINITY;
+  for (const node of graph.nodes) {
+    const there = layout.boxes.get(node.id);
+    if (there === undefined || node.id === from) continue;
+    const { along, aside } = heading(here, there, arrow);
+    if (along <= 1) continue;
+    const cost = along + 2 * aside + (joined.has(node.id) ? 0 : 10_000);
+    if (cost < least) [best, least] = [node, cost];
+  }
+  return best;
+}
+
+/** How far one box is from another in the arrow's direction, and to its side, between centres. */
+function heading(from: Box, to: Box, arrow: Arrow): { along: number; aside: number } {
+  const x = to.x + to.width / 2 - from.x - from.width / 2;
+  const y = to.y + to.height / 2 - from.y - from.height / 2;
+  const sign = arrow === 'ArrowLeft' || arrow === 'ArrowUp' ? -1 : 1;
+  const horizontal = arrow === 'ArrowLeft' || arrow === 'ArrowRight';
+  return horizontal ? { along: sign * x, aside: Math.abs(y) } : { along: sign * y, aside: Math.abs(x) };
+}
