@@ -1,11 +1,11 @@
 //! The design as a Mermaid flowchart: services, events, dead letters, dependencies.
 
-use std::collections::HashMap;
-use std::fmt::Write as _;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 use tidegate_base::{Name, format_duration};
 use tidegate_model::Design;
-use tidegate_model::design::{Dependency, Event, Order, Service};
+use tidegate_model::design::{ConsumerRef, DeadLetter, Dependency, Event, Order, Service};
 
 use crate::ids::{Ids, word};
 
@@ -16,16 +16,18 @@ use crate::ids::{Ids, word};
 /// References that do not resolve are left out.
 #[must_use]
 pub fn mermaid(design: &Design) -> String {
-    Chart::new(design).write()
+    Chart::new(design).to_string()
 }
 
-/// Ids of everything drawn.
+/// Everything drawn, with its id.
 struct Chart<'a> {
     design: &'a Design,
+    processes: HashMap<&'a Name, String>,
     services: HashMap<&'a Name, String>,
     events: HashMap<&'a Name, String>,
     dependencies: HashMap<&'a Name, String>,
-    ids: Ids,
+    /// The dead letters of consumers, in the order of the design.
+    dead: Vec<(ConsumerRef<'a>, &'a DeadLetter, String)>,
 }
 
 impl<'a> Chart<'a> {
@@ -34,6 +36,11 @@ impl<'a> Chart<'a> {
         let mut named = |kind: &str, name: &'a Name| {
             (name, ids.claim(&format!("{kind}_{}", word(name.as_str()))))
         };
+        let processes = design
+            .processes
+            .keys()
+            .map(|name| named("process", name))
+            .collect();
         let services = design
             .services
             .keys()
@@ -49,106 +56,106 @@ impl<'a> Chart<'a> {
             .keys()
             .map(|n| named("dependency", n))
             .collect();
+        let dead = design
+            .consumers()
+            .filter(|consumer| design.events.contains_key(consumer.event_name))
+            .filter_map(|consumer| {
+                let dead_letter = consumer.consume.dead_letter.as_ref()?;
+                let id = ids.claim(&format!("dead_{}", word(&consumer.id().to_string())));
+                Some((consumer, dead_letter, id))
+            })
+            .collect();
         Self {
             design,
+            processes,
             services,
             events,
             dependencies,
-            ids,
+            dead,
         }
-    }
-
-    fn write(mut self) -> String {
-        let mut text = String::from("flowchart LR\n");
-        self.write_services(&mut text);
-        for (name, event) in &self.design.events {
-            if let Some(id) = self.events.get(name) {
-                let _ = writeln!(text, "  {id}([\"{}\"])", event_label(name, event));
-            }
-        }
-        for (name, dependency) in &self.design.dependencies {
-            if let Some(id) = self.dependencies.get(name) {
-                let _ = writeln!(
-                    text,
-                    "  {id}{{{{\"{}\"}}}}",
-                    dependency_label(name, dependency)
-                );
-            }
-        }
-        self.write_publishing(&mut text);
-        self.write_consuming(&mut text);
-        text.push_str(
-            "  classDef event fill:#e8f1fb,stroke:#3b6ea5,color:#12263a\n  \
-             classDef dead fill:#fbeaea,stroke:#a53b3b,color:#3a1212\n  \
-             classDef dependency fill:#f3f0e6,stroke:#8a7a3b,color:#2f2a12\n",
-        );
-        self.write_class(&mut text, "event", self.design.events.keys(), &self.events);
-        let dependencies = self.design.dependencies.keys();
-        self.write_class(&mut text, "dependency", dependencies, &self.dependencies);
-        text
     }
 
     /// Services in the box of the first process that names them, then the others.
-    fn write_services(&mut self, text: &mut String) {
-        let design = self.design;
-        let mut boxed: Vec<&Name> = Vec::new();
-        for (process_name, process) in &design.processes {
-            let steps: Vec<(&Name, &Service)> = process
-                .steps
-                .iter()
-                .filter_map(|step| design.services.get_key_value(&step.value))
-                .collect();
-            let id = self
-                .ids
-                .claim(&format!("process_{}", word(process_name.as_str())));
-            let _ = writeln!(
-                text,
-                "  subgraph {id}[\"{}\"]",
-                escape(process_name.as_str())
-            );
-            for (name, service) in steps {
-                if !boxed.contains(&name) {
-                    boxed.push(name);
-                    self.write_service(text, "    ", name, service);
-                }
+    fn write_services(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut boxed: HashSet<&Name> = HashSet::new();
+        for (process_name, process) in &self.design.processes {
+            let steps = process.steps.iter();
+            let found = steps.filter_map(|step| self.design.services.get_key_value(&step.value));
+            let own: Vec<_> = found.filter(|(name, _)| boxed.insert(name)).collect();
+            let Some(id) = self.processes.get(process_name).filter(|_| !own.is_empty()) else {
+                continue;
+            };
+            writeln!(f, "  subgraph {id}[\"{}\"]", escape(process_name.as_str()))?;
+            for (name, service) in own {
+                self.write_service(f, "    ", name, service)?;
             }
-            text.push_str("  end\n");
+            writeln!(f, "  end")?;
         }
-        for (name, service) in design
+        for (name, service) in self
+            .design
             .services
             .iter()
-            .filter(|(name, _)| !boxed.contains(name))
+            .filter(|(n, _)| !boxed.contains(n))
         {
-            self.write_service(text, "  ", name, service);
+            self.write_service(f, "  ", name, service)?;
         }
+        Ok(())
     }
 
-    fn write_service(&self, text: &mut String, indent: &str, name: &Name, service: &Service) {
+    fn write_service(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        indent: &str,
+        name: &Name,
+        service: &Service,
+    ) -> fmt::Result {
         let Some(id) = self.services.get(name) else {
-            return;
+            return Ok(());
         };
         let owner = service
             .owner
             .as_ref()
             .map(|owner| format!("<br/>{}", escape(&owner.value)));
         let label = format!("{}{}", escape(name.as_str()), owner.unwrap_or_default());
-        let _ = writeln!(text, "{indent}{id}[\"{label}\"]");
+        writeln!(f, "{indent}{id}[\"{label}\"]")
     }
 
-    fn write_publishing(&self, text: &mut String) {
+    fn write_events(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, event) in &self.design.events {
+            if let Some(id) = self.events.get(name) {
+                writeln!(f, "  {id}([\"{}\"])", event_label(name, event))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_dependencies(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, dependency) in &self.design.dependencies {
+            if let Some(id) = self.dependencies.get(name) {
+                writeln!(
+                    f,
+                    "  {id}{{{{\"{}\"}}}}",
+                    dependency_label(name, dependency)
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_publishing(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, service) in &self.design.services {
             for published in &service.publishes {
-                if let (Some(from), Some(to)) =
-                    (self.services.get(name), self.events.get(&published.value))
-                {
-                    let _ = writeln!(text, "  {from} --> {to}");
+                let from = self.services.get(name);
+                if let (Some(from), Some(to)) = (from, self.events.get(&published.value)) {
+                    writeln!(f, "  {from} --> {to}")?;
                 }
             }
         }
+        Ok(())
     }
 
-    fn write_consuming(&mut self, text: &mut String) {
-        let mut dead_ids = Vec::new();
+    fn write_consuming(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut needed = HashSet::new();
         for consumer in self.design.consumers() {
             let Some(service) = self.services.get(consumer.service_name) else {
                 continue;
@@ -156,61 +163,97 @@ impl<'a> Chart<'a> {
             let Some(event) = self.events.get(consumer.event_name) else {
                 continue;
             };
-            let deliver = &consumer.consume.deliver;
             let order = match consumer.consume.order.value {
                 Order::None => "",
                 Order::Key => ", order by key",
                 Order::Total => ", total order",
             };
-            let label = format!("{} at a time{order}", deliver.concurrency.value);
-            let _ = writeln!(text, "  {event} -->|\"{label}\"| {service}");
+            let concurrency = consumer.consume.deliver.concurrency.value;
+            writeln!(
+                f,
+                "  {event} -->|\"{concurrency} at a time{order}\"| {service}"
+            )?;
             for need in &consumer.consume.needs {
-                if let Some(dependency) = self.dependencies.get(&need.value) {
-                    let _ = writeln!(text, "  {service} -.->|\"needs\"| {dependency}");
+                let Some(dependency) = self.dependencies.get(&need.value) else {
+                    continue;
+                };
+                if needed.insert((service, dependency)) {
+                    writeln!(f, "  {service} -.->|\"needs\"| {dependency}")?;
                 }
             }
-            if let Some(dead_letter) = &consumer.consume.dead_letter {
-                let wanted = format!("dead_{}", word(&consumer.id().to_string()));
-                let id = self.ids.claim(&wanted);
-                let retention = format_duration(dead_letter.retention.value);
-                let owner = dead_letter
-                    .owner
-                    .as_ref()
-                    .map(|o| format!("<br/>{}", escape(&o.value)));
-                let _ = writeln!(
-                    text,
-                    "  {id}[/\"dead letters of {}<br/>kept {retention}{}\"/]",
-                    escape(&consumer.id().to_string()),
-                    owner.unwrap_or_default()
-                );
-                let attempts = consumer.consume.retry.attempts.value;
-                let plural = if attempts == 1 { "" } else { "s" };
-                let _ = writeln!(
-                    text,
-                    "  {service} -->|\"after {attempts} attempt{plural}\"| {id}"
-                );
-                dead_ids.push(id);
-            }
         }
-        if !dead_ids.is_empty() {
-            let _ = writeln!(text, "  class {} dead", dead_ids.join(","));
-        }
+        Ok(())
     }
 
-    fn write_class<'n>(
-        &self,
-        text: &mut String,
-        class: &str,
-        names: impl Iterator<Item = &'n Name>,
-        ids: &HashMap<&Name, String>,
-    ) {
-        let ids: Vec<&str> = names
-            .filter_map(|name| ids.get(name))
-            .map(String::as_str)
-            .collect();
-        if !ids.is_empty() {
-            let _ = writeln!(text, "  class {} {class}", ids.join(","));
+    fn write_dead_letters(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (consumer, dead_letter, id) in &self.dead {
+            let Some(service) = self.services.get(consumer.service_name) else {
+                continue;
+            };
+            let owner = dead_letter
+                .owner
+                .as_ref()
+                .map(|o| format!("<br/>{}", escape(&o.value)));
+            let label = format!(
+                "dead letters of {}<br/>kept {}{}",
+                escape(&consumer.id().to_string()),
+                format_duration(dead_letter.retention.value),
+                owner.unwrap_or_default()
+            );
+            writeln!(f, "  {id}[/\"{label}\"/]")?;
+            let attempts = consumer.consume.retry.attempts.value;
+            let plural = if attempts == 1 { "" } else { "s" };
+            writeln!(
+                f,
+                "  {service} -->|\"after {attempts} attempt{plural}\"| {id}"
+            )?;
         }
+        Ok(())
+    }
+
+    /// Colours that read on light and dark.
+    fn write_classes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ids = |ids: &HashMap<&Name, String>, names: Vec<&Name>| -> Vec<String> {
+            names
+                .into_iter()
+                .filter_map(|name| ids.get(name))
+                .cloned()
+                .collect()
+        };
+        let dead = self.dead.iter().map(|(_, _, id)| id.clone()).collect();
+        let events = ids(&self.events, self.design.events.keys().collect());
+        let dependencies = ids(
+            &self.dependencies,
+            self.design.dependencies.keys().collect(),
+        );
+        for (class, style, members) in [
+            ("event", "fill:#e8f1fb,stroke:#3b6ea5,color:#12263a", events),
+            ("dead", "fill:#fbeaea,stroke:#a53b3b,color:#3a1212", dead),
+            (
+                "dependency",
+                "fill:#f3f0e6,stroke:#8a7a3b,color:#2f2a12",
+                dependencies,
+            ),
+        ] {
+            if !members.is_empty() {
+                writeln!(f, "  classDef {class} {style}")?;
+                writeln!(f, "  class {} {class}", members.join(","))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Chart<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "flowchart LR")?;
+        self.write_services(f)?;
+        self.write_events(f)?;
+        self.write_dependencies(f)?;
+        self.write_publishing(f)?;
+        self.write_consuming(f)?;
+        self.write_dead_letters(f)?;
+        self.write_classes(f)
     }
 }
 

@@ -1,6 +1,6 @@
 //! A simulation as text: for people, for programs, for documents.
 
-use std::fmt::Write as _;
+use std::fmt;
 
 use serde_json::Value;
 
@@ -15,6 +15,24 @@ const COLUMNS: [&str; 11] = [
     "verdict",
 ];
 
+/// A simulation, written for a terminal.
+struct Human<'a>(&'a Simulation);
+
+impl fmt::Display for Human<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.write_human(f)
+    }
+}
+
+/// A simulation, written for a document.
+struct Markdown<'a>(&'a Simulation);
+
+impl fmt::Display for Markdown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.write_markdown(f)
+    }
+}
+
 impl Simulation {
     /// The simulation as JSON, `tidegate/simulate/v1`.
     #[must_use]
@@ -25,10 +43,14 @@ impl Simulation {
     /// The simulation for a terminal: an aligned table, backlogs as sparklines, sentences.
     #[must_use]
     pub fn to_human(&self) -> String {
-        let mut text = format!("{}\n\n", self.headline());
+        Human(self).to_string()
+    }
+
+    fn write_human(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}\n", self.headline())?;
         let rows: Vec<Vec<String>> = self.simulated().map(|(c, s)| row(c, s)).collect();
-        text.push_str(&aligned(&rows));
-        text.push('\n');
+        f.write_str(&aligned(&rows))?;
+        f.write_str("\n")?;
         let width = self
             .consumers
             .iter()
@@ -38,33 +60,41 @@ impl Simulation {
         for (consumer, simulated) in self.simulated() {
             let line = sparkline(&simulated.backlog);
             let id = consumer.consumer.to_string();
-            let _ = writeln!(text, "{id:width$}  {line}  max {}", simulated.backlog.max);
+            writeln!(f, "{id:width$}  {line}  max {}", simulated.backlog.max)?;
         }
         for sentence in self.sentences() {
-            let _ = write!(text, "\n- {sentence}");
+            write!(f, "\n- {sentence}")?;
         }
-        let _ = write!(text, "\n\nAssumed: {}.\n", self.assumptions.join("; "));
-        text
+        write!(f, "\n\nAssumed: {}.\n", self.assumptions.join("; "))
     }
 
     /// The simulation as Markdown.
     #[must_use]
     pub fn to_markdown(&self) -> String {
-        let mut text = format!("# Simulation of {}\n\n{}\n\n", self.system, self.headline());
-        let _ = writeln!(text, "| {} |", COLUMNS.join(" | "));
-        let _ = writeln!(text, "|{}", "---|".repeat(COLUMNS.len()));
+        Markdown(self).to_string()
+    }
+
+    fn write_markdown(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "# Simulation of {}\n\n{}\n",
+            self.system,
+            self.headline()
+        )?;
+        writeln!(f, "| {} |", COLUMNS.join(" | "))?;
+        writeln!(f, "|{}", "---|".repeat(COLUMNS.len()))?;
         for (consumer, simulated) in self.simulated() {
-            let _ = writeln!(text, "| {} |", row(consumer, simulated).join(" | "));
+            writeln!(f, "| {} |", row(consumer, simulated).join(" | "))?;
         }
-        text.push_str("\n## Findings\n\n");
+        f.write_str("\n## Findings\n\n")?;
         for sentence in self.sentences() {
-            let _ = writeln!(text, "- {sentence}");
+            writeln!(f, "- {sentence}")?;
         }
-        text.push_str("\n## Assumptions\n\n");
+        f.write_str("\n## Assumptions\n\n")?;
         for assumption in &self.assumptions {
-            let _ = writeln!(text, "- {assumption}");
+            writeln!(f, "- {assumption}")?;
         }
-        text
+        Ok(())
     }
 
     fn simulated(&self) -> impl Iterator<Item = (&ConsumerSimulation, &Simulated)> {
@@ -226,23 +256,23 @@ fn rate(value: f64) -> String {
 fn aligned(rows: &[Vec<String>]) -> String {
     let header: Vec<String> = COLUMNS.iter().map(|&column| column.to_owned()).collect();
     let all = || std::iter::once(&header).chain(rows);
-    let mut text = String::new();
-    for row in all() {
-        let mut line = String::new();
-        for (place, cell) in row.iter().enumerate() {
-            let width = all()
-                .filter_map(|r| r.get(place))
-                .map(|c| c.chars().count())
-                .max()
-                .unwrap_or(0);
-            let _ = match place {
-                0 => write!(line, "{cell:width$}"),
-                _ => write!(line, "  {cell:>width$}"),
-            };
-        }
-        let _ = writeln!(text, "{}", line.trim_end());
-    }
-    text
+    let width = |place: usize| {
+        all()
+            .filter_map(|row| row.get(place))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..COLUMNS.len()).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).enumerate();
+        let padded = cells.map(|(place, (cell, width))| match place {
+            0 => format!("{cell:width$}"),
+            _ => format!("{cell:>width$}"),
+        });
+        format!("{}\n", padded.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    all().map(line).collect()
 }
 
 /// The backlog in eight heights, scaled to its highest; a space is none.

@@ -1,6 +1,6 @@
 //! The selection for a terminal.
 
-use std::fmt::Write as _;
+use std::fmt;
 
 use crate::criteria::Ranking;
 use crate::selection::Selection;
@@ -8,43 +8,56 @@ use crate::selection::Selection;
 /// How many flips are shown.
 const FLIPS_SHOWN: usize = 5;
 
+/// A selection, written for a terminal.
+struct Human<'a>(&'a Selection);
+
+impl fmt::Display for Human<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.write_human(f)
+    }
+}
+
 impl Selection {
     /// The selection for a terminal.
     #[must_use]
     pub fn to_human(&self) -> String {
-        let mut text = format!("{}: {}\n", self.system, self.verdict());
+        Human(self).to_string()
+    }
+
+    fn write_human(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {}", self.system, self.verdict())?;
         if let Some(chosen) = self.chosen() {
-            let _ = writeln!(text, "{chosen}");
+            writeln!(f, "{chosen}")?;
         }
-        self.write_ranking(&mut text);
-        self.write_flips(&mut text);
+        self.write_ranking(f)?;
+        self.write_flips(f)?;
         for ranked in &self.ranking {
             let lines = ranked.tight().into_iter().map(|line| ("tight  ", line));
             let unknown = ranked.unknown().into_iter().map(|line| ("unknown", line));
             let lines: Vec<_> = lines.chain(unknown).collect();
             if !lines.is_empty() {
-                let _ = writeln!(text, "\n{}", ranked.name);
+                writeln!(f, "\n{}", ranked.name)?;
                 for (word, line) in lines {
-                    let _ = writeln!(text, "  {word}  {line}");
+                    writeln!(f, "  {word}  {line}")?;
                 }
             }
         }
-        self.write_out(&mut text);
+        self.write_out(f)?;
         for (title, lines) in [
             ("The design does not say", &self.workload.gaps),
             ("Keep in mind", &self.warnings),
         ] {
             if !lines.is_empty() {
-                let _ = writeln!(text, "\n{title}");
+                writeln!(f, "\n{title}")?;
                 for line in lines {
-                    let _ = writeln!(text, "  - {line}");
+                    writeln!(f, "  - {line}")?;
                 }
             }
         }
-        text
+        Ok(())
     }
 
-    fn write_ranking(&self, text: &mut String) {
+    fn write_ranking(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = self
             .ranking
             .iter()
@@ -57,21 +70,21 @@ impl Selection {
             .iter()
             .map(|w| format!("{} {:.2}", w.criterion.name(), w.weight))
             .collect();
-        let _ = writeln!(
-            text,
+        writeln!(
+            f,
             "\n    {:width$}  score  first  {}",
             "option",
             names.join("  ")
-        );
+        )?;
         for (place, ranked) in self.ranking.iter().enumerate() {
-            let _ = write!(
-                text,
+            write!(
+                f,
                 "{:>2}  {:width$}  {:>5.2}  {:>4.0}%",
                 place + 1,
                 ranked.name,
                 ranked.score,
                 ranked.first_share * 100.0
-            );
+            )?;
             for (valued, name) in ranked.values.iter().zip(&names) {
                 let known = valued.value.high - valued.value.low < 1.0;
                 let cell = if known {
@@ -79,39 +92,42 @@ impl Selection {
                 } else {
                     "?".to_owned()
                 };
-                let _ = write!(text, "  {cell:>width$}", width = name.len());
+                write!(f, "  {cell:>width$}", width = name.len())?;
             }
-            text.push('\n');
+            f.write_str("\n")?;
         }
+        Ok(())
     }
 
-    fn write_flips(&self, text: &mut String) {
+    fn write_flips(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.flips.is_empty() {
             if self.ranking.len() > 1 {
-                text.push_str("\nNo change of one weight gives another winner.\n");
+                f.write_str("\nNo change of one weight gives another winner.\n")?;
             }
-            return;
+            return Ok(());
         }
-        text.push_str("\nWhat would flip it\n");
+        f.write_str("\nWhat would flip it\n")?;
         for flip in self.flips.iter().take(FLIPS_SHOWN) {
-            let _ = writeln!(text, "  - {}", flip.sentence);
+            writeln!(f, "  - {}", flip.sentence)?;
         }
+        Ok(())
     }
 
-    fn write_out(&self, text: &mut String) {
+    fn write_out(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.out.is_empty() {
-            return;
+            return Ok(());
         }
-        text.push_str("\nOut\n");
+        f.write_str("\nOut\n")?;
         for excluded in &self.out {
-            let _ = writeln!(text, "  {}", excluded.name);
+            writeln!(f, "  {}", excluded.name)?;
             for reason in excluded.reasons() {
-                let _ = writeln!(text, "    - {reason}");
+                writeln!(f, "    - {reason}")?;
             }
             if let Some(readmission) = &excluded.readmission {
-                let _ = writeln!(text, "    {readmission}");
+                writeln!(f, "    {readmission}")?;
             }
         }
+        Ok(())
     }
 }
 
