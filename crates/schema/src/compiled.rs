@@ -7,6 +7,7 @@ use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 use tidegate_base::limit::{SCHEMA_BYTES_MAX, VIOLATIONS_MAX};
 
+use crate::effort::effort;
 use crate::error::SchemaError;
 use crate::fanout;
 use crate::fields::{self, Declared};
@@ -15,15 +16,28 @@ use crate::violation::{Violation, short};
 /// Largest compiled pattern, in bytes: a counted repetition can ask for gigabytes.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
 
+/// Most visits of subschemas for which every violation is looked for.
+const EXPLAINED_VISITS_MAX: usize = 50_000;
+/// Most visits of subschemas for which the first violation is looked for.
+const FIRST_VISITS_MAX: usize = 500_000;
+
+/// Deepest walk into payload and schema together: each step takes stack, of which a thread of a
+/// server has 2 MiB.
+const WALK_DEPTH_MAX: usize = 768;
+
 /// A compiled schema; `Send + Sync`, judged without I/O.
 pub struct Compiled {
     root: Value,
+    /// The longest chain of subschemas that one value is led along.
+    chain: usize,
     validator: Validator,
 }
 
 impl fmt::Debug for Compiled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Compiled").field("root", &self.root).finish_non_exhaustive()
+        f.debug_struct("Compiled")
+            .field("root", &self.root)
+            .finish_non_exhaustive()
     }
 }
 
@@ -41,7 +55,7 @@ impl Compiled {
             return Err(SchemaError::Large(text.len()));
         }
         let root: Value = serde_json::from_str(text).map_err(|error| syntax(&error))?;
-        fanout::check(&root)?;
+        let chain = fanout::check(&root)?;
         let patterns = PatternOptions::regex()
             .size_limit(PATTERN_BYTES_MAX)
             .dfa_size_limit(PATTERN_BYTES_MAX);
@@ -50,19 +64,38 @@ impl Compiled {
             .with_pattern_options(patterns)
             .build(&root)
             .map_err(|error| refused(&root, &error))?;
-        Ok(Self { root, validator })
+        Ok(Self {
+            root,
+            chain,
+            validator,
+        })
     }
 
     /// What `payload` has that the schema does not allow; empty when it fits, never more than
-    /// [`VIOLATIONS_MAX`], in the order found.
+    /// [`VIOLATIONS_MAX`], in the order found. A large payload gets its first violation alone, and
+    /// one that takes too long to explain a single violation that says so.
     #[must_use]
     pub fn validate(&self, payload: &Value) -> Vec<Violation> {
+        if nesting(payload).saturating_mul(self.chain) > WALK_DEPTH_MAX {
+            return vec![Violation::too_deep()];
+        }
         // The yes-or-no question is memoised by the library and is the usual case.
         if self.validator.is_valid(payload) {
             return Vec::new();
         }
-        let errors = self.validator.iter_errors(payload);
-        errors.take(VIOLATIONS_MAX).map(|error| Violation::of(&error)).collect()
+        let effort = effort(&self.root, payload);
+        if effort <= EXPLAINED_VISITS_MAX {
+            let errors = self.validator.iter_errors(payload);
+            return errors
+                .take(VIOLATIONS_MAX)
+                .map(|error| Violation::of(&error))
+                .collect();
+        }
+        let first = (effort <= FIRST_VISITS_MAX).then(|| self.validator.validate(payload));
+        match first {
+            Some(Err(error)) => vec![Violation::of(&error)],
+            Some(Ok(())) | None => vec![Violation::unexplained()],
+        }
     }
 
     /// The names that `required` lists for the payload itself, through local references and
@@ -91,10 +124,27 @@ impl Compiled {
     }
 }
 
+/// How many values stand inside each other, `value` included.
+fn nesting(value: &Value) -> usize {
+    match value {
+        Value::Object(fields) => 1 + fields.values().map(nesting).max().unwrap_or(0),
+        Value::Array(items) => 1 + items.iter().map(nesting).max().unwrap_or(0),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 1,
+    }
+}
+
 fn syntax(error: &serde_json::Error) -> SchemaError {
     let text = error.to_string();
-    let message = text.split(" at line ").next().unwrap_or_default().to_owned();
-    SchemaError::Syntax { line: error.line(), column: error.column(), message }
+    let message = text
+        .split(" at line ")
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    SchemaError::Syntax {
+        line: error.line(),
+        column: error.column(),
+        message,
+    }
 }
 
 /// The library's error with a place in the schema: there, the schema is the instance.
@@ -103,7 +153,7 @@ fn refused(root: &Value, error: &ValidationError<'_>) -> SchemaError {
         let cause = cause.to_string();
         let found = references(root).into_iter().find(|(_, reference)| {
             let fragment = reference.trim_start_matches('#');
-            fanout_missing(root, reference) || (!fragment.is_empty() && cause.contains(fragment))
+            leads_nowhere(root, reference) || (!fragment.is_empty() && cause.contains(fragment))
         });
         let (pointer, reference) = found.unwrap_or((String::new(), cause));
         return SchemaError::Reference { pointer, reference };
@@ -115,7 +165,7 @@ fn refused(root: &Value, error: &ValidationError<'_>) -> SchemaError {
 }
 
 /// Whether `reference` is a pointer into this document that leads nowhere.
-fn fanout_missing(root: &Value, reference: &str) -> bool {
+fn leads_nowhere(root: &Value, reference: &str) -> bool {
     crate::keyword::local_pointer(reference).is_some_and(|pointer| root.pointer(&pointer).is_none())
 }
 

@@ -1,5 +1,6 @@
 //! Why a text is not a schema that this system takes.
 
+use crate::fanout::CHAIN_MAX;
 use thiserror::Error;
 use tidegate_base::limit::{SCHEMA_BYTES_MAX, SCHEMA_FANOUT_MAX};
 
@@ -41,8 +42,12 @@ pub enum SchemaError {
         /// A subschema on the loop.
         pointer: String,
     },
-    /// One value would be held against more than [`SCHEMA_FANOUT_MAX`] subschemas.
-    #[error("one value meets more than {SCHEMA_FANOUT_MAX} subschemas from `{pointer}` on")]
+    /// One value would be held against more than [`SCHEMA_FANOUT_MAX`] subschemas, or led along a
+    /// chain of more than [`CHAIN_MAX`] of them.
+    #[error(
+        "one value meets more than {SCHEMA_FANOUT_MAX} subschemas, or a chain of more than \
+         {CHAIN_MAX}, from `{pointer}` on"
+    )]
     Fanout {
         /// Where the fan-out starts.
         pointer: String,

@@ -12,24 +12,51 @@ use crate::error::SchemaError;
 use crate::keyword::{escape, in_place, local_pointer};
 
 /// Deepest chain of references and subschemas followed for one value.
-const CHAIN_MAX: usize = 256;
+pub(crate) const CHAIN_MAX: usize = 24;
 
 /// What is known of a subschema, by its identity in the document.
 enum Visit {
     Open,
-    Done(usize),
+    Done(Reach),
 }
 
-/// Checks every subschema of `root`.
-pub(crate) fn check(root: &Value) -> Result<(), SchemaError> {
-    let mut walk = Walk { root, visits: HashMap::new() };
+/// What a value meets from a subschema on, itself included.
+#[derive(Clone, Copy)]
+struct Reach {
+    subschemas: usize,
+    chain: usize,
+}
+
+impl Reach {
+    const ONE: Self = Self {
+        subschemas: 1,
+        chain: 1,
+    };
+
+    fn through(self, next: Self) -> Self {
+        let subschemas = self.subschemas.saturating_add(next.subschemas);
+        Self {
+            subschemas,
+            chain: self.chain.max(next.chain + 1),
+        }
+    }
+}
+
+/// Checks every subschema of `root`; the length of the longest chain that one value is led along.
+pub(crate) fn check(root: &Value) -> Result<usize, SchemaError> {
+    let mut walk = Walk {
+        root,
+        visits: HashMap::new(),
+    };
+    let mut longest = 1;
     let mut waiting = vec![(String::new(), root)];
     while let Some((pointer, value)) = waiting.pop() {
         match value {
             Value::Object(object) => {
-                walk.fanout(&pointer, value, 0)?;
+                longest = longest.max(walk.reach(&pointer, value, 0)?.chain);
                 let children = object.iter();
-                waiting.extend(children.map(|(name, v)| (format!("{pointer}/{}", escape(name)), v)));
+                waiting
+                    .extend(children.map(|(name, v)| (format!("{pointer}/{}", escape(name)), v)));
             }
             Value::Array(list) => {
                 let items = list.iter().enumerate();
@@ -38,7 +65,7 @@ pub(crate) fn check(root: &Value) -> Result<(), SchemaError> {
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
-    Ok(())
+    Ok(longest)
 }
 
 struct Walk<'a> {
@@ -47,35 +74,44 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// The number of subschemas that a value meets from `schema` on, itself included.
-    fn fanout(&mut self, pointer: &str, schema: &Value, depth: usize) -> Result<usize, SchemaError> {
-        let Value::Object(object) = schema else { return Ok(1) };
+    fn reach(&mut self, pointer: &str, schema: &Value, depth: usize) -> Result<Reach, SchemaError> {
+        let Value::Object(object) = schema else {
+            return Ok(Reach::ONE);
+        };
         let identity = std::ptr::from_ref(schema);
         match self.visits.get(&identity) {
-            Some(Visit::Done(count)) => return Ok(*count),
-            Some(Visit::Open) => return Err(SchemaError::Endless { pointer: pointer.to_owned() }),
+            Some(Visit::Done(reach)) => return Ok(*reach),
+            Some(Visit::Open) => {
+                return Err(SchemaError::Endless {
+                    pointer: pointer.to_owned(),
+                });
+            }
             None if depth > CHAIN_MAX => {
-                return Err(SchemaError::Fanout { pointer: pointer.to_owned() });
+                return Err(SchemaError::Fanout {
+                    pointer: pointer.to_owned(),
+                });
             }
             None => {}
         }
         self.visits.insert(identity, Visit::Open);
-        let mut total = 1_usize;
+        let mut total = Reach::ONE;
         for (below, subschema) in in_place(object) {
-            total = total.saturating_add(self.fanout(
-                &format!("{pointer}{below}"),
-                subschema,
-                depth + 1,
-            )?);
+            let below = format!("{pointer}{below}");
+            total = total.through(self.reach(&below, subschema, depth + 1)?);
         }
-        let target = object.get("$ref").and_then(Value::as_str).and_then(local_pointer);
+        let target = object
+            .get("$ref")
+            .and_then(Value::as_str)
+            .and_then(local_pointer);
         if let Some(target) = target
             && let Some(subschema) = self.root.pointer(&target)
         {
-            total = total.saturating_add(self.fanout(&target, subschema, depth + 1)?);
+            total = total.through(self.reach(&target, subschema, depth + 1)?);
         }
-        if total > SCHEMA_FANOUT_MAX {
-            return Err(SchemaError::Fanout { pointer: pointer.to_owned() });
+        if total.subschemas > SCHEMA_FANOUT_MAX || total.chain > CHAIN_MAX {
+            return Err(SchemaError::Fanout {
+                pointer: pointer.to_owned(),
+            });
         }
         self.visits.insert(identity, Visit::Done(total));
         Ok(total)

@@ -44,7 +44,11 @@ impl Declared {
     fn agree(answers: impl IntoIterator<Item = Self>) -> Self {
         let mut answers = answers.into_iter();
         let first = answers.next().unwrap_or(Self::No);
-        if answers.all(|answer| answer == first) { first } else { Self::Unknown }
+        if answers.all(|answer| answer == first) {
+            first
+        } else {
+            Self::Unknown
+        }
     }
 }
 
@@ -59,7 +63,11 @@ pub(crate) fn requires(root: &Value, field: &str) -> Declared {
 pub(crate) fn required(root: &Value) -> Vec<String> {
     let mut names = Vec::new();
     Ask::new(root).each(root, 0, &mut |schema| {
-        let listed = schema.get("required").and_then(Value::as_array).into_iter().flatten();
+        let listed = schema
+            .get("required")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten();
         names.extend(listed.filter_map(Value::as_str).map(str::to_owned));
     });
     once(names)
@@ -68,7 +76,11 @@ pub(crate) fn required(root: &Value) -> Vec<String> {
 pub(crate) fn declared(root: &Value) -> Vec<String> {
     let mut names = Vec::new();
     Ask::new(root).each(root, 0, &mut |schema| {
-        let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+        let properties = schema
+            .get("properties")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten();
         names.extend(properties.map(|(name, _)| name.clone()));
     });
     once(names)
@@ -76,7 +88,10 @@ pub(crate) fn declared(root: &Value) -> Vec<String> {
 
 fn once(names: Vec<String>) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
-    names.into_iter().filter(|name| seen.insert(name.clone())).collect()
+    names
+        .into_iter()
+        .filter(|name| seen.insert(name.clone()))
+        .collect()
 }
 
 /// `/a/b` is a pointer; anything else is one top-level name.
@@ -99,7 +114,9 @@ impl<'a> Ask<'a> {
     }
 
     fn declares(&mut self, schema: &Value, path: &[String], depth: usize) -> Declared {
-        let Some((head, rest)) = path.split_first() else { return Declared::Yes };
+        let Some((head, rest)) = path.split_first() else {
+            return Declared::Yes;
+        };
         self.fold(schema, depth, &mut |ask, own| match child(own, head) {
             Child::Schema(child) => ask.declares(child, rest, depth + 1),
             Child::Absent => Declared::No,
@@ -108,15 +125,17 @@ impl<'a> Ask<'a> {
     }
 
     fn requires(&mut self, schema: &Value, path: &[String], depth: usize) -> Declared {
-        let Some((head, rest)) = path.split_first() else { return Declared::Yes };
+        let Some((head, rest)) = path.split_first() else {
+            return Declared::Yes;
+        };
         let here = self.fold(schema, depth, &mut |_, own| lists(own, head));
         if rest.is_empty() || here == Declared::No {
             return here;
         }
         let below = self.fold(schema, depth, &mut |ask, own| match child(own, head) {
-            Child::Schema(child) => {
-                ask.requires(child, rest, depth + 1).and(holds_object(child))
-            }
+            Child::Schema(child) => ask
+                .requires(child, rest, depth + 1)
+                .and(holds_object(child)),
             Child::Absent => Declared::No,
             Child::Untold => Declared::Unknown,
         });
@@ -131,7 +150,9 @@ impl<'a> Ask<'a> {
         leaf: &mut dyn FnMut(&mut Self, &Map<String, Value>) -> Declared,
     ) -> Declared {
         self.looks += 1;
-        let Value::Object(own) = schema else { return Declared::No };
+        let Value::Object(own) = schema else {
+            return Declared::No;
+        };
         if depth > CHAIN_MAX || self.looks > LOOKS_MAX {
             return Declared::Unknown;
         }
@@ -150,7 +171,10 @@ impl<'a> Ask<'a> {
         }
         for keyword in ["anyOf", "oneOf"] {
             let parts = list(own, keyword);
-            let answers: Vec<_> = parts.iter().map(|s| self.fold(s, depth + 1, leaf)).collect();
+            let answers: Vec<_> = parts
+                .iter()
+                .map(|s| self.fold(s, depth + 1, leaf))
+                .collect();
             answer = answer.or(Declared::agree(answers));
         }
         if own.contains_key("if") {
@@ -164,12 +188,7 @@ impl<'a> Ask<'a> {
     }
 
     /// `visit` called with `schema` and all that surely applies to the same value.
-    fn each(
-        &mut self,
-        schema: &Value,
-        depth: usize,
-        visit: &mut dyn FnMut(&Map<String, Value>),
-    ) {
+    fn each(&mut self, schema: &Value, depth: usize, visit: &mut dyn FnMut(&Map<String, Value>)) {
         self.looks += 1;
         let Value::Object(own) = schema else { return };
         if depth > CHAIN_MAX || self.looks > LOOKS_MAX {
@@ -191,7 +210,11 @@ impl<'a> Ask<'a> {
 }
 
 fn list<'a>(schema: &'a Map<String, Value>, keyword: &str) -> &'a [Value] {
-    schema.get(keyword).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+    schema
+        .get(keyword)
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default()
 }
 
 /// What one subschema says about the value below a name or an index.
@@ -211,8 +234,12 @@ fn child<'a>(schema: &'a Map<String, Value>, name: &str) -> Child<'a> {
         return Child::Schema(item);
     }
     // A pattern, a map of a declared type or a fixed value may cover the name.
-    let covers = ["patternProperties", "const", "enum"].iter().any(|k| schema.contains_key(*k))
-        || schema.get("additionalProperties").is_some_and(Value::is_object);
+    let covers = ["patternProperties", "const", "enum"]
+        .iter()
+        .any(|k| schema.contains_key(*k))
+        || schema
+            .get("additionalProperties")
+            .is_some_and(Value::is_object);
     if covers { Child::Untold } else { Child::Absent }
 }
 
@@ -227,17 +254,25 @@ fn item(schema: &Map<String, Value>, index: usize) -> Option<&Value> {
 /// Whether one subschema makes a name required.
 fn lists(schema: &Map<String, Value>, name: &str) -> Declared {
     let named = |list: &Value| {
-        list.as_array().is_some_and(|list| list.iter().any(|item| item.as_str() == Some(name)))
+        list.as_array()
+            .is_some_and(|list| list.iter().any(|item| item.as_str() == Some(name)))
     };
     if schema.get("required").is_some_and(named) {
         return Declared::Yes;
     }
     // Required only together with another name, by a count, or by a fixed value.
     let dependent = ["dependentRequired", "dependencies"].iter().any(|keyword| {
-        schema.get(*keyword).and_then(Value::as_object).is_some_and(|map| map.values().any(named))
+        schema
+            .get(*keyword)
+            .and_then(Value::as_object)
+            .is_some_and(|map| map.values().any(named))
     });
     let otherwise = ["const", "enum", "minItems", "dependentSchemas"];
-    if dependent || otherwise.iter().any(|keyword| schema.contains_key(*keyword)) {
+    if dependent
+        || otherwise
+            .iter()
+            .any(|keyword| schema.contains_key(*keyword))
+    {
         return Declared::Unknown;
     }
     Declared::No
@@ -249,9 +284,7 @@ fn holds_object(schema: &Value) -> Declared {
         None => Declared::Yes,
         Some(Value::String(kind)) if kind == "object" || kind == "array" => Declared::Yes,
         Some(Value::Array(kinds)) if kinds.iter().all(|kind| kind == "object") => Declared::Yes,
-        Some(Value::Array(kinds)) if kinds.iter().any(|kind| kind == "object") => {
-            Declared::Unknown
-        }
+        Some(Value::Array(kinds)) if kinds.iter().any(|kind| kind == "object") => Declared::Unknown,
         Some(_) => Declared::No,
     }
 }

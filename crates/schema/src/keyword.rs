@@ -17,7 +17,11 @@ pub(crate) fn in_place(schema: &Map<String, Value>) -> Vec<(String, &Value)> {
     let mut found = Vec::new();
     for keyword in IN_PLACE_LISTS {
         if let Some(Value::Array(list)) = schema.get(keyword) {
-            found.extend(list.iter().enumerate().map(|(i, s)| (format!("/{keyword}/{i}"), s)));
+            found.extend(
+                list.iter()
+                    .enumerate()
+                    .map(|(i, s)| (format!("/{keyword}/{i}"), s)),
+            );
         }
     }
     for keyword in IN_PLACE_ONES {

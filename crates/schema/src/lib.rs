@@ -5,6 +5,7 @@
 //! schema says about a field is asked with [`Compiled::declares`] and [`Compiled::requires`].
 
 mod compiled;
+mod effort;
 mod error;
 mod fanout;
 mod fields;

@@ -20,7 +20,9 @@ pub fn locate(text: &str, pointer: &str) -> Option<Position> {
     let mut scan = Scan { text, at: 0 };
     scan.space();
     let mut found = (scan.at, scan.at + 1);
-    let segments = pointer.strip_prefix('/').map(|rest| rest.split('/').map(unescape));
+    let segments = pointer
+        .strip_prefix('/')
+        .map(|rest| rest.split('/').map(unescape));
     for segment in segments.into_iter().flatten() {
         found = scan.enter(&segment)?;
     }
@@ -82,7 +84,11 @@ impl Scan<'_> {
                 name == segment
             };
             if here {
-                let end = if array { start + 1 } else { self.name_end(start)? };
+                let end = if array {
+                    start + 1
+                } else {
+                    self.name_end(start)?
+                };
                 return Some((start, end));
             }
             self.skip()?;
@@ -94,7 +100,10 @@ impl Scan<'_> {
     }
 
     fn name_end(&self, start: usize) -> Option<usize> {
-        let mut name = Scan { text: self.text, at: start };
+        let mut name = Scan {
+            text: self.text,
+            at: start,
+        };
         name.string()?;
         Some(name.at)
     }

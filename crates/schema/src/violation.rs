@@ -24,6 +24,28 @@ impl Violation {
     }
 }
 
+impl Violation {
+    /// The payload cannot be judged within the stack of a thread.
+    pub(crate) fn too_deep() -> Self {
+        let message = "the value is nested too deep to be held against its schema";
+        Self {
+            path: String::new(),
+            schema_path: String::new(),
+            message: message.to_owned(),
+        }
+    }
+
+    /// The payload does not fit, and finding out where would take too long.
+    pub(crate) fn unexplained() -> Self {
+        let message = "the value does not fit, and its schema branches too much to say where";
+        Self {
+            path: String::new(),
+            schema_path: String::new(),
+            message: message.to_owned(),
+        }
+    }
+}
+
 /// At most [`ERROR_TEXT_BYTES_MAX`] bytes: an `enum` of a thousand values makes a long message.
 pub(crate) fn short(text: &str) -> String {
     if text.len() <= ERROR_TEXT_BYTES_MAX {
