@@ -97,7 +97,7 @@ fn untraced(trace: &Trace, index: usize, span: &Span) -> Option<Found> {
 }
 
 /// The service that an asking span names as its other side; addresses do not count.
-pub(crate) fn peer(span: &Span) -> Option<&str> {
+pub(crate) fn peer(span: &Span) -> Option<String> {
     const NAMES: [&str; 5] = [
         "peer.service",
         "messaging.destination.name",
@@ -108,11 +108,14 @@ pub(crate) fn peer(span: &Span) -> Option<&str> {
     let name = NAMES
         .iter()
         .find_map(|name| span.attribute(name).filter(|text| !text.is_empty()));
-    let service = span
+    let name = name
+        .filter(|name| name.parse::<std::net::IpAddr>().is_err())
+        .map(str::to_owned);
+    // The last word of an interface, such as `shop.CartService`, in the way services are named.
+    let interface = span
         .attribute("rpc.service")
         .and_then(|full| full.rsplit('.').next());
-    name.filter(|name| name.parse::<std::net::IpAddr>().is_err())
-        .or(service)
+    name.or_else(|| interface.map(str::to_ascii_lowercase))
 }
 
 /// The outermost span of the same service around `index`: the request that it was handling.

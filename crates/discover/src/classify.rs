@@ -32,9 +32,11 @@ pub(crate) fn classify(facts: &Facts<'_>) -> Class {
                 .to_owned();
         return Class::Unknown { missing };
     }
-    if count < CALLS_MIN {
-        let missing =
-            format!("it was seen {count} times; {CALLS_MIN} are the fewest to propose on");
+    let succeeded = facts.share(|observation| !observation.failed).hits;
+    if succeeded < CALLS_MIN {
+        let missing = format!(
+            "it went well {succeeded} of {count} times; {CALLS_MIN} are the fewest to propose on"
+        );
         return Class::Unknown { missing };
     }
     let is_tail = facts.share(|observation| observation.is_tail).share() >= TAIL_SHARE;

@@ -71,15 +71,18 @@ impl<'a> Facts<'a> {
             ));
         }
         if let Some(method @ ("GET" | "HEAD" | "OPTIONS")) = self.method() {
-            return Some(format!("{method} asks for an answer and changes nothing"));
+            return Some(format!(
+                "{method} asks for an answer, and nothing seen below it changes anything"
+            ));
         }
-        if reads > 0 {
+        if reads > 0 && operation::verb(&self.words) != Verb::Change {
             return Some(format!("below it are {reads} database reads and no write"));
         }
         let gets = self.share(|observation| observation.serves_get);
-        let changes = operation::verb(&self.words) == Verb::Change || self.side_work().is_some();
-        (gets.hits == gets.total && !changes)
-            .then(|| "it serves GET requests and nothing below it changes anything".to_owned())
+        let changes = self.change().is_some() || self.side_work().is_some();
+        (gets.hits == gets.total && !changes).then(|| {
+            "it serves GET requests, and nothing seen below it changes anything".to_owned()
+        })
     }
 
     /// What shows that the call changes something.

@@ -120,7 +120,7 @@ fn observe_calls(
         let answer = found.answer.and_then(|index| trace.span(index));
         let callee = match answer {
             Some(answer) => answer.service.to_string(),
-            None => calls::peer(call).unwrap_or("unknown").to_owned(),
+            None => calls::peer(call).unwrap_or_else(|| "unknown".to_owned()),
         };
         let caller = trace
             .parent(found.call)

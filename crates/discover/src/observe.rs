@@ -129,7 +129,8 @@ fn is_tail(trace: &Trace, found: Found) -> bool {
     true
 }
 
-/// Whether the call takes at least four fifths of the request and the request makes no other call.
+/// Whether the call takes at least four fifths of the request and the request makes no other call:
+/// true for a caller that is where requests come from.
 fn is_forwarded(trace: &Trace, found: Found) -> bool {
     let (Some(call), Some(entry)) = (trace.span(found.call), trace.span(found.entry)) else {
         return false;
@@ -142,7 +143,7 @@ fn is_forwarded(trace: &Trace, found: Found) -> bool {
             !elsewhere || *child == found.call || index == found.call
         })
     });
-    found.call != found.entry && alone && call.duration() * 5 >= entry.duration() * 4
+    alone && call.duration() * 5 >= entry.duration() * 4
 }
 
 /// The spans below `entry` that its own service did, without passing through another service.

@@ -88,7 +88,9 @@ fn is_identifier(segment: &str) -> bool {
     let mixed = segment
         .bytes()
         .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-    (digits > 0 && digits == segment.len())
+    // A UUID, also one that was masked.
+    let uuid = segment.len() == 36 && segment.split('-').map(str::len).eq([8, 4, 4, 4, 12]);
+    uuid || (digits > 0 && digits == segment.len())
         || (hexadecimal && digits > 0 && segment.len() >= 8)
         || (mixed && digits > 0 && segment.len() >= 8)
 }

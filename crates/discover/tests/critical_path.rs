@@ -1,0 +1,164 @@
+//! The critical path: its invariant on every capture, and a peer's answers.
+
+#[cfg(test)]
+mod captures;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use captures::{all, folder};
+use serde_json::Value;
+use tidegate_discover::critical_path::critical_paths;
+use tidegate_trace::{Trace, read};
+
+#[test]
+fn segments_tile_every_entry_of_every_capture() {
+    let mut paths = 0;
+    for (name, traces) in all() {
+        for trace in &traces.traces {
+            for path in critical_paths(trace) {
+                let total: i128 = path.segments.iter().map(|part| part.end - part.start).sum();
+                assert_eq!(total, path.duration, "{name} {}", trace.id());
+                let mut end = path.duration;
+                for part in &path.segments {
+                    assert_eq!(part.end, end, "{name} {}: a gap or an overlap", trace.id());
+                    end = part.start;
+                }
+                paths += 1;
+            }
+        }
+    }
+    assert!(folder().is_none() || paths > 1_000, "{paths}");
+}
+
+/// The exclusive critical-path time of every span, in microseconds, below the first root.
+fn exclusive(trace: &Trace) -> BTreeMap<String, i128> {
+    let mut times = BTreeMap::new();
+    let paths = critical_paths(trace);
+    for part in paths
+        .first()
+        .map(|path| path.segments.as_slice())
+        .unwrap_or_default()
+    {
+        let id = trace.span(part.span).unwrap().id.to_string();
+        *times.entry(id).or_insert(0) += part.end - part.start;
+    }
+    times
+        .into_iter()
+        .map(|(id, nanos)| (id, nanos / 1_000))
+        .collect()
+}
+
+/// Compares with the peer: traces in which every span agrees within `tolerance` microseconds.
+struct Agreement {
+    traces: usize,
+    agree: usize,
+    /// Of those that do not agree.
+    differences: Vec<String>,
+}
+
+fn compare(traces: &BTreeMap<String, Trace>, oracle: &str, tolerance: i128) -> Agreement {
+    let mut agreement = Agreement {
+        traces: 0,
+        agree: 0,
+        differences: Vec::new(),
+    };
+    let text =
+        std::fs::read_to_string(folder().unwrap().join("crisp_oracle").join(oracle)).unwrap();
+    for line in text.lines() {
+        let answer: Value = serde_json::from_str(line).unwrap();
+        let key = answer["file"]
+            .as_str()
+            .or(answer["traceID"].as_str())
+            .unwrap()
+            .to_owned();
+        let ours = exclusive(&traces[&key]);
+        let theirs: BTreeMap<String, i128> = answer["criticalPath"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|span| {
+                let id = span["spanID"].as_str().unwrap().to_owned();
+                (id, i128::from(span["exclusiveOnCP"].as_i64().unwrap()))
+            })
+            .collect();
+        let ids: std::collections::BTreeSet<_> = ours.keys().chain(theirs.keys()).collect();
+        let mut difference = String::new();
+        for id in ids {
+            let (mine, peer) = (ours.get(id).unwrap_or(&0), theirs.get(id).unwrap_or(&0));
+            if (mine - peer).abs() > tolerance {
+                let _ = write!(difference, " {id}: {mine} here, {peer} there;");
+            }
+        }
+        agreement.traces += 1;
+        if difference.is_empty() {
+            agreement.agree += 1;
+        } else {
+            agreement.differences.push(format!("{key}:{difference}"));
+        }
+    }
+    agreement
+}
+
+fn load(path: &str) -> Option<BTreeMap<String, Trace>> {
+    let bytes = std::fs::read(folder()?.join(path)).unwrap();
+    let traces = read(path, &bytes).unwrap().traces;
+    Some(
+        traces
+            .into_iter()
+            .map(|trace| (trace.id().to_string(), trace))
+            .collect(),
+    )
+}
+
+#[test]
+fn the_hotel_agrees_with_crisp() {
+    let Some(traces) = load("traceweaver/hotel_load25.jaeger.json") else {
+        return;
+    };
+    let agreement = compare(&traces, "traceweaver__hotel_load25.crisp.jsonl", 1);
+    assert_eq!(
+        (agreement.agree, agreement.traces),
+        (300, 300),
+        "{:?}",
+        agreement.differences
+    );
+}
+
+#[test]
+fn the_file_reader_agrees_with_crisp() {
+    let Some(traces) = load("traceweaver/nodejs_fileio_0.jaeger.json") else {
+        return;
+    };
+    let agreement = compare(&traces, "traceweaver__nodejs_fileio_0.crisp.jsonl", 1);
+    assert_eq!((agreement.agree, agreement.traces), (149, 150));
+    // Two children end in the same millisecond: the later start wins here, the earlier one there.
+    insta::assert_snapshot!(agreement.differences.join("\n"), @r##"7e41bfefb4a87778: 23a882b29a10e313: 1000 here, 0 there; 2d8fa86941fdd5f1: 0 here, 1000 there; 372513646a6cde6f: 10000 here, 8000 there; d288b7649e69d9dd: 0 here, 8000 there; d646faa851dc2545: 6000 here, 0 there;"##);
+}
+
+#[test]
+fn the_test_cases_of_crisp() {
+    let Some(folder) = folder() else { return };
+    let mut traces = BTreeMap::new();
+    let oracle = folder.join("crisp_oracle/crisp_test_cases.crisp.jsonl");
+    for line in std::fs::read_to_string(oracle).unwrap().lines() {
+        let answer: Value = serde_json::from_str(line).unwrap();
+        let file = answer["file"].as_str().unwrap();
+        let bytes = std::fs::read(folder.join("crisp").join(file)).unwrap();
+        let trace = read(file, &bytes).unwrap().traces.remove(0);
+        traces.insert(file.to_owned(), trace);
+    }
+    let agreement = compare(&traces, "crisp_test_cases.crisp.jsonl", 0);
+    assert_eq!((agreement.agree, agreement.traces), (27, 33));
+    // 10: children overlap by 1 us; the parts do not overlap here, so one gives way.
+    // 19, 20, 21: they overlap by 5 us, which the peer allows up to 1 % of the parent.
+    // 7, 8: a child on another host ends after its parent: another clock here, cut off there.
+    insta::assert_snapshot!(agreement.differences.join("\n"), @r##"
+    test_cases/10.json: A: 402 here, 400 there; B: 199 here, 200 there; C: 99 here, 100 there;
+    test_cases/19.json: A: 100 here, 0 there; C: 0 here, 100 there;
+    test_cases/20.json: A: 100 here, 0 there; C: 0 here, 100 there;
+    test_cases/21.json: A: 100 here, 0 there; C: 0 here, 100 there;
+    test_cases/7.json: A: 0 here, 10 there; B: 90 here, 80 there;
+    test_cases/8.json: B: 0 here, 10 there; C: 60 here, 50 there;
+    "##);
+}
