@@ -1,3 +1,52 @@
-//! The `tidegate` command.
+//! The `tidegate` command: reads arguments and environment, chooses adapters, prints, and exits.
 
-fn main() {}
+mod arguments;
+mod commands;
+mod daemon;
+mod design_files;
+mod example;
+mod exit;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command, Generate};
+use crate::exit::{Exit, Failure};
+
+fn main() -> ExitCode {
+    // A reader that goes away, such as `head`, ends the program without a message.
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return exit::usage(&error),
+    };
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(terminal::paints_stderr())
+        .with_max_level(tracing::Level::WARN)
+        .init();
+    match run(arguments.command) {
+        Ok(exit) => exit.into(),
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Init(arguments) => commands::init::run(&arguments),
+        Command::Check(arguments) => commands::check::run(&arguments),
+        Command::Explain(arguments) => commands::explain::run(&arguments),
+        Command::Discover(arguments) => commands::discover::run(&arguments),
+        Command::Select(arguments) => commands::select::run(&arguments),
+        Command::Simulate(arguments) => commands::simulate::run(&arguments),
+        Command::Generate(Generate::Asyncapi(arguments)) => {
+            commands::generate::asyncapi(&arguments)
+        }
+        Command::Generate(Generate::Mermaid(arguments)) => commands::generate::mermaid(&arguments),
+        Command::Run(arguments) => commands::run::run(&arguments),
+        Command::Demo(arguments) => commands::demo::run(&arguments),
+        Command::Bench(arguments) => commands::bench::run(&arguments),
+    }
+}

@@ -1,0 +1,269 @@
+//! The command line, as written.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tidegate_base::{Ratio, parse_duration};
+
+/// From the traces of today's system to a running, measured, event-driven one.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 yes · 1 ran, and the answer is no · 2 usage or configuration · \
+                  3 unreachable · 4 not allowed · 5 partly done"
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write a commented starting design
+    Init(Init),
+    /// Check a design: every finding with its place and the next step
+    Check(Check),
+    /// Explain the code of a finding
+    Explain(Explain),
+    /// Show which synchronous calls of recorded traces could become events
+    Discover(Discover),
+    /// Choose the messaging infrastructure for a design, with reasons
+    Select(Select),
+    /// Simulate a design: backlog and latency of each consumer
+    Simulate(Simulate),
+    /// Write artefacts from a design
+    #[command(subcommand)]
+    Generate(Generate),
+    /// Run a design on the embedded log, with the console
+    Run(Run),
+    /// Run the checkout example with recorded traffic and injected faults
+    Demo(Demo),
+    /// Measure a design on the embedded log against its targets
+    Bench(Bench),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// The folder to write the design into
+    #[arg(default_value = ".")]
+    pub(crate) folder: PathBuf,
+    /// The system's name [default: the folder's name]
+    #[arg(long)]
+    pub(crate) system: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The design: a file, or a folder of YAML files
+    pub(crate) design: PathBuf,
+    /// How to print the findings
+    #[arg(long, value_enum, default_value_t = CheckFormat::Human)]
+    pub(crate) format: CheckFormat,
+    /// The least severity that fails the check
+    #[arg(long, value_enum, default_value_t = Threshold::Error)]
+    pub(crate) fail_on: Threshold,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum CheckFormat {
+    Human,
+    Json,
+    Sarif,
+    Junit,
+    Github,
+    Markdown,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Threshold {
+    Error,
+    Warning,
+    Note,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The code, such as E0301; without it, every code with its title
+    pub(crate) code: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Discover {
+    /// Trace files: OTLP (JSON, JSON lines, protobuf), Jaeger JSON or Zipkin v2, told by content
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Write a draft design with the measured volumes into this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) draft: Option<PathBuf>,
+    /// The system's name in the draft [default: the folder's name]
+    #[arg(long, requires = "draft")]
+    pub(crate) system: Option<String>,
+    /// How to print the report
+    #[arg(long, value_enum, default_value_t = DiscoverFormat::Human)]
+    pub(crate) format: DiscoverFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum DiscoverFormat {
+    Human,
+    Json,
+    Markdown,
+    Html,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    Human,
+    Json,
+    Markdown,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Select {
+    /// The design: a file, or a folder of YAML files
+    pub(crate) design: PathBuf,
+    /// How to print the selection; markdown is a decision record (MADR)
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    pub(crate) format: ReportFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Simulate {
+    /// The design: a file, or a folder of YAML files
+    pub(crate) design: PathBuf,
+    /// How much time to simulate
+    #[arg(long, value_parser = parse_duration, default_value = "10m")]
+    pub(crate) duration: Duration,
+    /// The share of attempts that fail and are retried
+    #[arg(long, value_parser = Ratio::parse, default_value = "0%")]
+    pub(crate) failures: Ratio,
+    /// A dependency that is down: NAME@FROM+LENGTH, such as payments-api@2m+30s
+    #[arg(long, value_name = "OUTAGE")]
+    pub(crate) outage: Vec<String>,
+    /// Take arrivals and handler times from a recording
+    #[arg(long, value_name = "FILE")]
+    pub(crate) recording: Option<PathBuf>,
+    /// Where the random numbers start: the same seed gives the same result
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    pub(crate) format: ReportFormat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Generate {
+    /// An AsyncAPI 3.0 document
+    Asyncapi(Asyncapi),
+    /// A Mermaid flowchart
+    Mermaid(Mermaid),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Asyncapi {
+    /// The design: a file, or a folder of YAML files
+    pub(crate) design: PathBuf,
+    /// Only this service's view of the system
+    #[arg(long)]
+    pub(crate) service: Option<String>,
+    /// The notation of the document
+    #[arg(long, value_enum, default_value_t = DocumentFormat::Yaml)]
+    pub(crate) format: DocumentFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum DocumentFormat {
+    Yaml,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Mermaid {
+    /// The design: a file, or a folder of YAML files
+    pub(crate) design: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The design: a file, or a folder of YAML files
+    pub(crate) design: PathBuf,
+    #[command(flatten)]
+    pub(crate) serve: Serve,
+    /// Where the log is kept
+    #[arg(long, value_name = "DIR", default_value = "tidegate-data")]
+    pub(crate) data: PathBuf,
+    /// Who publishes: nobody; a recording beside the design; or a generator at the target rates.
+    /// With traffic, stand-in services take the place of the consumers
+    #[arg(long, value_enum, default_value_t = Traffic::None)]
+    pub(crate) traffic: Traffic,
+    /// The recording to play [default: recording.jsonl beside the design]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) recording: Option<PathBuf>,
+    /// A story of faults for the stand-in services
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scenario: Option<PathBuf>,
+    /// How much faster than recorded, or the factor of the target rates
+    #[arg(long, default_value_t = 1.0, value_parser = parse_speed)]
+    pub(crate) speed: f64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Where to listen; beyond this machine only with a token
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7070")]
+    pub(crate) listen: SocketAddr,
+    /// The file with the token that requests must carry
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Traffic {
+    None,
+    Recorded,
+    Synthetic,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    #[command(flatten)]
+    pub(crate) serve: Serve,
+    /// Keep the log here instead of in a temporary folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// The design: a file, or a folder of YAML files
+    pub(crate) design: PathBuf,
+    /// How long to measure, after the warm-up
+    #[arg(long, value_parser = parse_duration, default_value = "10s")]
+    pub(crate) duration: Duration,
+    /// How long to warm up
+    #[arg(long, value_parser = parse_duration, default_value = "2s")]
+    pub(crate) warm_up: Duration,
+    /// The factor of the target rates
+    #[arg(long, default_value_t = 1.0, value_parser = parse_speed)]
+    pub(crate) load: f64,
+    /// Keep the log here instead of in a temporary folder: what is measured is this disk
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    pub(crate) format: ReportFormat,
+}
+
+fn parse_speed(text: &str) -> Result<f64, String> {
+    let speed: f64 = text
+        .parse()
+        .map_err(|_| format!("`{text}` is not a number"))?;
+    if (0.001..=1_000.0).contains(&speed) {
+        Ok(speed)
+    } else {
+        Err(format!("{speed} is outside 0.001 to 1000"))
+    }
+}

@@ -1,0 +1,12 @@
+//! One file a command: arguments in, an answer out.
+
+pub(crate) mod bench;
+pub(crate) mod check;
+pub(crate) mod demo;
+pub(crate) mod discover;
+pub(crate) mod explain;
+pub(crate) mod generate;
+pub(crate) mod init;
+pub(crate) mod run;
+pub(crate) mod select;
+pub(crate) mod simulate;

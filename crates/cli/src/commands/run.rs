@@ -1,0 +1,57 @@
+//! `tidegate run`: a design lives, on the embedded log, until it is interrupted.
+
+use std::path::Path;
+
+use tidegate_base::limit::DESIGN_FILE_BYTES_MAX;
+use tidegate_model::Design;
+use tidegate_traffic::Scenario;
+
+use crate::arguments::{Run, Traffic};
+use crate::commands::simulate::recording;
+use crate::daemon::{self, Daemon, Rehearsal};
+use crate::design_files::{self, read_text, unreadable};
+use crate::exit::{Exit, Failure};
+
+/// The file beside a design that `discover --draft` writes.
+const RECORDING: &str = "recording.jsonl";
+
+pub(crate) fn run(arguments: &Run) -> Result<Exit, Failure> {
+    let design = design_files::sound(&arguments.design)?;
+    let rehearsal = rehearsal(arguments, &design)?;
+    let access = daemon::access(&arguments.serve)?;
+    daemon::run(Daemon {
+        design,
+        access,
+        data: arguments.data.clone(),
+        rehearsal,
+    })
+}
+
+fn rehearsal(arguments: &Run, design: &Design) -> Result<Option<Rehearsal>, Failure> {
+    let scenario = match &arguments.scenario {
+        Some(_) if arguments.traffic == Traffic::None => {
+            let message = "a scenario needs traffic: without it there are no stand-in services";
+            return Err(Failure::configuration(message).hint("add --traffic recorded or synthetic"));
+        }
+        Some(file) => scenario(file, design)?,
+        None => Scenario::default(),
+    };
+    let beside = design_files::folder(&arguments.design).join(RECORDING);
+    let file = arguments.recording.clone().unwrap_or(beside);
+    let recording = match arguments.traffic {
+        Traffic::None => return Ok(None),
+        Traffic::Recorded => Some(recording(&file)?),
+        Traffic::Synthetic => None,
+    };
+    Ok(Some(Rehearsal {
+        recording,
+        scenario,
+        speed: arguments.speed,
+    }))
+}
+
+fn scenario(file: &Path, design: &Design) -> Result<Scenario, Failure> {
+    let text = read_text(file, DESIGN_FILE_BYTES_MAX).map_err(|error| unreadable(file, &error))?;
+    Scenario::read(&text, design)
+        .map_err(|error| Failure::configuration(format!("`{}`: {error}", file.display())))
+}

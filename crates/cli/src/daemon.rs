@@ -1,0 +1,330 @@
+//! The running system: opens the log, composes broker, runtime, server and rehearsal, and drains them.
+
+use std::path::PathBuf;
+use std::process;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tidegate_base::{Clock, Envelope, format_duration};
+use tidegate_broker::Broker;
+use tidegate_broker_log::{LogBroker, OpenError, Options};
+use tidegate_model::Design;
+use tidegate_runtime::{DrainReport, Runtime, Settings, TokioClock};
+use tidegate_server::{Access, HttpCaller, Server, Token};
+use tidegate_trace::recording::Recording;
+use tidegate_traffic::{Injection, Plan, Played, Scenario, Stage, StandIns, play};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::arguments::Serve;
+use crate::design_files::{read_text, unreadable};
+use crate::exit::{Exit, Failure, Kind};
+use crate::terminal::say;
+
+/// How long running attempts may take to finish once the system drains.
+const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+/// How long running requests may take to finish once the server stops.
+const STOP_LIMIT: Duration = Duration::from_secs(2);
+/// Largest token file, in bytes.
+const TOKEN_BYTES_MAX: usize = 4_096;
+
+/// What to run.
+pub(crate) struct Daemon {
+    pub(crate) design: Design,
+    pub(crate) access: Access,
+    pub(crate) data: PathBuf,
+    pub(crate) rehearsal: Option<Rehearsal>,
+}
+
+/// Traffic, stand-in services and a story.
+pub(crate) struct Rehearsal {
+    /// `None`: traffic at the target rates.
+    pub(crate) recording: Option<Recording>,
+    pub(crate) scenario: Scenario,
+    pub(crate) speed: f64,
+}
+
+/// A rehearsal that goes on.
+struct Playing {
+    stand_ins: StandIns,
+    played: Arc<Played>,
+}
+
+/// Who may talk to the server.
+pub(crate) fn access(serve: &Serve) -> Result<Access, Failure> {
+    let token = match &serve.token_file {
+        None => None,
+        Some(file) => {
+            let text =
+                read_text(file, TOKEN_BYTES_MAX).map_err(|error| unreadable(file, &error))?;
+            let wrong = |error| Failure::configuration(format!("`{}`: {error}", file.display()));
+            Some(Token::new(&text).map_err(wrong)?)
+        }
+    };
+    Access::new(serve.listen, token).map_err(|error| {
+        Failure::new(Kind::NotAllowed, error.to_string())
+            .hint("write a secret into a file and name it with --token-file FILE")
+    })
+}
+
+/// Runs until it is interrupted, then drains.
+pub(crate) fn run(daemon: Daemon) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| Failure::caused(Kind::Configuration, &error))?;
+    let exit = runtime.block_on(live(daemon));
+    // What still blocks, such as a read of a slow disk, is not waited for.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    exit
+}
+
+async fn live(daemon: Daemon) -> Result<Exit, Failure> {
+    let Daemon {
+        mut design,
+        access,
+        data,
+        rehearsal,
+    } = daemon;
+    let interrupted = interrupted()?;
+    let clock: Arc<dyn Clock> = Arc::new(TokioClock::new());
+    let broker = open(&data)?;
+    let seed = clock.now().nanos();
+    let (ending, ended) = watch::channel(false);
+    let stage = match &rehearsal {
+        Some(rehearsal) => Some(prepare(rehearsal, &mut design, &clock, seed).await?),
+        None => None,
+    };
+    let caller = Arc::new(HttpCaller::new(Arc::clone(&clock)));
+    let shared: Arc<dyn Broker> = Arc::new(broker.clone());
+    let settings = Settings {
+        seed,
+        ..Settings::default()
+    };
+    let runtime = Runtime::start(&design, shared, caller, Arc::clone(&clock), settings)
+        .await
+        .map_err(|error| Failure::caused(Kind::Configuration, &error))?;
+    let server = Server::start(runtime.clone(), access)
+        .await
+        .map_err(|error| {
+            Failure::caused(Kind::Unreachable, &error)
+                .hint("is it running already? choose another address with --listen")
+        })?;
+    greet(&design, &server, &data);
+    let playing = match stage {
+        Some(prepared) => Some(begin(prepared, &design, &runtime, &clock, &ended)),
+        None => None,
+    };
+    wait(interrupted).await;
+    say("draining: running deliveries finish, nothing new is taken (again to exit at once)");
+    ending.send_replace(true);
+    let report = runtime.drain(DRAIN_LIMIT).await;
+    server.stop(STOP_LIMIT).await;
+    broker.close().await;
+    farewell(&report, playing.as_ref());
+    Ok(if broker_failed(&broker) {
+        Exit::Partly
+    } else {
+        Exit::Yes
+    })
+}
+
+/// Whether the log stopped by itself, and not because it was closed.
+fn broker_failed(broker: &LogBroker) -> bool {
+    broker
+        .stopped()
+        .is_some_and(|reason| !reason.contains("closed"))
+}
+
+fn open(data: &PathBuf) -> Result<LogBroker, Failure> {
+    let (broker, recovery) = LogBroker::open(data, Options::default()).map_err(|error| {
+        let kind = match &error {
+            OpenError::Locked { .. } => Kind::NotAllowed,
+            _ => Kind::Configuration,
+        };
+        Failure::caused(kind, &error)
+    })?;
+    if recovery.position > 0 {
+        say(&format!(
+            "log: {} records in {} segments at {}",
+            recovery.position,
+            recovery.segments,
+            data.display()
+        ));
+    }
+    if let Some(cut) = &recovery.cut {
+        say(&format!(
+            "log: cut a torn tail of {} bytes at {}:{} ({}); kept in {}. Nothing that was acknowledged was in it",
+            cut.bytes, cut.segment, cut.byte, cut.reason, cut.kept
+        ));
+    }
+    Ok(broker)
+}
+
+/// What is ready before the runtime starts.
+struct Prepared {
+    stand_ins: StandIns,
+    plan: Arc<Plan>,
+    stage: Stage,
+}
+
+/// Starts the stand-ins and points the design's consumers at them.
+async fn prepare(
+    rehearsal: &Rehearsal,
+    design: &mut Design,
+    clock: &Arc<dyn Clock>,
+    seed: u64,
+) -> Result<Prepared, Failure> {
+    let configuration = |error: &dyn std::error::Error| Failure::caused(Kind::Configuration, error);
+    let plan = match &rehearsal.recording {
+        Some(recording) => Plan::recorded(design, recording, rehearsal.speed, seed),
+        None => Plan::synthetic(design, rehearsal.speed, seed),
+    };
+    let plan = Arc::new(plan.map_err(|error| configuration(&error))?);
+    let stage = Stage::begin(rehearsal.scenario.clone(), seed);
+    let recording = rehearsal.recording.as_ref();
+    let stand_ins = StandIns::start(design, recording, stage.clone(), Arc::clone(clock), seed)
+        .await
+        .map_err(|error| configuration(&error))?;
+    *design = stand_ins.take_over(design.clone());
+    Ok(Prepared {
+        stand_ins,
+        plan,
+        stage,
+    })
+}
+
+/// Lets traffic flow and the story be told.
+fn begin(
+    prepared: Prepared,
+    design: &Design,
+    runtime: &Runtime,
+    clock: &Arc<dyn Clock>,
+    ended: &watch::Receiver<bool>,
+) -> Playing {
+    let Prepared {
+        mut stand_ins,
+        plan,
+        stage,
+    } = prepared;
+    stand_ins.attach(runtime, design, ended);
+    say(&format!(
+        "traffic: {:.1} events/s of {} kinds; stand-in services handle them\n",
+        plan.rate(),
+        plan.streams.len()
+    ));
+    let played = Arc::new(Played::default());
+    let (clock, counts) = (Arc::clone(clock), Arc::clone(&played));
+    tokio::spawn(tell(
+        stage,
+        design.clone(),
+        runtime.clone(),
+        Arc::clone(&clock),
+    ));
+    tokio::spawn(play(plan, runtime.clone(), clock, counts, ended.clone()));
+    Playing { stand_ins, played }
+}
+
+/// Tells the story scene by scene, and slips in what it slips in.
+async fn tell(stage: Stage, design: Design, runtime: Runtime, clock: Arc<dyn Clock>) {
+    for (number, scene) in stage.scenario().scenes.iter().enumerate() {
+        tokio::time::sleep_until(stage.at(scene.at)).await;
+        if let Some(injection) = &scene.inject {
+            let event = injected(injection, &design, number, clock.as_ref());
+            if let Err(error) = runtime.publish(vec![event]).await {
+                tracing::warn!("the story could not publish its event: {error}");
+            }
+        }
+        if let Some(words) = &scene.say {
+            let seconds = scene.at.as_secs();
+            say(&format!("{:02}:{:02}  {words}", seconds / 60, seconds % 60));
+        }
+    }
+}
+
+fn injected(injection: &Injection, design: &Design, number: usize, clock: &dyn Clock) -> Envelope {
+    let event_type = design
+        .events
+        .get(&injection.event)
+        .map(|event| event.event_type.clone());
+    Envelope {
+        id: format!("story-{number}-{:x}", clock.now().millis()),
+        source: "/story".to_owned(),
+        event_type: event_type.unwrap_or_else(|| injection.event.to_string()),
+        subject: None,
+        time: Some(clock.now().to_string()),
+        data_content_type: Some("application/json".to_owned()),
+        data_schema: None,
+        extensions: Default::default(),
+        data: Some(injection.data.to_string().into()),
+    }
+}
+
+fn greet(design: &Design, server: &Server, data: &std::path::Path) {
+    let consumers = design.consumers().count();
+    say(&format!(
+        "{}: {} events, {} services, {consumers} consumers on the embedded log in {}",
+        design.system.value,
+        design.events.len(),
+        design.services.len(),
+        data.display()
+    ));
+    say(&format!(
+        "console: http://{}/   (Ctrl-C drains and ends)",
+        server.address()
+    ));
+}
+
+fn farewell(report: &DrainReport, playing: Option<&Playing>) {
+    if let Some(playing) = playing {
+        let count = |value: &std::sync::atomic::AtomicU64| value.load(Ordering::Relaxed);
+        say(&format!(
+            "traffic: {} events accepted, {} pushed back, {} refused",
+            count(&playing.played.accepted),
+            count(&playing.played.pushed_back),
+            count(&playing.played.refused)
+        ));
+        let _ = &playing.stand_ins;
+    }
+    say(&format!(
+        "drained in {}: {} deliveries finished, {} called off, {} wait in the log for the next start",
+        format_duration(report.took),
+        report.finished,
+        report.cancelled,
+        report.backlog
+    ));
+}
+
+/// The signals that end the program politely.
+struct Interrupted {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+fn interrupted() -> Result<Interrupted, Failure> {
+    let listen = |kind| signal(kind).map_err(|error| Failure::caused(Kind::Configuration, &error));
+    Ok(Interrupted {
+        interrupt: listen(SignalKind::interrupt())?,
+        terminate: listen(SignalKind::terminate())?,
+    })
+}
+
+/// Returns at the first signal; the second one ends the program at once.
+async fn wait(mut interrupted: Interrupted) {
+    tokio::select! {
+        _first = interrupted.interrupt.recv() => {}
+        _first = interrupted.terminate.recv() => {}
+    }
+    tokio::spawn(async move {
+        tokio::select! {
+            _second = interrupted.interrupt.recv() => {}
+            _second = interrupted.terminate.recv() => {}
+        }
+        #[expect(
+            clippy::exit,
+            reason = "asked for twice: everything acknowledged is durable"
+        )]
+        process::exit(130);
+    });
+}
