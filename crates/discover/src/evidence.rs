@@ -120,7 +120,7 @@ impl<'a> Facts<'a> {
             all.push(plain(Signal::Read, Weight::Veto, reason));
         }
         all.extend(self.messaging());
-        all.extend(self.tail());
+        all.push(self.tail());
         if let Some(claim) = self.change() {
             all.push(plain(Signal::Write, Weight::For, claim));
         }
@@ -146,29 +146,37 @@ impl<'a> Facts<'a> {
         })
     }
 
-    fn tail(&self) -> Option<Evidence> {
+    fn tail(&self) -> Evidence {
         let share = self.share(|observation| observation.is_tail);
-        let (hits, total) = (share.hits, share.total);
-        let (weight, claim) = if share.share() >= crate::classify::TAIL_SHARE {
+        let later = Proportion {
+            hits: share.total - share.hits,
+            total: share.total,
+        };
+        let is_tail = share.share() >= crate::classify::TAIL_SHARE;
+        let (weight, claim, share) = if is_tail {
+            let claim = "it is the last thing the caller does";
             (
                 Weight::For,
-                format!("it is the last thing the caller does in {hits} of {total}"),
+                format!("{claim} in {} of {}", share.hits, share.total),
+                share,
             )
         } else {
-            let later = total - hits;
+            let claim = format!(
+                "the caller does more after it in {} of {}",
+                later.hits, later.total
+            );
             (
                 Weight::Against,
-                format!(
-                    "the caller does more after it in {later} of {total}; it may read the answer"
-                ),
+                format!("{claim}; it may read the answer"),
+                later,
             )
         };
-        Some(Evidence {
+        Evidence {
             signal: Signal::Tail,
             weight,
             claim,
             share: Some(share),
-        })
+        }
     }
 
     fn forwarding(&self) -> Option<Evidence> {

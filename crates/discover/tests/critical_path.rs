@@ -1,6 +1,6 @@
 //! The critical path: its invariant on every capture, and a peer's answers.
+#![cfg(test)]
 
-#[cfg(test)]
 mod captures;
 
 use std::collections::BTreeMap;
@@ -87,7 +87,7 @@ fn compare(traces: &BTreeMap<String, Trace>, oracle: &str, tolerance: i128) -> A
         for id in ids {
             let (mine, peer) = (ours.get(id).unwrap_or(&0), theirs.get(id).unwrap_or(&0));
             if (mine - peer).abs() > tolerance {
-                let _ = write!(difference, " {id}: {mine} here, {peer} there;");
+                write!(difference, " {id}: {mine} here, {peer} there;").unwrap();
             }
         }
         agreement.traces += 1;

@@ -1,4 +1,5 @@
 //! Every real capture is read as what it is, or refused with a reason.
+#![cfg(test)]
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,32 +1,66 @@
 //! The discovery as text: for people, programs, wikis and browsers.
+//!
+//! Rendering is pure: the same discovery gives the same text.
+
+mod chart;
+mod html;
+mod human;
+mod json;
+mod markdown;
+mod table;
+mod words;
 
 use crate::Discovery;
 
-/// How to print.
+/// A text format for a discovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReportFormat {
     /// Aligned tables for a terminal.
     Human,
-    /// JSON, schema `tidegate/discover/v1`.
+    /// One JSON document, schema `tidegate/discover/v1`.
     Json,
-    /// Markdown.
+    /// Markdown, for a wiki or the summary of a CI job.
     Markdown,
-    /// One HTML page that needs nothing else.
+    /// One HTML page that needs nothing else, for everybody.
     Html,
 }
 
-/// Whether a terminal report may use colours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Paint {
-    /// No escape sequences.
-    Plain,
-    /// ANSI colours.
-    Colours,
+impl ReportFormat {
+    /// Every format with its word, in the order of the documentation.
+    pub const ALL: &'static [(&'static str, Self)] = &[
+        ("human", Self::Human),
+        ("json", Self::Json),
+        ("markdown", Self::Markdown),
+        ("html", Self::Html),
+    ];
+
+    /// The format that `word` names; `None` when there is none.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .find(|(known, _)| *known == word)
+            .map(|(_, format)| *format)
+    }
 }
 
-/// The discovery in the format; `paint` matters for [`ReportFormat::Human`] only.
+/// Whether text is coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paint {
+    /// Text alone.
+    Plain,
+    /// With the escape sequences of ANSI terminals.
+    Ansi,
+}
+
+/// The discovery as text in `format`, with a line end; `paint` matters to [`ReportFormat::Human`]
+/// alone.
 #[must_use]
 pub fn report(discovery: &Discovery, format: ReportFormat, paint: Paint) -> String {
-    let _ = (format, paint);
-    format!("{discovery:?}")
+    match format {
+        ReportFormat::Human => human::render(discovery, paint),
+        ReportFormat::Json => json::render(discovery),
+        ReportFormat::Markdown => markdown::render(discovery),
+        ReportFormat::Html => html::render(discovery),
+    }
 }
