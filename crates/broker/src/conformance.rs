@@ -1,1 +1,0 @@
-//! The suite that holds a broker to the contract and to its own promises.

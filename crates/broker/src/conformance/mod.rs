@@ -1,0 +1,149 @@
+//! The suite that holds a broker to the contract and to its own promises: one check a promise.
+//!
+//! ```no_run
+//! # async fn test(subject: &dyn tidegate_broker::conformance::Subject) {
+//! let broken = tidegate_broker::conformance::run(subject).await;
+//! assert!(broken.is_empty(), "{broken:#?}");
+//! # }
+//! ```
+
+mod durability;
+mod order;
+mod reading;
+mod scene;
+mod state;
+mod visibility;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, FutureExt};
+use tokio::time::timeout;
+
+use crate::{Broker, Survives};
+
+/// Longest time that one check may take: a broker that never answers is broken too.
+const CHECK_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// What the suite is run on.
+pub trait Subject: Send + Sync {
+    /// A broker that holds nothing.
+    fn make(&self) -> BoxFuture<'_, Arc<dyn Broker>>;
+
+    /// Ends `broker` and opens another on what it has kept. Called only for a broker that survives
+    /// something; the suite holds no other reference to it.
+    fn reopen(&self, broker: Arc<dyn Broker>) -> BoxFuture<'_, Arc<dyn Broker>>;
+}
+
+/// A promise that is not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// The promise.
+    pub promise: &'static str,
+    /// What happened instead.
+    pub instead: String,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.promise, self.instead)
+    }
+}
+
+/// The outcome of one check: what happened instead of what was promised.
+type Outcome = Result<(), String>;
+type Check = fn(Arc<dyn Broker>) -> BoxFuture<'static, Outcome>;
+type ReopenCheck = for<'a> fn(&'a dyn Subject, Arc<dyn Broker>) -> BoxFuture<'a, Outcome>;
+
+const CHECKS: &[(&str, Check)] = &[
+    ("sequences are dense in a channel and start at 0", |b| {
+        order::dense(b).boxed()
+    }),
+    ("commits take effect in the order of the calls", |b| {
+        order::of_calls(b).boxed()
+    }),
+    ("classes do not change the order of the calls", |b| {
+        order::over_classes(b).boxed()
+    }),
+    ("concurrent commits keep sequences dense", |b| {
+        order::concurrent(b).boxed()
+    }),
+    ("an empty batch is done", |b| order::empty_batch(b).boxed()),
+    ("a record comes back as it was", |b| {
+        reading::record(b).boxed()
+    }),
+    ("a large record comes back as it was", |b| {
+        reading::large_record(b).boxed()
+    }),
+    ("a read keeps its limits and makes progress", |b| {
+        reading::limits(b).boxed()
+    }),
+    ("an unknown channel reads empty", |b| {
+        reading::unknown_channel(b).boxed()
+    }),
+    ("a done commit is visible", |b| {
+        visibility::done_is_visible(b).boxed()
+    }),
+    ("nothing is visible before it is done", |b| {
+        visibility::visible_is_done(b).boxed()
+    }),
+    ("a batch is seen whole or not at all", |b| {
+        visibility::whole(b).boxed()
+    }),
+    ("a refused batch leaves no trace", |b| {
+        visibility::refused(b).boxed()
+    }),
+    ("the tail grows and wakes who waits for it", |b| {
+        visibility::tail_wakes(b).boxed()
+    }),
+    ("dropping the future does not undo the commit", |b| {
+        visibility::dropped(b).boxed()
+    }),
+    (
+        "the state is the last replacement and what was added since",
+        |b| state::changes(b).boxed(),
+    ),
+];
+
+const REOPEN_CHECKS: &[(&str, ReopenCheck)] = &[
+    ("everything durable is there after reopening", |s, b| {
+        durability::kept(s, b).boxed()
+    }),
+    ("sequences go on after reopening", |s, b| {
+        durability::goes_on(s, b).boxed()
+    }),
+    ("what was in flight is there whole or not at all", |s, b| {
+        durability::in_flight(s, b).boxed()
+    }),
+];
+
+/// Runs every check that the broker's promises call for, each on a new broker. Returns the promises
+/// that are broken: none for a broker that keeps the contract.
+pub async fn run(subject: &dyn Subject) -> Vec<Broken> {
+    let mut broken = Vec::new();
+    for (promise, check) in CHECKS {
+        let broker = subject.make().await;
+        note(&mut broken, promise, check(broker)).await;
+    }
+    for (promise, check) in REOPEN_CHECKS {
+        let broker = subject.make().await;
+        if broker.promises().survives != Survives::Nothing {
+            note(&mut broken, promise, check(subject, broker)).await;
+        }
+    }
+    broken
+}
+
+async fn note(broken: &mut Vec<Broken>, promise: &'static str, check: BoxFuture<'_, Outcome>) {
+    let late = || {
+        Err(format!(
+            "no answer within {} seconds",
+            CHECK_TIME_MAX.as_secs()
+        ))
+    };
+    let outcome = timeout(CHECK_TIME_MAX, check)
+        .await
+        .unwrap_or_else(|_| late());
+    broken.extend(outcome.err().map(|instead| Broken { promise, instead }));
+}

@@ -1,0 +1,306 @@
+//! The suite: an honest broker passes it, and each way of lying fails it at the promise that is broken.
+
+#![cfg(test)]
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt, ready};
+use tidegate_base::Name;
+use tidegate_broker::conformance::{Subject, run};
+use tidegate_broker::{
+    Append, AtomicBatch, Batch, Broker, CommitError, Durability, MemoryBroker, Promises, ReadError,
+    ReadLimit, Record, StateChange, Survives,
+};
+use tokio::sync::watch;
+
+/// How a broker lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lie {
+    None,
+    /// Takes its place in the queue only when the future is polled.
+    Lazy,
+    /// Shows records long before the commit is done.
+    ShowsEarly,
+    /// Shows records only some time after the commit is done.
+    ShowsLate,
+    /// Shows the records of a batch before its change of the state.
+    ShowsHalf,
+    /// Returns wrong sequences.
+    Misnumbers,
+    /// Keeps a part of a refused batch.
+    KeepsRefused,
+    /// Returns more than the limit allows.
+    IgnoresLimits,
+    /// Loses headers.
+    LosesHeaders,
+    /// Adds where it should replace.
+    NeverReplaces,
+    /// Never wakes who watches a tail.
+    SilentTail,
+    /// Loses the last record when it is reopened.
+    LosesLast,
+    /// Loses the state when it is reopened.
+    LosesState,
+    /// Never finishes an empty batch.
+    HangsOnEmpty,
+}
+
+/// A memory broker whose memory outlives it, and that may lie.
+#[derive(Clone, Debug)]
+struct Suspect {
+    lie: Lie,
+    memory: MemoryBroker,
+}
+
+impl Broker for Suspect {
+    fn promises(&self) -> Promises {
+        let atomic_batch = AtomicBatch::Whole;
+        Promises {
+            name: "suspect",
+            survives: Survives::PowerLoss,
+            atomic_batch,
+        }
+    }
+
+    fn commit(
+        &self,
+        mut batch: Batch,
+        durability: Durability,
+    ) -> BoxFuture<'static, Result<Vec<u64>, CommitError>> {
+        let memory = self.memory.clone();
+        match self.lie {
+            Lie::Lazy => async move { memory.commit(batch, durability).await }.boxed(),
+            Lie::ShowsEarly => {
+                let done = memory.commit(batch, durability);
+                async {
+                    tokio::time::sleep(Duration::from_secs(5)).await;
+                    done.await
+                }
+                .boxed()
+            }
+            Lie::ShowsLate => {
+                let sequences = batch.appends.iter().map(|_| 0).collect();
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    memory.commit(batch, durability).await
+                });
+                ready(Ok(sequences)).boxed()
+            }
+            Lie::ShowsHalf => {
+                let state = std::mem::replace(&mut batch.state, StateChange::NONE);
+                let records = memory.commit(batch, durability);
+                async move {
+                    memory
+                        .commit(
+                            Batch {
+                                appends: vec![],
+                                state,
+                            },
+                            durability,
+                        )
+                        .await?;
+                    records.await
+                }
+                .boxed()
+            }
+            Lie::Misnumbers => {
+                let done = memory.commit(batch, durability);
+                done.map(|done| done.map(|all| all.iter().map(|at| at + 1).collect()))
+                    .boxed()
+            }
+            Lie::KeepsRefused => {
+                let first: Vec<Append> = batch.appends.first().cloned().into_iter().collect();
+                let done = memory.commit(batch, durability).now_or_never().unwrap();
+                if done.is_err() {
+                    let part = Batch {
+                        appends: first,
+                        state: StateChange::NONE,
+                    };
+                    let _kept = memory.commit(part, durability);
+                }
+                ready(done).boxed()
+            }
+            Lie::LosesHeaders => {
+                batch
+                    .appends
+                    .iter_mut()
+                    .for_each(|append| append.headers.clear());
+                memory.commit(batch, durability)
+            }
+            Lie::NeverReplaces => {
+                batch.state = StateChange::Append(batch.state.records().to_vec());
+                memory.commit(batch, durability)
+            }
+            Lie::HangsOnEmpty if batch.appends.is_empty() => std::future::pending().boxed(),
+            _ => memory.commit(batch, durability),
+        }
+    }
+
+    fn read(
+        &self,
+        channel: &Name,
+        from: u64,
+        mut limit: ReadLimit,
+    ) -> BoxFuture<'static, Result<Vec<Record>, ReadError>> {
+        if self.lie == Lie::IgnoresLimits {
+            limit = ReadLimit {
+                records: usize::MAX,
+                bytes: usize::MAX,
+            };
+        }
+        self.memory.read(channel, from, limit)
+    }
+
+    fn tail(&self, channel: &Name) -> watch::Receiver<u64> {
+        let tail = self.memory.tail(channel);
+        if self.lie == Lie::SilentTail {
+            let seen = *tail.borrow();
+            let (sender, receiver) = watch::channel(seen);
+            std::mem::forget(sender);
+            return receiver;
+        }
+        tail
+    }
+
+    fn state(&self) -> BoxFuture<'static, Result<Vec<Bytes>, ReadError>> {
+        self.memory.state()
+    }
+}
+
+struct Suspects(Lie, std::sync::Mutex<MemoryBroker>);
+
+impl fmt::Debug for Suspects {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Subject for Suspects {
+    fn make(&self) -> BoxFuture<'_, Arc<dyn Broker>> {
+        let memory = MemoryBroker::new();
+        *self.1.lock().unwrap() = memory.clone();
+        let broker: Arc<dyn Broker> = Arc::new(Suspect {
+            lie: self.0,
+            memory,
+        });
+        ready(broker).boxed()
+    }
+
+    fn reopen(&self, broker: Arc<dyn Broker>) -> BoxFuture<'_, Arc<dyn Broker>> {
+        let old = self.1.lock().unwrap().clone();
+        async move {
+            assert_eq!(
+                Arc::strong_count(&broker),
+                1,
+                "the suite holds on to the broker"
+            );
+            let memory = match self.0 {
+                Lie::LosesLast | Lie::LosesState => copy_with_loss(&old, self.0).await,
+                _ => old,
+            };
+            *self.1.lock().unwrap() = memory.clone();
+            Arc::new(Suspect {
+                lie: self.0,
+                memory,
+            }) as Arc<dyn Broker>
+        }
+        .boxed()
+    }
+}
+
+async fn copy_with_loss(old: &MemoryBroker, lie: Lie) -> MemoryBroker {
+    let copy = MemoryBroker::new();
+    let mut appends = Vec::new();
+    for channel in ["a", "b"].map(|name| Name::new(name).unwrap()) {
+        let all = ReadLimit {
+            records: usize::MAX,
+            bytes: usize::MAX,
+        };
+        for record in old.read(&channel, 0, all).await.unwrap() {
+            let Record {
+                sequence: _,
+                key,
+                time,
+                headers,
+                payload,
+            } = record;
+            appends.push(Append {
+                channel: channel.clone(),
+                key,
+                time,
+                headers,
+                payload,
+            });
+        }
+    }
+    let mut state = StateChange::Append(old.state().await.unwrap());
+    if lie == Lie::LosesLast {
+        appends.pop();
+    } else {
+        state = StateChange::NONE;
+    }
+    copy.commit(Batch { appends, state }, Durability::Durable)
+        .await
+        .unwrap();
+    copy
+}
+
+async fn broken(lie: Lie) -> Vec<&'static str> {
+    let suspects = Suspects(lie, std::sync::Mutex::default());
+    run(&suspects)
+        .await
+        .into_iter()
+        .map(|broken| broken.promise)
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_honest_broker_passes() {
+    assert_eq!(broken(Lie::None).await, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_lie_is_found() {
+    let lies = [
+        (Lie::Lazy, "commits take effect in the order of the calls"),
+        (Lie::Lazy, "dropping the future does not undo the commit"),
+        (Lie::ShowsEarly, "nothing is visible before it is done"),
+        (Lie::ShowsLate, "a done commit is visible"),
+        (Lie::ShowsHalf, "a batch is seen whole or not at all"),
+        (
+            Lie::Misnumbers,
+            "sequences are dense in a channel and start at 0",
+        ),
+        (Lie::KeepsRefused, "a refused batch leaves no trace"),
+        (
+            Lie::IgnoresLimits,
+            "a read keeps its limits and makes progress",
+        ),
+        (Lie::LosesHeaders, "a record comes back as it was"),
+        (
+            Lie::NeverReplaces,
+            "the state is the last replacement and what was added since",
+        ),
+        (Lie::SilentTail, "the tail grows and wakes who waits for it"),
+        (
+            Lie::LosesLast,
+            "everything durable is there after reopening",
+        ),
+        (Lie::LosesLast, "sequences go on after reopening"),
+        (
+            Lie::LosesState,
+            "what was in flight is there whole or not at all",
+        ),
+        (Lie::HangsOnEmpty, "an empty batch is done"),
+    ];
+    for (lie, promise) in lies {
+        let broken = broken(lie).await;
+        assert!(
+            broken.contains(&promise),
+            "{lie:?} was found to break only {broken:#?}"
+        );
+    }
+}
