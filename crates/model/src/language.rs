@@ -445,7 +445,7 @@ static DEAD_LETTER: Section = Section {
             Kind::Word(Followers::CHOICES),
             Derived("`wait` where order is kept, else `continue`"),
             "What becomes of later deliveries with the same key.",
-            "continue",
+            "wait",
         ),
     ],
 };

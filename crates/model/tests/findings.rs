@@ -20,8 +20,8 @@ E0103 design.yaml:1:1+1 system: field `system` is missing | write `system: check
     insta::assert_snapshot!(findings(&[("a.yaml", HEAD), ("b.yaml", HEAD)]), @"");
     insta::assert_snapshot!(findings(&[("a.yaml", HEAD), ("b.yaml", "tidegate: 1\nsystem: bank\n")]), @"E0108 b.yaml:2:1+6 system: `system` is written in two files | the first one counts; merge the two, or rename one [first written here: a.yaml:2:1]");
     insta::assert_snapshot!(findings(&[]), @r#"
-E0103 :1:1+1 tidegate: field `tidegate` is missing | write `tidegate: 1`
-E0103 :1:1+1 system: field `system` is missing | write `system: checkout`
+E0103 design.yaml:1:1+1 tidegate: field `tidegate` is missing | write `tidegate: 1`
+E0103 design.yaml:1:1+1 system: field `system` is missing | write `system: checkout`
 "#);
 }
 
@@ -31,7 +31,7 @@ fn versions() {
     insta::assert_snapshot!(findings(&[("d.yaml", "tidegate: 1.0\nsystem: shop\n")]), @"E0104 d.yaml:1:11+3 tidegate: the version is a whole number, not `1.0` | write `tidegate: 1`, without quotes or point");
     insta::assert_snapshot!(findings(&[("d.yaml", "tidegate: \"1\"\nsystem: shop\n")]), @"E0104 d.yaml:1:11+3 tidegate: the version is a whole number, not `1` | write `tidegate: 1`, without quotes or point");
     insta::assert_snapshot!(findings(&[("d.yaml", "tidegate: v1\nsystem: shop\n")]), @"E0104 d.yaml:1:11+2 tidegate: the version is a whole number, not `v1` | write `tidegate: 1`, without quotes or point");
-    insta::assert_snapshot!(findings(&[("d.yaml", "tidegate:\nsystem: shop\n")]), @"E0104 d.yaml:1:1+8 tidegate: the version of the design language is expected here, not nothing | write `1`, or remove the field");
+    insta::assert_snapshot!(findings(&[("d.yaml", "tidegate:\nsystem: shop\n")]), @"E0104 d.yaml:1:1+8 tidegate: the version of the design language is expected here, not nothing | write `tidegate: 1`");
 }
 
 #[test]
@@ -52,7 +52,7 @@ E0101 a.yaml:2:10+1 : mapping values are not allowed in this context | a text th
 E0101 b.yaml:2:2+1 events: tabs disallowed within this context (block indentation) | indent with spaces, not tabs
 E0101 c.yaml:2:1+1 events: while parsing a flow sequence, expected ',' or ']' | close the `[` with `]`, and separate the items with `,`
 E0101 d.yaml:1:15+1 services.a: while parsing node, found unknown anchor | a text that starts with `*` goes into quotes
-E0101 e.yaml:1:25+1 services.a.summary: while scanning a quoted scalar, found unexpected end of stre… | close the quote
+E0101 e.yaml:1:25+1 services.a.summary: while scanning a quoted scalar, found unexpected end of stream | close the quote
 E0101 f.yaml:1:25+1 services.a.summary: unexpected character: `@' | a text that starts with this character goes into quotes
 E0101 g.yaml:3:2+1 : while parsing a block mapping, did not find expected key | check that the indentation fits the lines above
 E0101 h.yaml:4:1+1 services: simple key expect ':'
@@ -127,20 +127,20 @@ services:
 dependencies: none
 messaging: {weights: [1], broker: [kafka]}
 "), @r#"
-E0104 design.yaml:4:1+9 processes: names with what belongs to each are expected here, not a list | write each process as `Name:`, its fields indented below; `Name: {}` for none
-E0104 design.yaml:5:1+6 events: names with what belongs to each are expected here, not a list | write each event as `Name:`, its fields indented below; `Name: {}` for none
-E0104 design.yaml:8:3+6 services.orders: fields of service are expected here, not `yes please` | write the fields as `name: value`, indented below, or `{}` for none
+E0104 design.yaml:4:1+9 processes: a mapping of names is expected here, not a list | write each as `Name:` with its fields indented below, or `Name: {}`
+E0104 design.yaml:5:1+6 events: a mapping of names is expected here, not a list | write each as `Name:` with its fields indented below, or `Name: {}`
+E0104 design.yaml:8:3+6 services.orders: a mapping of fields is expected here, not `yes please` | write each as `name: value`, indented below, or `{}` for none
 E0104 design.yaml:10:16+11 services.billing.publishes: a list is expected here, not one value | write `[OrderPlaced]`
-E0104 design.yaml:11:5+8 services.billing.consumes: names with what belongs to each are expected here, not a list | write each consume as `Name:`, its fields indented below; `Name: {}` for none
+E0104 design.yaml:11:5+8 services.billing.consumes: a mapping of names is expected here, not a list | write each as `Name:` with its fields indented below, or `Name: {}`
 E0104 design.yaml:13:5+9 services.shipping.publishes: a list is expected here, not nothing | write `[]` for none, `[first, second]` for some
 E0104 design.yaml:14:5+5 services.shipping.owner: a text is expected here, not nothing | write a text, in quotes where it has `: ` or ` #`, or remove the field
 E0104 design.yaml:15:5+7 services.shipping.summary: a text is expected here, not a mapping | write a text, in quotes where it has `: ` or ` #`
-E0104 design.yaml:16:5+8 services.shipping.consumes: fields of consume are expected here, not `3` | write the fields as `name: value`, indented below, or `{}` for none
+E0104 design.yaml:16:5+8 services.shipping.consumes: a mapping of names is expected here, not `3` | write each as `name: value`, indented below, or `{}` for none
 E0104 design.yaml:18:5+9 services.audit.publishes: a list is expected here, not a mapping | write `[]` for none, `[first, second]` for some
-E0104 design.yaml:19:16+1 services.audit.consumes.A: fields of consume are expected here, not a list | write the fields as `name: value`, indented below, or `{}` for none
+E0104 design.yaml:19:16+1 services.audit.consumes.A: a mapping of fields is expected here, not a list | write each as `name: value`, indented below, or `{}` for none
 E0104 design.yaml:19:24+1 services.audit.consumes: a key is a list or a mapping | a key is a text; after `{` and `[`, quotes make a text
-E0104 design.yaml:20:1+12 dependencies: fields of dependency are expected here, not `none` | write the fields as `name: value`, indented below, or `{}` for none
-E0104 design.yaml:21:13+7 messaging.weights: fields of weights are expected here, not a list | write the fields as `name: value`, indented below, or `{}` for none
+E0104 design.yaml:20:1+12 dependencies: a mapping of names is expected here, not `none` | write each as `name: value`, indented below, or `{}` for none
+E0104 design.yaml:21:13+7 messaging.weights: a mapping of names is expected here, not a list | write each as `name: value`, indented below, or `{}` for none
 E0104 design.yaml:21:27+6 messaging.broker: a word is expected here, not a list | write one of `embedded`, `kafka`, `rabbitmq`, `nats`
 "#);
 }
@@ -237,10 +237,10 @@ services:
         dead-letter: {followers: 3}
 messaging: {broker: rabbit, clouds: [aws, on-prem]}
 "), @r#"
-E0106 design.yaml:4:30+7 processes.p.criticality: `highest` is not one of `low`, `medium`, `high`
+E0106 design.yaml:4:30+7 processes.p.criticality: `highest` is not one of `low`, `medium`, `high` | did you mean `high`?
 E0106 design.yaml:5:29+8 events.A.compatibility: `BACKWARD` is not one of `none`, `backward`, `backward-transitive`, `forward`, `forward-transitive`, `full`, `full-transitive` | did you mean `backward`?
 E0106 design.yaml:10:16+2 services.a.consumes.A.order: `no` is not one of `none`, `key`, `total` | write `none`
-E0106 design.yaml:11:20+12 services.a.consumes.A.guarantee: `exactly-once` is not one of `at-least-once`, `deduplicated`, `exactly-once-effect`, `kafka-transaction`
+E0106 design.yaml:11:20+12 services.a.consumes.A.guarantee: `exactly-once` is not one of `at-least-once`, `deduplicated`, `exactly-once-effect`, `kafka-transaction` | did you mean `exactly-once-effect`?
 E0106 design.yaml:12:26+12 services.a.consumes.A.retry.backoff: `expontential` is not one of `constant`, `linear`, `exponential` | did you mean `exponential`?
 E0106 design.yaml:12:48+5 services.a.consumes.A.retry.jitter: `false` is not one of `none`, `full`, `equal`, `decorrelated` | write `none`
 E0104 design.yaml:12:61+1 services.a.consumes.A.retry.mode: a word is expected here, not nothing | write one of `blocking`, `non-blocking`, or remove the field
@@ -265,7 +265,7 @@ E0107 a.yaml:9:3+2 events.: the name is empty
 E0108 a.yaml:11:25+1 services.a.publishes[2]: `A` is in the list twice | remove one [first written here: a.yaml:11:19]
 E0104 a.yaml:11:28+1 services.a.publishes[3]: `7` without quotes is a number, where a text is expected | write `"7"`
 E0115 a.yaml:11:31+2 services.a.publishes[4]: `no` without quotes is true or false to some YAML readers; here it is a text | write `"no"`
-E0107 a.yaml:11:35+2 services.a.publishes[5]: name `év` has the character 'é'; letters, digits, `.`, `_`, `-` are allowed | `v` is a name
+E0107 a.yaml:11:35+2 services.a.publishes[5]: name `év` has the character 'é'; letters, digits, `.`, `_`, `-` are allowed
 E0108 b/b.yaml:2:3+1 events.A: `A` is written in two files | the first one counts; merge the two, or rename one [first written here: a.yaml:5:3]
 E0108 b/b.yaml:4:12+1 services.a: `a` is written in two files | the first one counts; merge the two, or rename one [first written here: a.yaml:11:3]
 E0108 b/b.yaml:5:1+6 events: `events` is written twice | the first one counts; merge the two, or rename one [first written here: b/b.yaml:1:1]

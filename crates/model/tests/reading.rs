@@ -1,0 +1,304 @@
+//! What a design is read as, and that no text is too much for the reader.
+
+mod shown;
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use shown::{findings, read};
+use tidegate_base::Name;
+use tidegate_model::design::{Design, Followers, Order, SchemaFormat};
+use tidegate_model::{Source, template};
+
+fn name(text: &str) -> Name {
+    Name::new(text).expect("a name")
+}
+
+fn design(body: &str) -> Design {
+    let text = format!("tidegate: 1\nsystem: shop\n{body}");
+    assert_eq!(findings(&[("design.yaml", &text)]), "");
+    read(&[("design.yaml", &text)]).design.expect("a design")
+}
+
+#[test]
+fn the_template_reads_without_findings_and_shows_every_section() {
+    for system in ["shop", "123", "no", "1e3"] {
+        let text = template(&name(system));
+        assert_eq!(findings(&[("design.yaml", &text)]), "");
+        let design = read(&[("design.yaml", &text)]).design.expect("a design");
+        assert_eq!(design.system.value.as_str(), system);
+        assert!(!design.processes.is_empty() && !design.dependencies.is_empty());
+        assert!(design.consumers().count() >= 2 && design.messaging.place.is_some());
+        for consumer in design.consumers() {
+            let event = design
+                .events
+                .get(consumer.event_name)
+                .expect("the event is known");
+            assert!(
+                event
+                    .schema
+                    .as_ref()
+                    .is_some_and(|schema| schema.text.is_some())
+            );
+            assert!(
+                consumer
+                    .consume
+                    .needs
+                    .iter()
+                    .all(|n| design.dependencies.contains_key(&n.value))
+            );
+        }
+    }
+}
+
+#[test]
+fn a_consumer_of_nothing_but_its_name_takes_every_default() {
+    let design = design("services: {a: {consumes: {A: }}}\nevents: {A: {}}\ndependencies: {d: {}}");
+    let consume = &design.services["a"].consumes["A"];
+    assert_eq!(consume.deliver.concurrency.value, 16);
+    assert_eq!(consume.deliver.timeout.value, Duration::from_secs(30));
+    assert_eq!(consume.guarantee.value.to_string(), "at-least-once");
+    assert_eq!(consume.order.value, Order::None);
+    assert_eq!(consume.retry.backoff.to_string(), "exponential");
+    assert_eq!(consume.retry.initial.value, Duration::from_millis(100));
+    assert_eq!(consume.retry.max.value, Duration::from_secs(30));
+    assert_eq!(consume.retry.jitter.to_string(), "full");
+    assert_eq!(consume.retry.attempts.value, 8);
+    assert_eq!(consume.retry.mode.value.to_string(), "blocking");
+    assert_eq!(consume.objective.value, Duration::from_secs(30));
+    assert!(
+        consume.dead_letter.is_none() && consume.emits.is_none() && consume.deliver.to.is_none()
+    );
+    assert_eq!(consume.retry.place, consume.place);
+    assert_eq!(consume.place.to_string(), "design.yaml:3:27");
+    let event = &design.events["A"];
+    assert_eq!(
+        (event.event_type.as_str(), event.compatibility.to_string()),
+        ("A", "backward".into())
+    );
+    assert_eq!(event.retention.value, Duration::from_hours(7 * 24));
+    let breaker = &design.dependencies["d"].breaker;
+    assert_eq!(breaker.failure_rate.value.value(), 0.5);
+    assert_eq!((breaker.minimum.value, breaker.probes.value), (20, 1));
+    assert_eq!(breaker.window.value, Duration::from_secs(30));
+    assert_eq!(breaker.open.value, Duration::from_secs(10));
+}
+
+#[test]
+fn order_and_followers_depend_on_the_key() {
+    let design = design(
+        "
+events: {Keyed: {key: /id}, Plain: {}}
+services:
+  a:
+    consumes:
+      Keyed: {dead-letter: {}}
+      Plain: {dead-letter: {}}
+  b:
+    consumes:
+      Keyed: {order: none, dead-letter: {}}
+      Plain: {order: total, dead-letter: {followers: continue}}
+",
+    );
+    let seen: Vec<_> = design
+        .consumers()
+        .map(|c| {
+            (
+                c.consume.order.value,
+                c.consume.dead_letter.as_ref().map(|d| d.followers),
+            )
+        })
+        .collect();
+    let (wait, go_on) = (Some(Followers::Wait), Some(Followers::Continue));
+    assert_eq!(
+        seen,
+        [
+            (Order::Key, wait),
+            (Order::None, go_on),
+            (Order::None, go_on),
+            (Order::Total, go_on)
+        ]
+    );
+}
+
+#[test]
+fn files_are_merged_and_keep_their_places() {
+    let files = [
+        (
+            "a.yaml",
+            "tidegate: 1\nsystem: shop\nevents: {A: {}}\nmessaging: {broker: kafka}\n",
+        ),
+        ("b.yaml", ""),
+        ("c.yaml", "# nothing\n"),
+        (
+            "sub/d.yaml",
+            "tidegate: 1\nsystem: shop\nevents:\n  B: {}\nmessaging: {clouds: [aws]}\n",
+        ),
+        ("e.yaml", "events:\n"),
+    ];
+    assert_eq!(findings(&files), "");
+    let design = read(&files).design.expect("a design");
+    assert_eq!(
+        design.events.keys().map(Name::as_str).collect::<Vec<_>>(),
+        ["A", "B"]
+    );
+    assert_eq!(design.events["B"].place.to_string(), "sub/d.yaml:4:3");
+    assert_eq!(design.messaging.broker.unwrap().value, "kafka");
+    assert_eq!(
+        design.messaging.clouds[0].place.to_string(),
+        "sub/d.yaml:5:22"
+    );
+}
+
+#[test]
+fn schemas_are_handed_on_as_texts() {
+    let design = design(
+        "
+events:
+  A: {schema: {type: object, properties: {n: {multipleOf: 0.5, maximum: 10}}}}
+  B: {schema: ../good.yaml}
+  C: {schema: 'order.proto#shop.Order'}
+",
+    );
+    let schema = |name: &str| design.events[name].schema.as_ref().expect("a schema");
+    assert_eq!(
+        schema("A").text.as_deref(),
+        Some(r#"{"type":"object","properties":{"n":{"multipleOf":0.5,"maximum":10}}}"#)
+    );
+    assert_eq!(
+        schema("B").text.as_deref(),
+        Some(r#"{"type":"object","properties":{"id":{"type":"string"}}}"#)
+    );
+    assert_eq!(schema("C").format, SchemaFormat::Protobuf);
+    assert_eq!(schema("C").file.as_deref(), Some("order.proto#shop.Order"));
+}
+
+#[test]
+fn schema_files_are_sought_beside_the_design_file_that_names_them() {
+    let sought = std::cell::RefCell::new(Vec::new());
+    let schema_text = |path: &tidegate_model::SchemaPath| {
+        sought.borrow_mut().push(path.path());
+        Ok("{}".to_owned())
+    };
+    let events = |name: &str, file: &str| Source {
+        name: name.into(),
+        text: format!("tidegate: 1\nsystem: s\nevents: {{{name}: {{schema: '{file}'}}}}")
+            .replace(&format!("{{{name}:"), &format!("{{E{}:", name.len())),
+    };
+    let files = [
+        events("d.yaml", "a.json"),
+        events("x/y/design.yaml", "../b.proto#B"),
+    ];
+    let reading = tidegate_model::read(&files, &schema_text);
+    assert!(reading.findings.is_empty(), "{:?}", reading.findings);
+    assert_eq!(sought.into_inner(), ["a.json", "x/y/../b.proto"]);
+}
+
+#[test]
+fn a_bad_field_counts_as_absent_and_the_rest_is_read() {
+    let text = "tidegate: 1\nsystem: shop\nservices: {a: {publishes: A, consumes: {B: {retry: {attempts: 0, max: 5s}}}}}";
+    let design = read(&[("design.yaml", text)]).design.expect("a design");
+    let retry = &design.services["a"].consumes["B"].retry;
+    assert_eq!(
+        (retry.attempts.value, retry.max.value),
+        (8, Duration::from_secs(5))
+    );
+    assert_eq!(design.services["a"].publishes[0].value.as_str(), "A");
+}
+
+#[test]
+fn aliases_do_not_multiply() {
+    let mut text = "tidegate: 1\nsystem: shop\na0: &a0 [x, x]\n".to_owned();
+    for level in 1..60 {
+        let below = format!("*a{}", level - 1);
+        text.push_str(&format!(
+            "a{level}: &a{level} [{below}, {below}, {below}]\n"
+        ));
+    }
+    assert!(read(&[("design.yaml", &text)]).findings.len() < 1_000);
+}
+
+/// Pieces that matter to YAML and to the language.
+fn piece() -> impl Strategy<Value = String> {
+    prop_oneof![
+        prop::sample::select(vec![
+            ": ",
+            "- ",
+            "{",
+            "}",
+            "[",
+            "]",
+            "\n",
+            "\n  ",
+            "\t",
+            "#",
+            "&a ",
+            "*a",
+            "!!str ",
+            "|\n",
+            ">-\n",
+            "\"",
+            "'",
+            "? ",
+            "---\n",
+            "...\n",
+            "%YAML 1.2\n",
+            "<<: ",
+            "\u{feff}",
+            "\0",
+            "\u{85}",
+            "\r\n",
+            ",",
+            "~",
+            "\\",
+        ])
+        .prop_map(str::to_owned),
+        prop::sample::select(vec![
+            "tidegate: 1",
+            "system",
+            "events",
+            "services",
+            "consumes",
+            "retry",
+            "schema",
+            "7d",
+            "1e3",
+            "no",
+        ])
+        .prop_map(str::to_owned),
+        "\\PC{0,3}",
+        any::<char>().prop_map(String::from),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn no_text_panics(pieces in prop::collection::vec(piece(), 0..24)) {
+        let text = pieces.concat();
+        let reading = read(&[("design.yaml", &text)]);
+        let lines = u32::try_from(text.chars().count()).unwrap() + 2;
+        for finding in reading.findings {
+            prop_assert!(finding.place.line <= lines && finding.place.line >= 1);
+            prop_assert!(finding.place.column >= 1 && finding.place.length >= 1);
+            prop_assert!(!finding.message.chars().any(char::is_control), "{:?}", finding.message);
+            prop_assert!(!finding.path.chars().any(char::is_control), "{:?}", finding.path);
+        }
+    }
+
+    #[test]
+    fn no_change_of_a_design_panics(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..12, piece()), 1..6),
+    ) {
+        let mut text: Vec<char> = template(&name("shop")).chars().collect();
+        for (at, removed, inserted) in changes {
+            let start = at.index(text.len());
+            let end = (start + removed).min(text.len());
+            text.splice(start..end, inserted.chars());
+        }
+        let text: String = text.into_iter().collect();
+        let reading = read(&[("design.yaml", &text)]);
+        prop_assert!(reading.design.is_some() || !reading.findings.is_empty());
+    }
+}

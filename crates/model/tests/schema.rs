@@ -1,0 +1,274 @@
+//! The published JSON Schema and the reader say the same.
+
+mod shown;
+
+use std::sync::LazyLock;
+
+use jsonschema::Validator;
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+use shown::{findings, read};
+use tidegate_model::{Severity, json_schema};
+
+const PUBLISHED: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../../docs/reference/design.schema.json"
+);
+
+static VALIDATOR: LazyLock<Validator> =
+    LazyLock::new(|| jsonschema::validator_for(&json_schema()).expect("the schema is valid"));
+
+/// Whether the reader finds no error. JSON is YAML, so both judge the same text.
+fn is_read(design: &Value) -> bool {
+    let reading = read(&[("design.yaml", &design.to_string())]);
+    reading
+        .findings
+        .iter()
+        .all(|finding| finding.severity < Severity::Error)
+}
+
+#[test]
+fn the_published_schema_is_the_one_of_the_tables() {
+    let expected = format!("{:#}\n", json_schema());
+    if std::env::var_os("TIDEGATE_WRITE_GOLDEN").is_some() {
+        std::fs::write(PUBLISHED, &expected).expect("the file can be written");
+    }
+    let published = std::fs::read_to_string(PUBLISHED).unwrap_or_default();
+    assert!(
+        published == expected,
+        "docs/reference/design.schema.json is not what the language says; write it again with\n\
+         TIDEGATE_WRITE_GOLDEN=1 cargo test -p tidegate-model --test schema"
+    );
+}
+
+#[test]
+fn the_schema_is_a_valid_schema() {
+    assert!(jsonschema::meta::is_valid(&json_schema()));
+}
+
+/// The values of every field that the schema shows: its examples and its default.
+fn shown_values(field: &Value) -> Vec<Value> {
+    let examples = field["examples"].as_array().cloned().unwrap_or_default();
+    examples
+        .into_iter()
+        .chain(field.get("default").cloned())
+        .collect()
+}
+
+/// A section as the schema has it, where in a design it stands, and a place to put one into.
+struct Stand {
+    section: Value,
+    /// Puts fields into a design at this section's place.
+    design_with: fn(Value) -> Value,
+}
+
+static STANDS: LazyLock<Vec<Stand>> = LazyLock::new(stands);
+
+fn stands() -> Vec<Stand> {
+    let schema = json_schema();
+    let definition = |name: &str| schema["$defs"][name].clone();
+    let consume = |name| (definition(name), name);
+    let mut stands = vec![
+        Stand {
+            section: schema.clone(),
+            design_with: in_design,
+        },
+        Stand {
+            section: definition("process"),
+            design_with: |v| in_design(json!({"processes": {"a": v}})),
+        },
+        Stand {
+            section: definition("event"),
+            design_with: |v| in_design(json!({"events": {"a": v}})),
+        },
+        Stand {
+            section: definition("targets"),
+            design_with: |v| in_design(json!({"events": {"a": {"targets": v}}})),
+        },
+        Stand {
+            section: definition("service"),
+            design_with: |v| in_design(json!({"services": {"a": v}})),
+        },
+        Stand {
+            section: definition("dependency"),
+            design_with: |v| in_design(json!({"dependencies": {"a": v}})),
+        },
+        Stand {
+            section: definition("breaker"),
+            design_with: |v| in_design(json!({"dependencies": {"a": {"breaker": v}}})),
+        },
+        Stand {
+            section: definition("messaging"),
+            design_with: |v| in_design(json!({"messaging": v})),
+        },
+        Stand {
+            section: definition("consume"),
+            design_with: in_consume,
+        },
+    ];
+    for (section, name) in ["deliver", "retry", "dead-letter"].map(consume) {
+        let design_with = match name {
+            "deliver" => |v| in_consume(json!({"deliver": v})),
+            "retry" => |v| in_consume(json!({"retry": v})),
+            _ => |v| in_consume(json!({"dead-letter": v})),
+        };
+        stands.push(Stand {
+            section,
+            design_with,
+        });
+    }
+    stands
+}
+
+fn in_design(fields: Value) -> Value {
+    let mut design = json!({"tidegate": 1, "system": "shop"});
+    if let (Some(design), Value::Object(fields)) = (design.as_object_mut(), fields) {
+        design.extend(fields);
+    }
+    design
+}
+
+fn in_consume(fields: Value) -> Value {
+    in_design(json!({"services": {"a": {"consumes": {"b": fields}}}}))
+}
+
+fn fields(stand: &Stand) -> Map<String, Value> {
+    stand.section["properties"]
+        .as_object()
+        .cloned()
+        .expect("a section has fields")
+}
+
+#[test]
+fn every_section_stands_somewhere() {
+    let schema = json_schema();
+    let sections = schema["$defs"]
+        .as_object()
+        .unwrap()
+        .values()
+        .filter(|d| d.get("properties").is_some());
+    assert_eq!(sections.count() + 1, STANDS.len());
+}
+
+#[test]
+fn both_take_every_shown_value_and_no_unknown_field() {
+    for stand in STANDS.iter() {
+        for (name, field) in fields(stand) {
+            let values = shown_values(&field);
+            assert!(!values.is_empty(), "{name} shows no value");
+            for value in values {
+                let design = (stand.design_with)(json!({&name: value}));
+                assert!(
+                    is_read(&design),
+                    "{}",
+                    findings(&[("design.yaml", &design.to_string())])
+                );
+                assert!(VALIDATOR.is_valid(&design), "{design}");
+            }
+            let misspelt = (stand.design_with)(json!({format!("{name}x"): 1}));
+            assert!(!is_read(&misspelt), "{misspelt}");
+            assert!(!VALIDATOR.is_valid(&misspelt), "{misspelt}");
+        }
+    }
+}
+
+#[test]
+fn both_refuse_a_word_that_is_not_of_the_list() {
+    let mut words = 0;
+    for stand in STANDS.iter() {
+        for (name, field) in fields(stand) {
+            if field.get("enum").is_some() {
+                let design = (stand.design_with)(json!({name: "sometimes"}));
+                assert!(
+                    !is_read(&design) && !VALIDATOR.is_valid(&design),
+                    "{design}"
+                );
+                words += 1;
+            }
+        }
+    }
+    assert_eq!(words, 10);
+}
+
+#[test]
+fn both_require_the_header() {
+    for name in ["tidegate", "system"] {
+        let mut design = in_design(json!({}));
+        assert!(is_read(&design) && VALIDATOR.is_valid(&design));
+        design.as_object_mut().unwrap().remove(name);
+        assert!(!is_read(&design) && !VALIDATOR.is_valid(&design));
+    }
+}
+
+/// A value that may or may not fit a field: some right, some nearly right, some of another type.
+fn any_value() -> impl Strategy<Value = Value> {
+    let scalar = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        (-2_i64..3_000).prop_map(Value::from),
+        (0.0..2.0_f64).prop_map(Value::from),
+        "[0-9]{1,3}\\.?[0-9]{0,2} ?(ns|us|ms|s|m|min|h|d|w|kB|KiB|MB|B|%|/s|k/s|/min|/x)?"
+            .prop_map(Value::from),
+        "[a-zA-Z0-9._ -]{0,8}".prop_map(Value::from),
+        "/?[a-c~01/]{0,6}".prop_map(Value::from),
+        "https?://[a-z0-9.:@\\[\\]-]{0,8}(/[a-z#? ]{0,4})?".prop_map(Value::from),
+        "(\\.\\./)?[a-z/]{0,6}\\.(json|yaml|avsc|proto|proto#[A-Z.]{1,3}|txt)"
+            .prop_map(Value::from),
+        prop::sample::select(vec![
+            "none", "full", "key", "high", "kafka", "aws", "log", "wait"
+        ])
+        .prop_map(Value::from),
+        "\\PC{0,6}".prop_map(Value::from),
+    ];
+    scalar.prop_recursive(2, 8, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            prop::collection::vec(("[a-zA-Z ._-]{0,5}", inner), 0..3)
+                .prop_map(|entries| Value::Object(entries.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn what_the_reader_reads_the_schema_takes(
+        stand in 0..STANDS.len(),
+        choice in any::<prop::sample::Index>(),
+        value in any_value(),
+    ) {
+        let stand = &STANDS[stand];
+        let fields = fields(stand);
+        let name = fields.keys().nth(choice.index(fields.len())).unwrap();
+        let design = (stand.design_with)(json!({name: value}));
+        if is_read(&design) {
+            let errors: Vec<_> = VALIDATOR.iter_errors(&design).map(|e| e.to_string()).collect();
+            prop_assert!(errors.is_empty(), "{design}: {errors:?}");
+        }
+    }
+}
+
+/// A design as text, without the places.
+fn without_places(design: &Value) -> String {
+    let reading = read(&[("design.yaml", &design.to_string())]);
+    let text = format!("{:?}", reading.design.expect("a design"));
+    let mut parts = text.split("Place {");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        text + part.split_once('}').map_or("", |(_, rest)| rest)
+    })
+}
+
+#[test]
+fn every_field_reaches_the_design() {
+    for stand in STANDS.iter() {
+        let without = without_places(&(stand.design_with)(json!({})));
+        for (name, field) in fields(stand).iter().filter(|(name, _)| *name != "tidegate") {
+            let example = &field["examples"][0];
+            assert_ne!(Some(example), field.get("default"), "{name}");
+            let with = without_places(&(stand.design_with)(json!({name: example})));
+            assert_ne!(with, without, "{name} changes nothing");
+        }
+    }
+}
