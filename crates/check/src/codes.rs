@@ -31,9 +31,8 @@ codes! {
     ALIKE_NAMES "E0215" Warning "names that look alike",
     PLAIN_HTTP "E0216" Warning "plain HTTP to another machine",
     ENDPOINT_CONFLICT "E0217" Warning "one endpoint with conflicting limits",
-    UNKNOWN_BROKER "E0218" Error "unknown broker",
-    UNKNOWN_CRITERION "E0219" Error "unknown criterion or cloud",
-    EVENT_CYCLE "E0220" Warning "events that lead back to themselves",
+    UNKNOWN_CRITERION "E0218" Warning "unknown criterion",
+    EVENT_CYCLE "E0219" Warning "events that lead back to themselves",
 
     HORIZON_BEYOND_RETENTION "E0301" Error "retry horizon beyond retention",
     GUARANTEE_UNREACHABLE "E0302" Error "guarantee that the handler cannot reach",
@@ -44,7 +43,7 @@ codes! {
     DEAD_LETTER_WITHOUT_OWNER "E0307" Warning "dead letter that no one looks after",
     DEAD_LETTER_RETENTION "E0308" Warning "dead letters kept shorter than events",
     TIMEOUT_BELOW_HANDLER_TIME "E0309" Error "timeout below handler time",
-    RETRY_INITIAL_ABOVE_MAX "E0310" Error "first retry delay above the longest",
+    BREAKER_WINDOW_BELOW_TIMEOUT "E0310" Warning "breaker window below the timeout",
     RETRY_SLOWER_THAN_TIMEOUT "E0311" Note "first retry delay above the timeout",
     DUPLICATES_ON_CRITICAL_PROCESS "E0312" Warning "duplicates on a critical process",
     OBJECTIVE_BEYOND_RETENTION "E0313" Error "objective beyond retention",
@@ -56,7 +55,6 @@ codes! {
     RETRY_AMPLIFICATION "E0319" Warning "retries multiply along a chain",
     AGE_BELOW_FIRST_RETRY "E0320" Warning "no retry before the age limit",
     ORDER_LOST_AT_DEAD_LETTER "E0321" Note "order given up at a dead letter",
-    BREAKER_WINDOW_BELOW_TIMEOUT "E0322" Warning "breaker window below the timeout",
 
     CONCURRENCY_TOO_LOW "E0401" Error "peak rate out of reach",
     TOTAL_ORDER_TOO_SLOW "E0402" Error "peak rate out of reach in total order",
@@ -65,8 +63,7 @@ codes! {
     P99_BELOW_FIRST_RETRY "E0405" Note "p99 target without room for a retry",
     PAYLOAD_TOO_LARGE "E0406" Error "payload target above the limit",
     NO_ROOM_FOR_RETRIES "E0407" Warning "no room for retries at the peak",
-    PEAK_BELOW_RATE "E0408" Warning "peak below the usual rate",
-    SLOW_RECOVERY "E0409" Note "slow recovery at the peak",
+    SLOW_RECOVERY "E0408" Note "slow recovery at the peak",
 
     EVENT_WITHOUT_SCHEMA "E0501" Warning "event without schema",
     SCHEMA_INVALID "E0502" Error "invalid schema",

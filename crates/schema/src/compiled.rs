@@ -158,9 +158,17 @@ fn refused(root: &Value, error: &ValidationError<'_>) -> SchemaError {
         let (pointer, reference) = found.unwrap_or((String::new(), cause));
         return SchemaError::Reference { pointer, reference };
     }
+    let pointer = error.instance_path().as_str();
+    // The specification describes types by alternatives, which says little to a reader.
+    let message = match (pointer.ends_with("/type"), error.instance().as_str()) {
+        (true, Some(kind)) => format!(
+            "{kind:?} is not a type: write array, boolean, integer, null, number, object or string"
+        ),
+        _ => error.to_string(),
+    };
     SchemaError::Keyword {
-        pointer: short(error.instance_path().as_str()),
-        message: short(&error.to_string()),
+        pointer: short(pointer),
+        message: short(&message),
     }
 }
 

@@ -80,7 +80,7 @@ fn result<'a>(
         "partialFingerprints": {"tidegateElement/v1": fingerprint},
     });
     if let Some(number) = numbers.get(code) {
-        result["ruleIndex"] = json!(number);
+        set(&mut result, "ruleIndex", json!(number));
     }
     if !finding.related.is_empty() {
         let related = finding
@@ -89,13 +89,19 @@ fn result<'a>(
             .zip(1_u32..)
             .map(|((place, why), id)| {
                 let mut location = location(place);
-                location["id"] = json!(id);
-                location["message"] = json!({"text": why});
+                set(&mut location, "id", json!(id));
+                set(&mut location, "message", json!({"text": why}));
                 location
             });
-        result["relatedLocations"] = related.collect();
+        set(&mut result, "relatedLocations", related.collect());
     }
     result
+}
+
+fn set(object: &mut Value, name: &str, value: Value) {
+    if let Some(object) = object.as_object_mut() {
+        object.insert(name.to_owned(), value);
+    }
 }
 
 fn location(place: &Place) -> Value {

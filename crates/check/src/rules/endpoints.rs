@@ -60,7 +60,7 @@ fn conflict(first: &ConsumerRef<'_>, second: &ConsumerRef<'_>, out: &mut Finding
         .related(&a.place, format!("`{}`", first.id()));
     // Within one service, limits per event can be meant.
     if first.service_name == second.service_name {
-        drop(draft.weighing(Severity::Note));
+        draft.weighing(Severity::Note);
     }
 }
 

@@ -9,8 +9,7 @@ use tidegate_model::Place;
 use tidegate_model::design::{ConsumerRef, Event, Order};
 
 use crate::codes::{
-    CONCURRENCY_TOO_LOW, HOTTEST_KEY, NO_ROOM_FOR_RETRIES, PEAK_BELOW_RATE, SLOW_RECOVERY,
-    TOTAL_ORDER_TOO_SLOW,
+    CONCURRENCY_TOO_LOW, HOTTEST_KEY, NO_ROOM_FOR_RETRIES, SLOW_RECOVERY, TOTAL_ORDER_TOO_SLOW,
 };
 use crate::draft::Findings;
 use crate::index::{Index, busy_workers};
@@ -25,9 +24,6 @@ const UTILISATION_AIM: f64 = 2.0 / 3.0;
 const HOTTEST_SHARE_MAX: f64 = 0.08;
 
 pub(super) fn rule(index: &Index<'_>, out: &mut Findings) {
-    for (name, event) in &index.design.events {
-        peak_below_rate(name.as_str(), event, out);
-    }
     for (consumer, event) in index.resolved() {
         let peak = event.targets.peak_or_rate();
         if let (Some(busy), Some(peak)) = (busy_workers(peak, &consumer), peak) {
@@ -204,22 +200,4 @@ fn slow_recovery(load: &Load<'_>, workers: f64, out: &mut Findings) {
     out.add(SLOW_RECOVERY, &concurrency.place, path, message)
         .hint(more_workers(load.busy))
         .related(load.targets(), "the peak rate");
-}
-
-fn peak_below_rate(name: &str, event: &Event, out: &mut Findings) {
-    let (Some(rate), Some(peak)) = (event.targets.rate, event.targets.peak) else {
-        return;
-    };
-    if peak.value() >= rate.value() {
-        return;
-    }
-    let message = format!("the peak of `{name}`, {peak}, is below its usual rate, {rate}");
-    let place = event.targets.place.as_ref().unwrap_or(&event.place);
-    out.add(
-        PEAK_BELOW_RATE,
-        place,
-        format!("events.{name}.targets.peak"),
-        message,
-    )
-    .hint("write the highest rate as `peak`, or leave it out");
 }

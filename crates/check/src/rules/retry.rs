@@ -5,8 +5,8 @@ use tidegate_model::design::{ConsumerRef, Event, Order, RetryMode};
 
 use crate::backoff;
 use crate::codes::{
-    AGE_BELOW_FIRST_RETRY, KEY_HELD_BEYOND_OBJECTIVE, RETRY_INITIAL_ABOVE_MAX,
-    RETRY_SLOWER_THAN_TIMEOUT, RETRY_WITHOUT_BUDGET,
+    AGE_BELOW_FIRST_RETRY, KEY_HELD_BEYOND_OBJECTIVE, RETRY_SLOWER_THAN_TIMEOUT,
+    RETRY_WITHOUT_BUDGET,
 };
 use crate::draft::Findings;
 use crate::index::Index;
@@ -22,7 +22,6 @@ pub(super) fn rule(index: &Index<'_>, out: &mut Findings) {
         .iter()
         .filter(|c| c.consume.retry.attempts.value > 1)
     {
-        initial_above_max(consumer, out);
         slower_than_timeout(consumer, out);
         age_below_first(consumer, out);
         held_beyond_objective(consumer, out);
@@ -30,24 +29,6 @@ pub(super) fn rule(index: &Index<'_>, out: &mut Findings) {
     for (consumer, event) in index.resolved() {
         without_budget(&consumer, event, out);
     }
-}
-
-fn initial_above_max(consumer: &ConsumerRef<'_>, out: &mut Findings) {
-    let retry = &consumer.consume.retry;
-    if retry.initial.value <= retry.max.value {
-        return;
-    }
-    let (initial, max) = (
-        format_duration(retry.initial.value),
-        format_duration(retry.max.value),
-    );
-    let message = format!("the first retry waits {initial}, longer than the longest delay, {max}");
-    let path = format!("{}.retry.initial", consumer.path());
-    out.add(RETRY_INITIAL_ABOVE_MAX, &retry.initial.place, path, message)
-        .hint(format!(
-            "write `max: {initial}` or more, or a shorter `initial`"
-        ))
-        .related(&retry.max.place, "the longest delay");
 }
 
 /// Waiting longer than an attempt may take is rarely meant for the very first retry.

@@ -39,7 +39,7 @@ fn invalid(name: &Name, schema: &Schema, error: &SchemaError, out: &mut Findings
         )
         .hint("correct the schema there: nothing can be published to this event until it compiles");
     if let Some(place) = inside(schema, error) {
-        drop(draft.related(&place, "inside the schema"));
+        draft.related(&place, "inside the schema");
     }
 }
 

@@ -23,14 +23,13 @@ fn orphan_events(index: &Index<'_>, out: &mut Findings) {
             };
             let message = format!("event `{name}` is published{also} by no service");
             let hint = format!("add `{name}` to the `publishes` of the service that it comes from");
-            let mut draft = out
+            let draft = out
                 .add(NEVER_PUBLISHED, &event.place, path, message)
                 .hint(hint);
             if let Some(first) = consumers.first() {
                 let why = format!("service `{}` waits for it", first.service_name);
-                draft = draft.related(&first.consume.place, why);
+                draft.related(&first.consume.place, why);
             }
-            drop(draft);
         } else if consumers.is_empty() {
             let message = format!("event `{name}` is consumed by no service");
             out.add(NEVER_CONSUMED, &event.place, path, message)
