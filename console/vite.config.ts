@@ -6,7 +6,7 @@ const daemon = process.env['TIDEGATE_URL'] ?? 'http://127.0.0.1:4180';
 
 export default defineConfig({
   base: './',
-  plugins: [svelte()],
+  plugins: [svelte({ configFile: false })],
   build: { target: 'es2022', assetsInlineLimit: 0, modulePreload: false },
   server: { proxy: { '/v1': daemon } },
 });

@@ -46,6 +46,12 @@ function mean(values: Series, steps: number[]): number | null {
   return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
 }
 
+/** What a chart's values are; it decides the words and the steps of its scale. */
+export type Measure = 'rate' | 'count' | 'seconds';
+
+/** Steps of a scale of time that people count in, in seconds. */
+export const SECOND_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800];
+
 /** The top of the scale: the largest value with some air, and never so low that noise fills the chart. */
 export function scaleTop(largest: number, least: number): number {
   return Math.max(least, largest * 1.12);

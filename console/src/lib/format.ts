@@ -26,9 +26,9 @@ const SCALES = [
 
 function scaled(value: number, from: number): string {
   const size = Math.abs(value);
-  if (size < from) return short(value);
+  // What would round to “1,000” or “1,000 k” has the next letter.
+  if (size < from * 0.9995) return short(value);
   for (const [scale, letter] of SCALES) {
-    // 999,950 would round to “1,000 k”.
     if (size >= scale * 0.9995) return `${short(Number((value / scale).toPrecision(3)))}${GAP}${letter}`;
   }
   return short(value);
@@ -51,14 +51,6 @@ export function rate(value: number | null | undefined): string {
   if (value > 0 && value < 0.01) return '<0.01/s';
   const digits = scaled(value, 1000);
   return `${digits}/s`;
-}
-
-/** A rate with its sign, for differences. */
-export function signedRate(value: number | null | undefined): string {
-  if (!known(value)) return UNKNOWN;
-  const digits = rate(Math.abs(value));
-  if (Number.parseFloat(digits) === 0) return rate(0);
-  return `${value > 0 ? '+' : '−'}${digits}`;
 }
 
 function pair(large: number, largeUnit: string, small: number, smallUnit: string): string {
@@ -103,6 +95,7 @@ export function percent(value: number | null | undefined): string {
 export function times(value: number | null | undefined): string {
   if (!known(value)) return UNKNOWN;
   if (value >= 1000) return '>999×';
+  if (value > 0 && value < 0.1) return '<0.1×';
   return `${value >= 10 ? Math.round(value) : Number(value.toFixed(1))}×`;
 }
 

@@ -18,6 +18,7 @@ export interface Box extends Point {
 }
 
 export interface MapLayout {
+  orientation: Orientation;
   width: number;
   height: number;
   boxes: Map<string, Box>;
@@ -26,32 +27,68 @@ export interface MapLayout {
 }
 
 export const NODE_SIZES: Record<NodeKind, { width: number; height: number }> = {
-  service: { width: 136, height: 46 },
-  event: { width: 156, height: 62 },
-  dependency: { width: 140, height: 46 },
+  service: { width: 124, height: 48 },
+  event: { width: 152, height: 62 },
+  dependency: { width: 136, height: 48 },
 };
 
 export function arrangeGraph(graph: FlowGraph, orientation: Orientation): MapLayout {
   const dag = new graphlib.Graph();
   dag.setGraph(
     orientation === 'across'
-      ? { rankdir: 'LR', nodesep: 22, ranksep: 74, edgesep: 14, marginx: 16, marginy: 16 }
-      : { rankdir: 'TB', nodesep: 18, ranksep: 58, edgesep: 12, marginx: 12, marginy: 12 },
+      ? { rankdir: 'LR', nodesep: 26, ranksep: 36, edgesep: 18 }
+      : { rankdir: 'TB', nodesep: 18, ranksep: 50, edgesep: 14 },
   );
   for (const node of graph.nodes) dag.setNode(node.id, { ...NODE_SIZES[node.kind] });
   for (const edge of graph.edges) dag.setEdge(edge.from, edge.to, {});
   arrange(dag);
-  const { width = 0, height = 0 } = dag.graph() as { width?: number; height?: number };
   const boxes = new Map(graph.nodes.map((node) => [node.id, box(dag.node(node.id) as Box)]));
   const paths = new Map(
     graph.edges.map((edge) => [edge.id, (dag.edge(edge.from, edge.to) as { points?: Point[] } | undefined)?.points ?? []]),
   );
-  return { width: finite(width), height: finite(height), boxes, paths };
+  return framed(orientation, boxes, paths);
 }
 
-/** An empty graph has a size of minus infinity. */
-function finite(size: number): number {
-  return Number.isFinite(size) ? size : 0;
+/** The scales at which the map is still readable, and not larger than it need be. */
+const SCALE_MIN = 0.76;
+const SCALE_MAX = 1.15;
+
+/** A room's width and height, in pixels. */
+export interface Room {
+  width: number;
+  height: number;
+}
+
+/** The scale at which a layout fits a room's width, within what is readable. */
+export function fitScale(layout: MapLayout, room: Room): number {
+  return Math.min(SCALE_MAX, Math.max(SCALE_MIN, room.width / Math.max(1, layout.width)));
+}
+
+/** Of two layouts the one that the room shows larger as a whole; the first when both are alike. */
+export function roomier(first: MapLayout, second: MapLayout, room: Room): MapLayout {
+  const whole = ({ width, height }: MapLayout): number => Math.min(SCALE_MAX, room.width / Math.max(1, width), room.height / Math.max(1, height));
+  return whole(second) > whole(first) * 1.1 ? second : first;
+}
+
+/** Air around the outermost marks, in pixels. */
+const MARGIN = 16;
+
+/** Moves everything so that all of it is inside: the library leaves long edges out of its own measure. */
+function framed(orientation: Orientation, boxes: Map<string, Box>, paths: Map<string, Point[]>): MapLayout {
+  const spots = [...paths.values()].flat();
+  const lefts = [...boxes.values(), ...spots];
+  if (lefts.length === 0) return { orientation, width: 0, height: 0, boxes, paths };
+  const rights = [...[...boxes.values()].map((one) => ({ x: one.x + one.width, y: one.y + one.height })), ...spots];
+  const left = Math.min(...lefts.map((spot) => spot.x)) - MARGIN;
+  const top = Math.min(...lefts.map((spot) => spot.y)) - MARGIN;
+  const moved = <P extends Point>(spot: P): P => ({ ...spot, x: spot.x - left, y: spot.y - top });
+  return {
+    orientation,
+    width: Math.max(...rights.map((spot) => spot.x)) + MARGIN - left,
+    height: Math.max(...rights.map((spot) => spot.y)) + MARGIN - top,
+    boxes: new Map([...boxes].map(([id, one]) => [id, moved(one)])),
+    paths: new Map([...paths].map(([id, points]) => [id, points.map(moved)])),
+  };
 }
 
 /** The library gives centres. */
@@ -110,13 +147,14 @@ function round(value: number): number {
 export type Arrow = 'ArrowLeft' | 'ArrowRight' | 'ArrowUp' | 'ArrowDown';
 
 /**
- * The node that an arrow key goes to: the nearest one in that direction, those joined by an edge first.
+ * The node that an arrow key goes to: the nearest one in that direction; along the flow, those joined by an edge first.
  * Returns `null` at the rim of the map.
  */
 export function neighbour(graph: FlowGraph, layout: MapLayout, from: string, arrow: Arrow): FlowNode | null {
   const here = layout.boxes.get(from);
   if (here === undefined) return null;
   const joined = new Set(graph.edges.flatMap((edge) => (edge.from === from ? [edge.to] : edge.to === from ? [edge.from] : [])));
+  const flow = (arrow === 'ArrowLeft' || arrow === 'ArrowRight') === (layout.orientation === 'across');
   let best: FlowNode | null = null;
   let least = Number.POSITIVE_INFINITY;
   for (const node of graph.nodes) {
@@ -124,10 +162,20 @@ export function neighbour(graph: FlowGraph, layout: MapLayout, from: string, arr
     if (there === undefined || node.id === from) continue;
     const { along, aside } = heading(here, there, arrow);
     if (along <= 1) continue;
-    const cost = along + 2 * aside + (joined.has(node.id) ? 0 : 10_000);
+    const cost = along + 2 * aside + (flow && !joined.has(node.id) ? 10_000 : 0);
     if (cost < least) [best, least] = [node, cost];
   }
   return best;
+}
+
+/** All nodes, rank by rank in the direction of the flow: the order of `j` and `k`. */
+export function readingOrder(graph: FlowGraph, layout: MapLayout): FlowNode[] {
+  const place = (node: FlowNode): [number, number] => {
+    const { x, y, width, height } = layout.boxes.get(node.id) ?? { x: 0, y: 0, width: 0, height: 0 };
+    const [across, down] = [Math.round(x + width / 2), Math.round(y + height / 2)];
+    return layout.orientation === 'across' ? [across, down] : [down, across];
+  };
+  return [...graph.nodes].sort((a, b) => place(a)[0] - place(b)[0] || place(a)[1] - place(b)[1]);
 }
 
 /** How far one box is from another in the arrow's direction, and to its side, between centres. */

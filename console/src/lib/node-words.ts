@@ -12,10 +12,7 @@ export function cut(name: string, letters: number): string {
 export function captions(node: FlowNode, status: NodeStatus, index: FlowIndex): string[] {
   if (node.kind === 'dependency') return [`breaker ${status.word}`];
   const consumers = index.consumers(node);
-  if (node.kind === 'service') {
-    const dead = status.deadLetters > 0 ? ` · ${count(status.deadLetters)} dead` : '';
-    return [`${status.word}${dead}`];
-  }
+  if (node.kind === 'service') return [status.word];
   const [worst] = consumers;
   const inRate = `${rate(index.events.get(node.name)?.in_per_second ?? 0)} in`;
   if (worst === undefined) return [inRate, 'no consumer'];
