@@ -52,16 +52,17 @@ impl Findings {
     }
 
     /// Adds a file that was not known from the start; returns its index.
-    pub(crate) fn add_file(&mut self, name: Arc<str>) -> usize {
+    pub(crate) fn add_file(&mut self, name: Arc<str>) -> u32 {
         self.file_names.push(name);
-        self.file_names.len() - 1
+        file_index(self.file_names.len() - 1)
     }
 
     /// A span as a place that means something outside of the reader.
     pub(crate) fn place(&self, span: Span) -> Place {
+        let position = usize::try_from(span.file).unwrap_or(usize::MAX);
         let file = self
             .file_names
-            .get(span.file)
+            .get(position)
             .cloned()
             .unwrap_or_else(|| Arc::from(""));
         Place {
@@ -146,6 +147,11 @@ impl Findings {
         }
         self.kept
     }
+}
+
+/// The position of a file as spans keep it; beyond four billion files, a place that is not one.
+pub(crate) fn file_index(position: usize) -> u32 {
+    u32::try_from(position).unwrap_or(u32::MAX)
 }
 
 /// Longest part of the input that a message repeats, in characters.

@@ -141,5 +141,7 @@ fn reference(name: &str) -> Value {
 /// A value of the tables, which is YAML on one line, as JSON.
 fn as_json(text: &str) -> Value {
     let mut findings = Findings::in_files(Vec::new());
-    yaml::load(text, 0, &mut findings).map_or(Value::Null, |tree| tree.to_json())
+    let json = yaml::load(text, 0, &mut findings).map(|tree| tree.to_json());
+    json.and_then(|json| serde_json::from_str(&json).ok())
+        .unwrap_or_default()
 }

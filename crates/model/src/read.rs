@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::consistency;
 use crate::design::Design;
-use crate::findings::Findings;
+use crate::findings::{Findings, file_index};
 use crate::language::{DESIGN, VERSION};
 use crate::merge::merge;
 use crate::path::Path;
@@ -44,7 +44,7 @@ fn read_into(
 ) -> Option<Design> {
     let mut trees = Vec::with_capacity(files.len());
     for (index, file) in files.iter().enumerate() {
-        trees.extend(yaml::load(&file.text, index, findings));
+        trees.extend(yaml::load(&file.text, file_index(index), findings));
     }
     let all_loaded = trees.len() == files.len();
     let tree = merge(trees, findings);

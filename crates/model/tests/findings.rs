@@ -262,7 +262,7 @@ E0107 a.yaml:4:3+12 events.Order Placed: name `Order Placed` has the character '
 E0108 a.yaml:6:3+1 events.A: `A` is written twice | the first one counts; merge the two, or rename one [first written here: a.yaml:5:3]
 E0115 a.yaml:7:3+2 events.no: `no` without quotes is true or false to some YAML readers; here it is a text | write `"no"`
 E0107 a.yaml:9:3+2 events.: the name is empty
-E0108 a.yaml:11:25+1 services.a.publishes[2]: `A` is in the list twice | remove one [first written here: a.yaml:11:19]
+E0108 a.yaml:11:25+1 services.a.publishes[2]: `A` is in the list twice | remove one [also written here: a.yaml:11:19]
 E0104 a.yaml:11:28+1 services.a.publishes[3]: `7` without quotes is a number, where a text is expected | write `"7"`
 E0115 a.yaml:11:31+2 services.a.publishes[4]: `no` without quotes is true or false to some YAML readers; here it is a text | write `"no"`
 E0107 a.yaml:11:35+2 services.a.publishes[5]: name `év` has the character 'é'; letters, digits, `.`, `_`, `-` are allowed
@@ -291,7 +291,7 @@ E0114 design.yaml:8:12+2 events.D.key: `` is not a JSON pointer: it is empty, wh
 E0114 design.yaml:11:48+3 services.a.consumes.A.requires[2]: `/x~` is not a JSON pointer: `~` is written `~0` and `/` within a name `~1`; another `~` is not allowed
 E0113 design.yaml:11:53+2 services.a.consumes.A.requires[3]: the text is empty | write a text, or remove the field
 E0104 design.yaml:11:57+2 services.a.consumes.A.requires[4]: `12` without quotes is a number, where a text is expected | write `"12"`
-E0108 design.yaml:11:61+7 services.a.consumes.A.requires[5]: `orderId` is in the list twice | remove one [first written here: design.yaml:11:33]
+E0108 design.yaml:11:61+7 services.a.consumes.A.requires[5]: `orderId` is in the list twice | remove one [also written here: design.yaml:11:33]
 "#);
 }
 

@@ -1,5 +1,7 @@
 //! What a design is read as, and that no text is too much for the reader.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
 mod shown;
 
 use std::time::Duration;

@@ -20,46 +20,52 @@ impl Reader<'_> {
         at: &Path<'_>,
         key: Span,
     ) -> Option<Vec<Located<Value>>> {
-        let items = match &node.content {
-            Content::Sequence(items) => items.as_slice(),
+        let items = self.items(node, at, key)?;
+        let mut before: HashMap<&str, Span> = HashMap::new();
+        let mut read = Vec::with_capacity(items.len());
+        for (index, node) in items.iter().enumerate() {
+            let at = at.item(index);
+            let Some(value) = self.value(item, node, &at, node.span) else {
+                continue;
+            };
+            let text = node.text().filter(|_| repeats == Repeats::Refused);
+            match text.and_then(|text| Some((text, before.insert(text, node.span)?))) {
+                Some((text, same)) => {
+                    let message = format!("`{}` is in the list twice", excerpt(text));
+                    let problem = Problem::new(&DUPLICATE, message).hint("remove one");
+                    let related = [(same, "also written here")];
+                    self.findings
+                        .report_related(node.span, &at, problem, &related);
+                }
+                None => read.push(value),
+            }
+        }
+        Some(read)
+    }
+
+    /// The items of a list; `None`, which is a finding, where there is none.
+    fn items<'n, 's>(
+        &mut self,
+        node: &'n Node<'s>,
+        at: &Path<'_>,
+        key: Span,
+    ) -> Option<&'n [Node<'s>]> {
+        match &node.content {
+            Content::Sequence(items) => Some(items),
             // One item without its brackets: reported, and read as what it is meant to be.
             Content::Scalar { text, .. } if !node.is_null() => {
                 let problem = Problem::new(&WRONG_TYPE, "a list is expected here, not one value")
                     .hint(format!("write `[{}]`", excerpt(text)));
                 self.findings.report(node.span, at, problem);
-                std::slice::from_ref(node)
+                Some(std::slice::from_ref(node))
             }
             _ => {
                 let message = format!("a list is expected here, not {}", what(node));
                 let problem = Problem::new(&WRONG_TYPE, message)
                     .hint("write `[]` for none, `[first, second]` for some");
                 self.findings.report(key, at, problem);
-                return None;
-            }
-        };
-        let mut first_with: HashMap<String, Span> = HashMap::new();
-        let mut read = Vec::new();
-        for (index, node) in items.iter().enumerate() {
-            let at = at.item(index);
-            let Some(value) = self.value(item, node, &at, node.span) else {
-                continue;
-            };
-            let text = value.value.as_text().unwrap_or_default();
-            match (repeats, first_with.get(text)) {
-                (Repeats::Refused, Some(first)) => {
-                    let message = format!("`{}` is in the list twice", excerpt(text));
-                    let problem = Problem::new(&DUPLICATE, message).hint("remove one");
-                    let related = [(*first, "first written here")];
-                    self.findings
-                        .report_related(node.span, &at, problem, &related);
-                }
-                (Repeats::Refused, None) => {
-                    first_with.insert(text.to_owned(), node.span);
-                    read.push(value);
-                }
-                (Repeats::Allowed, _) => read.push(value),
+                None
             }
         }
-        Some(read)
     }
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use serde_json::Value as Json;
 use tidegate_base::{Bytes, Name, Rate, Ratio};
 
 use crate::design::{Located, SchemaFormat};
@@ -23,10 +22,10 @@ pub(crate) enum Value {
     Word(&'static str),
     /// A schema in a file: the path as written, and its format.
     SchemaFile(String, SchemaFormat),
-    /// A JSON Schema written inline.
-    SchemaInline(Json),
+    /// A JSON Schema written inline, as JSON.
+    SchemaInline(String),
     List(Vec<Located<Value>>),
-    Section(Record),
+    Section(Box<Record>),
     Named(Vec<(Name, Record)>),
     Weights(Vec<(String, Located<f64>)>),
 }

@@ -102,7 +102,9 @@ impl<'f> Reader<'f> {
                             span,
                             content: Content::Refused,
                         };
-                        Some(Value::Section(self.section(section, &nothing, at, span)))
+                        Some(Value::Section(Box::new(
+                            self.section(section, &nothing, at, span),
+                        )))
                     }
                     kind => scalar::read(kind, text, Style::Plain).value,
                 };
@@ -124,7 +126,9 @@ impl<'f> Reader<'f> {
     ) -> Option<Located<Value>> {
         let value = match kind {
             _ if matches!(node.content, Content::Refused) => return None,
-            Kind::Section(section) => Some(Value::Section(self.section(section, node, at, key))),
+            Kind::Section(section) => Some(Value::Section(Box::new(
+                self.section(section, node, at, key),
+            ))),
             Kind::Named(section) => Some(Value::Named(self.named(section, node, at, key))),
             Kind::List(item, repeats) => self.list(item, *repeats, node, at, key).map(Value::List),
             Kind::Weights => Some(Value::Weights(self.weights(node, at, key))),

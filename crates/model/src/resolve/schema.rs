@@ -36,7 +36,7 @@ impl<'a> Schemas<'a> {
                 place,
                 format: SchemaFormat::JsonSchema,
                 file: None,
-                text: Some(json.to_string()),
+                text: Some(json.clone()),
             }),
             Value::SchemaFile(file, format) => {
                 let text = self.read(event, &place, file, *format);
@@ -91,7 +91,7 @@ impl<'a> Schemas<'a> {
     /// JSON Schemas are handed on as JSON, however they are written.
     fn yaml_as_json(&mut self, path: &SchemaPath, text: &str) -> Option<String> {
         let file = self.findings.add_file(path.path().into());
-        yaml::load(text, file, self.findings).map(|tree| tree.to_json().to_string())
+        yaml::load(text, file, self.findings).map(|tree| tree.to_json())
     }
 
     fn report(&mut self, event: &Name, place: &Place, path: &SchemaPath, why: &str) {

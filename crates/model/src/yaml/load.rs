@@ -15,7 +15,7 @@ const SCANNED_ENTRIES_MAX: usize = 16;
 
 /// Reads the text of the file with this index. Returns an empty mapping for an empty file, and
 /// `None` when the text has no tree, which is a finding.
-pub(crate) fn load<'s>(text: &'s str, file: usize, findings: &mut Findings) -> Option<Node<'s>> {
+pub(crate) fn load<'s>(text: &'s str, file: u32, findings: &mut Findings) -> Option<Node<'s>> {
     if text.len() > DESIGN_FILE_BYTES_MAX {
         let message = format!(
             "the file is {} bytes; the most is {DESIGN_FILE_BYTES_MAX}",
@@ -52,7 +52,7 @@ pub(crate) fn load<'s>(text: &'s str, file: usize, findings: &mut Findings) -> O
 
 /// The tree so far.
 struct Builder<'s, 'f> {
-    file: usize,
+    file: u32,
     findings: &'f mut Findings,
     open: Vec<Collection<'s>>,
     root: Option<Node<'s>>,

@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Number, Value};
+use serde_json::Value;
 
 use super::plain::{Plain, resolve};
 
 /// Where a node stands: the index of its file, a line and a column from 1, a length in characters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Span {
-    pub(crate) file: usize,
+    pub(crate) file: u32,
     pub(crate) line: u32,
     pub(crate) column: u32,
     pub(crate) length: u32,
@@ -17,7 +17,7 @@ pub(crate) struct Span {
 
 impl Span {
     /// The first character of a file.
-    pub(crate) const fn start_of(file: usize) -> Self {
+    pub(crate) const fn start_of(file: u32) -> Self {
         Self {
             file,
             line: 1,
@@ -74,6 +74,14 @@ impl<'s> Node<'s> {
         }
     }
 
+    /// The text of a scalar, whatever it means.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match &self.content {
+            Content::Scalar { text, .. } => Some(text),
+            Content::Sequence(_) | Content::Mapping(_) | Content::Refused => None,
+        }
+    }
+
     /// The value of an entry of a mapping.
     pub(crate) fn get(&self, key: &str) -> Option<&Entry<'s>> {
         match &self.content {
@@ -82,23 +90,48 @@ impl<'s> Node<'s> {
         }
     }
 
-    /// The same value in JSON, scalars as the core schema of YAML 1.2 reads them.
-    pub(crate) fn to_json(&self) -> Value {
+    /// The same value as JSON text, scalars as the core schema of YAML 1.2 reads them.
+    pub(crate) fn to_json(&self) -> String {
+        let mut json = String::new();
+        self.write_json(&mut json);
+        json
+    }
+
+    fn write_json(&self, json: &mut String) {
         match &self.content {
             Content::Scalar { text, style } => match resolve(text, *style) {
-                Plain::Null => Value::Null,
-                Plain::Bool(value) => Value::Bool(value),
-                Plain::Integer(value) => Value::from(value),
-                Plain::Float(value) => Number::from_f64(value).map_or(Value::Null, Value::Number),
-                Plain::Text => Value::String(text.clone().into_owned()),
+                Plain::Text => json.push_str(&Value::from(text.as_ref()).to_string()),
+                other => json.push_str(&json_of(other).to_string()),
             },
-            Content::Sequence(items) => items.iter().map(Self::to_json).collect(),
-            Content::Mapping(entries) => entries
-                .iter()
-                .map(|entry| (entry.key.clone().into_owned(), entry.value.to_json()))
-                .collect::<Map<_, _>>()
-                .into(),
-            Content::Refused => Value::Null,
+            Content::Sequence(items) => {
+                json.push('[');
+                for (index, item) in items.iter().enumerate() {
+                    json.push_str(if index == 0 { "" } else { "," });
+                    item.write_json(json);
+                }
+                json.push(']');
+            }
+            Content::Mapping(entries) => {
+                json.push('{');
+                for (index, entry) in entries.iter().enumerate() {
+                    json.push_str(if index == 0 { "" } else { "," });
+                    json.push_str(&Value::from(entry.key.as_ref()).to_string());
+                    json.push(':');
+                    entry.value.write_json(json);
+                }
+                json.push('}');
+            }
+            Content::Refused => json.push_str("null"),
         }
+    }
+}
+
+/// A scalar that is not a text; a number that JSON does not have is `null`.
+fn json_of(plain: Plain) -> Value {
+    match plain {
+        Plain::Null | Plain::Text => Value::Null,
+        Plain::Bool(value) => Value::from(value),
+        Plain::Integer(value) => Value::from(value),
+        Plain::Float(value) => Value::from(value),
     }
 }
