@@ -392,6 +392,16 @@ impl Machine {
             .sum()
     }
 
+    /// Every attempt that runs.
+    #[must_use]
+    pub fn running(&self) -> Vec<Ticket> {
+        let epoch = self.shared.epoch;
+        self.consumers
+            .iter()
+            .flat_map(|consumer| consumer.running(epoch))
+            .collect()
+    }
+
     /// A consumer at `now`; `None` when there is none with this identity.
     #[must_use]
     pub fn status(&self, id: &ConsumerId, now: Timestamp) -> Option<ConsumerStatus> {

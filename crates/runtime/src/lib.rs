@@ -5,14 +5,24 @@
 //! commits, reads and attempts. The runtime names no broker and knows no HTTP: it is given a
 //! [`Broker`](tidegate_broker::Broker) and a [`Caller`].
 
+mod actor;
+mod attention;
 mod caller;
+mod catalog;
 mod clock;
 mod command;
 mod dead_letter;
+mod journal;
+mod meter;
+mod plan;
 mod publish;
+mod publisher;
 mod pull;
+mod recent;
 mod runtime;
 mod settings;
+mod situation;
+mod stored;
 pub mod view;
 
 pub use caller::{Attempt, Caller};

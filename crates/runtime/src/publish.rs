@@ -40,14 +40,13 @@ pub enum PublishError {
         /// What is wrong with it.
         problem: Problem,
     },
-    /// The batch has too many events.
-    #[error(
-        "the batch has {events} events; the most is {}",
-        tidegate_base::limit::BATCH_EVENTS_MAX
-    )]
+    /// The batch is larger than can be stored together.
+    #[error("the batch of {events} events is too large: {reason}")]
     BatchLarge {
-        /// How many.
+        /// How many events.
         events: usize,
+        /// Which limit.
+        reason: String,
     },
     /// A limit is reached; try again later.
     #[error("{reason}; try again in {}", tidegate_base::format_duration(*.retry_after))]

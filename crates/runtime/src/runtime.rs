@@ -4,27 +4,34 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use tidegate_base::{Clock, ConsumerId, Envelope};
-use tidegate_broker::{Broker, CommitError, ReadError};
-use tidegate_delivery::Outcome;
+use tidegate_base::{Clock, ConsumerId, Envelope, Timestamp};
+use tidegate_broker::{Batch, Broker, CommitError, Durability, ReadError, StateChange};
+use tidegate_delivery::{Effect, Input, Machine, Outcome};
 use tidegate_model::Design;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::actor::{Actor, Parts, Taken};
 use crate::caller::Caller;
 use crate::command::Command;
 use crate::dead_letter::{
     DeadLetterFilter, DeadLetterPage, RedriveError, RedriveReport, RedriveSelection,
 };
 use crate::publish::{Accepted, PublishError};
+use crate::publisher::Publisher;
 use crate::pull::{PullError, PulledDelivery, SettleError};
 use crate::settings::Settings;
 use crate::view::{DeadLetterDetail, SystemView};
+use crate::{journal, plan};
+
+/// Most orders that wait for the actor.
+const COMMANDS_MAX: usize = 1_024;
 
 /// A running system. Cheap to clone; the system ends when it is drained or the last handle is gone.
 #[derive(Clone, Debug)]
 pub struct Runtime {
     commands: mpsc::Sender<Command>,
     views: watch::Receiver<Arc<SystemView>>,
+    publisher: Arc<Publisher>,
 }
 
 /// Why a runtime does not start.
@@ -85,7 +92,38 @@ impl Runtime {
         clock: Arc<dyn Clock>,
         settings: Settings,
     ) -> Result<Self, StartError> {
-        todo!()
+        let publisher = Arc::new(Publisher::new(
+            design,
+            Arc::clone(&broker),
+            Arc::clone(&clock),
+            &settings,
+        )?);
+        let state = broker.state().await.map_err(StartError::Read)?;
+        let now = clock.now();
+        let mut machine = Machine::restore(
+            plan::system(design, settings.seed),
+            now,
+            journal::decode(&state)?,
+        );
+        let taken = take_over(&mut machine, &*broker, now).await?;
+        let parts = Parts {
+            design: design.clone(),
+            machine,
+            broker,
+            caller,
+            clock,
+            publisher,
+            settings,
+        };
+        let publisher = Arc::clone(&parts.publisher);
+        let (commands, received) = mpsc::channel(COMMANDS_MAX);
+        let (actor, views) = Actor::new(parts, received, taken);
+        tokio::spawn(actor.run());
+        Ok(Self {
+            commands,
+            views,
+            publisher,
+        })
     }
 
     /// Validates every event, then appends all durably; on an error nothing is stored. The answer
@@ -95,7 +133,7 @@ impl Runtime {
     ///
     /// [`PublishError`]: an event that the design refuses, a limit, a drain or a stop.
     pub async fn publish(&self, events: Vec<Envelope>) -> Result<Vec<Accepted>, PublishError> {
-        todo!()
+        self.publisher.publish(events).await
     }
 
     /// Takes up to `max` deliveries, waiting up to `wait` for the first; none when the wait ends.
@@ -198,4 +236,51 @@ impl Runtime {
         self.commands.send(command(reply)).await.ok()?;
         answer.await.ok()
     }
+}
+
+/// Makes this process the owner: its epoch is durable before anything is delivered. The state is
+/// checkpointed by the way.
+async fn take_over(
+    machine: &mut Machine,
+    broker: &dyn Broker,
+    now: Timestamp,
+) -> Result<Taken, StartError> {
+    let mut effects = Vec::new();
+    machine.step(now, Input::TakeOver, &mut effects);
+    let pieces = journal::encode(&machine.checkpoint());
+    let bytes = journal::bytes(&pieces);
+    let mut tokens = Vec::new();
+    let mut records = Vec::new();
+    for effect in effects {
+        if let Effect::Persist {
+            token,
+            records: new,
+            ..
+        } = effect
+        {
+            tokens.push(token);
+            records.extend(new);
+        }
+    }
+    let state = if journal::fits(&pieces) {
+        StateChange::Replace(pieces)
+    } else {
+        StateChange::Append(journal::encode(&records))
+    };
+    let batch = Batch {
+        appends: Vec::new(),
+        state,
+    };
+    broker
+        .commit(batch, Durability::Durable)
+        .await
+        .map_err(StartError::Commit)?;
+    let mut effects = Vec::new();
+    for token in tokens {
+        machine.step(now, Input::Committed { token }, &mut effects);
+    }
+    Ok(Taken {
+        checkpoint_bytes: bytes,
+        effects,
+    })
 }

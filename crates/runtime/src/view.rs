@@ -4,7 +4,7 @@
 //! within `tidegate/state/v1`. Rates are over the last ten seconds. Seconds and milliseconds are floats.
 
 use serde::Serialize;
-use tidegate_base::{ConsumerId, Name, Timestamp};
+use tidegate_base::{ConsumerId, Name};
 
 /// The whole system at one moment.
 #[derive(Clone, Debug, Serialize)]

@@ -7,6 +7,7 @@ use tidegate_base::Timestamp;
 use super::Consumer;
 use super::admission::Obstacle;
 use super::delivery::{Delivery, Phase};
+use crate::input::Ticket;
 use crate::record::Halt;
 use crate::shared::Shared;
 
@@ -29,6 +30,8 @@ pub struct ConsumerStatus {
     pub followers: u64,
     /// Dead letters.
     pub dead_letters: u64,
+    /// When the first of them became one.
+    pub oldest_death: Option<Timestamp>,
     /// What keeps the runnable ones from running.
     pub obstacle: Option<Obstacle>,
     /// In the handler's words, why it is held after an overload or an endpoint fault.
@@ -94,6 +97,7 @@ impl Consumer {
             behind_key: count.ready.saturating_sub(runnable),
             followers: count.followers,
             dead_letters: count.dead,
+            oldest_death: count.oldest_death,
             obstacle: self.obstacle(now, shared),
             hold_reason: self.hold_reason.clone(),
             halt: self.halt.clone(),
@@ -102,6 +106,24 @@ impl Consumer {
             settled: self.cursor.settled(),
             watermark: self.cursor.below(),
         }
+    }
+
+    /// Every attempt that runs.
+    pub(crate) fn running(&self, epoch: u64) -> impl Iterator<Item = Ticket> {
+        self.deliveries
+            .values()
+            .filter_map(move |delivery| match &delivery.phase {
+                Phase::Running(run) => {
+                    let (consumer, sequence) = (self.config.id.clone(), delivery.sequence);
+                    Some(Ticket {
+                        consumer,
+                        sequence,
+                        epoch,
+                        run: run.run,
+                    })
+                }
+                _ => None,
+            })
     }
 
     /// Where a delivery is.
@@ -129,6 +151,7 @@ struct Count<'a> {
     waiting: u64,
     followers: u64,
     dead: u64,
+    oldest_death: Option<Timestamp>,
     oldest: Option<Timestamp>,
     failing: Option<Failing>,
     /// For each lane, whether its oldest delivery is a dead letter.
@@ -137,8 +160,9 @@ struct Count<'a> {
 
 impl<'a> Count<'a> {
     fn add(&mut self, consumer: &Consumer, delivery: &'a Delivery) {
-        if delivery.is_dead() {
+        if let Phase::Dead(death) = &delivery.phase {
             self.dead += 1;
+            self.oldest_death = Some(self.oldest_death.map_or(death.at, |o| o.min(death.at)));
             return;
         }
         let behind = match &delivery.event.key {

@@ -1,0 +1,182 @@
+//! What comes back to the actor.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::FutureExt;
+use tidegate_base::limit::PAYLOAD_BYTES_MAX;
+use tidegate_base::{ConsumerId, Envelope, Name, Timestamp};
+use tidegate_broker::{CommitError, Durability, ReadError, ReadLimit, Record};
+use tidegate_delivery::{Input, Outcome, Ticket};
+use tokio::sync::{oneshot, watch};
+
+use super::Actor;
+use super::commit::Pile;
+use crate::stored;
+use crate::view::DeadLetterDetail;
+
+/// The end of something that the actor began.
+pub(super) enum Event {
+    Committed {
+        pile: Pile,
+        durability: Durability,
+        result: Result<(), CommitError>,
+    },
+    Checkpointed(Result<(), CommitError>),
+    Fetched {
+        consumer: ConsumerId,
+        from: u64,
+        result: Result<Vec<Record>, ReadError>,
+    },
+    Grown {
+        channel: Name,
+        tail: watch::Receiver<u64>,
+    },
+    Ended {
+        ticket: Ticket,
+        outcome: Outcome,
+        took: Duration,
+    },
+    Unreadable {
+        ticket: Ticket,
+        reason: String,
+    },
+    Leased(Leased),
+    Detailed {
+        detail: Box<DeadLetterDetail>,
+        reply: oneshot::Sender<Option<DeadLetterDetail>>,
+    },
+    /// It was called off; what had to be done about it is done.
+    CalledOff,
+}
+
+/// A delivery to be handed to a puller.
+pub(super) struct Leased {
+    pub(super) ticket: Ticket,
+    pub(super) attempt: u32,
+    pub(super) deadline: Timestamp,
+    pub(super) envelope: Arc<Envelope>,
+}
+
+impl Actor {
+    pub(super) fn hear(&mut self, event: Event) {
+        match event {
+            Event::Committed {
+                pile,
+                durability,
+                result,
+            } => {
+                self.committed(pile, durability, result);
+            }
+            Event::Checkpointed(result) => self.checkpointed(result),
+            Event::Fetched {
+                consumer,
+                from,
+                result,
+            } => self.fetched(consumer, from, result),
+            Event::Grown { channel, mut tail } => {
+                let records = *tail.borrow_and_update();
+                self.grown(channel, records, tail);
+            }
+            Event::Ended {
+                ticket,
+                outcome,
+                took,
+            } => self.ended(ticket, outcome, took),
+            Event::Unreadable { ticket, reason } => self.unreadable(ticket, reason),
+            Event::Leased(leased) => self.leased(leased),
+            Event::Detailed { detail, reply } => {
+                let _left = reply.send(Some(*detail));
+            }
+            Event::CalledOff => {}
+        }
+    }
+
+    /// Tells the machine that a channel has grown, and watches it further.
+    pub(super) fn grown(&mut self, channel: Name, tail: u64, mut watched: watch::Receiver<u64>) {
+        let before = self.portrait.note_tail(&channel, tail);
+        if let Some(added) = before.map(|before| tail.saturating_sub(before)) {
+            let now = self.now();
+            self.arrivals
+                .entry(channel.clone())
+                .or_default()
+                .add(now, added);
+        }
+        self.step(Input::Grown {
+            channel: channel.clone(),
+            tail,
+        });
+        let next = async move {
+            match watched.changed().await {
+                Ok(()) => Event::Grown {
+                    channel,
+                    tail: watched,
+                },
+                Err(_) => Event::CalledOff,
+            }
+        };
+        self.work.push(next.boxed());
+    }
+
+    pub(super) fn fetch(&mut self, consumer: ConsumerId, from: u64, limit: usize) {
+        let limit = ReadLimit {
+            records: limit.max(1),
+            bytes: 4 * PAYLOAD_BYTES_MAX,
+        };
+        let read = self.parts.broker.read(&consumer.event, from, limit);
+        let work = async move {
+            Event::Fetched {
+                consumer,
+                from,
+                result: read.await,
+            }
+        };
+        self.work.push(work.boxed());
+    }
+
+    fn fetched(&mut self, consumer: ConsumerId, from: u64, result: Result<Vec<Record>, ReadError>) {
+        match result {
+            Ok(records) => {
+                let next = records.last().map_or(from, |last| last.sequence + 1);
+                let records = records.iter().map(stored::arrival).collect();
+                self.step(Input::Arrived {
+                    consumer,
+                    records,
+                    next,
+                });
+            }
+            Err(error) => {
+                self.step(Input::ChannelFault {
+                    consumer,
+                    reason: error.to_string(),
+                });
+            }
+        }
+    }
+
+    fn ended(&mut self, ticket: Ticket, outcome: Outcome, took: Duration) {
+        self.running.remove(&ticket);
+        let now = self.now();
+        self.meters
+            .entry(ticket.consumer.clone())
+            .or_default()
+            .handler
+            .add(now, took);
+        if let Some(drain) = &mut self.drain {
+            drain.finished += 1;
+        }
+        self.step(Input::Ended { ticket, outcome });
+    }
+
+    /// The record of a delivery cannot be read: the attempt does not count, the consumer halts.
+    fn unreadable(&mut self, ticket: Ticket, reason: String) {
+        self.running.remove(&ticket);
+        self.lease_lost(&ticket.consumer);
+        let consumer = ticket.consumer.clone();
+        self.step(Input::ChannelFault { consumer, reason });
+        self.step(Input::Ended {
+            ticket,
+            outcome: Outcome::Cancelled,
+        });
+    }
+}

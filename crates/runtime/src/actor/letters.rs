@@ -1,0 +1,275 @@
+//! Dead letters: lists, details, redrives.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use futures_util::future::FutureExt;
+use tidegate_base::{ConsumerId, Timestamp};
+use tidegate_delivery::{AttemptRecord, DeadLetter, Input, fingerprint, normalise};
+use tokio::sync::oneshot;
+
+use super::Actor;
+use super::attempt::read_event;
+use super::hear::Event;
+use crate::dead_letter::{
+    DeadLetterFilter, DeadLetterPage, RedriveError, RedriveReport, RedriveSelection,
+};
+use crate::view::{AttemptView, DeadLetterDetail, DeadLetterGroup, DeadLetterView, Mode};
+
+/// A redrive that waits until all its letters are durably back.
+#[derive(Debug)]
+pub(super) struct PendingRedrive {
+    waits_for: BTreeSet<(ConsumerId, u64)>,
+    report: RedriveReport,
+    reply: oneshot::Sender<Result<RedriveReport, RedriveError>>,
+}
+
+impl PendingRedrive {
+    /// Tells the asker that the system has stopped before all of it was durable.
+    pub(super) fn refuse(self) {
+        let _left = self.reply.send(Err(RedriveError::Stopped));
+    }
+}
+
+impl Actor {
+    pub(super) fn dead_letters(&self, filter: &DeadLetterFilter) -> DeadLetterPage {
+        let mut page = DeadLetterPage::default();
+        let mut groups: HashMap<String, DeadLetterGroup> = HashMap::new();
+        let mut past_after = filter.after.is_none();
+        for id in self.parts.design.consumers().map(|consumer| consumer.id()) {
+            if filter.consumer.as_ref().is_some_and(|wanted| *wanted != id) {
+                continue;
+            }
+            for letter in self.parts.machine.dead_letters(&id) {
+                let group = group_of(&id, &letter);
+                if filter.group.as_ref().is_some_and(|wanted| *wanted != group) {
+                    continue;
+                }
+                page.total += 1;
+                count(&mut groups, &id, &letter, &group);
+                let name = letter_id(&id, letter.sequence);
+                if past_after && page.letters.len() < filter.limit {
+                    page.letters.push(self.letter_view(&id, &letter, group));
+                }
+                past_after |= filter.after.as_ref() == Some(&name);
+            }
+        }
+        page.groups = groups.into_values().collect();
+        page.groups
+            .sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.group.cmp(&b.group)));
+        page
+    }
+
+    fn letter_view(
+        &self,
+        consumer: &ConsumerId,
+        letter: &DeadLetter<'_>,
+        group: String,
+    ) -> DeadLetterView {
+        let followers = self.parts.machine.followers(consumer, letter.sequence);
+        let last = letter.progress.history.last();
+        DeadLetterView {
+            id: letter_id(consumer, letter.sequence),
+            consumer: consumer.clone(),
+            event_id: letter.event.id.clone(),
+            source: letter.event.source.clone(),
+            key: letter.event.key.as_deref().map(str::to_owned),
+            reason: letter.death.reason.word(),
+            error: letter.death.error.clone(),
+            group,
+            attempts: last.map_or(0, |last| last.attempt),
+            redrives: letter.progress.redrives,
+            followers: u64::try_from(followers).unwrap_or(u64::MAX),
+            accepted_ms: letter.accepted.millis(),
+            dead_ms: letter.death.at.millis(),
+        }
+    }
+
+    pub(super) fn dead_letter(
+        &mut self,
+        id: &str,
+        reply: oneshot::Sender<Option<DeadLetterDetail>>,
+    ) {
+        let found = read_id(id).and_then(|(consumer, sequence)| {
+            let letter = self.parts.machine.dead_letter(&consumer, sequence)?;
+            let view = self.letter_view(&consumer, &letter, group_of(&consumer, &letter));
+            let history = letter.progress.history.iter().map(attempt_view).collect();
+            Some((consumer, sequence, view, history))
+        });
+        let Some((consumer, sequence, letter, history)) = found else {
+            let _left = reply.send(None);
+            return;
+        };
+        let broker = self.parts.broker.clone();
+        let work = async move {
+            let event = match read_event(&*broker, &consumer.event, sequence).await {
+                Ok(envelope) => envelope.to_value(),
+                // The letter is still there to be seen, with the reason in the event's place.
+                Err(reason) => serde_json::json!({ "unreadable": reason }),
+            };
+            let detail = Box::new(DeadLetterDetail {
+                letter,
+                event,
+                history,
+            });
+            Event::Detailed { detail, reply }
+        };
+        self.work.push(work.boxed());
+    }
+
+    pub(super) fn redrive(
+        &mut self,
+        selection: RedriveSelection,
+        reply: oneshot::Sender<Result<RedriveReport, RedriveError>>,
+    ) {
+        let selected = match self.select(selection) {
+            Ok(selected) => selected,
+            Err(error) => {
+                let _left = reply.send(Err(error));
+                return;
+            }
+        };
+        let mut report = RedriveReport::default();
+        let mut accepted: BTreeMap<ConsumerId, Vec<u64>> = BTreeMap::new();
+        for (id, letter) in selected {
+            let refusal = match &letter {
+                None => Some("there is no such dead letter".to_owned()),
+                Some((consumer, sequence)) => {
+                    let may = self.parts.machine.may_redrive(consumer, *sequence);
+                    may.err().map(|refusal| refusal.to_string())
+                }
+            };
+            match (refusal, letter) {
+                (Some(refusal), _) => report.refused.push((id, refusal)),
+                (None, Some((consumer, sequence))) => {
+                    report.redriven.push(id);
+                    accepted.entry(consumer).or_default().push(sequence);
+                }
+                (None, None) => {}
+            }
+        }
+        let mut waits_for = BTreeSet::new();
+        for (consumer, sequences) in accepted {
+            waits_for.extend(
+                sequences
+                    .iter()
+                    .map(|sequence| (consumer.clone(), *sequence)),
+            );
+            self.step(Input::Redrive {
+                consumer,
+                sequences,
+            });
+        }
+        self.redrives.push(PendingRedrive {
+            waits_for,
+            report,
+            reply,
+        });
+        self.answer_redrives();
+    }
+
+    /// The letters of a selection: their names, and what they are if they can be one.
+    fn select(&self, selection: RedriveSelection) -> Result<Vec<Selected>, RedriveError> {
+        match self.parts.publisher.mode() {
+            Mode::Running => {}
+            Mode::Draining => return Err(RedriveError::Draining),
+            Mode::Stopped => return Err(RedriveError::Stopped),
+        }
+        let (consumer, group) = match selection {
+            RedriveSelection::Ids(ids) => {
+                let unique: BTreeSet<String> = ids.into_iter().collect();
+                return Ok(unique
+                    .into_iter()
+                    .map(|id| (id.clone(), read_id(&id)))
+                    .collect());
+            }
+            RedriveSelection::Group { consumer, group } => (consumer, Some(group)),
+            RedriveSelection::Consumer(consumer) => (consumer, None),
+        };
+        if !self.targets.contains_key(&consumer) {
+            return Err(RedriveError::UnknownConsumer { consumer });
+        }
+        let letters = self.parts.machine.dead_letters(&consumer);
+        let wanted = letters.filter(|letter| {
+            group
+                .as_ref()
+                .is_none_or(|group| *group == group_of(&consumer, letter))
+        });
+        let selected = wanted.map(|letter| {
+            let sequence = letter.sequence;
+            (
+                letter_id(&consumer, sequence),
+                Some((consumer.clone(), sequence)),
+            )
+        });
+        Ok(selected.collect())
+    }
+
+    /// A letter is durably back.
+    pub(super) fn redriven(&mut self, consumer: &ConsumerId, sequence: u64) {
+        let letter = (consumer.clone(), sequence);
+        for pending in &mut self.redrives {
+            pending.waits_for.remove(&letter);
+        }
+        self.answer_redrives();
+    }
+
+    fn answer_redrives(&mut self) {
+        let (ready, waiting) = std::mem::take(&mut self.redrives)
+            .into_iter()
+            .partition(|pending: &PendingRedrive| pending.waits_for.is_empty());
+        self.redrives = waiting;
+        for pending in ready {
+            let _left = pending.reply.send(Ok(pending.report));
+        }
+    }
+}
+
+/// A letter's name, and what it names if it can be a letter.
+type Selected = (String, Option<(ConsumerId, u64)>);
+
+fn letter_id(consumer: &ConsumerId, sequence: u64) -> String {
+    format!("{consumer}/{sequence}")
+}
+
+fn read_id(id: &str) -> Option<(ConsumerId, u64)> {
+    let (consumer, sequence) = id.rsplit_once('/')?;
+    Some((consumer.parse().ok()?, sequence.parse().ok()?))
+}
+
+fn group_of(consumer: &ConsumerId, letter: &DeadLetter<'_>) -> String {
+    fingerprint(consumer, letter.death.reason.word(), &letter.death.error)
+}
+
+fn count(
+    groups: &mut HashMap<String, DeadLetterGroup>,
+    consumer: &ConsumerId,
+    letter: &DeadLetter<'_>,
+    group: &str,
+) {
+    let at = letter.death.at.millis();
+    let entry = groups
+        .entry(group.to_owned())
+        .or_insert_with(|| DeadLetterGroup {
+            group: group.to_owned(),
+            consumer: consumer.clone(),
+            reason: letter.death.reason.word(),
+            error: normalise(&letter.death.error),
+            count: 0,
+            first_ms: at,
+            last_ms: at,
+        });
+    entry.count += 1;
+    entry.first_ms = entry.first_ms.min(at);
+    entry.last_ms = entry.last_ms.max(at);
+}
+
+fn attempt_view(record: &AttemptRecord) -> AttemptView {
+    let took = |ended: Timestamp| ended.since(record.started).as_secs_f64() * 1_000.0;
+    AttemptView {
+        attempt: record.attempt,
+        started_ms: record.started.millis(),
+        duration_ms: record.ended.map(took),
+        outcome: record.outcome.word(),
+        error: (!record.error.is_empty()).then(|| record.error.clone()),
+    }
+}

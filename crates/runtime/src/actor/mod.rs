@@ -1,0 +1,315 @@
+//! The actor: the one task that owns the machine.
+//!
+//! It waits for whatever comes first, tells the machine, and carries out what the machine wants.
+//! It never waits for a commit, a read or an attempt: those are futures in `work`, and their ends
+//! are events.
+
+mod attempt;
+mod commit;
+mod drain;
+mod hear;
+mod letters;
+mod pulls;
+mod show;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tidegate_base::{Clock, ConsumerId, Timestamp};
+use tidegate_broker::Broker;
+use tidegate_delivery::{Conclusion, Effect, Input, Machine, Ticket};
+use tidegate_model::Design;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::AbortHandle;
+use tokio::time::MissedTickBehavior;
+
+use crate::caller::Caller;
+use crate::command::Command;
+use crate::meter::{ConsumerMeter, RateMeter};
+use crate::publisher::Publisher;
+use crate::pull::SettleError;
+use crate::settings::Settings;
+use crate::view::SystemView;
+use commit::Commits;
+use hear::Event;
+use letters::PendingRedrive;
+use pulls::Pulls;
+use show::Portrait;
+
+/// Most events that are heard before their effects are carried out: one commit serves them all.
+const BURST_MAX: usize = 256;
+
+/// What the actor is made of.
+pub(crate) struct Parts {
+    pub(crate) design: Design,
+    pub(crate) machine: Machine,
+    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) caller: Arc<dyn Caller>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) publisher: Arc<Publisher>,
+    pub(crate) settings: Settings,
+}
+
+/// What taking over left to do.
+pub(crate) struct Taken {
+    pub(crate) checkpoint_bytes: u64,
+    pub(crate) effects: Vec<Effect>,
+}
+
+pub(crate) struct Actor {
+    parts: Parts,
+    /// Where each consumer is reached, and for how long.
+    targets: HashMap<ConsumerId, Target>,
+    commands: mpsc::Receiver<Command>,
+    views: watch::Sender<Arc<SystemView>>,
+    work: FuturesUnordered<BoxFuture<'static, Event>>,
+    effects: Vec<Effect>,
+    wake_at: Option<Timestamp>,
+    commits: Commits,
+    running: HashMap<Ticket, AbortHandle>,
+    pulls: BTreeMap<ConsumerId, Pulls>,
+    settling: BTreeMap<(ConsumerId, u64), oneshot::Sender<Result<(), SettleError>>>,
+    redrives: Vec<PendingRedrive>,
+    drain: Option<drain::Drain>,
+    meters: HashMap<ConsumerId, ConsumerMeter>,
+    arrivals: HashMap<tidegate_base::Name, RateMeter>,
+    portrait: Portrait,
+}
+
+struct Target {
+    /// `None`: it pulls.
+    endpoint: Option<Arc<str>>,
+    timeout: Duration,
+}
+
+impl Actor {
+    pub(crate) fn new(
+        parts: Parts,
+        commands: mpsc::Receiver<Command>,
+        taken: Taken,
+    ) -> (Self, watch::Receiver<Arc<SystemView>>) {
+        let targets = parts.design.consumers().map(|consumer| {
+            let deliver = &consumer.consume.deliver;
+            let endpoint = deliver.to.as_ref().map(|to| Arc::from(to.value.as_str()));
+            (
+                consumer.id(),
+                Target {
+                    endpoint,
+                    timeout: deliver.timeout.value,
+                },
+            )
+        });
+        let now = parts.clock.now();
+        let portrait = Portrait::new(now);
+        let placeholder = portrait.blank(&parts);
+        let (views, seen) = watch::channel(Arc::new(placeholder));
+        let mut actor = Self {
+            targets: targets.collect(),
+            commands,
+            views,
+            work: FuturesUnordered::new(),
+            effects: taken.effects,
+            wake_at: None,
+            commits: Commits::new(taken.checkpoint_bytes),
+            running: HashMap::new(),
+            pulls: BTreeMap::new(),
+            settling: BTreeMap::new(),
+            redrives: Vec::new(),
+            drain: None,
+            meters: HashMap::new(),
+            arrivals: HashMap::new(),
+            portrait,
+            parts,
+        };
+        for name in actor
+            .parts
+            .design
+            .events
+            .keys()
+            .cloned()
+            .collect::<Vec<_>>()
+        {
+            let mut tail = actor.parts.broker.tail(&name);
+            let records = *tail.borrow_and_update();
+            actor.grown(name, records, tail);
+        }
+        actor.show();
+        (actor, seen)
+    }
+
+    /// Runs until the last handle is gone.
+    pub(crate) async fn run(mut self) {
+        let mut renewal = tokio::time::interval(self.parts.settings.view_interval);
+        renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.carry_out();
+        loop {
+            let wait = self.next_wake();
+            tokio::select! {
+                command = self.commands.recv() => match command {
+                    Some(command) => self.obey(command),
+                    None => return,
+                },
+                Some(event) = self.work.next() => self.hear_burst(event),
+                () = sleep(wait) => self.wake(),
+                _ = renewal.tick() => self.show(),
+            }
+            self.carry_out();
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.parts.clock.now()
+    }
+
+    fn step(&mut self, input: Input) {
+        let now = self.now();
+        self.parts.machine.step(now, input, &mut self.effects);
+    }
+
+    /// The time that was waited for has come.
+    fn wake(&mut self) {
+        let now = self.now();
+        self.wake_at = self.wake_at.filter(|at| *at > now);
+        self.step(Input::Tick);
+    }
+
+    /// How long nothing is due; `None`: nothing is.
+    fn next_wake(&self) -> Option<Duration> {
+        let pulls = self.pulls.values().filter_map(Pulls::next_end);
+        let drain = self.drain.as_ref().map(|drain| drain.ends_at);
+        let first = pulls.chain(self.wake_at).chain(drain).min()?;
+        // The timer counts whole milliseconds: waking before the time would be waking for nothing.
+        Some(first.since(self.now()) + Duration::from_millis(1))
+    }
+
+    fn hear_burst(&mut self, first: Event) {
+        self.hear(first);
+        for _ in 1..BURST_MAX {
+            match self.work.next().now_or_never() {
+                Some(Some(event)) => self.hear(event),
+                Some(None) | None => return,
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Pull {
+                consumer,
+                max,
+                wait,
+                reply,
+            } => self.pull(consumer, max, wait, reply),
+            Command::Settle {
+                lease,
+                outcome,
+                reply,
+            } => self.settle(&lease, outcome, reply),
+            Command::DeadLetters { filter, reply } => {
+                // An asker that has left needs no answer; so with every reply.
+                let _left = reply.send(self.dead_letters(&filter));
+            }
+            Command::DeadLetter { id, reply } => self.dead_letter(&id, reply),
+            Command::Redrive { selection, reply } => self.redrive(selection, reply),
+            Command::Drain { limit, reply } => self.start_drain(limit, reply),
+        }
+    }
+
+    /// Carries out what the machine wants, until it wants nothing more.
+    fn carry_out(&mut self) {
+        self.expire_pulls();
+        while !self.effects.is_empty() {
+            for effect in std::mem::take(&mut self.effects) {
+                self.carry_out_one(effect);
+            }
+        }
+        self.answer_pulls();
+        self.send_commits();
+        self.drain_on();
+        // Answering may have put deliveries back.
+        if !self.effects.is_empty() {
+            for effect in std::mem::take(&mut self.effects) {
+                self.carry_out_one(effect);
+            }
+            self.send_commits();
+        }
+    }
+
+    fn carry_out_one(&mut self, effect: Effect) {
+        match effect {
+            Effect::Persist {
+                token,
+                class,
+                records,
+            } => self.commits.add(token, class, records),
+            Effect::Start {
+                ticket,
+                attempt,
+                deadline,
+            } => self.start(ticket, attempt, deadline),
+            Effect::Fetch {
+                consumer,
+                from,
+                limit,
+            } => self.fetch(consumer, from, limit),
+            Effect::WakeAt(at) => self.wake_at = Some(at),
+            Effect::Concluded {
+                consumer,
+                sequence,
+                accepted,
+                conclusion,
+            } => {
+                self.concluded(consumer, sequence, accepted, conclusion);
+            }
+            Effect::Rejected(ticket) => {
+                tracing::debug!(consumer = %ticket.consumer, ticket.sequence, "stale outcome rejected");
+            }
+        }
+    }
+
+    fn concluded(
+        &mut self,
+        consumer: ConsumerId,
+        sequence: u64,
+        accepted: Timestamp,
+        conclusion: Conclusion,
+    ) {
+        let now = self.now();
+        let meter = self.meters.entry(consumer.clone()).or_default();
+        match conclusion {
+            Conclusion::Succeeded => {
+                meter.succeeded_total += 1;
+                meter.finished.add(now, 1);
+                meter.transit.add(now, now.since(accepted));
+            }
+            Conclusion::Duplicate => meter.finished.add(now, 1),
+            Conclusion::Failed { .. } => {
+                meter.failed_total += 1;
+                meter.failures.add(now, 1);
+            }
+            Conclusion::DeadLettered(_) => {
+                meter.failed_total += 1;
+                meter.failures.add(now, 1);
+                meter.dead_lettered_total += 1;
+            }
+            Conclusion::Redriven => self.redriven(&consumer, sequence),
+            Conclusion::Released(_) => {}
+        }
+        if let Some(reply) = self.settling.remove(&(consumer, sequence)) {
+            let _left = reply.send(Ok(()));
+        }
+    }
+}
+
+async fn sleep(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Commits of one kind wait for each other in this order.
+type Waiting = VecDeque<commit::Pile>;

@@ -1,0 +1,335 @@
+//! Pull: who waits for deliveries, and which leases are out.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tidegate_base::limit::PULLS_WAITING_MAX;
+use tidegate_base::{ConsumerId, Timestamp};
+use tidegate_delivery::{Effect, Input, Outcome, Ticket};
+use tidegate_model::closest;
+use tokio::sync::oneshot;
+
+use super::Actor;
+use super::attempt::delivery_id;
+use super::hear::Leased;
+use crate::pull::{PullError, PulledDelivery, SettleError};
+use crate::view::Mode;
+
+type Reply = oneshot::Sender<Result<Vec<PulledDelivery>, PullError>>;
+
+/// The pulls of one consumer, first come, first served.
+#[derive(Debug, Default)]
+pub(super) struct Pulls {
+    waiting: VecDeque<Pull>,
+    /// Deliveries on their way to a puller.
+    arriving: u32,
+    /// What the machine was last told.
+    wanted: u32,
+}
+
+#[derive(Debug)]
+struct Pull {
+    max: usize,
+    ends_at: Timestamp,
+    got: Vec<(Ticket, PulledDelivery)>,
+    reply: Reply,
+}
+
+impl Pulls {
+    /// When the first pull ends that has nothing yet.
+    pub(super) fn next_end(&self) -> Option<Timestamp> {
+        self.waiting.iter().map(|pull| pull.ends_at).min()
+    }
+
+    fn missing(&self) -> u32 {
+        let missing: usize = self
+            .waiting
+            .iter()
+            .map(|pull| pull.max - pull.got.len())
+            .sum();
+        u32::try_from(missing)
+            .unwrap_or(u32::MAX)
+            .saturating_sub(self.arriving)
+    }
+}
+
+impl Actor {
+    pub(super) fn pull(&mut self, consumer: ConsumerId, max: usize, wait: Duration, reply: Reply) {
+        if let Err(error) = self.may_pull(&consumer) {
+            let _left = reply.send(Err(error));
+            return;
+        }
+        let ends_at = self.now() + wait;
+        let pull = Pull {
+            max: max.max(1),
+            ends_at,
+            got: Vec::new(),
+            reply,
+        };
+        self.pulls
+            .entry(consumer.clone())
+            .or_default()
+            .waiting
+            .push_back(pull);
+        self.tell_wanted(&consumer);
+    }
+
+    fn may_pull(&self, consumer: &ConsumerId) -> Result<(), PullError> {
+        match self.parts.publisher.mode() {
+            Mode::Running => {}
+            Mode::Draining => return Err(PullError::Draining),
+            Mode::Stopped => return Err(PullError::Stopped),
+        }
+        let Some(target) = self.targets.get(consumer) else {
+            let known: Vec<String> = self
+                .parts
+                .design
+                .consumers()
+                .map(|known| known.id().to_string())
+                .collect();
+            let did_you_mean = closest(&consumer.to_string(), known.iter().map(String::as_str));
+            let did_you_mean = did_you_mean.map(str::to_owned);
+            return Err(PullError::UnknownConsumer {
+                consumer: consumer.clone(),
+                did_you_mean,
+            });
+        };
+        if target.endpoint.is_some() {
+            return Err(PullError::Pushed {
+                consumer: consumer.clone(),
+            });
+        }
+        let waiting = self
+            .pulls
+            .get(consumer)
+            .map_or(0, |pulls| pulls.waiting.len());
+        if waiting >= PULLS_WAITING_MAX {
+            return Err(PullError::Busy {
+                consumer: consumer.clone(),
+                waiting,
+            });
+        }
+        Ok(())
+    }
+
+    /// Tells the machine how many deliveries are waited for, when that has changed.
+    fn tell_wanted(&mut self, consumer: &ConsumerId) {
+        let Some(pulls) = self.pulls.get_mut(consumer) else {
+            return;
+        };
+        let wanted = pulls.missing();
+        if wanted != pulls.wanted {
+            pulls.wanted = wanted;
+            let consumer = consumer.clone();
+            self.step(Input::Wanted {
+                consumer,
+                deliveries: wanted,
+            });
+        }
+    }
+
+    /// A delivery is on its way to a puller; the machine has counted it as handed out.
+    pub(super) fn lease_under_way(&mut self, consumer: &ConsumerId) {
+        let pulls = self.pulls.entry(consumer.clone()).or_default();
+        pulls.arriving += 1;
+        pulls.wanted = pulls.wanted.saturating_sub(1);
+    }
+
+    /// A delivery on its way to a puller will not arrive.
+    pub(super) fn lease_lost(&mut self, consumer: &ConsumerId) {
+        if let Some(pulls) = self.pulls.get_mut(consumer) {
+            pulls.arriving = pulls.arriving.saturating_sub(1);
+        }
+    }
+
+    /// A delivery is here: the first puller that still waits and has room gets it.
+    pub(super) fn leased(&mut self, leased: Leased) {
+        let Leased {
+            ticket,
+            attempt,
+            deadline,
+            envelope,
+        } = leased;
+        self.lease_lost(&ticket.consumer);
+        let room = |pull: &&mut Pull| pull.got.len() < pull.max && !pull.reply.is_closed();
+        let pulls = self.pulls.entry(ticket.consumer.clone()).or_default();
+        match pulls.waiting.iter_mut().find(room) {
+            Some(pull) => {
+                let (lease, delivery_id) = (write_lease(&ticket), delivery_id(&ticket));
+                let delivery = PulledDelivery {
+                    lease,
+                    delivery_id,
+                    attempt,
+                    deadline,
+                    envelope,
+                };
+                pull.got.push((ticket, delivery));
+            }
+            None => self.step(Input::Ended {
+                ticket,
+                outcome: Outcome::Cancelled,
+            }),
+        }
+    }
+
+    /// Answers the pulls that have something, once nothing more is on its way to them.
+    pub(super) fn answer_pulls(&mut self) {
+        let mut returned = Vec::new();
+        for pulls in self.pulls.values_mut() {
+            let settled = pulls.arriving == 0;
+            let mut waiting = VecDeque::new();
+            for pull in std::mem::take(&mut pulls.waiting) {
+                let full = pull.got.len() >= pull.max;
+                if full || (settled && !pull.got.is_empty()) {
+                    returned.extend(answer(pull));
+                } else if !pull.reply.is_closed() {
+                    waiting.push_back(pull);
+                }
+            }
+            pulls.waiting = waiting;
+        }
+        self.hand_back(returned);
+        for consumer in self.pulls.keys().cloned().collect::<Vec<_>>() {
+            self.tell_wanted(&consumer);
+        }
+    }
+
+    /// Answers the pulls whose time is over.
+    pub(super) fn expire_pulls(&mut self) {
+        let now = self.now();
+        let mut returned = Vec::new();
+        for pulls in self.pulls.values_mut() {
+            let (over, waiting) = std::mem::take(&mut pulls.waiting)
+                .into_iter()
+                .partition(|pull: &Pull| pull.ends_at <= now && pulls.arriving == 0);
+            pulls.waiting = waiting;
+            returned.extend(over.into_iter().flat_map(answer));
+        }
+        self.hand_back(returned);
+    }
+
+    /// Refuses every pull that waits.
+    pub(super) fn refuse_pulls(&mut self, error: &PullError) {
+        let mut returned = Vec::new();
+        for pulls in self.pulls.values_mut() {
+            for pull in std::mem::take(&mut pulls.waiting) {
+                returned.extend(pull.got.into_iter().map(|(ticket, _)| ticket));
+                let _left = pull.reply.send(Err(error.clone()));
+            }
+        }
+        self.hand_back(returned);
+    }
+
+    fn hand_back(&mut self, tickets: Vec<Ticket>) {
+        for ticket in tickets {
+            self.step(Input::Ended {
+                ticket,
+                outcome: Outcome::Cancelled,
+            });
+        }
+    }
+
+    /// Takes in what a puller says about a lease. What is done is answered once that is durable.
+    pub(super) fn settle(
+        &mut self,
+        lease: &str,
+        outcome: Outcome,
+        reply: oneshot::Sender<Result<(), SettleError>>,
+    ) {
+        let lease_text = || lease.to_owned();
+        if self.parts.publisher.mode() == Mode::Stopped {
+            let _left = reply.send(Err(SettleError::Stopped));
+            return;
+        }
+        let pulled = |ticket: &Ticket| {
+            self.targets
+                .get(&ticket.consumer)
+                .is_some_and(|target| target.endpoint.is_none())
+        };
+        let Some(ticket) = read_lease(lease).filter(pulled) else {
+            let _left = reply.send(Err(SettleError::Malformed {
+                lease: lease_text(),
+            }));
+            return;
+        };
+        let done = outcome == Outcome::Done;
+        let first = self.effects.len();
+        self.step(Input::Ended {
+            ticket: ticket.clone(),
+            outcome,
+        });
+        let mut new = self.effects.iter().skip(first);
+        let rejected =
+            new.any(|effect| matches!(effect, Effect::Rejected(other) if *other == ticket));
+        if let Some(drain) = self.drain.as_mut().filter(|_| !rejected) {
+            drain.finished += 1;
+        }
+        if rejected {
+            let _left = reply.send(Err(SettleError::Stale {
+                lease: lease_text(),
+            }));
+        } else if done {
+            self.settling
+                .insert((ticket.consumer, ticket.sequence), reply);
+        } else {
+            let _left = reply.send(Ok(()));
+        }
+    }
+}
+
+/// Sends what a pull got. Returns the tickets of a puller that has left.
+fn answer(pull: Pull) -> Vec<Ticket> {
+    let (tickets, deliveries): (Vec<Ticket>, Vec<PulledDelivery>) = pull.got.into_iter().unzip();
+    match pull.reply.send(Ok(deliveries)) {
+        Ok(()) => Vec::new(),
+        Err(_left) => tickets,
+    }
+}
+
+fn write_lease(ticket: &Ticket) -> String {
+    let Ticket {
+        consumer,
+        sequence,
+        epoch,
+        run,
+    } = ticket;
+    format!("{consumer}/{sequence}/{epoch}/{run}")
+}
+
+fn read_lease(lease: &str) -> Option<Ticket> {
+    let (rest, run) = lease.rsplit_once('/')?;
+    let (rest, epoch) = rest.rsplit_once('/')?;
+    let (consumer, sequence) = rest.rsplit_once('/')?;
+    Some(Ticket {
+        consumer: consumer.parse().ok()?,
+        sequence: sequence.parse().ok()?,
+        epoch: epoch.parse().ok()?,
+        run: run.parse().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_lease_is_read_back() {
+        let consumer = "audit/OrderPlaced".parse().unwrap();
+        let ticket = Ticket {
+            consumer,
+            sequence: 4,
+            epoch: 2,
+            run: 17,
+        };
+        assert_eq!(write_lease(&ticket), "audit/OrderPlaced/4/2/17");
+        assert_eq!(read_lease(&write_lease(&ticket)), Some(ticket));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in ".{0,40}") {
+            let _ = read_lease(&text);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The events of a design, ready to judge what producers send.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+use tidegate_base::limit::KEY_BYTES_MAX;
+use tidegate_base::{Envelope, Name};
+use tidegate_model::design::SchemaFormat;
+use tidegate_model::{Design, closest};
+use tidegate_schema::Compiled;
+
+use crate::publish::{Problem, SchemaViolation};
+use crate::runtime::StartError;
+
+/// The extension attribute that carries the key of an event whose design names none.
+///
+/// Source: CloudEvents, "Partitioning" extension.
+const PARTITION_KEY: &str = "partitionkey";
+
+/// Every event by its type.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    events: HashMap<String, Entry>,
+}
+
+/// One event of the design.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) name: Name,
+    /// Only JSON Schemas are compiled: payloads of other formats are accepted as they are.
+    schema: Option<Compiled>,
+    key: Option<String>,
+}
+
+impl Catalog {
+    /// The catalog of `design`, with every JSON Schema compiled.
+    pub(crate) fn new(design: &Design) -> Result<Self, StartError> {
+        let mut events = HashMap::new();
+        for (name, event) in &design.events {
+            let text = event
+                .schema
+                .as_ref()
+                .filter(|s| s.format == SchemaFormat::JsonSchema);
+            let compiled = text
+                .and_then(|s| s.text.as_deref())
+                .map(Compiled::json_schema);
+            let schema = compiled.transpose().map_err(|error| StartError::Schema {
+                event: name.clone(),
+                reason: error.to_string(),
+            })?;
+            let key = event.key.as_ref().map(|key| key.value.clone());
+            let entry = Entry {
+                name: name.clone(),
+                schema,
+                key,
+            };
+            events.insert(event.event_type.clone(), entry);
+        }
+        Ok(Self { events })
+    }
+
+    /// The event with this type.
+    pub(crate) fn name(&self, event_type: &str) -> Option<&Name> {
+        self.events.get(event_type).map(|entry| &entry.name)
+    }
+
+    fn closest(&self, event_type: &str) -> Option<String> {
+        // In the order of the names, so that the answer does not depend on the map.
+        let mut known: Vec<&str> = self.events.keys().map(String::as_str).collect();
+        known.sort_unstable();
+        closest(event_type, known).map(str::to_owned)
+    }
+
+    /// The event that `envelope` is an instance of, and its key.
+    pub(crate) fn judge(&self, envelope: &Envelope) -> Result<(&Entry, Option<String>), Problem> {
+        envelope.validate()?;
+        let entry = self
+            .events
+            .get(&envelope.event_type)
+            .ok_or_else(|| Problem::UnknownType {
+                event_type: envelope.event_type.clone(),
+                did_you_mean: self.closest(&envelope.event_type),
+            })?;
+        let key = entry.judge(envelope)?;
+        Ok((entry, key))
+    }
+}
+
+impl Entry {
+    fn judge(&self, envelope: &Envelope) -> Result<Option<String>, Problem> {
+        let json = if self.schema.is_some() || self.key.is_some() {
+            Some(payload(envelope).ok_or(Problem::NotJson)?)
+        } else {
+            None
+        };
+        if let (Some(schema), Some(json)) = (&self.schema, &json) {
+            let violations: Vec<SchemaViolation> = schema
+                .validate(json)
+                .into_iter()
+                .map(|v| SchemaViolation {
+                    path: v.path,
+                    message: v.message,
+                })
+                .collect();
+            if !violations.is_empty() {
+                return Err(Problem::Schema { violations });
+            }
+        }
+        match (&self.key, &json) {
+            (Some(pointer), Some(json)) => key(pointer, json).map(Some),
+            _ => extension_key(envelope),
+        }
+    }
+}
+
+fn payload(envelope: &Envelope) -> Option<Value> {
+    envelope.is_json().then(|| envelope.data_json()).flatten()
+}
+
+fn key(pointer: &str, json: &Value) -> Result<String, Problem> {
+    let problem = |reason: &str| Problem::Key {
+        pointer: pointer.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let text = match json.pointer(pointer) {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        Some(Value::Bool(flag)) => flag.to_string(),
+        Some(Value::Null) | None => return Err(problem("is absent")),
+        Some(Value::Array(_) | Value::Object(_)) => {
+            return Err(problem("is not a string, a number or a boolean"));
+        }
+    };
+    if text.len() > KEY_BYTES_MAX {
+        return Err(problem("is longer than 1 KiB"));
+    }
+    Ok(text)
+}
+
+fn extension_key(envelope: &Envelope) -> Result<Option<String>, Problem> {
+    let key = envelope.extensions.get(PARTITION_KEY);
+    match key {
+        Some(key) if key.len() > KEY_BYTES_MAX => Err(Problem::Key {
+            pointer: PARTITION_KEY.to_owned(),
+            reason: "is longer than 1 KiB".to_owned(),
+        }),
+        key => Ok(key.cloned()),
+    }
+}

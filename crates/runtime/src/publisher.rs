@@ -1,0 +1,443 @@
+//! Publishing: judge every event, recognise repeated ones, append the rest in one durable batch.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use indexmap::IndexMap;
+use tidegate_base::limit::{BATCH_EVENTS_MAX, PAYLOAD_BYTES_MAX};
+use tidegate_base::{Clock, ConsumerId, Envelope, Name};
+use tidegate_broker::{Append, Batch, Broker, CommitError, Durability, ReadLimit, StateChange};
+use tidegate_model::Design;
+use tokio::sync::{OnceCell, watch};
+
+use crate::catalog::Catalog;
+use crate::publish::{Accept, Accepted, PublishError};
+use crate::recent::{Known, Recent};
+use crate::runtime::StartError;
+use crate::settings::Settings;
+use crate::stored;
+use crate::view::Mode;
+
+/// What every publishing handle shares with the actor.
+pub(crate) struct Publisher {
+    catalog: Catalog,
+    broker: Arc<dyn Broker>,
+    clock: Arc<dyn Clock>,
+    settings: Settings,
+    mode: AtomicU8,
+    channels: IndexMap<Name, Channel>,
+}
+
+struct Channel {
+    /// What the channel holds already is read at its first event.
+    loaded: OnceCell<()>,
+    recent: Mutex<Recent>,
+    invalid: AtomicU64,
+    tail: watch::Receiver<u64>,
+    consumers: Vec<Progress>,
+}
+
+/// How far one consumer of a channel is, as the actor last said.
+struct Progress {
+    consumer: ConsumerId,
+    settled: AtomicU64,
+}
+
+/// One event of a batch that is to be stored.
+struct New {
+    index: usize,
+    channel: usize,
+    identity: String,
+    append: Append,
+}
+
+impl fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publisher")
+            .field("mode", &self.mode())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Publisher {
+    pub(crate) fn new(
+        design: &Design,
+        broker: Arc<dyn Broker>,
+        clock: Arc<dyn Clock>,
+        settings: &Settings,
+    ) -> Result<Self, StartError> {
+        let consumers_of = |event: &Name| {
+            let consumers = design.consumers().filter(|c| c.event_name == event);
+            consumers
+                .map(|c| Progress {
+                    consumer: c.id(),
+                    settled: AtomicU64::new(0),
+                })
+                .collect()
+        };
+        let channel = |event: &Name| Channel {
+            loaded: OnceCell::new(),
+            recent: Mutex::new(Recent::new(settings.recent_identities_max)),
+            invalid: AtomicU64::new(0),
+            tail: broker.tail(event),
+            consumers: consumers_of(event),
+        };
+        Ok(Self {
+            catalog: Catalog::new(design)?,
+            channels: design
+                .events
+                .keys()
+                .map(|name| (name.clone(), channel(name)))
+                .collect(),
+            broker,
+            clock,
+            settings: settings.clone(),
+            mode: AtomicU8::new(0),
+        })
+    }
+
+    pub(crate) fn mode(&self) -> Mode {
+        match self.mode.load(Ordering::Acquire) {
+            0 => Mode::Running,
+            1 => Mode::Draining,
+            _ => Mode::Stopped,
+        }
+    }
+
+    /// Moves on: a system that has stopped neither drains nor runs again.
+    pub(crate) fn enter(&self, mode: Mode) {
+        let number = match mode {
+            Mode::Running => 0,
+            Mode::Draining => 1,
+            Mode::Stopped => 2,
+        };
+        self.mode.fetch_max(number, Ordering::AcqRel);
+    }
+
+    /// Notes how many sequences a consumer has settled.
+    pub(crate) fn note_settled(&self, consumer: &ConsumerId, settled: u64) {
+        let channel = self.channels.get(&consumer.event);
+        for progress in channel.into_iter().flat_map(|channel| &channel.consumers) {
+            if progress.consumer == *consumer {
+                progress.settled.store(settled, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Events of `event` that its schema refused since start.
+    pub(crate) fn invalid(&self, event: &Name) -> u64 {
+        self.channels
+            .get(event)
+            .map_or(0, |channel| channel.invalid.load(Ordering::Relaxed))
+    }
+
+    /// Events of `event` in its channel.
+    pub(crate) fn accepted(&self, event: &Name) -> u64 {
+        self.channels
+            .get(event)
+            .map_or(0, |channel| *channel.tail.borrow())
+    }
+
+    /// See [`Runtime::publish`](crate::Runtime::publish).
+    pub(crate) async fn publish(
+        self: &Arc<Self>,
+        events: Vec<Envelope>,
+    ) -> Result<Vec<Accepted>, PublishError> {
+        match self.mode() {
+            Mode::Running => {}
+            Mode::Draining => return Err(PublishError::Draining),
+            Mode::Stopped => return Err(PublishError::Stopped),
+        }
+        check_size(&events)?;
+        let news = self.judge(&events)?;
+        self.check_backlogs(&news)?;
+        for new in &news {
+            self.load(new.channel).await;
+        }
+        let publisher = Arc::clone(self);
+        // On a task of its own: a producer that hangs up does not leave half of it done.
+        let stored = tokio::spawn(async move { publisher.store(news).await });
+        let places = stored.await.unwrap_or(Err(PublishError::Stopped))?;
+        let accepted = events
+            .into_iter()
+            .zip(places)
+            .map(|(event, place)| Accepted {
+                id: event.id,
+                event: place.event,
+                sequence: place.sequence,
+                duplicate: place.accept,
+            });
+        Ok(accepted.collect())
+    }
+
+    fn judge(&self, events: &[Envelope]) -> Result<Vec<New>, PublishError> {
+        let now = self.clock.now();
+        let mut news = Vec::with_capacity(events.len());
+        for (index, event) in events.iter().enumerate() {
+            let (entry, key) = self.catalog.judge(event).map_err(|problem| {
+                self.count_invalid(event);
+                PublishError::Invalid {
+                    index,
+                    event_id: event.id.clone(),
+                    problem,
+                }
+            })?;
+            let channel = self.channels.get_index_of(&entry.name).unwrap_or_default();
+            let identity = stored::identity(&event.source, &event.id);
+            let append = stored::append(entry.name.clone(), key, now, event);
+            news.push(New {
+                index,
+                channel,
+                identity,
+                append,
+            });
+        }
+        Ok(news)
+    }
+
+    fn count_invalid(&self, event: &Envelope) {
+        if let Some(name) = self.catalog.name(&event.event_type)
+            && let Some(channel) = self.channels.get(name)
+        {
+            channel.invalid.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Pushes back when a consumer of one of the events has as much to do as allowed.
+    fn check_backlogs(&self, news: &[New]) -> Result<(), PublishError> {
+        let most = self.settings.backlog_deliveries_max;
+        for channel in news.iter().filter_map(|new| self.channel(new.channel)) {
+            let tail = *channel.tail.borrow();
+            for progress in &channel.consumers {
+                let backlog = tail.saturating_sub(progress.settled.load(Ordering::Relaxed));
+                if backlog >= most {
+                    let reason = format!(
+                        "consumer `{}` has {backlog} unfinished deliveries; the most is {most}",
+                        progress.consumer
+                    );
+                    let retry_after = self.settings.publish_retry_after;
+                    return Err(PublishError::Full {
+                        reason,
+                        retry_after,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the latest identities of a channel, once. A channel that cannot be read has none: its
+    /// consumers halt and say so, and producers need not.
+    async fn load(&self, index: usize) {
+        let Some((name, channel)) = self.channels.get_index(index) else {
+            return;
+        };
+        let read = async || {
+            let tail = *channel.tail.borrow();
+            let mut from = tail.saturating_sub(
+                u64::try_from(self.settings.recent_identities_max).unwrap_or(u64::MAX),
+            );
+            let limit = ReadLimit {
+                records: 1_000,
+                bytes: 16 * PAYLOAD_BYTES_MAX,
+            };
+            while from < tail {
+                let Ok(records) = self.broker.read(name, from, limit).await else {
+                    return;
+                };
+                let Some(last) = records.last() else {
+                    return;
+                };
+                from = last.sequence + 1;
+                let mut recent = lock(&channel.recent);
+                for record in &records {
+                    recent.store(stored::identity_of(record), record.sequence);
+                }
+            }
+        };
+        channel.loaded.get_or_init(read).await;
+    }
+
+    async fn store(&self, news: Vec<New>) -> Result<Vec<Place>, PublishError> {
+        let (told, heard) = watch::channel(());
+        loop {
+            match self.announce(&news, &heard) {
+                Announced::Wait(mut other) => {
+                    // Stored or given up: either way it is asked again.
+                    let _settled = other.changed().await;
+                }
+                Announced::Ready(places) => {
+                    let result = self.commit(news, places).await;
+                    drop(told);
+                    return result;
+                }
+            }
+        }
+    }
+
+    /// Finds what is stored already, and announces the rest, unless another batch is about to
+    /// store one of them.
+    fn announce(&self, news: &[New], heard: &watch::Receiver<()>) -> Announced {
+        let mut guards = HashMap::new();
+        let mut indexes: Vec<usize> = news.iter().map(|new| new.channel).collect();
+        indexes.sort_unstable();
+        indexes.dedup();
+        // Always in the order of the channels, so that two batches cannot wait for each other.
+        for index in indexes {
+            if let Some(channel) = self.channel(index) {
+                guards.insert(index, lock(&channel.recent));
+            }
+        }
+        let mut places = Vec::with_capacity(news.len());
+        let mut first_of: HashMap<(usize, &str), usize> = HashMap::new();
+        for new in news {
+            let known = guards
+                .get(&new.channel)
+                .and_then(|recent| recent.get(&new.identity));
+            let first = first_of
+                .entry((new.channel, &new.identity))
+                .or_insert(new.index);
+            places.push(match known {
+                Some(Known::UnderWay(other)) => return Announced::Wait(other),
+                Some(Known::Stored(sequence)) => Found::Stored(sequence),
+                None if *first != new.index => Found::SameAs(*first),
+                None => Found::New,
+            });
+        }
+        for (new, found) in news.iter().zip(&places) {
+            if let (Found::New, Some(recent)) = (found, guards.get_mut(&new.channel)) {
+                recent.announce(new.identity.clone(), heard.clone());
+            }
+        }
+        Announced::Ready(places)
+    }
+
+    async fn commit(&self, news: Vec<New>, found: Vec<Found>) -> Result<Vec<Place>, PublishError> {
+        let mut appends = Vec::new();
+        let mut rest = Vec::with_capacity(news.len());
+        for (
+            New {
+                channel,
+                identity,
+                append,
+                ..
+            },
+            found,
+        ) in news.into_iter().zip(&found)
+        {
+            rest.push((channel, identity, append.channel.clone()));
+            if matches!(found, Found::New) {
+                appends.push(append);
+            }
+        }
+        let result = if appends.is_empty() {
+            Ok(Vec::new())
+        } else {
+            let batch = Batch {
+                appends,
+                state: StateChange::NONE,
+            };
+            self.broker.commit(batch, Durability::Durable).await
+        };
+        let sequences = match result {
+            Ok(sequences) => sequences,
+            Err(error) => {
+                self.give_up(&rest);
+                return Err(self.refused(error, rest.len()));
+            }
+        };
+        let mut sequences = sequences.into_iter();
+        let mut places: Vec<Place> = Vec::with_capacity(rest.len());
+        for ((channel, identity, event), found) in rest.into_iter().zip(found) {
+            let (sequence, accept) = match found {
+                Found::New => {
+                    let sequence = sequences.next().unwrap_or_default();
+                    if let Some(channel) = self.channel(channel) {
+                        lock(&channel.recent).store(identity, sequence);
+                    }
+                    (sequence, Accept::New)
+                }
+                Found::Stored(sequence) => (sequence, Accept::Duplicate),
+                Found::SameAs(first) => (
+                    places.get(first).map_or(0, |place| place.sequence),
+                    Accept::Duplicate,
+                ),
+            };
+            places.push(Place {
+                event,
+                sequence,
+                accept,
+            });
+        }
+        Ok(places)
+    }
+
+    fn give_up(&self, news: &[(usize, String, Name)]) {
+        for (channel, identity, _) in news {
+            if let Some(channel) = self.channel(*channel) {
+                lock(&channel.recent).give_up(identity);
+            }
+        }
+    }
+
+    fn refused(&self, error: CommitError, events: usize) -> PublishError {
+        match error {
+            CommitError::Full {
+                reason,
+                retry_after,
+            } => PublishError::Full {
+                reason,
+                retry_after,
+            },
+            CommitError::Invalid { reason } => PublishError::BatchLarge { events, reason },
+            CommitError::Stopped { .. } => {
+                self.enter(Mode::Stopped);
+                PublishError::Stopped
+            }
+        }
+    }
+
+    fn channel(&self, index: usize) -> Option<&Channel> {
+        self.channels.get_index(index).map(|(_, channel)| channel)
+    }
+}
+
+/// What an announcement found.
+enum Announced {
+    /// Another batch is about to store one of the events.
+    Wait(watch::Receiver<()>),
+    /// For each event, whether it is new.
+    Ready(Vec<Found>),
+}
+
+enum Found {
+    New,
+    Stored(u64),
+    /// The same event stands earlier in the batch.
+    SameAs(usize),
+}
+
+/// Where an event is stored.
+struct Place {
+    event: Name,
+    sequence: u64,
+    accept: Accept,
+}
+
+fn check_size(events: &[Envelope]) -> Result<(), PublishError> {
+    if events.len() > BATCH_EVENTS_MAX {
+        let reason = format!("the most is {BATCH_EVENTS_MAX} events");
+        return Err(PublishError::BatchLarge {
+            events: events.len(),
+            reason,
+        });
+    }
+    Ok(())
+}
+
+/// Every change is made whole under the lock, so a panic elsewhere leaves nothing half done.
+fn lock(recent: &Mutex<Recent>) -> MutexGuard<'_, Recent> {
+    recent.lock().unwrap_or_else(PoisonError::into_inner)
+}
