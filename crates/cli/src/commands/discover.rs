@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &Discover) -> Result<Exit, Failure> {
         DiscoverFormat::Html => ReportFormat::Html,
     };
     let paint = if terminal::paints_stdout() {
-        Paint::Colours
+        Paint::Ansi
     } else {
         Paint::Plain
     };

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use tidegate_base::limit::RECORDING_BYTES_MAX;
-use tidegate_base::{ConsumerId, Name, parse_duration};
+use tidegate_base::{Name, parse_duration};
 use tidegate_model::Design;
 use tidegate_simulate::{Outage, Scenario, Verdict, Window};
 use tidegate_trace::recording::{self, Recording};
@@ -51,24 +51,7 @@ fn scenario(arguments: &Simulate, design: &Design) -> Result<Scenario, Failure> 
         ..Scenario::default()
     };
     if let Some(file) = &arguments.recording {
-        for (event, stream) in recording(file)?.streams {
-            let times = stream
-                .arrivals
-                .iter()
-                .map(|arrival| arrival.handler_time)
-                .collect();
-            let id = ConsumerId {
-                service: stream.consumer,
-                event: event.clone(),
-            };
-            scenario.recorded_handler_times.insert(id, times);
-            let offsets = stream
-                .arrivals
-                .iter()
-                .map(|arrival| arrival.offset)
-                .collect();
-            scenario.recorded_arrivals.insert(event, offsets);
-        }
+        scenario = scenario.with_recording(&recording(file)?);
     }
     Ok(scenario)
 }
