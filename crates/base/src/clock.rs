@@ -96,7 +96,7 @@ impl fmt::Display for Timestamp {
 }
 
 /// The only way to read the time: simulations and tests own it.
-pub trait Clock: Send + Sync {
+pub trait Clock: Send + Sync + fmt::Debug {
     /// The present time; never goes backwards.
     fn now(&self) -> Timestamp;
 }
