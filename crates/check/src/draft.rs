@@ -1,14 +1,35 @@
 //! Findings while the rules write them.
 
-use tidegate_model::{CodeInfo, Finding, Place, Severity};
+use std::collections::HashMap;
+
+use tidegate_model::{Code, CodeInfo, Finding, Place, Severity, closest};
+
+/// Most findings of one code that are listed; the last one says how many more there are.
+const LISTED_MAX: usize = 10_000;
+/// Most comparisons of names for "did you mean" in one check: a design of a million wrong names
+/// must not compare each with every right one.
+const COMPARISONS_MAX: usize = 2_000_000;
 
 /// What the rules have found so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Findings {
     list: Vec<Finding>,
+    counts: HashMap<Code, usize>,
+    comparisons_left: usize,
+    /// Takes what is not listed.
+    unlisted: Vec<Finding>,
 }
 
 impl Findings {
+    pub(crate) fn new() -> Self {
+        Self {
+            list: Vec::new(),
+            counts: HashMap::new(),
+            comparisons_left: COMPARISONS_MAX,
+            unlisted: Vec::new(),
+        }
+    }
+
     /// Adds a finding of `info` at `place`, about the element at `path`.
     pub(crate) fn add(
         &mut self,
@@ -26,9 +47,35 @@ impl Findings {
             hint: None,
             related: Vec::new(),
         };
+        let count = self.counts.entry(info.code).or_insert(0);
+        *count += 1;
+        let list = if *count <= LISTED_MAX {
+            &mut self.list
+        } else {
+            self.unlisted.clear();
+            &mut self.unlisted
+        };
         Draft {
-            finding: self.list.push_mut(finding),
+            finding: list.push_mut(finding),
         }
+    }
+
+    /// Whether [`Findings::closest`] may still compare.
+    pub(crate) fn may_compare(&self) -> bool {
+        self.comparisons_left > 0
+    }
+
+    /// The word of `known` closest to `written`; `None` when none is close, or after too many
+    /// comparisons.
+    pub(crate) fn closest<'a>(
+        &mut self,
+        written: &str,
+        known: impl ExactSizeIterator<Item = &'a str>,
+    ) -> Option<&'a str> {
+        let left = self.comparisons_left.checked_sub(known.len());
+        self.comparisons_left = left.unwrap_or(0);
+        left?;
+        closest(written, known)
     }
 
     /// All findings, by place, then code, then element.
@@ -36,6 +83,15 @@ impl Findings {
         self.list.sort_by(|a, b| {
             (&a.place, a.code, &a.path, &a.message).cmp(&(&b.place, b.code, &b.path, &b.message))
         });
+        for finding in self.list.iter_mut().rev() {
+            if let Some(count) = self.counts.remove(&finding.code)
+                && let Some(more) = count.checked_sub(LISTED_MAX).filter(|more| *more > 0)
+            {
+                finding
+                    .message
+                    .push_str(&format!(" (and {more} more of this code)"));
+            }
+        }
         self.list
     }
 }

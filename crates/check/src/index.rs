@@ -1,6 +1,6 @@
 //! A design prepared for the rules: who publishes, who consumes, who needs, what the schemas say.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tidegate_base::{Name, Rate};
 use tidegate_model::design::{ConsumerRef, Criticality, Event, Located, SchemaFormat, Service};
@@ -30,6 +30,7 @@ pub(crate) struct Index<'a> {
     /// Which event leads to which.
     pub(crate) graph: Graph<'a>,
     publishers: HashMap<&'a Name, Vec<Publisher<'a>>>,
+    published: HashSet<(&'a Name, &'a Name)>,
     by_event: HashMap<&'a Name, Vec<ConsumerRef<'a>>>,
     by_dependency: HashMap<&'a Name, Vec<ConsumerRef<'a>>>,
     critical: HashMap<&'a Name, &'a Name>,
@@ -53,8 +54,14 @@ impl<'a> Index<'a> {
                     .push(*consumer);
             }
         }
+        let published = design.services.iter().flat_map(|(service, of)| {
+            of.publishes
+                .iter()
+                .map(move |event| (service, &event.value))
+        });
         Self {
             design,
+            published: published.collect(),
             graph: Graph::of(design, &consumers),
             publishers: publishers(design),
             by_event,
@@ -71,6 +78,11 @@ impl<'a> Index<'a> {
             .get(event)
             .map(Vec::as_slice)
             .unwrap_or_default()
+    }
+
+    /// Whether `service` publishes `event`.
+    pub(crate) fn does_publish(&self, service: &Name, event: &Name) -> bool {
+        self.published.contains(&(service, event))
     }
 
     /// The consumers of `event`, in the order written.

@@ -24,7 +24,7 @@ use tidegate_model::{Design, Finding};
 #[must_use]
 pub fn check(design: &Design) -> Vec<Finding> {
     let index = index::Index::of(design);
-    let mut findings = draft::Findings::default();
+    let mut findings = draft::Findings::new();
     for rule in rules::RULES {
         rule(&index, &mut findings);
     }

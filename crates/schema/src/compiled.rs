@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use jsonschema::error::ValidationErrorKind;
-use jsonschema::{PatternOptions, ValidationError, Validator};
+use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 use tidegate_base::limit::{SCHEMA_BYTES_MAX, VIOLATIONS_MAX};
 
@@ -11,7 +10,8 @@ use crate::effort::effort;
 use crate::error::SchemaError;
 use crate::fanout;
 use crate::fields::{self, Declared};
-use crate::violation::{Violation, short};
+use crate::refusal;
+use crate::violation::Violation;
 
 /// Largest compiled pattern, in bytes: a counted repetition can ask for gigabytes.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
@@ -54,16 +54,17 @@ impl Compiled {
         if text.len() > SCHEMA_BYTES_MAX {
             return Err(SchemaError::Large(text.len()));
         }
-        let root: Value = serde_json::from_str(text).map_err(|error| syntax(&error))?;
+        let root: Value = serde_json::from_str(text).map_err(|error| refusal::syntax(&error))?;
         let chain = fanout::check(&root)?;
         let patterns = PatternOptions::regex()
             .size_limit(PATTERN_BYTES_MAX)
             .dfa_size_limit(PATTERN_BYTES_MAX);
         let validator = jsonschema::options()
             .offline()
+            .should_validate_formats(false)
             .with_pattern_options(patterns)
             .build(&root)
-            .map_err(|error| refused(&root, &error))?;
+            .map_err(|error| refusal::of(&root, &error))?;
         Ok(Self {
             root,
             chain,
@@ -131,73 +132,4 @@ fn nesting(value: &Value) -> usize {
         Value::Array(items) => 1 + items.iter().map(nesting).max().unwrap_or(0),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 1,
     }
-}
-
-fn syntax(error: &serde_json::Error) -> SchemaError {
-    let text = error.to_string();
-    let message = text
-        .split(" at line ")
-        .next()
-        .unwrap_or_default()
-        .to_owned();
-    SchemaError::Syntax {
-        line: error.line(),
-        column: error.column(),
-        message,
-    }
-}
-
-/// The library's error with a place in the schema: there, the schema is the instance.
-fn refused(root: &Value, error: &ValidationError<'_>) -> SchemaError {
-    if let ValidationErrorKind::Referencing(cause) = error.kind() {
-        let cause = cause.to_string();
-        let found = references(root).into_iter().find(|(_, reference)| {
-            let fragment = reference.trim_start_matches('#');
-            leads_nowhere(root, reference) || (!fragment.is_empty() && cause.contains(fragment))
-        });
-        let (pointer, reference) = found.unwrap_or((String::new(), cause));
-        return SchemaError::Reference { pointer, reference };
-    }
-    let pointer = error.instance_path().as_str();
-    // The specification describes types by alternatives, which says little to a reader.
-    let message = match (pointer.ends_with("/type"), error.instance().as_str()) {
-        (true, Some(kind)) => format!(
-            "{kind:?} is not a type: write array, boolean, integer, null, number, object or string"
-        ),
-        _ => error.to_string(),
-    };
-    SchemaError::Keyword {
-        pointer: short(pointer),
-        message: short(&message),
-    }
-}
-
-/// Whether `reference` is a pointer into this document that leads nowhere.
-fn leads_nowhere(root: &Value, reference: &str) -> bool {
-    crate::keyword::local_pointer(reference).is_some_and(|pointer| root.pointer(&pointer).is_none())
-}
-
-/// Every `$ref` with its place.
-fn references(root: &Value) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    let mut waiting = vec![(String::new(), root)];
-    while let Some((pointer, value)) = waiting.pop() {
-        match value {
-            Value::Object(object) => {
-                for (name, child) in object {
-                    let below = format!("{pointer}/{}", crate::keyword::escape(name));
-                    match child {
-                        Value::String(text) if name == "$ref" => found.push((below, text.clone())),
-                        _ => waiting.push((below, child)),
-                    }
-                }
-            }
-            Value::Array(list) => {
-                let items = list.iter().enumerate();
-                waiting.extend(items.map(|(index, child)| (format!("{pointer}/{index}"), child)));
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-        }
-    }
-    found
 }

@@ -11,6 +11,7 @@ mod fanout;
 mod fields;
 mod keyword;
 mod locate;
+mod refusal;
 mod violation;
 
 pub use compiled::Compiled;

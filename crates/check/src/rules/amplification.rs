@@ -17,6 +17,8 @@ use crate::index::Index;
 /// The most attempts at the end of a chain, for one event at its start, that are not reported: two
 /// handlers with ten attempts each. Three with five each are 125.
 const AMPLIFICATION_MAX: f64 = 100.0;
+/// Most handlers that a chain is followed back over: those that multiply are fewer by far.
+const FOLLOWED_HANDLERS_MAX: usize = 1_000;
 /// Most handlers that are printed of a chain.
 const PRINTED_HANDLERS_MAX: usize = 8;
 
@@ -96,7 +98,9 @@ fn passed_on(consume: &Consume) -> f64 {
 fn say(worst: &[Worst<'_>], node: usize, last: &ConsumerRef<'_>, total: f64, out: &mut Findings) {
     let mut chain = vec![*last];
     let mut at = node;
-    while let Some((consumer, from)) = worst.get(at).and_then(|worst| worst.last) {
+    while let Some((consumer, from)) = worst.get(at).and_then(|worst| worst.last)
+        && chain.len() < FOLLOWED_HANDLERS_MAX
+    {
         chain.push(consumer);
         at = from;
     }

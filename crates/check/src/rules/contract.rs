@@ -1,7 +1,6 @@
 //! What consumers and keys rely on is what the schema promises.
 
 use tidegate_base::Name;
-use tidegate_model::closest;
 use tidegate_model::design::{ConsumerRef, Located, Schema};
 use tidegate_schema::{Compiled, Declared};
 
@@ -36,8 +35,9 @@ fn key_is_promised(
     let (pointer, path) = (&key.value, format!("events.{name}.key"));
     if compiled.declares(pointer) == Declared::No {
         let message = format!("key `{pointer}` of `{name}` is not declared in its schema");
+        let hint = undeclared(compiled, pointer, out);
         out.add(KEY_NOT_DECLARED, &key.place, path, message)
-            .hint(undeclared(compiled, pointer))
+            .hint(hint)
             .related(&schema.place, "the schema");
     } else if compiled.requires(pointer) == Declared::No {
         let message = format!(
@@ -62,8 +62,9 @@ fn field_is_promised(
             "`{}` reads `{name}`, which the schema of `{event}` does not declare",
             consumer.id()
         );
+        let hint = undeclared(compiled, name, out);
         out.add(FIELD_NOT_DECLARED, &field.place, path, message)
-            .hint(undeclared(compiled, name))
+            .hint(hint)
             .related(&schema.place, "the schema");
     } else if compiled.requires(name) == Declared::No {
         let message = format!(
@@ -76,13 +77,17 @@ fn field_is_promised(
     }
 }
 
-fn undeclared(compiled: &Compiled, field: &str) -> String {
-    let fields = compiled.declared_fields();
+fn undeclared(compiled: &Compiled, field: &str, out: &mut Findings) -> String {
+    let fields = if out.may_compare() {
+        compiled.declared_fields()
+    } else {
+        Vec::new()
+    };
     let (slash, name) = match field.strip_prefix('/') {
         Some(name) => ("/", name),
         None => ("", field),
     };
-    match closest(name, fields.iter().map(String::as_str)) {
+    match out.closest(name, fields.iter().map(String::as_str)) {
         // Of a pointer further down, only its first name could be compared.
         Some(close) if !name.contains('/') && close != name => {
             format!("did you mean `{slash}{close}`?")

@@ -1,6 +1,6 @@
 //! Events that lead back to themselves: each round starts the next one, so they never end.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use tidegate_model::Severity;
 use tidegate_model::design::ConsumerRef;
@@ -63,7 +63,7 @@ fn shortest_loop<'a>(
     start: usize,
 ) -> Option<Vec<Edge<'a>>> {
     let home = components.of.get(start)?;
-    let mut reached: std::collections::HashMap<usize, (usize, Edge<'a>)> = [].into();
+    let mut reached: HashMap<usize, (usize, Edge<'a>)> = HashMap::new();
     let mut waiting = VecDeque::from([start]);
     while let Some(node) = waiting.pop_front() {
         for edge in graph.from(node) {
@@ -80,10 +80,7 @@ fn shortest_loop<'a>(
     None
 }
 
-fn unwind<'a>(
-    reached: &std::collections::HashMap<usize, (usize, Edge<'a>)>,
-    start: usize,
-) -> Vec<Edge<'a>> {
+fn unwind<'a>(reached: &HashMap<usize, (usize, Edge<'a>)>, start: usize) -> Vec<Edge<'a>> {
     let mut steps = Vec::new();
     let mut node = start;
     while let Some((from, edge)) = reached.get(&node) {

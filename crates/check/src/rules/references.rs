@@ -1,7 +1,7 @@
 //! Every name that is used is defined.
 
+use indexmap::IndexMap;
 use tidegate_base::Name;
-use tidegate_model::closest;
 use tidegate_model::design::{ConsumerRef, Located};
 
 use crate::codes::{EMITS_UNPUBLISHED, UNKNOWN_DEPENDENCY, UNKNOWN_EVENT, UNKNOWN_STEP};
@@ -37,7 +37,7 @@ fn known_event(index: &Index<'_>, name: &Located<Name>, path: &str, out: &mut Fi
     if events.contains_key(&name.value) {
         return;
     }
-    let hint = next_step(&name.value, events.keys(), "event", "events");
+    let hint = next_step(out, &name.value, events, "event", "events");
     out.add(
         UNKNOWN_EVENT,
         &name.place,
@@ -49,32 +49,18 @@ fn known_event(index: &Index<'_>, name: &Located<Name>, path: &str, out: &mut Fi
 
 /// What is emitted is an event, and one that the service says it publishes.
 fn emitted(index: &Index<'_>, consumer: &ConsumerRef<'_>, out: &mut Findings) {
-    let published = &consumer.service.publishes;
     for emitted in consumer.consume.emits.iter().flatten() {
         let path = format!("{}.emits", consumer.path());
         if !index.design.events.contains_key(&emitted.value) {
             known_event(index, emitted, &path, out);
             continue;
         }
-        let publishers = index.publishers(&emitted.value);
-        if publishers
-            .iter()
-            .any(|publisher| publisher.service_name == consumer.service_name)
-        {
+        if index.does_publish(consumer.service_name, &emitted.value) {
             continue;
         }
         let (service, event) = (consumer.service_name, &emitted.value);
         let message = format!("`{event}` is emitted, but service `{service}` does not publish it");
-        let mut list: Vec<_> = published
-            .iter()
-            .map(|name| name.value.as_str())
-            .take(8)
-            .collect();
-        list.push(event.as_str());
-        let hint = format!(
-            "write `publishes: [{}]` in service `{service}`",
-            list.join(", ")
-        );
+        let hint = format!("add `{event}` to `publishes` of service `{service}`");
         out.add(EMITS_UNPUBLISHED, &emitted.place, path, message)
             .hint(hint)
             .related(&consumer.service.place, "the service");
@@ -90,7 +76,7 @@ fn needed(index: &Index<'_>, consumer: &ConsumerRef<'_>, out: &mut Findings) {
         .filter(|need| !known.contains_key(&need.value))
     {
         let message = format!("dependency `{}` is not defined", need.value);
-        let hint = next_step(&need.value, known.keys(), "dependency", "dependencies");
+        let hint = next_step(out, &need.value, known, "dependency", "dependencies");
         out.add(
             UNKNOWN_DEPENDENCY,
             &need.place,
@@ -116,7 +102,7 @@ fn steps(index: &Index<'_>, out: &mut Findings) {
             "step `{}` of process `{process}` is not a service",
             step.value
         );
-        let hint = next_step(&step.value, known.keys(), "service", "services");
+        let hint = next_step(out, &step.value, known, "service", "services");
         out.add(
             UNKNOWN_STEP,
             &step.place,
@@ -128,13 +114,14 @@ fn steps(index: &Index<'_>, out: &mut Findings) {
 }
 
 /// "Did you mean", or where to define it.
-fn next_step<'a>(
+fn next_step<T>(
+    out: &mut Findings,
     name: &Name,
-    known: impl Iterator<Item = &'a Name>,
+    known: &IndexMap<Name, T>,
     kind: &str,
     section: &str,
 ) -> String {
-    match closest(name.as_str(), known.map(Name::as_str)) {
+    match out.closest(name.as_str(), known.keys().map(Name::as_str)) {
         Some(close) => format!("did you mean `{close}`?"),
         None => format!("define the {kind} as `{name}:` under `{section}:`"),
     }

@@ -58,7 +58,7 @@ E0201 Error 14:7 services.billing.consumes.Refunded
   help: define the event as `Refunded:` under `events:`
 E0208 Error 15:56 services.ledger.consumes.PaymentTaken.emits
   `OrderPlaced` is emitted, but service `ledger` does not publish it
-  help: write `publishes: [OrderPlaced]` in service `ledger`
+  help: add `OrderPlaced` to `publishes` of service `ledger`
 E0202 Error 17:35 processes.pay.steps
   step `biling` of process `pay` is not a service
   help: did you mean `billing`?
@@ -68,70 +68,53 @@ E0206 Warning 19:3 dependencies.payments-api
 "###);
 }
 
+/// The findings of a consumer of `A` with `consume`, in a design with `broker`.
+fn guarantee(consume: &str, broker: &str) -> String {
+    let rest = format!(
+        "services:\n  one: {{owner: a, publishes: [A]}}\n  two: {{owner: b, consumes: {{A: \
+         {{dead-letter: {{}}, {consume}}}}}}}\n{broker}\n"
+    );
+    let found = findings(&design(&["A"], &rest));
+    format!("{consume} {broker}\n{found}\n")
+}
+
 #[test]
-fn guarantees_say_what_would_make_them_reachable() {
-    let consumer = |service: &str, consume: &str, broker: &str| {
-        let text = design(
-            &["A"],
-            &format!(
-                "
-services:
-  one: {{owner: a, publishes: [A]}}
-  {service}: {{owner: b, consumes: {{A: {{dead-letter: {{}}, {consume}}}}}}}
-{broker}
-"
-            ),
-        );
-        let found = findings(&text);
-        format!("{consume} {broker}\n{found}\n")
-    };
-    let said: Vec<_> = [
-        (
+fn exactly_once_effect_needs_one_transaction() {
+    let said = [
+        guarantee(
             "guarantee: exactly-once-effect, deliver: {to: \"https://b.example/\"}",
             "",
         ),
-        ("guarantee: exactly-once-effect", ""),
-        (
+        guarantee("guarantee: exactly-once-effect", ""),
+        guarantee(
             "guarantee: exactly-once-effect, deliver: {transaction: postgres}",
             "",
         ),
-        (
+        guarantee(
             "guarantee: exactly-once-effect, deliver: {transaction: log}",
             "messaging: {broker: nats}",
         ),
-        (
+        guarantee(
             "guarantee: exactly-once-effect, deliver: {transaction: log}",
             "messaging: {broker: embedded}",
         ),
-        (
+        guarantee(
             "guarantee: exactly-once-effect, deliver: {transaction: kafka}",
             "messaging: {broker: kafka}",
         ),
-        ("guarantee: kafka-transaction", "messaging: {broker: kafka}"),
-        ("guarantee: kafka-transaction", "messaging: {broker: nats}"),
-        (
-            "guarantee: kafka-transaction, deliver: {transaction: postgres}",
-            "messaging: {broker: kafka}",
-        ),
-        (
-            "guarantee: kafka-transaction, deliver: {to: \"https://b.example/\"}",
-            "messaging: {broker: kafka}",
-        ),
-        (
+        guarantee(
             "guarantee: deduplicated, deliver: {to: \"https://b.example/\"}",
             "",
         ),
-    ]
-    .map(|(consume, broker)| consumer("two", consume, broker))
-    .into();
+    ];
     assert_snapshot!(said.join("\n"), @r###"
 guarantee: exactly-once-effect, deliver: {to: "https://b.example/"} 
-E0302 Error 8:62 services.two.consumes.A.guarantee
+E0302 Error 7:62 services.two.consumes.A.guarantee
   `two/A` cannot reach exactly-once-effect: no transaction spans an HTTP call to its handler
   help: write `guarantee: deduplicated`; for one effect, remove `to` and consume in a Rust handler with `deliver: {transaction: postgres}`
 
 guarantee: exactly-once-effect 
-E0302 Error 8:62 services.two.consumes.A.guarantee
+E0302 Error 7:62 services.two.consumes.A.guarantee
   `two/A` cannot reach exactly-once-effect: no transaction holds its effect and its inbox row
   help: write `deliver: {transaction: postgres}` (or `sqlite`, `log`) and use the transaction in the handler, or `guarantee: deduplicated`
 
@@ -139,7 +122,7 @@ guarantee: exactly-once-effect, deliver: {transaction: postgres}
 
 
 guarantee: exactly-once-effect, deliver: {transaction: log} messaging: {broker: nats}
-E0302 Error 8:62 services.two.consumes.A.guarantee
+E0302 Error 7:62 services.two.consumes.A.guarantee
   `two/A` cannot reach exactly-once-effect: a batch of the embedded log does not commit on `nats`
   help: write `messaging: {broker: embedded}`, or `transaction: postgres`
 
@@ -147,29 +130,53 @@ guarantee: exactly-once-effect, deliver: {transaction: log} messaging: {broker: 
 
 
 guarantee: exactly-once-effect, deliver: {transaction: kafka} messaging: {broker: kafka}
-E0302 Error 8:62 services.two.consumes.A.guarantee
+E0302 Error 7:62 services.two.consumes.A.guarantee
   `two/A` cannot reach exactly-once-effect: a Kafka transaction does not hold the handler's own change
   help: write `guarantee: kafka-transaction` when the effect is the emitted events alone, or `deliver: {transaction: postgres}`
 
+guarantee: deduplicated, deliver: {to: "https://b.example/"}
+"###);
+}
+
+#[test]
+fn a_kafka_transaction_needs_kafka_alone() {
+    let kafka = "messaging: {broker: kafka}";
+    let said = [
+        guarantee("guarantee: kafka-transaction", kafka),
+        guarantee("guarantee: kafka-transaction", ""),
+        guarantee("guarantee: kafka-transaction", "messaging: {broker: nats}"),
+        guarantee(
+            "guarantee: kafka-transaction, deliver: {transaction: postgres}",
+            kafka,
+        ),
+        guarantee(
+            "guarantee: kafka-transaction, deliver: {to: \"https://b.example/\"}",
+            kafka,
+        ),
+    ];
+    assert_snapshot!(said.join("\n"), @r###"
 guarantee: kafka-transaction messaging: {broker: kafka}
 
 
+guarantee: kafka-transaction 
+E0302 Error 7:62 services.two.consumes.A.guarantee
+  `two/A` cannot reach kafka-transaction: the design does not run on Kafka
+  help: write `messaging: {broker: kafka}`, or `guarantee: deduplicated`
+
 guarantee: kafka-transaction messaging: {broker: nats}
-E0302 Error 8:62 services.two.consumes.A.guarantee
+E0302 Error 7:62 services.two.consumes.A.guarantee
   `two/A` cannot reach kafka-transaction: the broker is `nats`, not `kafka`
   help: write `messaging: {broker: kafka}`, or `guarantee: deduplicated`
 
 guarantee: kafka-transaction, deliver: {transaction: postgres} messaging: {broker: kafka}
-E0302 Error 8:62 services.two.consumes.A.guarantee
+E0302 Error 7:62 services.two.consumes.A.guarantee
   `two/A` cannot reach kafka-transaction: its effect commits in `postgres`, outside the Kafka transaction
   help: write `deliver: {transaction: kafka}`, or `guarantee: exactly-once-effect`
 
 guarantee: kafka-transaction, deliver: {to: "https://b.example/"} messaging: {broker: kafka}
-E0302 Error 8:62 services.two.consumes.A.guarantee
+E0302 Error 7:62 services.two.consumes.A.guarantee
   `two/A` cannot reach kafka-transaction: no transaction spans an HTTP call to its handler
   help: write `guarantee: deduplicated`; for a Kafka transaction, remove `to` and consume in a Rust handler with `deliver: {transaction: kafka}` on `messaging: {broker: kafka}`
-
-guarantee: deduplicated, deliver: {to: "https://b.example/"}
 "###);
 }
 

@@ -1,0 +1,79 @@
+//! Why the library refused a schema, with the place inside it.
+
+use jsonschema::ValidationError;
+use jsonschema::error::ValidationErrorKind;
+use serde_json::Value;
+
+use crate::error::SchemaError;
+use crate::keyword::{escape, local_pointer};
+use crate::violation::short;
+
+/// The text is not JSON.
+pub(crate) fn syntax(error: &serde_json::Error) -> SchemaError {
+    let text = error.to_string();
+    let message = text
+        .split(" at line ")
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    SchemaError::Syntax {
+        line: error.line(),
+        column: error.column(),
+        message,
+    }
+}
+
+/// The library's error with a place in the schema: there, the schema is the instance.
+pub(crate) fn of(root: &Value, error: &ValidationError<'_>) -> SchemaError {
+    if let ValidationErrorKind::Referencing(cause) = error.kind() {
+        let cause = cause.to_string();
+        let found = references(root).into_iter().find(|(_, reference)| {
+            let fragment = reference.trim_start_matches('#');
+            leads_nowhere(root, reference) || (!fragment.is_empty() && cause.contains(fragment))
+        });
+        let (pointer, reference) = found.unwrap_or((String::new(), cause));
+        return SchemaError::Reference { pointer, reference };
+    }
+    let pointer = error.instance_path().as_str();
+    // The specification describes types by alternatives, which says little to a reader.
+    let message = match (pointer.ends_with("/type"), error.instance().as_str()) {
+        (true, Some(kind)) => format!(
+            "{kind:?} is not a type: write array, boolean, integer, null, number, object or string"
+        ),
+        _ => error.to_string(),
+    };
+    SchemaError::Keyword {
+        pointer: short(pointer),
+        message: short(&message),
+    }
+}
+
+/// Whether `reference` is a pointer into this document that leads nowhere.
+fn leads_nowhere(root: &Value, reference: &str) -> bool {
+    local_pointer(reference).is_some_and(|pointer| root.pointer(&pointer).is_none())
+}
+
+/// Every `$ref` with its place.
+fn references(root: &Value) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut waiting = vec![(String::new(), root)];
+    while let Some((pointer, value)) = waiting.pop() {
+        match value {
+            Value::Object(object) => {
+                for (name, child) in object {
+                    let below = format!("{pointer}/{}", escape(name));
+                    match child {
+                        Value::String(text) if name == "$ref" => found.push((below, text.clone())),
+                        _ => waiting.push((below, child)),
+                    }
+                }
+            }
+            Value::Array(list) => {
+                let items = list.iter().enumerate();
+                waiting.extend(items.map(|(index, child)| (format!("{pointer}/{index}"), child)));
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    found
+}
