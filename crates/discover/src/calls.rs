@@ -2,7 +2,7 @@
 
 use tidegate_trace::{Span, SpanKind, Trace};
 
-use crate::operation;
+use crate::{messaging, statement};
 
 /// One call found in a trace, by indexes of spans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ fn answered(trace: &Trace, parent: usize, child: usize) -> Option<Found> {
         call,
         answer: Some(child),
         entry: entry(trace, parent),
-        is_message: operation::is_message(asking, answering),
+        is_message: messaging::is_message(asking, answering),
     })
 }
 
@@ -83,7 +83,7 @@ fn untraced(trace: &Trace, index: usize, span: &Span) -> Option<Found> {
                 && !matches!(child.kind, SpanKind::Server | SpanKind::Consumer)
         })
     });
-    if !asks || !leaf || operation::is_data_store(span) {
+    if !asks || !leaf || statement::is_data_store(span) {
         return None;
     }
     peer(span)?;
@@ -92,7 +92,7 @@ fn untraced(trace: &Trace, index: usize, span: &Span) -> Option<Found> {
         call: index,
         answer: None,
         entry,
-        is_message: operation::is_producer(span),
+        is_message: messaging::is_producer(span),
     })
 }
 

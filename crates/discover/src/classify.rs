@@ -2,7 +2,7 @@
 
 use crate::discovery::Class;
 use crate::evidence::Facts;
-use crate::operation::{self, Verb};
+use crate::vocabulary::{self, Verb};
 
 /// The share of calls that must come last to say that the call comes last.
 pub(crate) const TAIL_SHARE: f64 = 0.95;
@@ -20,7 +20,7 @@ pub(crate) fn classify(facts: &Facts<'_>) -> Class {
     if let Some(reason) = facts.read_only() {
         return Class::NotACandidate { reason };
     }
-    if operation::verb(&facts.words) == Verb::Answer {
+    if vocabulary::verb(&facts.words) == Verb::Answer {
         let word = facts.words.first().map(String::as_str).unwrap_or_default();
         let reason = format!("`{word}` asks for an answer, although something below it changes");
         return Class::NotACandidate { reason };

@@ -10,7 +10,7 @@
 
 use tidegate_trace::{Span, SpanKind, Trace};
 
-use crate::operation;
+use crate::messaging;
 
 /// Children that end this much later than the next one starts, in nanoseconds, still come before
 /// it: the resolution of the clocks of most tracers.
@@ -55,7 +55,7 @@ pub fn is_waited_for(trace: &Trace, parent: usize, child: usize) -> bool {
     let (Some(asking), Some(answering)) = (trace.span(parent), trace.span(child)) else {
         return false;
     };
-    if operation::is_message(asking, answering) {
+    if messaging::is_message(asking, answering) {
         return false;
     }
     let skewed = asking.kind == SpanKind::Client && is_across_hosts(asking, answering);

@@ -6,8 +6,9 @@ use tidegate_base::format_duration;
 
 use crate::discovery::{Evidence, Signal, Weight};
 use crate::observe::Observation;
-use crate::operation::{self, Verb};
+use crate::operation;
 use crate::statistics::Proportion;
+use crate::vocabulary::{self, Verb};
 
 /// Answers up to this size carry no result that matters.
 const SMALL_ANSWER_BYTES: u64 = 64;
@@ -54,7 +55,7 @@ impl<'a> Facts<'a> {
     }
 
     pub(crate) fn side_work(&self) -> Option<String> {
-        operation::side_work(&self.words, self.callee)
+        vocabulary::side_work(&self.words, self.callee)
     }
 
     /// Why the answer is needed, when the call only reads.
@@ -64,7 +65,7 @@ impl<'a> Facts<'a> {
             return None;
         }
         let word = self.words.first().map(String::as_str).unwrap_or_default();
-        if operation::verb(&self.words) == Verb::Answer {
+        if vocabulary::verb(&self.words) == Verb::Answer {
             return Some(format!(
                 "`{word}` in `{}` asks for an answer",
                 self.callee_operation
@@ -75,7 +76,7 @@ impl<'a> Facts<'a> {
                 "{method} asks for an answer, and nothing seen below it changes anything"
             ));
         }
-        if reads > 0 && operation::verb(&self.words) != Verb::Change {
+        if reads > 0 && vocabulary::verb(&self.words) != Verb::Change {
             return Some(format!("below it are {reads} database reads and no write"));
         }
         let gets = self.share(|observation| observation.serves_get);
@@ -100,7 +101,7 @@ impl<'a> Facts<'a> {
         let word = self
             .words
             .first()
-            .filter(|_| operation::verb(&self.words) == Verb::Change)?;
+            .filter(|_| vocabulary::verb(&self.words) == Verb::Change)?;
         Some(format!(
             "`{word}` in `{}` is a change, by its name",
             self.callee_operation

@@ -10,11 +10,14 @@ mod discovery;
 mod draft;
 mod evidence;
 mod measure;
+mod messaging;
 mod observe;
 mod operation;
 mod report;
 mod services;
+mod statement;
 mod statistics;
+mod vocabulary;
 mod window;
 
 pub use discovery::{

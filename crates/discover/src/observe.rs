@@ -5,7 +5,8 @@ use std::time::Duration;
 use tidegate_trace::{SpanKind, Trace};
 
 use crate::calls::Found;
-use crate::operation::{self, Statement};
+use crate::operation;
+use crate::statement::{self, Statement};
 
 /// One occurrence of a call and what can be seen of it.
 #[derive(Clone, Debug)]
@@ -59,7 +60,7 @@ pub(crate) fn observe(
     };
     let statements = |wanted| {
         below()
-            .filter(|span| operation::statement(span) == Some(wanted))
+            .filter(|span| statement::statement(span) == Some(wanted))
             .count()
     };
     let bytes = |names: &[&str]| {
@@ -165,7 +166,7 @@ fn own_spans(trace: &Trace, entry: usize) -> impl Iterator<Item = usize> {
 fn writes_locally(trace: &Trace, found: Found) -> bool {
     own_spans(trace, found.entry)
         .filter_map(|index| trace.span(index))
-        .any(|span| operation::statement(span) == Some(Statement::Write))
+        .any(|span| statement::statement(span) == Some(Statement::Write))
 }
 
 /// Whether the outermost span with an HTTP method above `index` is a GET or HEAD.

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use captures::{all, folder};
-use serde_json::Value;
+use proptest::prelude::*;
+use serde_json::{Value, json};
 use tidegate_discover::critical_path::critical_paths;
 use tidegate_trace::{Trace, read};
 
@@ -161,4 +162,121 @@ fn the_test_cases_of_crisp() {
     test_cases/7.json: A: 0 here, 10 there; B: 90 here, 80 there;
     test_cases/8.json: B: 0 here, 10 there; C: 60 here, 50 there;
     "##);
+}
+
+/// A span of a made trace: id, parent, kind, service, start and duration in microseconds.
+type Made<'a> = (&'a str, &'a str, &'a str, &'a str, u64, u64);
+
+/// The exclusive times of a made trace, as text.
+fn made(spans: &[Made<'_>]) -> String {
+    let list: Vec<Value> = spans
+        .iter()
+        .map(|(id, parent, kind, service, start, took)| {
+            json!({
+                "traceId": "1", "id": id, "parentId": parent, "kind": kind, "name": "n",
+                "timestamp": start, "duration": took, "localEndpoint": {"serviceName": service},
+            })
+        })
+        .collect();
+    let trace = read("made", Value::from(list).to_string().as_bytes())
+        .unwrap()
+        .traces
+        .remove(0);
+    let times = exclusive(&trace).into_iter();
+    let times = times.map(|(id, time)| format!("{}={time}", id.trim_start_matches('0')));
+    times.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn nobody_waits_for_the_handling_of_a_message() {
+    let spans = [
+        ("a", "", "SERVER", "shop", 100, 100),
+        ("b", "a", "PRODUCER", "shop", 120, 10),
+        ("c", "b", "CONSUMER", "mail", 125, 60),
+    ];
+    assert_eq!(made(&spans), "a=90 b=10");
+}
+
+#[test]
+fn children_that_touch_leave_no_gap_and_the_later_start_wins_a_tie() {
+    let spans = [
+        ("a", "", "SERVER", "shop", 100, 100),
+        ("b", "a", "", "shop", 100, 50),
+        ("c", "a", "", "shop", 150, 50),
+        ("d", "a", "", "shop", 120, 80),
+    ];
+    assert_eq!(made(&spans), "b=50 c=50");
+}
+
+#[test]
+fn a_late_child_of_the_same_host_is_not_waited_for_and_one_that_overhangs_is_cut() {
+    let spans = [
+        ("a", "", "SERVER", "shop", 100, 100),
+        ("b", "a", "", "shop", 200, 50),
+        ("c", "a", "", "shop", 180, 50),
+    ];
+    assert_eq!(made(&spans), "a=80 c=20");
+}
+
+/// Any trace: each span hangs below an earlier one or nowhere, at any time, on any host.
+fn any_trace() -> impl Strategy<Value = Vec<(usize, u64, u64, u8, u8)>> {
+    let span = (any::<usize>(), 1_u64..300, 0_u64..200, 0_u8..4, 0_u8..6);
+    prop::collection::vec(span, 1..40)
+}
+
+fn build(spans: &[(usize, u64, u64, u8, u8)]) -> Vec<Trace> {
+    const KINDS: [&str; 6] = ["CLIENT", "SERVER", "PRODUCER", "CONSUMER", "", "CLIENT"];
+    let list: Vec<Value> = spans
+        .iter()
+        .enumerate()
+        .map(|(index, (parent, start, took, host, kind))| {
+            // Below an earlier span, or below nothing when it names itself.
+            let parent = parent % (index + 1);
+            let parent = if parent == index {
+                String::new()
+            } else {
+                format!("{:x}", parent + 1)
+            };
+            json!({
+                "traceId": "1", "id": format!("{:x}", index + 1), "parentId": parent,
+                "timestamp": start, "duration": took, "name": "n",
+                "kind": KINDS[usize::from(*kind)],
+                "localEndpoint": {"serviceName": format!("s{host}")},
+            })
+        })
+        .collect();
+    read("made", Value::from(list).to_string().as_bytes())
+        .unwrap()
+        .traces
+}
+
+proptest! {
+    #[test]
+    fn segments_tile_every_entry_of_any_trace(spans in any_trace()) {
+        for trace in build(&spans) {
+            for path in critical_paths(&trace) {
+                let total: i128 = path.segments.iter().map(|part| part.end - part.start).sum();
+                prop_assert_eq!(total, path.duration);
+                let mut end = path.duration;
+                for part in &path.segments {
+                    prop_assert!(part.start < part.end);
+                    prop_assert_eq!(part.end, end);
+                    end = part.start;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_span_has_more_than_its_duration(spans in any_trace()) {
+        for trace in build(&spans) {
+            let mut times = vec![0_i128; trace.spans().len()];
+            for part in critical_paths(&trace).iter().flat_map(|path| &path.segments) {
+                times[part.span] += part.end - part.start;
+            }
+            for (span, time) in trace.spans().iter().zip(times) {
+                prop_assert!(time <= i128::try_from(span.duration().as_nanos()).unwrap());
+            }
+        }
+    }
 }

@@ -96,10 +96,10 @@ fn finish(name: &str, format: Format, assembler: Assembler) -> Result<Traces, Re
     let found: Vec<String> = found
         .iter()
         .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} {what}"))
+        .map(|(count, what)| format!("{what}: {count}"))
         .collect();
     let reason = if found.is_empty() {
-        "it is an empty list".to_owned()
+        "it is empty".to_owned()
     } else {
         found.join(", ")
     };

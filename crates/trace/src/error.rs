@@ -65,9 +65,7 @@ pub enum ReadError {
         message: String,
     },
     /// It is well formed and holds no span that can be used.
-    #[error(
-        "{name}: {format} without a span that can be used ({reason}); capture traces, not only metrics or logs"
-    )]
+    #[error("{name}: {format} without a span that can be used ({reason}); export whole traces")]
     NoSpans {
         /// The capture.
         name: String,

@@ -81,10 +81,13 @@ fn delimited(bytes: &[u8], split: Split) -> Result<Vec<TracesData>, Broken> {
         let (message, after) = split(rest)
             .ok_or_else(|| broken("its length runs past the end of the file".to_owned()))?;
         let decoded = TracesData::decode(message).map_err(|error| broken(error.to_string()))?;
-        if !message.is_empty() && !decoded.resource_spans.iter().any(has_spans) {
-            return Err(broken("it holds no resource spans".to_owned()));
+        // An empty message is a valid request; it says nothing about the framing.
+        if !message.is_empty() {
+            if !decoded.resource_spans.iter().any(has_spans) {
+                return Err(broken("it holds no resource spans".to_owned()));
+            }
+            messages.push(decoded);
         }
-        messages.push(decoded);
         rest = after;
     }
     Ok(messages)

@@ -197,30 +197,43 @@ fn header(name: &str, line: &[u8]) -> Result<Recording, RecordingError> {
 }
 
 fn add_line(recording: &mut Recording, line: &[u8]) -> Result<(), String> {
+    // As written; a line by hand may have its fields in another order.
     if line.starts_with(b"{\"event\"") {
-        let stream: StreamLine = serde_json::from_slice(line).map_err(|error| describe(&error))?;
-        let StreamLine {
-            event,
+        let stream = serde_json::from_slice(line).map_err(|error| describe(&error))?;
+        return open_stream(recording, stream);
+    }
+    match serde_json::from_slice(line) {
+        Ok(arrival) => add_arrival(recording, arrival),
+        Err(error) => match serde_json::from_slice(line) {
+            Ok(stream) => open_stream(recording, stream),
+            Err(_) => Err(describe(&error)),
+        },
+    }
+}
+
+fn open_stream(recording: &mut Recording, line: StreamLine) -> Result<(), String> {
+    let StreamLine {
+        event,
+        publisher,
+        consumer,
+    } = line;
+    if recording.streams.contains_key(&event) {
+        return Err(format!(
+            "event `{event}` is recorded twice; join its arrivals"
+        ));
+    }
+    recording.streams.insert(
+        event,
+        Stream {
             publisher,
             consumer,
-        } = stream;
-        if recording.streams.contains_key(&event) {
-            return Err(format!(
-                "event `{event}` is recorded twice; join its arrivals"
-            ));
-        }
-        recording.streams.insert(
-            event,
-            Stream {
-                publisher,
-                consumer,
-                arrivals: Vec::new(),
-            },
-        );
-        return Ok(());
-    }
-    let arrival: ArrivalLine<'_> =
-        serde_json::from_slice(line).map_err(|error| describe(&error))?;
+            arrivals: Vec::new(),
+        },
+    );
+    Ok(())
+}
+
+fn add_arrival(recording: &mut Recording, arrival: ArrivalLine<'_>) -> Result<(), String> {
     let offset = Duration::from_nanos(arrival.offset_ns);
     if offset > recording.duration {
         return Err("the arrival is later than the recording's duration".to_owned());
