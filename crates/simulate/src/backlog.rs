@@ -28,19 +28,27 @@ pub struct Backlog {
 /// Counts arrivals and departures between moments.
 #[derive(Debug)]
 pub(crate) struct Timeline {
+    warm_up_ns: u64,
+    end_ns: u64,
     interval_ns: u64,
+    /// The integral of the backlog between warm-up and end.
+    area_ns: u128,
     arrived: Vec<u64>,
     finished: Vec<u64>,
 }
 
 impl Timeline {
-    /// A timeline from 0 to `end_ns`.
-    pub(crate) fn new(end_ns: u64) -> Self {
+    /// A timeline from 0 to `end_ns` that takes its mean after `warm_up_ns`.
+    pub(crate) fn new(warm_up_ns: u64, end_ns: u64) -> Self {
         let interval_ns = (end_ns / MOMENTS as u64).max(1);
+        let (arrived, finished) = (vec![0; MOMENTS], vec![0; MOMENTS]);
         Self {
+            warm_up_ns,
+            end_ns,
             interval_ns,
-            arrived: vec![0; MOMENTS],
-            finished: vec![0; MOMENTS],
+            area_ns: 0,
+            arrived,
+            finished,
         }
     }
 
@@ -48,6 +56,9 @@ impl Timeline {
     pub(crate) fn add(&mut self, served: &Served) {
         count(&mut self.arrived, served.arrived_ns / self.interval_ns);
         count(&mut self.finished, served.finished_ns / self.interval_ns);
+        let from_ns = served.arrived_ns.max(self.warm_up_ns);
+        let to_ns = served.finished_ns.min(self.end_ns);
+        self.area_ns += u128::from(to_ns.saturating_sub(from_ns));
     }
 
     /// The backlog at the end of each interval.
@@ -88,10 +99,11 @@ impl Timeline {
         self.levels().into_iter().skip(first).max().unwrap_or(0)
     }
 
-    /// What is reported, with the mean after `warm_up_ns`.
-    pub(crate) fn report(&self, warm_up_ns: u64) -> Backlog {
+    /// What is reported.
+    pub(crate) fn report(&self) -> Backlog {
         let levels = self.levels();
         let each = MOMENTS / SHOWN;
+        let span_ns = self.end_ns.saturating_sub(self.warm_up_ns).max(1);
         Backlog {
             interval_seconds: seconds(self.interval_ns) * each as f64,
             highest: levels
@@ -100,7 +112,7 @@ impl Timeline {
                 .collect(),
             max: levels.iter().copied().max().unwrap_or(0),
             at_end: levels.last().copied().unwrap_or(0),
-            mean: self.mean(warm_up_ns, u64::MAX),
+            mean: self.area_ns as f64 / span_ns as f64,
         }
     }
 }

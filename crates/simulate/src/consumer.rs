@@ -1,7 +1,5 @@
 //! One consumer of the design, simulated.
 
-use std::time::Duration;
-
 use tidegate_base::ConsumerId;
 use tidegate_model::Design;
 use tidegate_model::design::{ConsumerRef, Event, Order};
@@ -12,7 +10,7 @@ use crate::keys::KeySampler;
 use crate::nanos::{from_duration, seconds};
 use crate::outcome::{Outcome, Recovery, Simulated, TargetCheck, Verdict};
 use crate::random::Stream;
-use crate::scenario::Scenario;
+use crate::scenario::{RecordedArrival, Scenario, WARM_UP_SHARE};
 use crate::stability::{Demand, stability};
 use crate::station::{Hold, Served, Station};
 use crate::statistics::Recorder;
@@ -68,7 +66,12 @@ struct Input {
 impl Input {
     fn new(consumer: ConsumerRef<'_>, event: &Event, scenario: &Scenario) -> Result<Self, String> {
         let mut notes = Vec::new();
-        let (source, usual, peak) = arrivals(consumer, event, scenario, &mut notes)?;
+        let Arriving {
+            source,
+            usual,
+            peak,
+            keys,
+        } = arrivals(consumer, event, scenario, &mut notes)?;
         let duty = duty(&consumer.id(), consumer, scenario)?;
         let consume = consumer.consume;
         let name = consumer.id().to_string();
@@ -90,7 +93,7 @@ impl Input {
                 scenario.seed,
                 &name,
             ),
-            keys: KeySampler::new(scenario.keys, scenario.seed, event_name),
+            keys,
             holds: Vec::new(),
         };
         let demand = Demand::new(&station, usual, peak);
@@ -105,13 +108,23 @@ impl Input {
     }
 }
 
-/// The arrivals of an event with their usual and peak rate.
+/// The arrivals of an event.
+struct Arriving {
+    source: Source,
+    /// Messages a second, usually.
+    usual: f64,
+    /// Messages a second at the peak.
+    peak: f64,
+    keys: KeySampler,
+}
+
+/// The arrivals of the consumer's event: recorded ones, or at the declared rate.
 fn arrivals(
     consumer: ConsumerRef<'_>,
     event: &Event,
     scenario: &Scenario,
     notes: &mut Vec<String>,
-) -> Result<(Source, f64, f64), String> {
+) -> Result<Arriving, String> {
     let name = consumer.event_name;
     let messages_max = scenario.messages_max as f64;
     if let Some(offsets) = scenario.recorded_arrivals.get(name) {
@@ -136,29 +149,37 @@ fn arrivals(
             scenario.messages_max,
         ));
     }
-    Ok((Source::Profile(profile), rate.value(), peak))
+    let keys = KeySampler::new(scenario.keys, scenario.seed, name.as_str());
+    Ok(Arriving {
+        source: Source::Profile(profile),
+        usual: rate.value(),
+        peak,
+        keys,
+    })
 }
 
 /// Recorded arrivals within the run; the peak is the busiest ten seconds.
 fn recorded(
-    offsets: &[Duration],
+    arrivals: &[RecordedArrival],
     scenario: &Scenario,
     notes: &mut Vec<String>,
-) -> Option<(Source, f64, f64)> {
+) -> Option<Arriving> {
     const BUSY_SECONDS: u64 = 10;
-    let mut times: Vec<u64> = offsets
+    let mut within: Vec<(u64, &str)> = arrivals
         .iter()
-        .filter(|offset| **offset < scenario.duration)
-        .map(|offset| from_duration(*offset))
+        .filter(|arrival| arrival.offset <= scenario.duration)
+        .map(|arrival| (from_duration(arrival.offset), arrival.key.as_str()))
         .collect();
-    times.sort_unstable();
+    within.sort_by_key(|(time, _)| *time);
     let most = usize::try_from(scenario.messages_max).unwrap_or(usize::MAX);
-    if times.len() > most {
-        times.truncate(most);
+    if within.len() > most {
+        within.truncate(most);
         notes.push(format!(
             "only the first {most} recorded deliveries are simulated"
         ));
     }
+    let keys = KeySampler::recorded(within.iter().map(|(_, key)| *key));
+    let times: Vec<u64> = within.into_iter().map(|(time, _)| time).collect();
     let last_ns = *times.last()?;
     let length = seconds(last_ns).max(1e-9);
     let usual = times.len() as f64 / length;
@@ -174,7 +195,12 @@ fn recorded(
         busiest = busiest.max(last + 1 - first);
     }
     let peak = (busiest as f64 / length.min(BUSY_SECONDS as f64)).max(usual);
-    Some((Source::Recorded(times), usual, peak))
+    Some(Arriving {
+        source: Source::Recorded(times),
+        usual,
+        peak,
+        keys,
+    })
 }
 
 fn duty(id: &ConsumerId, consumer: ConsumerRef<'_>, scenario: &Scenario) -> Result<Duty, String> {
@@ -276,12 +302,11 @@ struct Run {
 impl Run {
     fn of(input: &Input, holds: &[Held<'_>], scenario: &Scenario) -> Option<Self> {
         let end_ns = input.source.end_ns(scenario);
-        // A run shorter than its warm-up would measure nothing.
-        let warm_up_ns = from_duration(scenario.warm_up).min(end_ns / 5);
+        let warm_up_ns = from_duration(scenario.warm_up).min(end_ns / u64::from(WARM_UP_SHARE));
         let mut run = Self {
             warm_up_ns,
             end_ns,
-            timeline: Timeline::new(end_ns),
+            timeline: Timeline::new(warm_up_ns, end_ns),
             recorder: Recorder::new(warm_up_ns, end_ns)?,
             deliveries: 0,
             attempts: 0,
@@ -359,7 +384,7 @@ impl Run {
             stability,
             latency,
             behind_max_seconds,
-            backlog: self.timeline.report(self.warm_up_ns),
+            backlog: self.timeline.report(),
             recoveries,
             targets,
             verdict,

@@ -1,15 +1,27 @@
 //! Which key a message has.
 
+use std::collections::HashMap;
+
 use crate::random::Stream;
 use crate::scenario::{KEYS_MAX, Keys};
 
-/// Draws keys, numbered from 0, the most frequent first.
+/// Gives each message its key, numbered from 0.
 #[derive(Clone, Debug)]
 pub(crate) struct KeySampler {
-    /// The share of keys up to and with each one; empty when all are equally often.
-    cumulative: Vec<f64>,
     count: u32,
-    stream: Stream,
+    /// The share of the most frequent key.
+    hottest: f64,
+    source: KeySource,
+}
+
+#[derive(Clone, Debug)]
+enum KeySource {
+    /// All equally often.
+    Uniform(Stream),
+    /// By the share of keys up to and with each one, the most frequent first.
+    Skewed(Vec<f64>, Stream),
+    /// The key of each message.
+    Recorded(Vec<u32>),
 }
 
 impl KeySampler {
@@ -22,10 +34,11 @@ impl KeySampler {
         };
         let count = count.clamp(1, KEYS_MAX);
         if exponent == 0.0 || !exponent.is_finite() {
+            let hottest = 1.0 / f64::from(count);
             return Self {
-                cumulative: Vec::new(),
                 count,
-                stream,
+                hottest,
+                source: KeySource::Uniform(stream),
             };
         }
         let mut sum = 0.0;
@@ -36,10 +49,38 @@ impl KeySampler {
             })
             .collect();
         cumulative.iter_mut().for_each(|share| *share /= sum);
+        let hottest = cumulative.first().copied().unwrap_or(1.0);
         Self {
-            cumulative,
             count,
-            stream,
+            hottest,
+            source: KeySource::Skewed(cumulative, stream),
+        }
+    }
+
+    /// The keys of recorded messages, in order.
+    pub(crate) fn recorded<'a>(keys: impl Iterator<Item = &'a str>) -> Self {
+        let mut numbers: HashMap<&str, u32> = HashMap::new();
+        let mut counts: Vec<u64> = Vec::new();
+        let mut recorded = Vec::new();
+        for key in keys {
+            let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+            let number = *numbers.entry(key).or_insert(next);
+            match usize::try_from(number)
+                .ok()
+                .and_then(|place| counts.get_mut(place))
+            {
+                Some(count) => *count += 1,
+                None => counts.push(1),
+            }
+            recorded.push(number);
+        }
+        let most = counts.iter().copied().max().unwrap_or(0);
+        let hottest = most as f64 / recorded.len().max(1) as f64;
+        let count = u32::try_from(counts.len().max(1)).unwrap_or(u32::MAX);
+        Self {
+            count,
+            hottest,
+            source: KeySource::Recorded(recorded),
         }
     }
 
@@ -50,23 +91,30 @@ impl KeySampler {
 
     /// The share of the most frequent key.
     pub(crate) fn hottest(&self) -> f64 {
-        self.cumulative
-            .first()
-            .copied()
-            .unwrap_or(1.0 / f64::from(self.count))
+        self.hottest
     }
 
     /// The key of message number `index`.
     pub(crate) fn key(&self, index: u64) -> usize {
         let last = self.count().saturating_sub(1);
-        if self.cumulative.is_empty() {
-            let key = self.stream.bits(index) % u64::from(self.count);
-            return usize::try_from(key).unwrap_or(last);
+        match &self.source {
+            KeySource::Uniform(stream) => {
+                usize::try_from(stream.bits(index) % u64::from(self.count)).unwrap_or(last)
+            }
+            KeySource::Skewed(cumulative, stream) => {
+                let chance = stream.uniform(index);
+                cumulative
+                    .partition_point(|share| *share < chance)
+                    .min(last)
+            }
+            KeySource::Recorded(keys) => {
+                let key = usize::try_from(index)
+                    .ok()
+                    .and_then(|place| keys.get(place));
+                key.and_then(|key| usize::try_from(*key).ok())
+                    .unwrap_or(last)
+            }
         }
-        let chance = self.stream.uniform(index);
-        self.cumulative
-            .partition_point(|share| *share < chance)
-            .min(last)
     }
 }
 
@@ -108,5 +156,15 @@ mod tests {
             "x",
         );
         assert!((sampler.hottest() - 1.0 / 7.485_47).abs() < 1e-5);
+    }
+
+    #[test]
+    fn recorded_keys_come_in_their_order() {
+        let sampler = KeySampler::recorded(["a", "b", "a", "c", "a"].into_iter());
+        assert_eq!(
+            (0..5).map(|i| sampler.key(i)).collect::<Vec<_>>(),
+            [0, 1, 0, 2, 0]
+        );
+        assert_eq!((sampler.count(), sampler.hottest()), (3, 0.6));
     }
 }

@@ -16,15 +16,20 @@ mod scenario;
 mod stability;
 mod station;
 mod statistics;
+#[cfg(test)]
+mod validation;
 mod work;
 
 use tidegate_model::Design;
 
 pub use backlog::Backlog;
 pub use outcome::{
-    ConsumerSimulation, Outcome, Recovery, Simulated, Simulation, Stability, TargetCheck, Verdict,
+    ConsumerSimulation, Outcome, Recovery, Simulated, Simulation, Stability, StabilityState,
+    TargetCheck, Verdict,
 };
-pub use scenario::{KEYS_MAX, Keys, MESSAGES_MAX, Outage, Scenario, ServiceTime, Window};
+pub use scenario::{
+    KEYS_MAX, Keys, MESSAGES_MAX, Outage, RecordedArrival, Scenario, ServiceTime, Window,
+};
 pub use statistics::{Estimate, Latency};
 
 /// Simulates every consumer of `design`, in the order written.

@@ -7,7 +7,7 @@ use tidegate_base::{ConsumerId, Name};
 use tidegate_model::Design;
 
 use crate::backlog::Backlog;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, WARM_UP_SHARE};
 use crate::statistics::{Estimate, Latency};
 
 /// A simulated design. Its JSON is `tidegate/simulate/v1`; durations are in seconds.
@@ -226,7 +226,10 @@ impl Simulation {
             system: design.system.value.clone(),
             seed: scenario.seed,
             duration_seconds: scenario.duration.as_secs_f64(),
-            warm_up_seconds: scenario.warm_up.as_secs_f64(),
+            warm_up_seconds: scenario
+                .warm_up
+                .min(scenario.duration / WARM_UP_SHARE)
+                .as_secs_f64(),
             assumptions: assumptions(scenario),
             verdict,
             consumers,

@@ -142,17 +142,15 @@ impl Simulated {
         let targets = self
             .targets
             .iter()
-            .filter(|t| t.verdict != Verdict::Met)
+            .filter(|target| target.verdict != Verdict::Met)
             .map(|target| {
-                let simulated = target
-                    .simulated_seconds
-                    .map_or("not estimable".to_owned(), readable);
                 let wanted = readable(target.wanted_seconds);
+                let simulated = target.simulated_seconds.map_or_else(
+                    || "too few deliveries to tell".to_owned(),
+                    |seconds| format!("{} simulated", readable(seconds)),
+                );
                 let word = target.verdict.words();
-                format!(
-                    "{} {word}: {simulated} simulated, {wanted} wanted",
-                    target.target
-                )
+                format!("{} {word}: {simulated}, {wanted} wanted", target.target)
             });
         let dead = (self.dead_letters > 0).then(|| {
             format!(
@@ -173,10 +171,15 @@ impl Simulated {
         let load = stability.load * 100.0;
         let limit = &stability.limit;
         match stability.state {
-            StabilityState::Stable => format!(
-                "stable, {load:.0}% loaded; it stands {:.1} times its usual rate; what binds is {limit}",
-                stability.headroom
-            ),
+            StabilityState::Stable => {
+                let times = match stability.headroom {
+                    headroom if headroom > 100.0 => "more than 100".to_owned(),
+                    headroom => format!("{headroom:.1}"),
+                };
+                format!(
+                    "stable, {load:.0}% loaded; it stands {times} times its usual rate; what binds is {limit}"
+                )
+            }
             StabilityState::GrowsAtPeak => format!(
                 "its backlog grows at the peak, {:.0}% loaded, and drains after; what binds is {limit}",
                 stability.load_at_peak * 100.0

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use tidegate_base::{ConsumerId, Name, Rate, Ratio};
+use tidegate_trace::recording::Recording;
 
 /// Most messages simulated for one consumer; a longer run is cut there, and says so.
 pub const MESSAGES_MAX: u64 = 2_000_000;
 /// Most different keys.
 pub const KEYS_MAX: u32 = 1_000_000;
+
+/// A warm-up is at most one part in this many of a run: a shorter rest would measure nothing.
+pub(crate) const WARM_UP_SHARE: u32 = 5;
 
 /// One run of a design. The same scenario and design give the same result, to the last digit.
 #[derive(Clone, Debug)]
@@ -17,7 +21,8 @@ pub struct Scenario {
     pub seed: u64,
     /// How much time is simulated.
     pub duration: Duration,
-    /// How much of its beginning is left out of latencies, until the queues have settled.
+    /// How much of its beginning is left out of latencies, until the queues have settled; at most a
+    /// fifth of the run.
     pub warm_up: Duration,
     /// When events arrive at their peak rate; at all other times they arrive at their usual rate.
     pub peaks: Vec<Window>,
@@ -30,7 +35,7 @@ pub struct Scenario {
     /// The share of attempts that fail and are retried.
     pub failures: Ratio,
     /// Recorded arrivals, by event; they take the place of the target rate.
-    pub recorded_arrivals: IndexMap<Name, Vec<Duration>>,
+    pub recorded_arrivals: IndexMap<Name, Vec<RecordedArrival>>,
     /// Recorded handler times, by consumer; they take the place of `handler-time`.
     pub recorded_handler_times: IndexMap<ConsumerId, Vec<Duration>>,
     /// The rate of events that declare none; `None`: their consumers are not simulated.
@@ -63,6 +68,45 @@ impl Default for Scenario {
             messages_max: MESSAGES_MAX,
         }
     }
+}
+
+impl Scenario {
+    /// This scenario with the arrivals, keys and handler times of `recording`, and its length, in
+    /// the place of the design's rates, the drawn keys and the declared handler times.
+    #[must_use]
+    pub fn with_recording(mut self, recording: &Recording) -> Self {
+        self.duration = recording.duration;
+        for (event, stream) in &recording.streams {
+            let arrivals = stream.arrivals.iter();
+            let recorded = arrivals
+                .map(|arrival| RecordedArrival {
+                    offset: arrival.offset,
+                    key: arrival.key.clone(),
+                })
+                .collect();
+            let times = stream
+                .arrivals
+                .iter()
+                .map(|arrival| arrival.handler_time)
+                .collect();
+            let id = ConsumerId {
+                service: stream.consumer.clone(),
+                event: event.clone(),
+            };
+            self.recorded_arrivals.insert(event.clone(), recorded);
+            self.recorded_handler_times.insert(id, times);
+        }
+        self
+    }
+}
+
+/// One recorded arrival.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedArrival {
+    /// When, from the start of the run.
+    pub offset: Duration,
+    /// The value of its key.
+    pub key: String,
 }
 
 /// A stretch of simulated time.

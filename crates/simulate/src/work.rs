@@ -149,6 +149,26 @@ impl RetryPlan {
         }
     }
 
+    /// One attempt.
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        Self::constant(1)
+    }
+
+    /// So many attempts, at once after each other.
+    #[cfg(test)]
+    pub(crate) fn constant(attempts: u64) -> Self {
+        Self {
+            backoff: Backoff::Constant,
+            initial_ns: 0,
+            max_ns: 0,
+            jitter: Jitter::None,
+            attempts,
+            age_ns: u64::MAX,
+            mode: RetryMode::Blocking,
+        }
+    }
+
     /// The delay after failed attempt number `failed` (from 1), given the one before it.
     fn delay_ns(&self, failed: u64, previous_ns: u64, chance: f64) -> u64 {
         let initial = self.initial_ns as f64;

@@ -1,11 +1,8 @@
 //! What AsyncAPI has no words for.
 
 use serde_json::{Map, Value, json};
-use tidegate_model::Design;
-use tidegate_model::design::{
-    Backoff, Compatibility, Consume, Criticality, DeadLetter, Event, Followers, Guarantee, Jitter,
-    Order, Retry, RetryMode, Targets, Transaction,
-};
+use tidegate_model::design::{Backoff, Consume, DeadLetter, Event, Order, Retry, Targets};
+use tidegate_model::{Design, Word as _};
 
 use super::quantity::iso;
 use super::{reference, set};
@@ -13,17 +10,8 @@ use super::{reference, set};
 /// How a delivery reaches the handler and what is promised.
 pub(super) fn delivery(consume: &Consume, event: &Event) -> Value {
     let deliver = &consume.deliver;
-    let guarantee = match consume.guarantee.value {
-        Guarantee::AtLeastOnce => "at-least-once",
-        Guarantee::Deduplicated => "deduplicated",
-        Guarantee::ExactlyOnceEffect => "exactly-once-effect",
-        Guarantee::KafkaTransaction => "kafka-transaction",
-    };
-    let order = match consume.order.value {
-        Order::None => "none",
-        Order::Key => "key",
-        Order::Total => "total",
-    };
+    let guarantee = consume.guarantee.value.word();
+    let order = consume.order.value.word();
     let mut value = json!({"guarantee": guarantee, "ordering": order});
     if let (Order::Key, Some(key)) = (consume.order.value, &event.key) {
         set(
@@ -42,13 +30,7 @@ pub(super) fn delivery(consume: &Consume, event: &Event) -> Value {
         set(&mut value, "handlerTime", json!(iso(time.value)));
     }
     if let Some(transaction) = &deliver.transaction {
-        let name = match transaction.value {
-            Transaction::Postgres => "postgres",
-            Transaction::Sqlite => "sqlite",
-            Transaction::Log => "log",
-            Transaction::Kafka => "kafka",
-        };
-        set(&mut value, "transaction", json!(name));
+        set(&mut value, "transaction", json!(transaction.value.word()));
     }
     set(
         &mut value,
@@ -64,21 +46,9 @@ pub(super) fn delivery(consume: &Consume, event: &Event) -> Value {
 
 /// What happens after a failure that may pass. `maxAttempts` counts the first one too.
 pub(super) fn retry(retry: &Retry) -> Value {
-    let kind = match retry.backoff {
-        Backoff::Constant => "constant",
-        Backoff::Linear => "linear",
-        Backoff::Exponential => "exponential",
-    };
-    let jitter = match retry.jitter {
-        Jitter::None => "none",
-        Jitter::Full => "full",
-        Jitter::Equal => "equal",
-        Jitter::Decorrelated => "decorrelated",
-    };
-    let mode = match retry.mode.value {
-        RetryMode::Blocking => "blocking",
-        RetryMode::NonBlocking => "non-blocking",
-    };
+    let kind = retry.backoff.word();
+    let jitter = retry.jitter.word();
+    let mode = retry.mode.value.word();
     let mut backoff = json!({
         "type": kind,
         "initial": iso(retry.initial.value),
@@ -104,10 +74,7 @@ pub(super) fn retry(retry: &Retry) -> Value {
 
 /// Where a delivery goes that cannot succeed.
 pub(super) fn dead_letter(dead_letter: &DeadLetter, channel: &str) -> Value {
-    let followers = match dead_letter.followers {
-        Followers::Wait => "wait",
-        Followers::Continue => "continue",
-    };
+    let followers = dead_letter.followers.word();
     let mut value = json!({"channel": reference(&["channels", channel])});
     if let Some(owner) = &dead_letter.owner {
         set(&mut value, "owner", json!(owner.value));
@@ -160,27 +127,10 @@ pub(super) fn targets(targets: &Targets) -> Option<Value> {
     (!value.is_empty()).then_some(Value::Object(value))
 }
 
-/// How a schema may change.
-pub(super) fn compatibility(compatibility: Compatibility) -> Value {
-    Value::from(match compatibility {
-        Compatibility::None => "none",
-        Compatibility::Backward => "backward",
-        Compatibility::BackwardTransitive => "backward-transitive",
-        Compatibility::Forward => "forward",
-        Compatibility::ForwardTransitive => "forward-transitive",
-        Compatibility::Full => "full",
-        Compatibility::FullTransitive => "full-transitive",
-    })
-}
-
 /// The business's processes, by name.
 pub(super) fn processes(design: &Design) -> Value {
     let processes = design.processes.iter().map(|(name, process)| {
-        let criticality = match process.criticality {
-            Criticality::Low => "low",
-            Criticality::Medium => "medium",
-            Criticality::High => "high",
-        };
+        let criticality = process.criticality.word();
         let steps: Vec<_> = process.steps.iter().map(|step| &step.value).collect();
         let mut value = json!({"criticality": criticality, "steps": steps});
         if let Some(owner) = &process.owner {

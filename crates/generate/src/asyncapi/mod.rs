@@ -11,8 +11,8 @@ mod quantity;
 
 use serde_json::{Map, Value, json};
 use tidegate_base::{ConsumerId, Name};
-use tidegate_model::Design;
 use tidegate_model::design::{ConsumerRef, Event};
+use tidegate_model::{Design, Word as _};
 
 use crate::ids::Ids;
 use quantity::{iso, millis};
@@ -224,7 +224,7 @@ impl<'a> Document<'a> {
         set(
             &mut message,
             "x-compatibility",
-            extensions::compatibility(event.compatibility),
+            json!(event.compatibility.word()),
         );
         if let Some(schema) = &event.schema {
             set(
