@@ -1,7 +1,7 @@
 //! A growing list of addresses in four bytes each.
 
 /// Addresses in one chunk.
-const CHUNK: usize = if cfg!(test) { 64 } else { 1_024 };
+const CHUNK: usize = 1_024;
 
 /// Addresses in the log, ascending, in chunks of a full first address and 32-bit distances from it.
 ///

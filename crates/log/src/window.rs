@@ -27,7 +27,7 @@ impl Window {
         let range = match held {
             Some(range) => range,
             None => {
-                self.bytes.resize(count.max(ahead), 0);
+                self.bytes = vec![0; count.max(ahead)];
                 self.start = offset;
                 let read = file
                     .read_at(&mut self.bytes, offset)

@@ -1,0 +1,96 @@
+//! The log on a disk that fails: what was acknowledged stays, nothing is invented, damage is told.
+
+#![cfg(test)]
+
+mod crash;
+mod damage;
+mod disk;
+mod failure;
+
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+
+use bytes::Bytes;
+use tidegate_base::{Name, Timestamp};
+use tidegate_log::{
+    Append, AppendError, Batch, Durability, Log, OpenError, Options, Placed, ReadLimit, Recovery,
+    StateChange,
+};
+
+use disk::FaultDisk;
+
+const ALL: ReadLimit = ReadLimit {
+    records: usize::MAX,
+    bytes: usize::MAX,
+};
+
+/// Small, so that a few batches fill several segments and zeros stand behind the tail.
+const SMALL: Options = Options {
+    segment_bytes: 4_000,
+    ahead_bytes: 1_500,
+    queue_bytes_max: 1 << 20,
+    bytes_max: None,
+};
+
+/// One segment for everything.
+const ONE_SEGMENT: Options = Options {
+    segment_bytes: 1 << 30,
+    ..SMALL
+};
+
+fn open(disk: &FaultDisk, options: Options) -> Result<(Log, Recovery), OpenError> {
+    Log::open_on(Arc::new(disk.clone()), options)
+}
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+/// Batch number `at`: two records in `a`, one in `b`, one of the state, all saying the number, with
+/// `padding` more bytes.
+fn batch(at: usize, padding: usize) -> Batch {
+    let body = Bytes::from(format!("{at} {}", "x".repeat(padding)));
+    let append = |channel| Append {
+        channel: name(channel),
+        time: Timestamp::from_millis(1),
+        body: body.clone(),
+    };
+    Batch {
+        appends: vec![append("a"), append("b"), append("a")],
+        state: StateChange::Append(vec![body.clone()]),
+    }
+}
+
+fn append(log: &Log, batch: Batch, class: Durability) -> Result<Vec<Placed>, AppendError> {
+    let (sender, receiver) = sync_channel(1);
+    log.append(batch, class, move |result| sender.send(result).unwrap());
+    receiver.recv().unwrap()
+}
+
+/// The numbers of the batches that the log holds; each must be there whole.
+fn batches(log: &Log) -> Vec<usize> {
+    let number = |bytes: &[u8]| {
+        let text = std::str::from_utf8(bytes).unwrap();
+        text.split_once(' ').unwrap().0.parse::<usize>().unwrap()
+    };
+    let read = |channel| -> Vec<usize> {
+        let records = log.read(&name(channel), 0, ALL).unwrap();
+        records.iter().map(|record| number(&record.body)).collect()
+    };
+    let (a, b) = (read("a"), read("b"));
+    let state: Vec<usize> = log
+        .state()
+        .unwrap()
+        .iter()
+        .map(|bytes| number(bytes))
+        .collect();
+    assert_eq!(
+        a.chunks(2).map(|pair| pair[0]).collect::<Vec<_>>(),
+        b,
+        "a batch is there in part"
+    );
+    assert_eq!(a.len(), 2 * b.len(), "a batch is there in part");
+    assert_eq!(state, b, "a batch is there in part");
+    assert_eq!(log.tail(&name("b")), b.len() as u64);
+    b
+}
