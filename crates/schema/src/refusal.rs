@@ -35,16 +35,30 @@ pub(crate) fn of(root: &Value, error: &ValidationError<'_>) -> SchemaError {
         return SchemaError::Reference { pointer, reference };
     }
     let pointer = error.instance_path().as_str();
-    // The specification describes types by alternatives, which says little to a reader.
-    let message = match (pointer.ends_with("/type"), error.instance().as_str()) {
-        (true, Some(kind)) => format!(
-            "{kind:?} is not a type: write array, boolean, integer, null, number, object or string"
-        ),
-        _ => error.to_string(),
-    };
+    let keyword = pointer.rsplit('/').next().unwrap_or_default();
+    let message = plainly(keyword, error.instance()).unwrap_or_else(|| error.to_string());
     SchemaError::Keyword {
         pointer: short(pointer),
         message: short(&message),
+    }
+}
+
+/// The usual mistakes in plain words: the library says what the specification's own schema says.
+fn plainly(keyword: &str, value: &Value) -> Option<String> {
+    match (keyword, value) {
+        ("type", Value::String(kind)) => Some(format!(
+            "{kind:?} is not a type: write array, boolean, integer, null, number, object or string"
+        )),
+        ("items", Value::Array(_)) => Some(
+            "`items` is a list, which draft 2020-12 calls `prefixItems`: name an older draft in \
+             `$schema`, or rename it"
+                .to_owned(),
+        ),
+        ("exclusiveMinimum" | "exclusiveMaximum", Value::Bool(_)) => Some(format!(
+            "`{keyword}` is a boolean in draft 4 alone: write the limit itself, or name that draft \
+             in `$schema`"
+        )),
+        _ => None,
     }
 }
 
