@@ -1,7 +1,9 @@
 //! A design that is as it should be stays silent.
 
+use std::sync::Arc;
+
 use insta::assert_snapshot;
-use tidegate_model::Severity;
+use tidegate_model::{SchemaPath, Severity, Source};
 
 use crate::reading::{CHECKOUT, checked, findings};
 
@@ -71,4 +73,23 @@ E0219 Note 17:7 services.billing.consumes.OrderPlaced
   event `OrderPlaced` may lead back to itself without end: `OrderPlaced` → billing → `PaymentTaken` → orders → `OrderPlaced`
   help: write `emits: […]` in consumer `billing/OrderPlaced`: what its handler publishes, or `[]`
 "###);
+}
+
+/// The design that the project shows to newcomers.
+#[test]
+fn the_example_of_the_project_has_nothing_to_answer_for() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/checkout");
+    let text = std::fs::read_to_string(format!("{folder}/design.yaml")).unwrap();
+    let source = Source {
+        name: Arc::from("design.yaml"),
+        text,
+    };
+    let schema_text = |path: &SchemaPath| {
+        std::fs::read_to_string(format!("{folder}/{}", path.path())).map_err(|e| e.to_string())
+    };
+    let reading = tidegate_model::read(&[source], &schema_text);
+    let mut findings = reading.findings;
+    findings.extend(tidegate_check::check(&reading.design.unwrap()));
+    findings.retain(|finding| finding.severity > Severity::Note);
+    assert_eq!(findings, []);
 }
