@@ -1,5 +1,10 @@
 //! How fast the log takes records, beside the limit of this machine measured in the same run: a bare
-//! file, zero-filled ahead, with the same group commit. `cargo bench -p tidegate-log --bench append`; with `-- --in /dev/shm`, in memory: the processor's part alone.
+//! file, zero-filled ahead, with the same group commit.
+//!
+//! ```text
+//! cargo bench -p tidegate-log --bench append
+//! cargo bench -p tidegate-log --bench append -- --in /dev/shm    the processor's part alone
+//! ```
 //!
 //! What counts is the ratio: absolute figures move with the machine. Runs of the two alternate; the
 //! figures are medians. Latency is taken from the time at which a record was *meant* to be sent.

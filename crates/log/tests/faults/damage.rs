@@ -143,17 +143,11 @@ fn what_is_wrong_is_said() {
     let segments = disk.names(".seg");
     disk.damage(&segments[1], |bytes| bytes[HEADER + 40] ^= 1);
     let said = open(&disk, SMALL).unwrap_err().to_string();
-    let (start, end) = (
-        said.find("checksum").unwrap(),
-        said.find("; records").unwrap(),
-    );
+    let start = "segment `00000000000000000008.seg` is damaged at byte 32: checksum 0x";
+    assert!(said.starts_with(start), "{said}");
+    assert!(said.contains(", and the whole frame at byte "), "{said}");
     assert!(
-        said.starts_with("segment `00000000000000000008.seg` is damaged at byte 32: "),
-        "{said}"
-    );
-    assert_eq!(&said[start..start + 11], "checksum 0x");
-    assert!(
-        said[start..end].contains("and the whole frame at byte"),
+        said.ends_with(" says that it was on the disk; records before it are whole"),
         "{said}"
     );
 
