@@ -20,15 +20,10 @@ export function captions(node: FlowNode, status: NodeStatus, index: FlowIndex): 
   return [`${seconds(worst.lag_seconds)} of ${seconds(worst.objective_seconds)}`, `${inRate} · ${count(waiting)} wait`];
 }
 
-/** All of it in one sentence. */
+/** All of it for readers and for control by voice: what is seen comes first, in the same words. */
 export function spoken(node: FlowNode, status: NodeStatus, index: FlowIndex): string {
-  const consumers = index.consumers(node);
-  if (node.kind === 'dependency') return `Dependency ${node.name}, breaker ${status.word}`;
-  if (node.kind === 'service') {
-    const dead = status.deadLetters > 0 ? `, ${plural(status.deadLetters, 'dead letter')}` : '';
-    return `Service ${node.name}, ${status.word}${dead}`;
-  }
-  const [worst] = consumers;
-  if (worst === undefined) return `Event ${node.name}, no consumer`;
-  return `Event ${node.name}, ${status.word}, worst consumer ${worst.service}: ${seconds(worst.lag_seconds)} of ${seconds(worst.objective_seconds)}`;
+  const dead = node.kind === 'service' && status.deadLetters > 0 ? [plural(status.deadLetters, 'dead letter')] : [];
+  const [worst] = node.kind === 'event' ? index.consumers(node) : [];
+  const event = worst === undefined ? [] : [status.word, `worst consumer ${worst.service}`];
+  return [node.name, ...captions(node, status, index), ...event, ...dead, node.kind].join(', ');
 }

@@ -105,8 +105,8 @@ describe('encodings', () => {
   test('words in and for nodes', () => {
     const status = index.node(node('event:OrderPlaced'));
     expect(captions(node('event:OrderPlaced'), status, index).map((line) => line.replaceAll('\u00a0', ' '))).toEqual(['4 s of 2 s', '120/s in · 0 wait']);
-    expect(spoken(node('event:OrderPlaced'), status, index).replaceAll('\u00a0', ' ')).toBe('Event OrderPlaced, falling behind, worst consumer billing: 4 s of 2 s');
-    expect(spoken(node('service:billing'), index.node(node('service:billing')), index)).toBe('Service billing, falling behind, 3 dead letters');
+    expect(spoken(node('event:OrderPlaced'), status, index).replaceAll('\u00a0', ' ')).toBe('OrderPlaced, 4 s of 2 s, 120/s in · 0 wait, falling behind, worst consumer billing, event');
+    expect(spoken(node('service:billing'), index.node(node('service:billing')), index)).toBe('billing, falling behind, 3 dead letters, service');
     expect(cut('ShipmentDispatched', 10)).toBe('ShipmentD…');
   });
 });
