@@ -43,7 +43,7 @@ pub enum SchemaError {
         pointer: String,
     },
     /// One value would be held against more than [`SCHEMA_FANOUT_MAX`] subschemas, or led along a
-    /// chain of more than [`CHAIN_MAX`] of them.
+    /// chain that is too long.
     #[error(
         "one value meets more than {SCHEMA_FANOUT_MAX} subschemas, or a chain of more than \
          {CHAIN_MAX}, from `{pointer}` on"

@@ -130,7 +130,7 @@ fn say(
             "may lead",
             format!(
                 "write `emits: […]` in consumer `{}`: what its handler publishes, or `[]`",
-                first.id()
+                unsaid(&consumers).unwrap_or(first).id()
             ),
         ),
         Severity::Warning | Severity::Error => (
@@ -147,4 +147,11 @@ fn say(
     for consumer in consumers.iter().skip(1).take(PRINTED_STEPS_MAX) {
         draft = draft.related(&consumer.consume.place, format!("then `{}`", consumer.id()));
     }
+}
+
+/// The first consumer that does not say what it emits.
+fn unsaid<'a, 'd>(consumers: &'a [ConsumerRef<'d>]) -> Option<&'a ConsumerRef<'d>> {
+    consumers
+        .iter()
+        .find(|consumer| consumer.consume.emits.is_none())
 }
