@@ -252,6 +252,19 @@ fn build(spans: &[(usize, u64, u64, u8, u8)]) -> Vec<Trace> {
 
 proptest! {
     #[test]
+    fn a_wrong_clock_of_the_answering_host_changes_no_time(skew in 0_u64..2_000_000) {
+        let spans = |answering| {
+            made(&[
+                ("a", "", "SERVER", "shop", 1_000_000, 100),
+                ("b", "a", "CLIENT", "shop", 1_000_020, 60),
+                ("c", "b", "SERVER", "mail", answering, 40),
+                ("d", "c", "", "mail", answering + 10, 20),
+            ])
+        };
+        prop_assert_eq!(spans(skew), "a=40 b=20 c=20 d=20");
+    }
+
+    #[test]
     fn segments_tile_every_entry_of_any_trace(spans in any_trace()) {
         for trace in build(&spans) {
             for path in critical_paths(&trace) {

@@ -298,10 +298,12 @@ proptest! {
 }
 
 #[test]
-fn critical_time_never_exceeds_waiting() {
+fn critical_time_never_exceeds_waiting_and_arrivals_are_in_order() {
     for (name, traces) in all() {
         let discovery = discover(&[(name.clone(), traces)]);
         for call in &discovery.calls {
+            let offsets: Vec<_> = call.arrivals.iter().map(|arrival| arrival.offset).collect();
+            assert!(offsets.is_sorted(), "{name} {}", call.callee_operation);
             assert!(
                 call.critical <= discovery.waiting,
                 "{name} {}",
