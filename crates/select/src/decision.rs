@@ -164,3 +164,117 @@ fn tie(a: &[Interval], b: &[Interval], weights: &[f64], criterion: usize) -> Opt
     let at = -by_others / slope;
     (slope != 0.0 && (0.0..=1.0).contains(&at)).then_some(at)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn exact(values: &[f64]) -> Values {
+        values.iter().map(|value| Interval::exact(*value)).collect()
+    }
+
+    fn alternatives() -> impl Strategy<Value = Vec<Values>> {
+        let values = proptest::collection::vec(0.0..1.0_f64, 4);
+        proptest::collection::vec(values.prop_map(|values| exact(&values)), 2..6)
+    }
+
+    fn weights() -> impl Strategy<Value = Vec<f64>> {
+        proptest::collection::vec(0.05..1.0_f64, 4).prop_map(|raw| normalised(&raw))
+    }
+
+    /// The weights when criterion `place` weighs `weight` and the others keep their proportions.
+    fn with(weights: &[f64], place: usize, weight: f64) -> Vec<f64> {
+        let rest = 1.0 - weights[place];
+        let scaled = weights.iter().map(|w| w / rest * (1.0 - weight));
+        scaled
+            .enumerate()
+            .map(|(k, w)| if k == place { weight } else { w })
+            .collect()
+    }
+
+    #[test]
+    fn a_flip_by_hand() {
+        // a is good by the first criterion, b by the second: they tie at one half.
+        let both = [exact(&[1.0, 0.0]), exact(&[0.0, 1.0])];
+        let flips = flips(&both, &[0.7, 0.3], 0);
+        assert_eq!(flips.len(), 2);
+        assert!((flips[0].at - 0.5).abs() < 1e-12 && flips[0].rival == 1);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
+
+        /// Walking each weight over a grid meets the same changes of the winner as the formula.
+        #[test]
+        fn a_grid_of_weights_agrees_with_the_formula(all in alternatives(), weights in weights()) {
+            let winner = ranked(&all, &weights)[0].0;
+            let flips = flips(&all, &weights, winner);
+            for place in 0..weights.len() {
+                let of_this = flips.iter().filter(|flip| flip.criterion == place);
+                let (above, below): (Vec<&FlipPoint>, _) =
+                    of_this.partition(|flip| flip.at >= weights[place]);
+                let first_above = above.first().map_or(f64::INFINITY, |flip| flip.at);
+                let first_below = below.first().map_or(f64::NEG_INFINITY, |flip| flip.at);
+                for step in 0..=1_000 {
+                    let weight = f64::from(step) / 1_000.0;
+                    let scores = with(&weights, place, weight);
+                    let best = ranked(&all, &scores)[0];
+                    let lead = best.1 - score(&all[winner], &scores);
+                    if first_below + 1e-9 < weight && weight < first_above - 1e-9 {
+                        prop_assert!(lead < 1e-9, "{place} at {weight}: {best:?} beats {winner}");
+                    }
+                }
+                for flip in above.iter().chain(&below) {
+                    let tied = with(&weights, place, flip.at);
+                    let gap = score(&all[winner], &tied) - score(&all[flip.rival], &tied);
+                    prop_assert!(gap.abs() < 1e-9, "no tie at {}", flip.at);
+                    let beyond = flip.at + (flip.at - weights[place]).signum() * 1e-6;
+                    if (0.0..=1.0).contains(&beyond) && beyond != flip.at {
+                        let past = with(&weights, place, beyond);
+                        let gap = score(&all[flip.rival], &past) - score(&all[winner], &past);
+                        prop_assert!(gap > -1e-12, "no flip beyond {}", flip.at);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn a_dominated_alternative_never_changes_the_order(
+            all in alternatives(),
+            weights in weights(),
+            place in 0_usize..6,
+            loss in 0.01..0.5_f64,
+        ) {
+            let better = all[place % all.len()].clone();
+            let worse: Values =
+                better.iter().map(|i| Interval::exact((i.value - loss).max(0.0))).collect();
+            prop_assume!(dominates(&better, &worse));
+            let before = ranked(&all, &weights);
+            let mut more = all.clone();
+            more.push(worse);
+            let after: Vec<_> =
+                ranked(&more, &weights).into_iter().filter(|(p, _)| *p < all.len()).collect();
+            prop_assert_eq!(before, after);
+            // And a dominated one never scores above the one that dominates it.
+            prop_assert!(score(&more[all.len()], &weights) <= score(&better, &weights));
+        }
+
+        #[test]
+        fn weights_are_shares_whatever_is_given(raw in proptest::collection::vec(proptest::num::f64::ANY, 1..8)) {
+            let shares = normalised(&raw);
+            prop_assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-9, "{shares:?}");
+            prop_assert!(shares.iter().all(|share| (0.0..=1.0).contains(share)));
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_dominates_nothing_and_is_not_dominated() {
+        let unknown = vec![Interval::UNKNOWN, Interval::exact(1.0)];
+        let known = exact(&[0.9, 0.5]);
+        assert!(!dominates(&unknown, &known) && !dominates(&known, &unknown));
+        assert!(dominates(&exact(&[0.9, 1.0]), &known));
+        assert!(!dominates(&known, &known));
+    }
+}
