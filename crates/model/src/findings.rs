@@ -78,6 +78,20 @@ impl Findings {
         self.report_related(span, path, problem, &[]);
     }
 
+    /// Adds a finding whose making costs more than its place: past the limit it is only counted.
+    pub(crate) fn report_with(
+        &mut self,
+        span: Span,
+        path: &dyn fmt::Display,
+        problem: impl FnOnce() -> Problem,
+    ) {
+        if self.is_full() {
+            self.beyond += 1;
+        } else {
+            self.report(span, path, problem());
+        }
+    }
+
     /// Adds a finding that other places have to do with, each with a word on why.
     pub(crate) fn report_related(
         &mut self,

@@ -3,9 +3,9 @@
 //! [`read()`] turns texts into a [`Design`] and *all* findings; it never stops at the first mistake.
 //! What the design means is in [`design`]; what can be wrong with any of it is in [`finding`].
 //!
-//! The way of a text: [`yaml`] makes it a tree with places, [`merge`] joins the trees of all files,
-//! [`reader`] holds the tree against the tables of [`language`] and gives records, [`resolve`] makes
-//! the design of them, [`consistency`] compares values. [`json_schema()`] is made of the same tables.
+//! The way of a text: `yaml` makes it a tree with places, `merge` joins the trees of all files,
+//! `reader` holds the tree against the tables of `language` and gives records, `resolve` makes the
+//! design of them, `consistency` compares values. [`json_schema()`] is made of the same tables.
 
 mod code;
 mod consistency;

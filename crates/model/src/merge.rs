@@ -1,7 +1,10 @@
 //! Several files, one design: sections are merged by name.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
 use crate::code::{DUPLICATE, WRONG_TYPE};
-use crate::findings::{Findings, Problem, excerpt};
+use crate::findings::{Findings, Problem};
 use crate::path::Path;
 use crate::yaml::{Content, Entry, Node, Span};
 
@@ -11,12 +14,20 @@ pub(crate) fn merge<'s>(trees: Vec<Node<'s>>, findings: &mut Findings) -> Node<'
     let span = trees
         .first()
         .map_or(Span::start_of(0), |tree| Span::start_of(tree.span.file));
-    let mut merged: Vec<Entry<'s>> = Vec::new();
+    let mut merged: Vec<Merged<'s>> = Vec::new();
+    let mut positions: HashMap<Cow<'s, str>, usize> = HashMap::new();
     for tree in trees {
         match tree.content {
             Content::Mapping(entries) => {
                 for entry in entries {
-                    merge_entry(&mut merged, entry, findings);
+                    let position = *positions.entry(entry.key.clone()).or_insert(merged.len());
+                    match merged.get_mut(position) {
+                        Some(first) => first.add(entry, findings),
+                        None => merged.push(Merged {
+                            entry,
+                            names: HashMap::new(),
+                        }),
+                    }
                 }
             }
             Content::Refused => {}
@@ -27,67 +38,62 @@ pub(crate) fn merge<'s>(trees: Vec<Node<'s>>, findings: &mut Findings) -> Node<'
             }
         }
     }
+    let entries = merged.into_iter().map(|merged| merged.entry).collect();
     Node {
         span,
-        content: Content::Mapping(merged),
+        content: Content::Mapping(entries),
     }
 }
 
-fn merge_entry<'s>(merged: &mut Vec<Entry<'s>>, entry: Entry<'s>, findings: &mut Findings) {
-    // The top level has a handful of keys; unknown ones are few before the findings are full.
-    let Some(first) = merged.iter_mut().find(|first| first.key == entry.key) else {
-        merged.push(entry);
-        return;
-    };
-    match (&mut first.value.content, entry.value.content) {
-        (Content::Mapping(first), Content::Mapping(second)) => {
-            merge_section(first, second, &entry.key, findings);
-        }
-        (first, second) if is_empty(first) => *first = second,
-        (_, second) if is_empty(&second) => {}
-        (Content::Scalar { text: first, .. }, Content::Scalar { text: second, .. })
-            if *first == second => {}
-        _ => {
-            let path = Path::Root.field(&entry.key);
-            report(entry.key_span, first.key_span, &entry.key, &path, findings);
-        }
-    }
+/// A top-level entry, merged so far.
+struct Merged<'s> {
+    entry: Entry<'s>,
+    /// Where each name of the section is written; filled in when a second file has the section.
+    names: HashMap<Cow<'s, str>, Span>,
 }
 
-fn merge_section<'s>(
-    first: &mut Vec<Entry<'s>>,
-    second: Vec<Entry<'s>>,
-    section: &str,
-    findings: &mut Findings,
-) {
-    let known: std::collections::HashMap<_, _> = first
-        .iter()
-        .map(|entry| (entry.key.clone(), entry.key_span))
-        .collect();
-    for entry in second {
-        match known.get(&entry.key) {
-            Some(span) => {
-                let root = Path::Root.field(section);
-                report(
-                    entry.key_span,
-                    *span,
-                    &entry.key,
-                    &root.field(&entry.key),
-                    findings,
-                );
+impl<'s> Merged<'s> {
+    /// Adds what another file says about the same top-level entry.
+    fn add(&mut self, other: Entry<'s>, findings: &mut Findings) {
+        let (key_span, key) = (other.key_span, &other.key);
+        match (&mut self.entry.value.content, other.value.content) {
+            (Content::Mapping(first), Content::Mapping(second)) => {
+                if self.names.is_empty() {
+                    self.names
+                        .extend(first.iter().map(|e| (e.key.clone(), e.key_span)));
+                }
+                let section = Path::Root.field(key);
+                for entry in second {
+                    match self.names.get(&entry.key) {
+                        Some(at) => {
+                            report(entry.key_span, *at, &section.field(&entry.key), findings);
+                        }
+                        None => {
+                            self.names.insert(entry.key.clone(), entry.key_span);
+                            first.push(entry);
+                        }
+                    }
+                }
             }
-            None => first.push(entry),
+            (first, second) if is_empty(first) => *first = second,
+            (_, second) if is_empty(&second) => {}
+            (Content::Scalar { text: first, .. }, Content::Scalar { text: second, .. })
+                if *first == second => {}
+            _ => report(
+                key_span,
+                self.entry.key_span,
+                &Path::Root.field(key),
+                findings,
+            ),
         }
     }
 }
 
-fn report(span: Span, first: Span, name: &str, path: &Path<'_>, findings: &mut Findings) {
-    let problem = Problem::new(
-        &DUPLICATE,
-        format!("`{}` is written in two files", excerpt(name)),
-    )
-    .hint("the first one counts; merge the two, or rename one");
-    findings.report_related(span, path, problem, &[(first, "first written here")]);
+fn report(second: Span, first: Span, path: &Path<'_>, findings: &mut Findings) {
+    let message = format!("`{}` is written in two files", path.name());
+    let problem = Problem::new(&DUPLICATE, message)
+        .hint("the first one counts; merge the two, or rename one");
+    findings.report_related(second, path, problem, &[(first, "first written here")]);
 }
 
 fn is_empty(content: &Content<'_>) -> bool {

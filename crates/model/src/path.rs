@@ -1,5 +1,6 @@
 //! The path of an element in a design: `services.billing.consumes.OrderPlaced.needs[0]`.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::findings::excerpt;
@@ -22,6 +23,15 @@ impl<'p> Path<'p> {
 
     pub(crate) fn item(&'p self, index: usize) -> Self {
         Self::Item(self, index)
+    }
+
+    /// The last name on the path, as a message may repeat it; empty for the design itself.
+    pub(crate) fn name(&self) -> Cow<'p, str> {
+        match self {
+            Self::Root => Cow::Borrowed(""),
+            Self::Field(_, name) => excerpt(name),
+            Self::Item(parent, _) => parent.name(),
+        }
     }
 }
 

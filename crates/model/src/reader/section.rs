@@ -70,8 +70,8 @@ impl<'f> Reader<'f> {
                 *slot = self.value(&field.kind, &entry.value, &at, entry.key_span);
             }
             None => {
-                let problem = unknown_field(section, &entry.key, node);
-                self.findings.report(entry.key_span, &at, problem);
+                let problem = || unknown_field(section, &entry.key, node);
+                self.findings.report_with(entry.key_span, &at, problem);
             }
         }
     }
