@@ -17,8 +17,9 @@
 //! ```
 //!
 //! The checksum covers the length because the CRC-32C of nothing is 0: without it, a tail of zeros
-//! reads as endless empty frames. The salt is random, so that no payload can hold the bytes of a
-//! frame. `synced` tells a torn tail from damage: see [`crate::recovery`].
+//! reads as endless empty records. (A frame is also never shorter than its head.) The salt is random,
+//! so that no payload can hold the bytes of a frame. `synced` tells a torn tail from damage: see
+//! [`crate::recovery`].
 
 use bytes::{Buf, BufMut, Bytes};
 use tidegate_base::Timestamp;
