@@ -1,0 +1,344 @@
+//! What must hold whatever happens, watched from outside the machine.
+
+use std::collections::BTreeMap;
+
+use tidegate_base::{ConsumerId, Timestamp};
+use tidegate_delivery::{
+    Arrival, Conclusion, ConsumerConfig, DeliveryStatus, Effect, Followers, Machine, Order,
+    SystemConfig, Ticket,
+};
+
+use crate::world::{Sequences, is_end};
+
+type Place = (ConsumerId, u64);
+
+pub(crate) struct Watch {
+    config: SystemConfig,
+    /// Deliveries whose handler did its work at least once.
+    handled: Sequences,
+    /// Deliveries that the machine called finished.
+    finished: Sequences,
+    /// Of this process: the attempts that run.
+    running: BTreeMap<Place, Ticket>,
+    /// Of this process: failed attempts of the redrive round.
+    failures: BTreeMap<Place, u32>,
+    /// Of this process: the last attempt, and what the next one must be.
+    next_attempt: BTreeMap<Place, u32>,
+    /// Of this process, by consumer: first attempts and retries.
+    firsts: BTreeMap<ConsumerId, u64>,
+    retries: BTreeMap<ConsumerId, u64>,
+    watermarks: BTreeMap<ConsumerId, u64>,
+    booted: Option<Timestamp>,
+    probes: BTreeMap<(ConsumerId, u64, u64), Timestamp>,
+}
+
+impl Watch {
+    pub(crate) fn new(config: &SystemConfig) -> Self {
+        Self {
+            config: config.clone(),
+            handled: Sequences::new(),
+            finished: Sequences::new(),
+            running: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            next_attempt: BTreeMap::new(),
+            firsts: BTreeMap::new(),
+            retries: BTreeMap::new(),
+            watermarks: BTreeMap::new(),
+            booted: None,
+            probes: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn restarted(&mut self) {
+        self.running.clear();
+        self.failures.clear();
+        self.next_attempt.clear();
+        self.firsts.clear();
+        self.retries.clear();
+        self.watermarks.clear();
+        self.probes.clear();
+        self.booted = None;
+    }
+
+    pub(crate) fn handled(&mut self, ticket: &Ticket) {
+        self.handled
+            .entry(ticket.consumer.clone())
+            .or_default()
+            .insert(ticket.sequence);
+    }
+
+    pub(crate) fn booted_at(&mut self, now: Timestamp) {
+        self.booted.get_or_insert(now);
+    }
+
+    /// An outcome of another epoch, or of an attempt that does not run, changes nothing.
+    pub(crate) fn ended(
+        &mut self,
+        machine: &Machine,
+        ticket: &Ticket,
+        ran: bool,
+        effects: &[Effect],
+    ) {
+        let rejected = effects.contains(&Effect::Rejected(ticket.clone()));
+        assert_eq!(
+            rejected, !ran,
+            "I5: an outcome of {ticket:?}, which runs: {ran}"
+        );
+        assert!(
+            rejected || ticket.epoch == machine.epoch(),
+            "I5: of another epoch: {ticket:?}"
+        );
+        let place = (ticket.consumer.clone(), ticket.sequence);
+        if self.running.get(&place) == Some(ticket) {
+            self.running.remove(&place);
+        }
+        self.probes
+            .remove(&(ticket.consumer.clone(), ticket.sequence, ticket.run));
+    }
+
+    pub(crate) fn concluded(&mut self, consumer: &ConsumerId, sequence: u64, c: Conclusion) {
+        let place = (consumer.clone(), sequence);
+        self.running.remove(&place);
+        let attempts = self.consumer(consumer).retry.attempts;
+        match c {
+            Conclusion::Failed { .. } => {
+                let failures = self.failures.entry(place.clone()).or_default();
+                *failures += 1;
+                assert!(
+                    *failures < attempts,
+                    "I6: {failures} failures of {attempts}, retried"
+                );
+                *self.next_attempt.entry(place).or_insert(1) += 1;
+            }
+            Conclusion::Redriven => {
+                self.failures.remove(&place);
+                self.next_attempt.remove(&place);
+            }
+            Conclusion::Released(_) | Conclusion::DeadLettered(_) => {}
+            Conclusion::Succeeded | Conclusion::Duplicate => {
+                self.finished
+                    .entry(consumer.clone())
+                    .or_default()
+                    .insert(sequence);
+            }
+        }
+        assert!(
+            !is_end(c) || self.was_handled(consumer, sequence, c),
+            "I1: nobody handled {c:?}"
+        );
+    }
+
+    fn was_handled(&self, consumer: &ConsumerId, sequence: u64, c: Conclusion) -> bool {
+        c == Conclusion::Duplicate
+            || self
+                .handled
+                .get(consumer)
+                .is_some_and(|handled| handled.contains(&sequence))
+    }
+
+    pub(crate) fn started(
+        &mut self,
+        machine: &Machine,
+        channel: &[Arrival],
+        ticket: &Ticket,
+        attempt: u32,
+        now: Timestamp,
+    ) {
+        let Ticket {
+            consumer,
+            sequence,
+            epoch,
+            ..
+        } = ticket;
+        assert_eq!(
+            *epoch,
+            machine.epoch(),
+            "I5: an attempt of another epoch starts"
+        );
+        let finished = self
+            .finished
+            .get(consumer)
+            .is_some_and(|done| done.contains(sequence));
+        assert!(!finished, "I1: {ticket:?} is finished and starts again");
+        self.alone_in_lane(channel, ticket);
+        self.breakers(machine, ticket, now);
+        let place = (consumer.clone(), *sequence);
+        let expected = *self.next_attempt.entry(place.clone()).or_insert(attempt);
+        assert_eq!(
+            attempt, expected,
+            "I11: what was held, released or failed miscounts {ticket:?}"
+        );
+        let retries = if self
+            .failures
+            .get(&place)
+            .is_some_and(|failures| *failures > 0)
+        {
+            &mut self.retries
+        } else {
+            &mut self.firsts
+        };
+        *retries.entry(consumer.clone()).or_default() += 1;
+        self.running.insert(place, ticket.clone());
+        self.budget(consumer, now);
+        let concurrency = self.consumer(consumer).concurrency as usize;
+        let running = self
+            .running
+            .keys()
+            .filter(|(other, _)| other == consumer)
+            .count();
+        assert!(running <= concurrency, "{running} run, {concurrency} may");
+    }
+
+    /// I3 and I10: nothing is admitted before what stands before it in its lane, redriven or not.
+    pub(crate) fn admitted(
+        &self,
+        machine: &Machine,
+        channel: &[Arrival],
+        consumer: &ConsumerId,
+        sequence: u64,
+    ) {
+        let config = self.consumer(consumer);
+        for before in (0..sequence).filter(|other| in_lane(config, channel, *other, sequence)) {
+            let status = machine.delivery(consumer, before);
+            let passes = match status {
+                Some(DeliveryStatus::Finished) => true,
+                // One that is being redriven has not come back yet.
+                Some(DeliveryStatus::Dead | DeliveryStatus::Settling) => {
+                    config.followers == Followers::Continue
+                }
+                _ => false,
+            };
+            assert!(
+                passes,
+                "I3/I10: {sequence} goes before {before}, which is {status:?}"
+            );
+        }
+    }
+
+    /// I3: in a lane one runs at a time.
+    fn alone_in_lane(&self, channel: &[Arrival], ticket: &Ticket) {
+        let config = self.consumer(&ticket.consumer);
+        let beside = self.running.keys().find(|(consumer, sequence)| {
+            *consumer == ticket.consumer && in_lane(config, channel, *sequence, ticket.sequence)
+        });
+        assert!(beside.is_none(), "I3: {ticket:?} starts beside {beside:?}");
+    }
+
+    /// I7: while a breaker is open nothing that needs it starts; half open, only probes.
+    fn breakers(&mut self, machine: &Machine, ticket: &Ticket, now: Timestamp) {
+        for need in &self.consumer(&ticket.consumer).needs.clone() {
+            let status = machine.breaker(need, now).unwrap();
+            assert_ne!(
+                status.state, "open",
+                "I7: {ticket:?} starts through an open breaker"
+            );
+            if status.state == "half-open" {
+                self.probes.retain(|_, since| *since == status.since);
+                let probe = (ticket.consumer.clone(), ticket.sequence, ticket.run);
+                self.probes.insert(probe, status.since);
+                let most = self.config.dependencies[0].probes as usize;
+                assert!(
+                    self.probes.len() <= most,
+                    "I7: {} probes of {most}",
+                    self.probes.len()
+                );
+            }
+        }
+    }
+
+    /// I8: retries stay within their share of first attempts, the floor and the start.
+    fn budget(&self, consumer: &ConsumerId, now: Timestamp) {
+        let Some(share) = self.consumer(consumer).retry.budget else {
+            return;
+        };
+        let count =
+            |map: &BTreeMap<ConsumerId, u64>| map.get(consumer).copied().unwrap_or(0) as f64;
+        let seconds = self
+            .booted
+            .map_or(0.0, |booted| now.since(booted).as_secs_f64());
+        let most = 10.0 + share.value() * count(&self.firsts) + seconds + 1.0;
+        assert!(
+            count(&self.retries) <= most,
+            "I8: {} retries of {most}",
+            count(&self.retries)
+        );
+    }
+
+    /// What holds at every moment.
+    pub(crate) fn hold(&mut self, machine: &Machine, channel: &[Arrival], now: Timestamp) {
+        for config in &self.config.consumers {
+            let id = &config.id;
+            let status = machine.status(id, now).unwrap();
+            let mark = self.watermarks.entry(id.clone()).or_default();
+            assert!(status.watermark >= *mark, "I2: the watermark went back");
+            *mark = status.watermark;
+            for (sequence, arrival) in channel.iter().enumerate() {
+                let sequence = sequence as u64;
+                match machine.delivery(id, sequence).unwrap() {
+                    DeliveryStatus::Finished => {
+                        assert!(
+                            self.is_handled(config, channel, arrival),
+                            "I1/I2: lost {sequence}"
+                        );
+                    }
+                    DeliveryStatus::InChannel => {
+                        assert!(
+                            sequence >= status.watermark,
+                            "I2: {sequence} is passed over"
+                        );
+                    }
+                    DeliveryStatus::Dead => {
+                        let letter = machine.dead_letter(id, sequence).unwrap();
+                        assert_eq!(
+                            *letter.event, *arrival.event,
+                            "I9: a letter without its event"
+                        );
+                    }
+                    _ => {}
+                }
+            }
+            let done = self.finished.get(id).into_iter().flatten();
+            for sequence in done {
+                let now = machine.delivery(id, *sequence);
+                assert_eq!(
+                    now,
+                    Some(DeliveryStatus::Finished),
+                    "I1: {sequence} was finished"
+                );
+            }
+            let letters = machine.dead_letters(id).count();
+            assert!(letters <= config.dead_letters, "{letters} dead letters");
+        }
+    }
+
+    /// Whether a handler did the work of an event, under this sequence or a twin's.
+    fn is_handled(&self, config: &ConsumerConfig, channel: &[Arrival], arrival: &Arrival) -> bool {
+        let Some(handled) = self.handled.get(&config.id) else {
+            return false;
+        };
+        handled.contains(&arrival.sequence)
+            || (config.repetition == tidegate_delivery::Repetition::Deduplicated
+                && handled
+                    .iter()
+                    .any(|s| channel[*s as usize].event == arrival.event))
+    }
+
+    fn consumer(&self, id: &ConsumerId) -> &ConsumerConfig {
+        self.config
+            .consumers
+            .iter()
+            .find(|config| config.id == *id)
+            .unwrap()
+    }
+}
+
+/// Whether two deliveries of a consumer may not overtake each other.
+fn in_lane(config: &ConsumerConfig, channel: &[Arrival], one: u64, other: u64) -> bool {
+    let key = |sequence: u64| channel[sequence as usize].event.key.as_ref();
+    one != other
+        && match config.order {
+            Order::None => false,
+            Order::Total => true,
+            Order::Key => key(one).is_some() && key(one) == key(other),
+        }
+}

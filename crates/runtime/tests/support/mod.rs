@@ -1,0 +1,248 @@
+//! A system in a test: a design, a memory broker, a scripted caller, paused time.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, FutureExt};
+use tidegate_base::{ConsumerId, Envelope, Timestamp};
+use tidegate_broker::{Broker, MemoryBroker};
+use tidegate_model::{Design, Source, read};
+use tidegate_runtime::view::ConsumerView;
+use tidegate_runtime::{
+    Attempt, Caller, DeadLetterFilter, DeadLetterPage, Outcome, RetryClass, Runtime, Settings,
+    TokioClock,
+};
+
+/// An order event with a schema and a key, one pushed and one pulled consumer.
+pub(crate) const DESIGN: &str = r#"
+tidegate: 1
+system: checkout
+events:
+  OrderPlaced:
+    schema: order.json
+    key: /orderId
+services:
+  orders: {publishes: [OrderPlaced]}
+  billing:
+    consumes:
+      OrderPlaced:
+        deliver: {to: "http://localhost:9001/events", concurrency: 4, timeout: 5s}
+        guarantee: deduplicated
+        needs: [payments-api]
+        retry: {backoff: constant, initial: 100ms, max: 1s, jitter: none, attempts: 3}
+        dead-letter: {owner: team-billing, retention: 30d}
+        objective: 30s
+  audit:
+    consumes:
+      OrderPlaced:
+        deliver: {concurrency: 8, timeout: 10s}
+        retry: {backoff: constant, initial: 100ms, max: 1s, jitter: none, attempts: 3}
+        dead-letter: {owner: team-audit, retention: 30d}
+dependencies:
+  payments-api: {breaker: {failure-rate: 50%, minimum: 3, window: 30s, open: 10s, probes: 1}}
+"#;
+
+pub(crate) const SCHEMA: &str = r#"{
+  "type": "object",
+  "required": ["orderId", "total"],
+  "properties": {"orderId": {"type": "string"}, "total": {"type": "number", "minimum": 0}}
+}"#;
+
+pub(crate) fn design(text: &str) -> Design {
+    let source = Source {
+        name: Arc::from("design.yaml"),
+        text: text.to_owned(),
+    };
+    let reading = read(&[source], &|_| Ok(SCHEMA.to_owned()));
+    let errors: Vec<_> = reading
+        .findings
+        .iter()
+        .filter(|finding| finding.severity == tidegate_model::Severity::Error)
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    reading.design.expect("the design is readable")
+}
+
+pub(crate) fn id(text: &str) -> ConsumerId {
+    text.parse().unwrap()
+}
+
+pub(crate) fn order(id: &str, order: &str) -> Envelope {
+    let text = format!(
+        r#"{{"specversion":"1.0","id":"{id}","source":"/shop","type":"OrderPlaced","data":{{"orderId":"{order}","total":3.5}}}}"#
+    );
+    Envelope::from_json(text.as_bytes()).unwrap()
+}
+
+pub(crate) fn unavailable() -> Outcome {
+    Outcome::Retry {
+        class: RetryClass::Unavailable,
+        error: "no route".to_owned(),
+        after: None,
+    }
+}
+
+pub(crate) fn retryable() -> Outcome {
+    Outcome::Retry {
+        class: RetryClass::Retryable,
+        error: "HTTP 500".to_owned(),
+        after: None,
+    }
+}
+
+pub(crate) fn permanent() -> Outcome {
+    Outcome::Permanent {
+        error: "order 17 has no customer".to_owned(),
+    }
+}
+
+/// Answers by event: what is scripted for it, one after the other, then done.
+#[derive(Clone, Default)]
+pub(crate) struct Script {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    scripted: HashMap<String, Vec<Outcome>>,
+    default: Option<Outcome>,
+    time: Duration,
+    calls: Vec<(String, u32)>,
+}
+
+impl Script {
+    pub(crate) fn answer(&self, event: &str, outcomes: impl IntoIterator<Item = Outcome>) {
+        let mut outcomes: Vec<Outcome> = outcomes.into_iter().collect();
+        outcomes.reverse();
+        self.inner
+            .lock()
+            .unwrap()
+            .scripted
+            .insert(event.to_owned(), outcomes);
+    }
+
+    /// What every event without a script gets from now on.
+    pub(crate) fn otherwise(&self, outcome: Outcome) {
+        self.inner.lock().unwrap().default = Some(outcome);
+    }
+
+    /// How long a call takes from now on.
+    pub(crate) fn takes(&self, time: Duration) {
+        self.inner.lock().unwrap().time = time;
+    }
+
+    /// The calls so far: event and attempt.
+    pub(crate) fn calls(&self) -> Vec<(String, u32)> {
+        self.inner.lock().unwrap().calls.clone()
+    }
+}
+
+impl Caller for Script {
+    fn call(&self, attempt: Attempt) -> BoxFuture<'static, Outcome> {
+        let mut inner = self.inner.lock().unwrap();
+        let event = attempt.envelope.id.clone();
+        inner.calls.push((event.clone(), attempt.attempt));
+        let scripted = inner.scripted.get_mut(&event).and_then(Vec::pop);
+        let outcome = scripted.or(inner.default.clone()).unwrap_or(Outcome::Done);
+        let time = inner.time;
+        async move {
+            tokio::time::sleep(time).await;
+            outcome
+        }
+        .boxed()
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) runtime: Runtime,
+    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) script: Script,
+    pub(crate) text: String,
+    pub(crate) settings: Settings,
+    pub(crate) clock: TokioClock,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(DESIGN, Settings::default()).await
+    }
+
+    pub(crate) async fn with(text: &str, settings: Settings) -> Self {
+        let broker: Arc<dyn Broker> = Arc::new(MemoryBroker::new());
+        let clock = TokioClock::starting_at(Timestamp::from_millis(1_700_000_000_000));
+        Self::on(text, settings, broker, Script::default(), clock).await
+    }
+
+    pub(crate) async fn on(
+        text: &str,
+        settings: Settings,
+        broker: Arc<dyn Broker>,
+        script: Script,
+        clock: TokioClock,
+    ) -> Self {
+        let runtime = Runtime::start(
+            &design(text),
+            Arc::clone(&broker),
+            Arc::new(script.clone()),
+            Arc::new(clock),
+            settings.clone(),
+        )
+        .await
+        .expect("it starts");
+        Self {
+            runtime,
+            broker,
+            script,
+            text: text.to_owned(),
+            settings,
+            clock,
+        }
+    }
+
+    /// The process ends without a word, and another one starts on the same broker.
+    pub(crate) async fn restart(self) -> Self {
+        let Self {
+            runtime,
+            broker,
+            script,
+            text,
+            settings,
+            clock,
+        } = self;
+        drop(runtime);
+        // The actor notices that its last handle is gone.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        Self::on(&text, settings, broker, script, clock).await
+    }
+
+    pub(crate) async fn publish(&self, events: impl IntoIterator<Item = Envelope>) {
+        self.runtime
+            .publish(events.into_iter().collect())
+            .await
+            .expect("accepted");
+    }
+
+    pub(crate) async fn pass(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    /// The view after the next renewal.
+    pub(crate) async fn consumer(&self, consumer: &str) -> ConsumerView {
+        self.pass(Duration::from_millis(600)).await;
+        let view = self.runtime.view();
+        view.consumers
+            .iter()
+            .find(|view| view.id == id(consumer))
+            .unwrap()
+            .clone()
+    }
+
+    pub(crate) async fn letters(&self) -> DeadLetterPage {
+        self.runtime.dead_letters(DeadLetterFilter::default()).await
+    }
+}
+
+pub(crate) fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
