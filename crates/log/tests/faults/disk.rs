@@ -57,6 +57,20 @@ impl Dice {
     }
 }
 
+/// Syncs wait. Dropping it lets them go on, also when a test fails: a log waits for its writer.
+pub(crate) struct HeldSyncs(FaultDisk);
+
+impl Drop for HeldSyncs {
+    fn drop(&mut self) {
+        let disk = &self.0.0;
+        disk.state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .held = false;
+        disk.changed.notify_all();
+    }
+}
+
 impl FaultDisk {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap()
@@ -88,9 +102,10 @@ impl FaultDisk {
         self.state().syncs_left = Some(count);
     }
 
-    /// Makes syncs wait.
-    pub(crate) fn hold_syncs(&self) {
+    /// Makes syncs wait until what is returned is dropped.
+    pub(crate) fn hold_syncs(&self) -> HeldSyncs {
         self.state().held = true;
+        HeldSyncs(self.clone())
     }
 
     /// Waits until a sync waits.
@@ -100,12 +115,6 @@ impl FaultDisk {
             .changed
             .wait_while(self.state(), |state| state.waiting == 0);
         drop(state.unwrap());
-    }
-
-    /// Lets syncs go on.
-    pub(crate) fn release_syncs(&self) {
-        self.state().held = false;
-        self.0.changed.notify_all();
     }
 
     /// The names of all files that end so.

@@ -98,7 +98,7 @@ fn nothing_durable_is_visible_before_it_is_synced() {
     log.follow(&name("b"), move |tail| tails.send(tail).unwrap());
     assert_eq!(seen.recv(), Ok(1));
 
-    disk.hold_syncs();
+    let held = disk.hold_syncs();
     // What is only written does not wait for the disk.
     append(&log, batch(1, 0), Durability::Written).unwrap();
     assert_eq!((batches(&log), seen.recv()), (vec![0, 1], Ok(2)));
@@ -115,7 +115,7 @@ fn nothing_durable_is_visible_before_it_is_synced() {
     assert_eq!(seen.try_recv(), Err(TryRecvError::Empty));
     assert_eq!(batches(&log), [0, 1]);
 
-    disk.release_syncs();
+    drop(held);
     assert_eq!((done.recv(), done.recv()), (Ok((2, true)), Ok((3, true))));
     assert_eq!(batches(&log), [0, 1, 2, 3]);
 }
@@ -128,7 +128,7 @@ fn a_full_queue_pushes_back() {
         ..ONE_SEGMENT
     };
     let (log, _) = open(&disk, options).unwrap();
-    disk.hold_syncs();
+    let held = disk.hold_syncs();
     let (sender, done) = sync_channel(1_000);
     let send = |at| {
         let sender = sender.clone();
@@ -140,7 +140,7 @@ fn a_full_queue_pushes_back() {
     disk.wait_for_sync();
     (1..20).for_each(send);
     let refused: Vec<AppendError> = done.try_iter().map(Result::unwrap_err).collect();
-    disk.release_syncs();
+    drop(held);
     assert_eq!(refused.len(), 18);
     insta::assert_snapshot!(
         refused[0],
