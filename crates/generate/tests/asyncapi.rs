@@ -2,6 +2,8 @@
 
 mod designs;
 
+use std::sync::OnceLock;
+
 use proptest::prelude::*;
 use serde_json::Value;
 use tidegate_generate::{asyncapi, to_yaml};
@@ -12,8 +14,13 @@ const SCHEMA: &str = concat!(
     "/../../../shared/data/asyncapi/json_schemas/3.0.0.json"
 );
 
-/// The official JSON Schema; `None`, with a message, when the file is absent.
-fn official() -> Option<jsonschema::Validator> {
+/// The official JSON Schema, compiled once; `None`, with a message, when the file is absent.
+fn official() -> Option<&'static jsonschema::Validator> {
+    static OFFICIAL: OnceLock<Option<jsonschema::Validator>> = OnceLock::new();
+    OFFICIAL.get_or_init(compiled).as_ref()
+}
+
+fn compiled() -> Option<jsonschema::Validator> {
     let Ok(text) = std::fs::read_to_string(SCHEMA) else {
         println!("skipped: no {SCHEMA}");
         return None;
@@ -72,12 +79,12 @@ fn assert_resolves(document: &Value) {
 fn the_shop_is_valid_by_the_official_schema() {
     let Some(official) = official() else { return };
     for document in documents(&designs::read(designs::SHOP)) {
-        assert_valid(&official, &document);
+        assert_valid(official, &document);
         assert_resolves(&document);
     }
     let template = tidegate_model::template(&tidegate_base::Name::new("shop").unwrap());
     for document in documents(&designs::read(&template)) {
-        assert_valid(&official, &document);
+        assert_valid(official, &document);
         assert_resolves(&document);
     }
 }
@@ -107,13 +114,13 @@ fn a_service_that_is_not_there_has_no_document() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn any_design_is_valid_and_loses_nothing(design in designs::any()) {
         let document = asyncapi(&design);
         if let Some(official) = official() {
-            assert_valid(&official, &document);
+            assert_valid(official, &document);
         }
         assert_resolves(&document);
         // An id used twice would have taken the place of another entry.

@@ -42,11 +42,12 @@ proptest! {
         let mut edges = 0;
         for line in chart.lines().skip(1).map(str::trim) {
             let first = line.split(' ').next().unwrap();
-            if let Some(node) = line.find(['[', '(', '{']).filter(|_| !line.contains("--") && !line.contains("-.-")) {
+            let is_edge = line.contains(" -->") || line.contains(" -.->");
+            if let Some(node) = line.find(['[', '(', '{']).filter(|_| !is_edge) {
                 let id = line[..node].trim_start_matches("subgraph ");
                 prop_assert!(is_id(id), "{line}");
                 prop_assert!(nodes.insert(id.to_owned()), "twice: {line}");
-            } else if line.contains("--") || line.contains("-.-") {
+            } else if is_edge {
                 edges += 1;
                 prop_assert!(nodes.contains(first), "{line}");
                 prop_assert!(nodes.contains(line.rsplit(' ').next().unwrap()), "{line}");

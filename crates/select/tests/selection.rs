@@ -316,7 +316,7 @@ fn violates(fact: &Fact, amount: Amount) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
     fn no_hard_limit_is_ever_violated((rate, size, days, ordered, requires, clouds) in contracts()) {

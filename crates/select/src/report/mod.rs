@@ -78,8 +78,29 @@ impl Ranked {
         sentences(&self.checks, Outcome::Tight)
     }
 
+    /// What could not be decided: each with its fact, then everything without one in one line.
     fn unknown(&self) -> Vec<String> {
-        sentences(&self.checks, Outcome::Unknown)
+        let unknown = || {
+            self.checks
+                .iter()
+                .filter(|check| check.outcome == Outcome::Unknown)
+        };
+        let (with_fact, without): (Vec<_>, Vec<_>) = unknown().partition(|c| c.fact.is_some());
+        let names: Vec<&str> = without
+            .iter()
+            .map(|check| check.criterion.as_str())
+            .collect();
+        let rest = (!names.is_empty()).then(|| {
+            format!(
+                "no limit is known of {}: not excluded by them",
+                names.join(", ")
+            )
+        });
+        with_fact
+            .into_iter()
+            .map(|check| format!("{}: {}", check.criterion, check.sentence))
+            .chain(rest)
+            .collect()
     }
 }
 
