@@ -1,6 +1,6 @@
 //! The running system: opens the log, composes broker, runtime, server and rehearsal, and drains them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,7 +13,7 @@ use tidegate_model::Design;
 use tidegate_runtime::{DrainReport, Runtime, Settings, TokioClock};
 use tidegate_server::{Access, HttpCaller, Server, Token};
 use tidegate_trace::recording::Recording;
-use tidegate_traffic::{Injection, Plan, Played, Scenario, Stage, StandIns, play};
+use tidegate_traffic::{Emitted, Injection, Plan, Played, Scenario, Stage, StandIns, play};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -26,6 +26,8 @@ use crate::terminal::say;
 const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 /// How long running requests may take to finish once the server stops.
 const STOP_LIMIT: Duration = Duration::from_secs(2);
+/// Width of the story's lines, beside its times.
+const STORY_WIDTH: usize = 92;
 /// Largest token file, in bytes.
 const TOKEN_BYTES_MAX: usize = 4_096;
 
@@ -45,9 +47,9 @@ pub(crate) struct Rehearsal {
     pub(crate) speed: f64,
 }
 
-/// A rehearsal that goes on.
+/// A rehearsal that goes on, as long as this lives.
 struct Playing {
-    stand_ins: StandIns,
+    _stand_ins: StandIns,
     played: Arc<Played>,
 }
 
@@ -112,32 +114,25 @@ async fn live(daemon: Daemon) -> Result<Exit, Failure> {
                 .hint("is it running already? choose another address with --listen")
         })?;
     greet(&design, &server, &data);
-    let playing = match stage {
-        Some(prepared) => Some(begin(prepared, &design, &runtime, &clock, &ended)),
-        None => None,
-    };
+    let playing = stage.map(|prepared| begin(prepared, &design, &runtime, &clock, &ended));
     wait(interrupted).await;
     say("draining: running deliveries finish, nothing new is taken (again to exit at once)");
     ending.send_replace(true);
     let report = runtime.drain(DRAIN_LIMIT).await;
     server.stop(STOP_LIMIT).await;
+    let failed = broker.stopped();
     broker.close().await;
     farewell(&report, playing.as_ref());
-    Ok(if broker_failed(&broker) {
-        Exit::Partly
-    } else {
-        Exit::Yes
-    })
+    match failed {
+        None => Ok(Exit::Yes),
+        Some(reason) => {
+            say(&format!("the log stopped by itself: {reason}"));
+            Ok(Exit::Partly)
+        }
+    }
 }
 
-/// Whether the log stopped by itself, and not because it was closed.
-fn broker_failed(broker: &LogBroker) -> bool {
-    broker
-        .stopped()
-        .is_some_and(|reason| !reason.contains("closed"))
-}
-
-fn open(data: &PathBuf) -> Result<LogBroker, Failure> {
+fn open(data: &Path) -> Result<LogBroker, Failure> {
     let (broker, recovery) = LogBroker::open(data, Options::default()).map_err(|error| {
         let kind = match &error {
             OpenError::Locked { .. } => Kind::NotAllowed,
@@ -179,7 +174,7 @@ async fn prepare(
     let configuration = |error: &dyn std::error::Error| Failure::caused(Kind::Configuration, error);
     let plan = match &rehearsal.recording {
         Some(recording) => Plan::recorded(design, recording, rehearsal.speed, seed),
-        None => Plan::synthetic(design, rehearsal.speed, seed),
+        None => Plan::synthetic(design, rehearsal.speed, Emitted::ByHandlers, seed),
     };
     let plan = Arc::new(plan.map_err(|error| configuration(&error))?);
     let stage = Stage::begin(rehearsal.scenario.clone(), seed);
@@ -223,7 +218,10 @@ fn begin(
         Arc::clone(&clock),
     ));
     tokio::spawn(play(plan, runtime.clone(), clock, counts, ended.clone()));
-    Playing { stand_ins, played }
+    Playing {
+        _stand_ins: stand_ins,
+        played,
+    }
 }
 
 /// Tells the story scene by scene, and slips in what it slips in.
@@ -238,9 +236,33 @@ async fn tell(stage: Stage, design: Design, runtime: Runtime, clock: Arc<dyn Clo
         }
         if let Some(words) = &scene.say {
             let seconds = scene.at.as_secs();
-            say(&format!("{:02}:{:02}  {words}", seconds / 60, seconds % 60));
+            let words = wrapped(words, STORY_WIDTH).join(
+                "
+       ",
+            );
+            say(&format!(
+                "{:02}:{:02}  {words}
+",
+                seconds / 60,
+                seconds % 60
+            ));
         }
     }
+}
+
+/// The words in lines of at most `width` characters, but for words that are longer.
+fn wrapped(words: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in words.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 fn injected(injection: &Injection, design: &Design, number: usize, clock: &dyn Clock) -> Envelope {
@@ -261,7 +283,7 @@ fn injected(injection: &Injection, design: &Design, number: usize, clock: &dyn C
     }
 }
 
-fn greet(design: &Design, server: &Server, data: &std::path::Path) {
+fn greet(design: &Design, server: &Server, data: &Path) {
     let consumers = design.consumers().count();
     say(&format!(
         "{}: {} events, {} services, {consumers} consumers on the embedded log in {}",
@@ -285,7 +307,6 @@ fn farewell(report: &DrainReport, playing: Option<&Playing>) {
             count(&playing.played.pushed_back),
             count(&playing.played.refused)
         ));
-        let _ = &playing.stand_ins;
     }
     say(&format!(
         "drained in {}: {} deliveries finished, {} called off, {} wait in the log for the next start",

@@ -6,19 +6,24 @@
 //! faults of a [`Scenario`]. [`measure`] runs a plan against stand-in handlers in process and holds
 //! what it measured against the design's targets.
 
+mod comparison;
 mod measure;
 mod plan;
 mod play;
+mod probe;
 mod sample;
 mod scenario;
 mod stage;
 mod stand_in;
+#[cfg(test)]
+mod tests;
+mod times;
 
-pub use measure::{
-    Figure, MeasureError, Measured, Measurement, ProbeCaller, SharedProbe, Span, Verdict, measure,
-};
-pub use plan::{Arrival, Plan, PlanError, Planned, PlannedStream, Schedule};
+pub use comparison::{Figure, Measured, Measurement, Verdict};
+pub use measure::{MeasureError, Span, measure};
+pub use plan::{Arrival, Emitted, Plan, PlanError, Planned, PlannedStream, Schedule};
 pub use play::{Played, play};
+pub use probe::{ProbeCaller, SharedProbe};
 pub use sample::{SampleError, Sampler};
 pub use scenario::{Answer, Fault, Injection, Scenario, ScenarioError, Scene};
 pub use stage::Stage;

@@ -47,6 +47,15 @@ enum Arrivals {
     Poisson { rate: f64, random: Random },
 }
 
+/// Who publishes the events that handlers emit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Emitted {
+    /// Their handlers do: the plan leaves them out.
+    ByHandlers,
+    /// The plan does: handlers emit nothing.
+    ByPlan,
+}
+
 /// One event to be published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrival {
@@ -117,18 +126,24 @@ impl Plan {
         )
     }
 
-    /// A Poisson process for each event that a service begins with, at its target rate times `share`.
+    /// A Poisson process for each published event, at its target rate times `share`. Events that a
+    /// handler emits are drawn as well or left to their handlers, as `emitted` says.
     ///
     /// # Errors
     ///
     /// [`PlanError`] when payloads of an event cannot be made, or no service publishes.
-    pub fn synthetic(design: &Design, share: f64, seed: u64) -> Result<Self, PlanError> {
+    pub fn synthetic(
+        design: &Design,
+        share: f64,
+        emitted: Emitted,
+        seed: u64,
+    ) -> Result<Self, PlanError> {
         let mut streams = Vec::new();
         for (name, event) in &design.events {
             let Some(publisher) = design.publishers(name).next() else {
                 continue;
             };
-            if is_caused(design, name) {
+            if emitted == Emitted::ByHandlers && is_caused(design, name) {
                 continue;
             }
             let rate = event

@@ -15,7 +15,6 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use serde_json::Value;
 use tidegate_base::{Clock, ConsumerId, Envelope, Name, Random};
 use tidegate_model::Design;
 use tidegate_model::design::ConsumerRef;

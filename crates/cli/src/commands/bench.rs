@@ -9,7 +9,9 @@ use tidegate_base::{Clock, format_duration};
 use tidegate_broker_log::{LogBroker, Options};
 use tidegate_model::Design;
 use tidegate_runtime::{Runtime, Settings, TokioClock};
-use tidegate_traffic::{Measurement, Plan, ProbeCaller, SharedProbe, Span, Verdict, measure};
+use tidegate_traffic::{
+    Emitted, Measurement, Plan, ProbeCaller, SharedProbe, Span, Verdict, measure,
+};
 
 use crate::arguments::{Bench, ReportFormat};
 use crate::commands::select::pretty;
@@ -22,7 +24,7 @@ const SEED: u64 = 1;
 
 pub(crate) fn run(arguments: &Bench) -> Result<Exit, Failure> {
     let design = design_files::sound(&arguments.design)?;
-    let plan = Plan::synthetic(&design, arguments.load, SEED)
+    let plan = Plan::synthetic(&design, arguments.load, Emitted::ByPlan, SEED)
         .map_err(|error| Failure::caused(Kind::Configuration, &error))?;
     let span = Span {
         warm_up: arguments.warm_up,

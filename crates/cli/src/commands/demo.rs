@@ -11,7 +11,7 @@ use crate::exit::{Exit, Failure};
 use crate::terminal;
 
 /// The recording is played this much faster than it was recorded, so that rates are seen.
-const SPEED: f64 = 10.0;
+const SPEED: f64 = 40.0;
 
 pub(crate) fn run(arguments: &Demo) -> Result<Exit, Failure> {
     let broken = |error: &dyn std::fmt::Display| Failure::configuration(error.to_string());

@@ -1,7 +1,5 @@
 //! The built binary as a user has it: run to its end, or as a daemon on a port of its own.
 
-#![expect(dead_code, reason = "each test file uses a part of it")]
-
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};

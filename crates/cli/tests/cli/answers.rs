@@ -1,9 +1,7 @@
 //! Commands that run to an end: exit codes, formats that parse, errors with a next step.
 
-mod support;
-
+use crate::support::{expect_exit, files_below, repository, run, shared};
 use serde_json::Value;
-use support::{expect_exit, files_below, repository, run, shared};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
@@ -265,6 +263,6 @@ fn the_reference_of_the_command_line_is_current() {
     let written = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         written == page,
-        "run `UPDATE_DOCS=1 cargo test -p tidegate-cli --test answers` and commit docs/reference/cli.md"
+        "run `UPDATE_DOCS=1 cargo test -p tidegate-cli --test cli` and commit docs/reference/cli.md"
     );
 }

@@ -1,7 +1,5 @@
 //! The built daemon, killed and interrupted: nothing that it acknowledged is ever lost.
 
-mod support;
-
 use std::collections::HashSet;
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
@@ -9,8 +7,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::support::{self, Daemon, eventually, shared};
 use serde_json::{Value, json};
-use support::{Daemon, eventually, shared};
 
 /// A design with one pushed consumer, at `port`, and one that pulls.
 fn design(folder: &Path, port: u16) -> String {
@@ -241,11 +239,12 @@ fn an_event_that_breaks_its_schema_is_refused_and_not_stored() {
     eventually("it is handled", || {
         (handler.handled() == ["4"]).then_some(())
     });
-    assert!(
-        daemon
-            .text("/metrics")
+    eventually("the metrics count it", || {
+        let metrics = daemon.text("/metrics");
+        metrics
             .contains("tidegate_events_accepted_total{event=\"OrderPlaced\"} 1")
-    );
+            .then_some(())
+    });
     assert_eq!(daemon.text("/healthz"), "ok\n");
     assert!(daemon.text("/").contains("<html"), "the console is served");
 }

@@ -1,0 +1,8 @@
+//! The built binary, as a user has it.
+
+#[cfg(test)]
+mod answers;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod survival;
