@@ -12,23 +12,36 @@ pub(crate) fn check(wrong: &mut Vec<String>) -> Result<()> {
     let mut pages = BTreeSet::new();
     let mut named = BTreeSet::new();
     for file in workspace::files()? {
-        let stem = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let stem = file
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         if file.starts_with(PAGES) && is_code(&stem) {
             let text = workspace::read(&file)?;
             if !text.starts_with(&format!("# {stem}: ")) {
-                wrong.push(format!("{}: does not open with `# {stem}: …`", file.display()));
+                wrong.push(format!(
+                    "{}: does not open with `# {stem}: …`",
+                    file.display()
+                ));
             }
             pages.insert(stem);
         } else if file.starts_with("crates/model/src") || file.starts_with("crates/check/src") {
             let text = workspace::read(&file)?;
-            named.extend(text.split('"').filter(|word| is_code(word)).map(str::to_owned));
+            named.extend(
+                text.split('"')
+                    .filter(|word| is_code(word))
+                    .map(str::to_owned),
+            );
         }
     }
     for code in named.difference(&pages) {
         wrong.push(format!("{code} has no page {PAGES}/{code}.md"));
     }
     for code in pages.difference(&named) {
-        wrong.push(format!("{PAGES}/{code}.md explains a code that no rule names"));
+        wrong.push(format!(
+            "{PAGES}/{code}.md explains a code that no rule names"
+        ));
     }
     Ok(())
 }

@@ -29,7 +29,11 @@ pub(crate) fn check() -> Result<()> {
         }
     }
     lines(Path::new("README.md"), README_LINES_MAX, &mut wrong)?;
-    lines(Path::new("ARCHITECTURE.md"), ARCHITECTURE_LINES_MAX, &mut wrong)?;
+    lines(
+        Path::new("ARCHITECTURE.md"),
+        ARCHITECTURE_LINES_MAX,
+        &mut wrong,
+    )?;
     map(&mut wrong)?;
     manifests(&mut wrong)?;
     findings_pages::check(&mut wrong)?;
@@ -43,7 +47,10 @@ pub(crate) fn check() -> Result<()> {
 fn size(file: &Path, wrong: &mut Vec<String>) -> Result<()> {
     let bytes = workspace::root().join(file).metadata()?.len();
     if bytes > FILE_BYTES_MAX {
-        wrong.push(format!("{}: {bytes} bytes; the most is {FILE_BYTES_MAX}", file.display()));
+        wrong.push(format!(
+            "{}: {bytes} bytes; the most is {FILE_BYTES_MAX}",
+            file.display()
+        ));
     }
     Ok(())
 }
@@ -51,7 +58,10 @@ fn size(file: &Path, wrong: &mut Vec<String>) -> Result<()> {
 fn lines(file: &Path, max: usize, wrong: &mut Vec<String>) -> Result<()> {
     let count = workspace::read(file)?.lines().count();
     if count > max {
-        wrong.push(format!("{}: {count} lines; the most is {max}", file.display()));
+        wrong.push(format!(
+            "{}: {count} lines; the most is {max}",
+            file.display()
+        ));
     }
     Ok(())
 }
@@ -62,11 +72,17 @@ fn rust(file: &Path, wrong: &mut Vec<String>) -> Result<()> {
     if !text.starts_with("//!") {
         wrong.push(format!("{}: does not open with `//!`", file.display()));
     }
-    let forbidden = [["TO", "DO"].concat(), ["FIX", "ME"].concat(), ["XX", "X:"].concat()];
+    let forbidden = [
+        ["TO", "DO"].concat(),
+        ["FIX", "ME"].concat(),
+        ["XX", "X:"].concat(),
+    ];
     for (index, line) in text.lines().enumerate() {
         if forbidden.iter().any(|word| line.contains(word.as_str())) {
             let place = format!("{}:{}", file.display(), index + 1);
-            wrong.push(format!("{place}: finish it, or write it down in docs/decisions"));
+            wrong.push(format!(
+                "{place}: finish it, or write it down in docs/decisions"
+            ));
         }
     }
     Ok(())
@@ -84,7 +100,10 @@ fn markdown(file: &Path, wrong: &mut Vec<String>) -> Result<()> {
         }
     }
     if titles != 1 {
-        wrong.push(format!("{}: {titles} titles (`# …`); one is right", file.display()));
+        wrong.push(format!(
+            "{}: {titles} titles (`# …`); one is right",
+            file.display()
+        ));
     }
     Ok(())
 }
@@ -94,16 +113,24 @@ fn map(wrong: &mut Vec<String>) -> Result<()> {
     let text = workspace::read(Path::new("ARCHITECTURE.md"))?;
     let packages = workspace::packages()?;
     for package in &packages {
-        let folder = package.folder.file_name().unwrap_or_default().to_string_lossy();
+        let folder = package
+            .folder
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy();
         if !text.contains(&format!("`{folder}`")) {
-            wrong.push(format!("ARCHITECTURE.md does not name the crate `{folder}`"));
+            wrong.push(format!(
+                "ARCHITECTURE.md does not name the crate `{folder}`"
+            ));
         }
     }
     for word in text.split('`').skip(1).step_by(2) {
         if let Some(folder) = word.strip_prefix("crates/")
             && !workspace::root().join("crates").join(folder).exists()
         {
-            wrong.push(format!("ARCHITECTURE.md names `{word}`, which is not there"));
+            wrong.push(format!(
+                "ARCHITECTURE.md names `{word}`, which is not there"
+            ));
         }
     }
     Ok(())
@@ -115,7 +142,10 @@ fn manifests(wrong: &mut Vec<String>) -> Result<()> {
         let manifest = package.folder.join("Cargo.toml");
         let text = std::fs::read_to_string(&manifest)?;
         if !text.contains("[lints]\nworkspace = true") {
-            wrong.push(format!("{}: no `[lints] workspace = true`", manifest.display()));
+            wrong.push(format!(
+                "{}: no `[lints] workspace = true`",
+                manifest.display()
+            ));
         }
     }
     Ok(())

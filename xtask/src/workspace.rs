@@ -35,7 +35,11 @@ pub(crate) fn packages() -> Result<Vec<Package>> {
     ensure!(output.status.success(), "`cargo metadata` failed");
     let metadata: Value = serde_json::from_slice(&output.stdout)?;
     let packages = metadata.pointer("/packages").and_then(Value::as_array);
-    packages.context("`cargo metadata` lists no packages")?.iter().map(package).collect()
+    packages
+        .context("`cargo metadata` lists no packages")?
+        .iter()
+        .map(package)
+        .collect()
 }
 
 fn package(value: &Value) -> Result<Package> {
@@ -44,10 +48,15 @@ fn package(value: &Value) -> Result<Package> {
     let dependencies = value.get("dependencies").and_then(Value::as_array);
     let dependencies = dependencies.map(Vec::as_slice).unwrap_or_default();
     let name = |dependency: &Value| dependency.get("name")?.as_str().map(str::to_owned);
-    let normal = dependencies.iter().filter(|d| d.get("kind").is_none_or(Value::is_null));
+    let normal = dependencies
+        .iter()
+        .filter(|d| d.get("kind").is_none_or(Value::is_null));
     Ok(Package {
         name: text("name").context("a package has no name")?,
-        folder: manifest.parent().context("a manifest has no folder")?.to_path_buf(),
+        folder: manifest
+            .parent()
+            .context("a manifest has no folder")?
+            .to_path_buf(),
         floor: value.pointer("/metadata/floor").and_then(Value::as_u64),
         dependencies: dependencies.iter().filter_map(name).collect(),
         normal_dependencies: normal.filter_map(name).collect(),
