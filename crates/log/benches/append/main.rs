@@ -38,7 +38,7 @@ use bare::BareFile;
 /// Alternating runs of each figure.
 const RUNS: usize = 3;
 /// How long one run takes.
-const RUN_TIME: Duration = Duration::from_millis(600);
+const RUN_TIME: Duration = Duration::from_millis(400);
 /// What is cut off the start of a run.
 const WARM_UP: Duration = Duration::from_millis(150);
 /// Records a second of the open loop.
@@ -149,7 +149,7 @@ fn throughput(sink: &dyn Sink, size: usize, body: &Bytes) -> f64 {
 
 /// Latencies in milliseconds (p50, p99, p99.9) at a fixed rate, from the intended send time.
 fn open_loop(sink: &dyn Sink, body: &Bytes) -> [f64; 3] {
-    let count = OPEN_RATE * 3;
+    let count = OPEN_RATE * 2;
     let samples = Arc::new(Mutex::new(Vec::new()));
     let start = Instant::now();
     for at in 0..count {
