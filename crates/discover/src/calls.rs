@@ -1,8 +1,13 @@
 //! Which spans are calls between services, with or without span kinds.
 
+use std::collections::HashSet;
+
 use tidegate_trace::{Span, SpanKind, Trace};
 
 use crate::{messaging, statement};
+
+/// Most children of a span without a kind that only asks: one answer, or those of retries.
+const ANSWERS_MAX: usize = 8;
 
 /// One call found in a trace, by indexes of spans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,12 +26,14 @@ pub(crate) struct Found {
 /// Every call of the trace, by the time of its span.
 pub(crate) fn find(trace: &Trace) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
+    let mut known = HashSet::new();
     for (index, span) in trace.spans().iter().enumerate() {
         let answered = trace
             .parent(index)
             .and_then(|parent| answered(trace, parent, index));
         let call = answered.or_else(|| untraced(trace, index, span));
-        if let Some(call) = call.filter(|call| found.iter().all(|known| known.call != call.call)) {
+        // A second answer to one asking span, as after a retry, is the same call.
+        if let Some(call) = call.filter(|call| known.insert(call.call)) {
             found.push(call);
         }
     }
@@ -63,11 +70,12 @@ fn is_asking_span(trace: &Trace, index: usize, callee: &str) -> bool {
         SpanKind::Client | SpanKind::Producer => true,
         SpanKind::Server | SpanKind::Consumer | SpanKind::Internal => false,
         SpanKind::Unspecified => {
-            let all_there = trace
-                .children(index)
-                .iter()
-                .filter_map(|child| trace.span(*child))
-                .all(|child| child.service.as_ref() == callee);
+            let answers = trace.children(index);
+            let all_there = answers.len() <= ANSWERS_MAX
+                && answers
+                    .iter()
+                    .filter_map(|child| trace.span(*child))
+                    .all(|child| child.service.as_ref() == callee);
             let parent = trace.parent(index).and_then(|parent| trace.span(parent));
             all_there && parent.is_some_and(|parent| parent.service == span.service)
         }

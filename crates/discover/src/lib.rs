@@ -17,6 +17,7 @@ mod report;
 mod services;
 mod statement;
 mod statistics;
+mod survey;
 mod vocabulary;
 mod window;
 

@@ -16,6 +16,7 @@ use crate::evidence::Facts;
 use crate::observe::{Observation, observe};
 use crate::operation;
 use crate::services::{Totals, latency, peak, rate};
+use crate::survey::Survey;
 use crate::window::Window;
 
 /// Caller, its operation, callee, its operation.
@@ -113,6 +114,7 @@ fn observe_calls(
     observations: &mut IndexMap<Path, Vec<Observation>>,
 ) {
     let critical = critical_of_subtrees(trace, paths);
+    let mut survey = Survey::of(trace);
     for found in calls::find(trace) {
         let (Some(call), Some(entry)) = (trace.span(found.call), trace.span(found.entry)) else {
             continue;
@@ -133,7 +135,7 @@ fn observe_calls(
             operation::name(answer.unwrap_or(call)),
         );
         let time = critical.get(found.call).copied().unwrap_or_default();
-        if let Some(seen) = observe(trace, found, window.offset(call.start), time) {
+        if let Some(seen) = observe(trace, &mut survey, found, window.offset(call.start), time) {
             observations.entry(path).or_default().push(seen);
         }
     }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tidegate_trace::{SpanKind, Trace};
+use tidegate_trace::{Span, Trace};
 
 use crate::calls::Found;
 use crate::operation;
-use crate::statement::{self, Statement};
+use crate::survey::Survey;
 
 /// One occurrence of a call and what can be seen of it.
 #[derive(Clone, Debug)]
@@ -46,6 +46,7 @@ pub(crate) struct Observation {
 /// Looks at one call. `critical` is the critical-path time of the call's subtree.
 pub(crate) fn observe(
     trace: &Trace,
+    survey: &mut Survey,
     found: Found,
     offset: Duration,
     critical: Duration,
@@ -53,21 +54,13 @@ pub(crate) fn observe(
     let call = trace.span(found.call)?;
     let answer = found.answer.and_then(|index| trace.span(index));
     let entry = trace.span(found.entry)?;
-    let below = || {
-        trace
-            .subtree(found.call)
-            .filter_map(|index| trace.span(index))
-    };
-    let statements = |wanted| {
-        below()
-            .filter(|span| statement::statement(span) == Some(wanted))
-            .count()
-    };
+    let below = survey.below(found.call);
+    let facts = survey.entry(trace, found.entry);
     let bytes = |names: &[&str]| {
-        [Some(call), answer]
-            .into_iter()
-            .flatten()
-            .find_map(|span| span.first_attribute(names)?.parse().ok())
+        let spans = [Some(call), answer].into_iter().flatten();
+        spans
+            .filter_map(|span| span.first_attribute(names))
+            .find_map(|text| text.parse().ok())
     };
     Some(Observation {
         trace_id: trace.id().clone(),
@@ -75,18 +68,18 @@ pub(crate) fn observe(
         waited: call.duration(),
         handled: answer.unwrap_or(call).duration(),
         critical,
-        failed: call.failed() || answer.is_some_and(tidegate_trace::Span::failed),
+        failed: call.failed() || answer.is_some_and(Span::failed),
         request_failed: entry.failed(),
-        is_tail: is_tail(trace, found),
-        is_forwarded: is_forwarded(trace, found),
-        serves_get: serves_get(trace, found.entry),
+        is_tail: is_tail(trace, survey, found),
+        // The call is all that the request causes elsewhere, and at least four fifths of its time:
+        // true for a caller that is where requests come from.
+        is_forwarded: facts.remote_children <= 1 && call.duration() * 5 >= entry.duration() * 4,
+        serves_get: matches!(survey.outermost_method(found.entry), Some("GET" | "HEAD")),
         is_message: found.is_message,
-        reads: statements(Statement::Read),
-        writes: statements(Statement::Write),
-        sends: below()
-            .filter(|span| span.kind == SpanKind::Producer)
-            .count(),
-        writes_locally: writes_locally(trace, found),
+        reads: below.reads,
+        writes: below.writes,
+        sends: below.sends,
+        writes_locally: facts.writes,
         method: answer
             .and_then(operation::method)
             .or_else(|| operation::method(call)),
@@ -107,7 +100,7 @@ pub(crate) fn observe(
 
 /// Whether nothing in the caller starts after the call has ended: all spans of the caller on the
 /// way from the call up to its request share one clock.
-fn is_tail(trace: &Trace, found: Found) -> bool {
+fn is_tail(trace: &Trace, survey: &Survey, found: Found) -> bool {
     let Some(end) = trace.span(found.call).map(|span| span.end) else {
         return false;
     };
@@ -116,66 +109,10 @@ fn is_tail(trace: &Trace, found: Found) -> bool {
         let Some(outer) = trace.parent(inner) else {
             break;
         };
-        let later = trace
-            .children(outer)
-            .iter()
-            .filter(|sibling| **sibling != inner)
-            .filter_map(|sibling| trace.span(*sibling))
-            .any(|sibling| sibling.start >= end || sibling.end > end);
-        if later {
+        if survey.goes_on_after(outer, inner, end) {
             return false;
         }
         inner = outer;
     }
     true
-}
-
-/// Whether the call takes at least four fifths of the request and the request makes no other call:
-/// true for a caller that is where requests come from.
-fn is_forwarded(trace: &Trace, found: Found) -> bool {
-    let (Some(call), Some(entry)) = (trace.span(found.call), trace.span(found.entry)) else {
-        return false;
-    };
-    let alone = own_spans(trace, found.entry).all(|index| {
-        trace.children(index).iter().all(|child| {
-            let elsewhere = trace
-                .span(*child)
-                .is_some_and(|span| span.service != entry.service);
-            !elsewhere || *child == found.call || index == found.call
-        })
-    });
-    alone && call.duration() * 5 >= entry.duration() * 4
-}
-
-/// The spans below `entry` that its own service did, without passing through another service.
-fn own_spans(trace: &Trace, entry: usize) -> impl Iterator<Item = usize> {
-    let service = trace.span(entry).map(|span| span.service.clone());
-    let mut waiting = vec![entry];
-    std::iter::from_fn(move || {
-        let next = waiting.pop()?;
-        waiting.extend(
-            trace
-                .children(next)
-                .iter()
-                .filter(|child| trace.span(**child).map(|span| &span.service) == service.as_ref()),
-        );
-        Some(next)
-    })
-}
-
-fn writes_locally(trace: &Trace, found: Found) -> bool {
-    own_spans(trace, found.entry)
-        .filter_map(|index| trace.span(index))
-        .any(|span| statement::statement(span) == Some(Statement::Write))
-}
-
-/// Whether the outermost span with an HTTP method above `index` is a GET or HEAD.
-fn serves_get(trace: &Trace, index: usize) -> bool {
-    let mut method = None;
-    let mut next = Some(index);
-    while let Some(index) = next {
-        method = trace.span(index).and_then(operation::method).or(method);
-        next = trace.parent(index);
-    }
-    matches!(method, Some("GET" | "HEAD"))
 }

@@ -257,6 +257,47 @@ fn four_calls_are_too_few() {
 }
 
 #[test]
+fn a_request_with_very_many_calls_takes_linear_time() {
+    const CALLS: usize = 20_000;
+    for kinds in [("SERVER", "CLIENT", "SERVER"), ("", "", "")] {
+        let span =
+            |id: String, parent: String, kind: &str, service: &str, start: usize, took: usize| {
+                json!({
+                    "traceId": "1", "id": id, "parentId": parent, "kind": kind, "name": "sendMail",
+                    "timestamp": start, "duration": took, "localEndpoint": {"serviceName": service},
+                })
+            };
+        let mut spans = vec![span(
+            "1".to_owned(),
+            String::new(),
+            kinds.0,
+            "shop",
+            1,
+            10 * CALLS,
+        )];
+        for call in 0..CALLS {
+            let (asking, answering) =
+                (format!("{:x}", 2 * call + 2), format!("{:x}", 2 * call + 3));
+            spans.push(span(
+                asking.clone(),
+                "1".to_owned(),
+                kinds.1,
+                "shop",
+                10 * call + 1,
+                8,
+            ));
+            spans.push(span(answering, asking, kinds.2, "mail", 10 * call + 2, 5));
+        }
+        let discovery = judged(&spans);
+        assert_eq!(
+            (discovery.calls.len(), discovery.calls[0].count),
+            (1, CALLS)
+        );
+        assert_eq!(discovery.calls[0].critical.as_micros(), 8 * CALLS as u128);
+    }
+}
+
+#[test]
 fn nothing_is_proposed_where_everything_reads() {
     for operation in [
         "getStock",

@@ -1,0 +1,164 @@
+//! What is asked of every call of a trace, computed once for the whole trace.
+
+use std::collections::HashMap;
+
+use tidegate_base::Timestamp;
+use tidegate_trace::{SpanKind, Trace};
+
+use crate::operation;
+use crate::statement::{self, Statement};
+
+/// Facts of every span of one trace, by index.
+pub(crate) struct Survey {
+    below: Vec<Below>,
+    latest: Vec<Latest>,
+    outermost_methods: Vec<Option<&'static str>>,
+    entries: HashMap<usize, EntryFacts>,
+}
+
+/// What a span and everything below it do.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Below {
+    /// Database statements that read.
+    pub(crate) reads: usize,
+    /// Database statements that change.
+    pub(crate) writes: usize,
+    /// Messages that are sent.
+    pub(crate) sends: usize,
+}
+
+/// The two latest children of a span, by start and by end.
+#[derive(Clone, Copy, Debug, Default)]
+struct Latest {
+    starts: [Option<(Timestamp, usize)>; 2],
+    ends: [Option<(Timestamp, usize)>; 2],
+}
+
+/// What a service does itself while it handles one request.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct EntryFacts {
+    /// Whether it changes a database.
+    pub(crate) writes: bool,
+    /// How many spans of other services it causes.
+    pub(crate) remote_children: usize,
+}
+
+impl Survey {
+    /// Looks at every span of the trace; takes time linear in it.
+    pub(crate) fn of(trace: &Trace) -> Self {
+        let order: Vec<usize> = trace.depth_first().collect();
+        let mut survey = Self {
+            below: vec![Below::default(); order.len()],
+            latest: vec![Latest::default(); order.len()],
+            outermost_methods: vec![None; order.len()],
+            entries: HashMap::new(),
+        };
+        for index in &order {
+            let above = trace
+                .parent(*index)
+                .and_then(|parent| survey.outermost_method(parent));
+            let own = trace.span(*index).and_then(operation::method);
+            if let Some(method) = survey.outermost_methods.get_mut(*index) {
+                *method = above.or(own);
+            }
+        }
+        for index in order.into_iter().rev() {
+            survey.add(trace, index);
+        }
+        survey
+    }
+
+    /// Adds a span, after everything below it.
+    fn add(&mut self, trace: &Trace, index: usize) {
+        let Some(span) = trace.span(index) else {
+            return;
+        };
+        let Some(below) = self.below.get_mut(index) else {
+            return;
+        };
+        match statement::statement(span) {
+            Some(Statement::Read) => below.reads += 1,
+            Some(Statement::Write) => below.writes += 1,
+            None => {}
+        }
+        below.sends += usize::from(span.kind == SpanKind::Producer);
+        let own = *below;
+        let Some(parent) = trace.parent(index) else {
+            return;
+        };
+        if let Some(total) = self.below.get_mut(parent) {
+            total.reads += own.reads;
+            total.writes += own.writes;
+            total.sends += own.sends;
+        }
+        if let Some(latest) = self.latest.get_mut(parent) {
+            keep_latest(&mut latest.starts, (span.start, index));
+            keep_latest(&mut latest.ends, (span.end, index));
+        }
+    }
+
+    /// What the span and everything below it do.
+    pub(crate) fn below(&self, index: usize) -> Below {
+        self.below.get(index).copied().unwrap_or_default()
+    }
+
+    /// The HTTP method of the outermost span with one, from the root down to `index`.
+    pub(crate) fn outermost_method(&self, index: usize) -> Option<&'static str> {
+        self.outermost_methods.get(index).copied().flatten()
+    }
+
+    /// Whether a child of `parent` other than `child` starts at `time` or later, or ends later.
+    pub(crate) fn goes_on_after(&self, parent: usize, child: usize, time: Timestamp) -> bool {
+        let Some(latest) = self.latest.get(parent) else {
+            return false;
+        };
+        let other = |pair: &[Option<(Timestamp, usize)>; 2]| {
+            pair.iter()
+                .flatten()
+                .find(|(_, index)| *index != child)
+                .map(|(time, _)| *time)
+        };
+        other(&latest.starts).is_some_and(|start| start >= time)
+            || other(&latest.ends).is_some_and(|end| end > time)
+    }
+
+    /// What the service of `entry` does itself during that request.
+    pub(crate) fn entry(&mut self, trace: &Trace, entry: usize) -> EntryFacts {
+        *self
+            .entries
+            .entry(entry)
+            .or_insert_with(|| entry_facts(trace, entry))
+    }
+}
+
+fn keep_latest(pair: &mut [Option<(Timestamp, usize)>; 2], new: (Timestamp, usize)) {
+    let [first, second] = *pair;
+    if first.is_none_or(|first| new > first) {
+        *pair = [Some(new), first];
+    } else if second.is_none_or(|second| new > second) {
+        *pair = [first, Some(new)];
+    }
+}
+
+fn entry_facts(trace: &Trace, entry: usize) -> EntryFacts {
+    let mut facts = EntryFacts::default();
+    let Some(service) = trace.span(entry).map(|span| &span.service) else {
+        return facts;
+    };
+    let mut waiting = vec![entry];
+    while let Some(index) = waiting.pop() {
+        let own = trace.span(index).and_then(statement::statement);
+        facts.writes |= own == Some(Statement::Write);
+        for child in trace.children(index) {
+            if trace
+                .span(*child)
+                .is_some_and(|span| span.service == *service)
+            {
+                waiting.push(*child);
+            } else {
+                facts.remote_children += 1;
+            }
+        }
+    }
+    facts
+}
