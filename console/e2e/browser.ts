@@ -18,6 +18,14 @@ export const WIDTHS = [1280, 400] as const;
 export const SCHEMES = ['light', 'dark'] as const;
 export const ADDRESSES = { now: '#/now', flow: '#/flow', consumers: '#/consumers', 'dead-letters': '#/dead-letters' } as const;
 
+/** Views of the fixture's busy system with something open. */
+export const PANELS = {
+  'flow-node': '#/flow?node=event:OrderPlaced',
+  'flow-table': '#/flow?view=table',
+  consumer: '#/consumers?open=billing/OrderPlaced',
+  'dead-letter': '#/dead-letters?consumer=billing/OrderPlaced&group=77ae01&letter=billing/OrderPlaced/881000',
+} as const;
+
 export function launch(): Promise<Browser> {
   return chromium.launch({ executablePath: EXECUTABLE, args: FLAGS });
 }

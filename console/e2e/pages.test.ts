@@ -3,7 +3,8 @@
 import axe from 'axe-core';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ADDRESSES, SCHEMES, WIDTHS, launch, open, overflow } from './browser';
+import { ADDRESSES, PANELS, SCHEMES, WIDTHS, launch, open, overflow } from './browser';
+import { startFixture } from './fixture/server.mjs';
 import { TARGETS } from './targets';
 
 let browser: Browser;
@@ -75,6 +76,60 @@ describe.each(TARGETS)('$name', ({ start }) => {
     await page.locator('header .system').waitFor();
     expect(await ground()).toBe(dark);
     await page.close();
+  });
+});
+
+describe('with something open', () => {
+  const looks = Object.entries(PANELS).flatMap(([name, hash]) => WIDTHS.map((width, at) => ({ name, hash, width, scheme: SCHEMES[at] ?? 'light' })));
+
+  test.each(looks)('$name, $width wide, $scheme: fits, and can be used by everybody', async ({ hash, width, scheme }) => {
+    const fixture = await startFixture({ still: true });
+    const { page, problems } = await open(browser, fixture.url, hash, { width, scheme, still: true });
+    await page.getByText('Reading…').waitFor({ state: 'detached' });
+    expect(await overflow(page)).toBeLessThanOrEqual(0);
+    expect(await accessibility(page)).toEqual([]);
+    expect(problems).toEqual([]);
+    await page.close();
+    await fixture.close();
+  });
+
+  test('the longest names fit too', async () => {
+    const fixture = await startFixture({ still: true });
+    const long = 'a-name-of-sixty-four-letters-without-any-space-that-never-ends-x';
+    fixture.change((view) => {
+      view.system = long;
+      view.broker = long;
+      const [first] = view.consumers;
+      Object.assign(first ?? {}, { id: `${long}/${long}`, service: long, event: long, reason: long.repeat(4), held_by: `breaker ${long}`, needs: [long] });
+      Object.assign(view.attention[0] ?? {}, { sentence: long.repeat(3), name: `${long}/${long}` });
+      Object.assign(view.services[0] ?? {}, { name: long, publishes: [long] });
+      Object.assign(view.dependencies[0] ?? {}, { name: long });
+    });
+    const addresses = [...Object.values(ADDRESSES), '#/flow?view=table', `#/consumers?open=${long}/${long}`, `#/flow?node=service:${long}`, `#/dead-letters?consumer=${long}/${long}`];
+    for (const hash of addresses) {
+      for (const width of WIDTHS) {
+        const { page } = await open(browser, fixture.url, hash, { width });
+        await page.getByText('Reading…').waitFor({ state: 'detached' });
+        expect(`${hash} at ${width}: ${await overflow(page)}`).toBe(`${hash} at ${width}: 0`);
+        await page.close();
+      }
+    }
+    await fixture.close();
+  });
+
+  test('a map of 300 nodes is drawn at once', async () => {
+    const fixture = await startFixture({ scenario: 'large' });
+    const { page } = await open(browser, fixture.url, '#/flow');
+    const from = Date.now();
+    await page.getByRole('button', { name: 'Show all' }).click();
+    await page.locator('[data-node="service:service-149"]').waitFor();
+    const took = Date.now() - from;
+    expect(await page.locator('[data-node]').count()).toBe(300);
+    // Far from what it takes; an arrangement that is done anew each second would be beyond it.
+    expect(took).toBeLessThan(8000);
+    console.log(`300 nodes in ${took} ms`);
+    await page.close();
+    await fixture.close();
   });
 });
 

@@ -4,18 +4,12 @@ import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, test } from 'vitest';
-import { ADDRESSES, SCHEMES, WIDTHS, launch, open } from './browser';
+import { ADDRESSES, PANELS, SCHEMES, WIDTHS, launch, open } from './browser';
 import { startFixture } from './fixture/server.mjs';
 
 const FOLDER = fileURLToPath(new URL('../test-results/', import.meta.url));
 
-const VIEWS = {
-  ...ADDRESSES,
-  'flow-node': '#/flow?node=event:OrderPlaced',
-  'flow-table': '#/flow?view=table',
-  consumer: '#/consumers?open=billing/OrderPlaced',
-  'dead-letter': '#/dead-letters?consumer=billing/OrderPlaced&group=77ae01&letter=billing/OrderPlaced/881000',
-};
+const VIEWS = { ...ADDRESSES, ...PANELS };
 
 let browser: Browser;
 let fixture: Awaited<ReturnType<typeof startFixture>>;

@@ -1,6 +1,7 @@
 /** Where the nodes of the map stand. A function of the structure alone, so a refresh moves nothing. */
 
 import { graphlib, layout as arrange } from '@dagrejs/dagre';
+import { layers } from './layered';
 import type { FlowGraph, FlowNode, NodeKind } from './topology';
 
 /** `across`: left to right, for wide pages. `down`: top to bottom, for narrow ones. */
@@ -32,12 +33,54 @@ export const NODE_SIZES: Record<NodeKind, { width: number; height: number }> = {
   dependency: { width: 136, height: 48 },
 };
 
+/** Above this many nodes and edges together, the careful arrangement takes longer than a reader waits. */
+const CAREFUL_MARKS_MAX = 160;
+
 export function arrangeGraph(graph: FlowGraph, orientation: Orientation): MapLayout {
+  return graph.nodes.length + graph.edges.length > CAREFUL_MARKS_MAX ? arrangePlainly(graph, orientation) : arrangeCarefully(graph, orientation);
+}
+
+/** Ranks of equal cells, and straight edges. */
+function arrangePlainly(graph: FlowGraph, orientation: Orientation): MapLayout {
+  const kinds = new Map(graph.nodes.map((node) => [node.id, node.kind]));
+  const across = orientation === 'across';
+  const cell = across ? { rank: 250, place: 84 } : { rank: 140, place: 180 };
+  const boxes = new Map<string, Box>();
+  for (const [rank, row] of layers(graph).entries()) {
+    for (const [place, id] of row.entries()) {
+      const size = NODE_SIZES[kinds.get(id) ?? 'service'];
+      const [along, aside] = [rank * cell.rank, (place - row.length / 2) * cell.place];
+      boxes.set(id, box({ x: across ? along : aside, y: across ? aside : along, ...size }));
+    }
+  }
+  const paths = new Map(graph.edges.map((edge) => [edge.id, straight(boxes.get(edge.from), boxes.get(edge.to))]));
+  return framed(orientation, boxes, paths);
+}
+
+/** From rim to rim, along the line between the centres. */
+function straight(from: Box | undefined, to: Box | undefined): Point[] {
+  if (from === undefined || to === undefined) return [];
+  return [rim(from, centre(to)), rim(to, centre(from))];
+}
+
+function centre({ x, y, width, height }: Box): Point {
+  return { x: x + width / 2, y: y + height / 2 };
+}
+
+/** Where the line from a box's centre to a point leaves the box. */
+function rim(from: Box, towards: Point): Point {
+  const middle = centre(from);
+  const [x, y] = [towards.x - middle.x, towards.y - middle.y];
+  const share = Math.min(1, from.width / 2 / Math.max(1e-9, Math.abs(x)), from.height / 2 / Math.max(1e-9, Math.abs(y)));
+  return { x: middle.x + x * share, y: middle.y + y * share };
+}
+
+function arrangeCarefully(graph: FlowGraph, orientation: Orientation): MapLayout {
   const dag = new graphlib.Graph();
   dag.setGraph(
     orientation === 'across'
-      ? { rankdir: 'LR', nodesep: 26, ranksep: 36, edgesep: 18 }
-      : { rankdir: 'TB', nodesep: 18, ranksep: 50, edgesep: 14 },
+      ? { rankdir: 'LR', acyclicer: 'greedy', nodesep: 26, ranksep: 36, edgesep: 18 }
+      : { rankdir: 'TB', acyclicer: 'greedy', nodesep: 18, ranksep: 50, edgesep: 14 },
   );
   for (const node of graph.nodes) dag.setNode(node.id, { ...NODE_SIZES[node.kind] });
   for (const edge of graph.edges) dag.setEdge(edge.from, edge.to, {});

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { exampleConsumer, exampleShop, exampleSystem } from './examples';
 import { arrangeGraph, curve, fitScale, middle, neighbour, readingOrder, roomier, shortened, type Box } from './layout';
+import { layers } from './layered';
 import { captions, cut, spoken } from './node-words';
 import { FlowIndex, RATE_STEPS, RATE_WIDTHS, buildGraph, fillLevel, flowRows, neighbourhood, rateStep, structureKey } from './topology';
 
@@ -143,6 +144,30 @@ describe('the layout', () => {
 
   test('is the same every time', () => {
     expect(arrangeGraph(graph, 'across')).toEqual(arrangeGraph(buildGraph(exampleShop()), 'across'));
+  });
+
+  test('of a large system joined every which way is found at once, with the same promises', () => {
+    const names = Array.from({ length: 400 }, (_, index) => `s${index}`);
+    const system = exampleSystem({
+      services: names.map((name, index) => ({ name, owner: null, publishes: [`E${index}`], consumes: [`E${(index + 1) % 400}`, `E${(index * 7 + 3) % 400}`] })),
+    });
+    const large = buildGraph(system);
+    const from = performance.now();
+    const layout = arrangeGraph(large, 'across');
+    // It takes some tens of milliseconds; the careful arrangement would take a minute.
+    expect(performance.now() - from).toBeLessThan(2000);
+    const boxes = [...layout.boxes.values()];
+    expect(boxes).toHaveLength(800);
+    for (const [index, box] of boxes.entries()) {
+      for (const other of boxes.slice(index + 1)) if (!apart(box, other)) expect.fail('a node stands over another');
+    }
+    for (const edge of large.edges) expect(layout.paths.get(edge.id)).toHaveLength(2);
+    expect(arrangeGraph(large, 'across')).toEqual(layout);
+  });
+
+  test('of a chain has a rank for each link, even a very long one', () => {
+    const links = Array.from({ length: 5000 }, (_, index) => ({ name: `s${index}`, owner: null, publishes: [`E${index}`], consumes: index === 0 ? [] : [`E${index - 1}`] }));
+    expect(layers(buildGraph(exampleSystem({ services: links })))).toHaveLength(10_000);
   });
 
   test('of nothing has no size', () => {
