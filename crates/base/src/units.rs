@@ -155,12 +155,14 @@ impl Rate {
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = if self.0 > 0.0 && self.0 < 0.1 {
-            format!("{}/h", short(self.0 * 3_600.0))
-        } else {
-            format!("{}/s", short(self.0))
+        // The unit in which two decimals say enough.
+        let (value, unit) = match self.0 {
+            r if r == 0.0 || r >= 0.1 => (r, "s"),
+            r if r >= 0.1 / 60.0 => (r * 60.0, "m"),
+            r if r >= 0.1 / 3_600.0 => (r * 3_600.0, "h"),
+            r => (r * 86_400.0, "d"),
         };
-        f.pad(&text)
+        f.pad(&format!("{}/{unit}", short(value)))
     }
 }
 
@@ -281,6 +283,9 @@ mod tests {
     fn rates_bytes_ratios() {
         assert_eq!(Rate::parse("2000/s").unwrap().value(), 2_000.0);
         assert_eq!(Rate::parse("90/m").unwrap().to_string(), "1.5/s");
+        assert_eq!(Rate::parse("3/h").unwrap().to_string(), "3/h");
+        assert_eq!(Rate::parse("2/d").unwrap().to_string(), "2/d");
+        assert_eq!(Rate::parse("0/s").unwrap().to_string(), "0/s");
         assert!(Rate::parse("2000").is_err());
         assert_eq!(Bytes::parse("64KiB"), Ok(Bytes(65_536)));
         assert_eq!(Bytes(1_536).to_string(), "1.5KiB");

@@ -124,7 +124,7 @@ fn routes(shared: Shared, access: Access) -> Router {
     Router::new()
         .route("/v1/events", post(ingest::publish))
         .route("/v1/consumers/{service}/{event}/pull", post(pull::pull))
-        .route("/v1/leases/{lease}", post(pull::settle))
+        .route("/v1/leases/{*lease}", post(pull::settle))
         .route("/v1/state", get(state::state))
         .route("/v1/stream", get(state::stream))
         .route("/v1/history", get(state::history))
