@@ -49,7 +49,7 @@ impl TryFrom<String> for Identity {
 }
 
 /// 64-bit FNV-1a.
-pub(crate) fn hash(bytes: impl IntoIterator<Item = u8>) -> u64 {
+fn hash(bytes: impl IntoIterator<Item = u8>) -> u64 {
     bytes.into_iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })

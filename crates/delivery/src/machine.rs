@@ -422,7 +422,7 @@ impl Machine {
     }
 
     /// The dead letters of a consumer, oldest event first.
-    pub fn dead_letters(&self, id: &ConsumerId) -> impl Iterator<Item = DeadLetter<'_>> {
+    pub fn dead_letters(&self, id: &ConsumerId) -> impl Iterator<Item = DeadLetter<'_>> + use<'_> {
         self.consumer(id)
             .into_iter()
             .flat_map(Consumer::dead_letters)

@@ -145,7 +145,7 @@ mod tests {
         let delays = |backoff| -> Vec<u128> {
             let policy = policy(backoff, Jitter::None);
             (1..8)
-                .map(|n| policy.delay(n, Draws::of([0; 4])).as_millis())
+                .map(|n| policy.delay(n, Draws::of(0, "")).as_millis())
                 .collect()
         };
         assert_eq!(delays(Backoff::Constant), [100; 7]);
@@ -160,7 +160,7 @@ mod tests {
     fn what_the_handler_asks_for_is_the_least() {
         let policy = policy(Backoff::Constant, Jitter::None);
         let minute = Duration::from_mins(1);
-        let decide = |floor| policy.decide(1, Duration::ZERO, floor, Draws::of([0; 4]));
+        let decide = |floor| policy.decide(1, Duration::ZERO, floor, Draws::of(0, ""));
         assert_eq!(decide(minute), Decision::After(minute));
         assert_eq!(
             decide(Duration::ZERO),
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn attempts_and_age_end_it() {
         let mut policy = policy(Backoff::Constant, Jitter::None);
-        let draws = Draws::of([0; 4]);
+        let draws = Draws::of(0, "");
         assert_eq!(
             policy.decide(8, Duration::ZERO, Duration::ZERO, draws),
             Decision::Exhausted
@@ -193,7 +193,7 @@ mod tests {
             jitter in prop::sample::select(vec![Jitter::None, Jitter::Full, Jitter::Equal, Jitter::Decorrelated]),
         ) {
             let policy = policy(backoff, jitter);
-            let draws = Draws::of([seed, 1, 2, 3]);
+            let draws = Draws::of(seed, "");
             let delay = policy.delay(failures, draws);
             prop_assert!(delay <= policy.max);
             if jitter == Jitter::Decorrelated {

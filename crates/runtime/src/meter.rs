@@ -164,7 +164,10 @@ mod tests {
         }
         let [p50, p99] = meter.quantiles_ms(START, [0.5, 0.99]);
         let (p50, p99) = (p50.unwrap(), p99.unwrap());
-        assert!((p50 / 50.0 - 1.0).abs() < 0.01 && (p99 / 99.0 - 1.0).abs() < 0.01, "{p50} {p99}");
+        assert!(
+            (p50 / 50.0 - 1.0).abs() < 0.01 && (p99 / 99.0 - 1.0).abs() < 0.01,
+            "{p50} {p99}"
+        );
         let later = START + Duration::from_secs(61);
         assert_eq!(meter.quantiles_ms(later, [0.5, 0.99]), [None, None]);
     }

@@ -1,5 +1,11 @@
 //! Deliveries from publish to done, under failures of every kind. Time is paused: it passes at once.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test: what is wrong here should stop it, with its place"
+)]
+
 mod support;
 
 use std::collections::BTreeMap;

@@ -25,7 +25,7 @@ pub(crate) use settlement::EndedBy;
 use crate::budget::RetryBudget;
 use crate::config::ConsumerConfig;
 use crate::cursor::Cursor;
-use crate::identity::{Identity, hash};
+use crate::identity::Identity;
 use crate::record::{Halt, Progress};
 use delivery::{Delivery, LaneKey};
 use lane::Lane;
@@ -40,8 +40,6 @@ pub(crate) struct Consumer {
     index: usize,
     /// Its dependencies, by index.
     needs: Vec<usize>,
-    /// Part of every draw.
-    hash: u64,
 
     cursor: Cursor,
     pub(crate) tail: u64,
@@ -95,7 +93,6 @@ impl Consumer {
         Self {
             index,
             needs,
-            hash: hash(config.id.to_string().bytes()),
             cursor: Cursor::default(),
             tail: 0,
             next_fetch: 0,

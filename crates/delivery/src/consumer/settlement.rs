@@ -219,9 +219,10 @@ impl Consumer {
         let progress = &mut delivery.progress;
         progress.failures += 1;
         progress.standing = Standing::Tainted;
-        let (failures, redrives) = (progress.failures, u64::from(progress.redrives));
+        let (failures, redrives) = (progress.failures, progress.redrives);
         let age = now.since(delivery.accepted);
-        let draws = Draws::of([shared.seed, self.hash, sequence, redrives]);
+        let name = format!("{}/{sequence}/{redrives}", self.config.id);
+        let draws = Draws::of(shared.seed, &name);
         let floor = after
             .unwrap_or_default()
             .min(Duration::from_secs(RETRY_AFTER_SECONDS_MAX));
@@ -392,7 +393,7 @@ impl Consumer {
     }
 
     fn draws_of_consumer(&self, shared: &Shared) -> Draws {
-        Draws::of([shared.seed, self.hash, u64::MAX, 0])
+        Draws::of(shared.seed, &self.config.id.to_string())
     }
 }
 

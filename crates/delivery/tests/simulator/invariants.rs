@@ -99,6 +99,9 @@ impl Watch {
     pub(crate) fn concluded(&mut self, consumer: &ConsumerId, sequence: u64, c: Conclusion) {
         let place = (consumer.clone(), sequence);
         self.running.remove(&place);
+        // A lease ends inside the machine, without an input.
+        self.probes
+            .retain(|(id, other, _), _| id != consumer || *other != sequence);
         let attempts = self.consumer(consumer).retry.attempts;
         match c {
             Conclusion::Failed { .. } => {

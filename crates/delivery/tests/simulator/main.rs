@@ -4,6 +4,14 @@
 //! A failure prints its seed; `TIDEGATE_SEED=17 cargo test -p tidegate-delivery --test simulator`
 //! replays it.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::panic,
+    reason = "a test: what is wrong here should stop it, with its place"
+)]
+
 mod chance;
 mod handler;
 mod invariants;

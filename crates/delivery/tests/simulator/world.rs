@@ -405,6 +405,18 @@ impl World {
             .started(&self.machine, &self.channel, &ticket, attempt, self.now);
         let answer = handler::answer(&mut self.chance, ticket.sequence, self.down, self.healed);
         let time = Duration::from_millis(self.chance.below(60));
+        if self.chance.in_thousand(60) {
+            // A second answer, or one that comes when nobody waits for it any more.
+            let ends = self.now + time + Duration::from_millis(self.chance.below(900));
+            let outcome = Outcome::Permanent {
+                error: "late".to_owned(),
+            };
+            self.running.push(Running {
+                ticket: ticket.clone(),
+                ends,
+                outcome,
+            });
+        }
         if let Some(outcome) = answer {
             if outcome == Outcome::Done {
                 self.watch.handled(&ticket);

@@ -1,0 +1,513 @@
+//! The mistakes that other systems made, each as a test: the comment says whose trap it was.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a test: what is wrong here should stop it, with its place"
+)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_base::{ConsumerId, Ratio, Timestamp};
+use tidegate_delivery::{
+    Arrival, Backoff, ConsumerConfig, DeathReason, DeliveryStatus, DependencyConfig, Effect,
+    EventRef, Followers, HaltCause, Input, Jitter, Machine, Mode, Obstacle, Order, Outcome,
+    Repetition, RetryClass, RetryMode, RetryPolicy, StateRecord, SystemConfig, Ticket,
+};
+
+/// A machine whose records are kept at once, and its channel.
+struct Rig {
+    config: SystemConfig,
+    machine: Machine,
+    now: Timestamp,
+    channel: Vec<Arrival>,
+    disk: Vec<StateRecord>,
+    /// Attempts that started and have not been answered, with their numbers.
+    running: Vec<(Ticket, u32)>,
+    /// Every start: sequence and attempt.
+    starts: Vec<(u64, u32)>,
+    rejected: usize,
+}
+
+fn config() -> SystemConfig {
+    SystemConfig {
+        seed: 7,
+        consumers: vec![ConsumerConfig {
+            id: id(),
+            mode: Mode::Push,
+            needs: vec!["api".parse().unwrap()],
+            concurrency: 4,
+            timeout: Duration::from_secs(5),
+            order: Order::Key,
+            retry: RetryPolicy {
+                backoff: Backoff::Constant,
+                initial: Duration::from_secs(1),
+                max: Duration::from_secs(1),
+                jitter: Jitter::None,
+                attempts: 4,
+                age: None,
+                budget: None,
+                mode: RetryMode::Blocking,
+            },
+            followers: Followers::Wait,
+            repetition: Repetition::Deduplicated,
+            window: 100,
+            dead_letters: 10,
+        }],
+        dependencies: vec![DependencyConfig {
+            name: "api".parse().unwrap(),
+            failure_rate: Ratio::new(0.5).unwrap(),
+            minimum: 3,
+            window: Duration::from_secs(60),
+            open: Duration::from_secs(10),
+            probes: 1,
+        }],
+    }
+}
+
+fn id() -> ConsumerId {
+    "billing/Event".parse().unwrap()
+}
+
+fn fail(class: RetryClass) -> Outcome {
+    Outcome::Retry {
+        class,
+        error: "no".to_owned(),
+        after: None,
+    }
+}
+
+fn permanent() -> Outcome {
+    Outcome::Permanent {
+        error: "malformed".to_owned(),
+    }
+}
+
+impl Rig {
+    /// A system with one event for each key, in order.
+    fn new(config: SystemConfig, keys: &[&str]) -> Self {
+        let now = Timestamp::from_millis(1_000_000);
+        let channel = keys.iter().zip(0..).map(|(key, sequence)| {
+            let (source, id) = ("/shop".to_owned(), sequence.to_string());
+            let event = Arc::new(EventRef {
+                key: Some(Arc::from(*key)),
+                source,
+                id,
+            });
+            Arrival {
+                sequence,
+                event,
+                accepted: now,
+            }
+        });
+        let mut rig = Self {
+            machine: Machine::restore(config.clone(), now, []),
+            config,
+            now,
+            channel: channel.collect(),
+            disk: Vec::new(),
+            running: Vec::new(),
+            starts: Vec::new(),
+            rejected: 0,
+        };
+        rig.boot();
+        rig
+    }
+
+    fn boot(&mut self) {
+        self.step(Input::TakeOver);
+        let tail = self.channel.len() as u64;
+        self.step(Input::Grown {
+            channel: "Event".parse().unwrap(),
+            tail,
+        });
+    }
+
+    /// The process ends without a word; another one takes over what was kept.
+    fn crash(&mut self) {
+        self.running.clear();
+        self.machine = Machine::restore(self.config.clone(), self.now, self.disk.clone());
+        self.boot();
+    }
+
+    fn step(&mut self, input: Input) {
+        let mut inputs = vec![input];
+        while let Some(input) = inputs.pop() {
+            let mut effects = Vec::new();
+            self.machine.step(self.now, input, &mut effects);
+            for effect in effects {
+                match effect {
+                    Effect::Persist { token, records, .. } => {
+                        self.disk.extend(records);
+                        inputs.push(Input::Committed { token });
+                    }
+                    Effect::Fetch {
+                        consumer,
+                        from,
+                        limit,
+                    } => {
+                        let records: Vec<Arrival> = self
+                            .channel
+                            .iter()
+                            .skip(from as usize)
+                            .take(limit)
+                            .cloned()
+                            .collect();
+                        let next = from + records.len() as u64;
+                        inputs.push(Input::Arrived {
+                            consumer,
+                            records,
+                            next,
+                        });
+                    }
+                    Effect::Start {
+                        ticket, attempt, ..
+                    } => {
+                        self.starts.push((ticket.sequence, attempt));
+                        self.running.push((ticket, attempt));
+                    }
+                    Effect::Rejected(_) => self.rejected += 1,
+                    Effect::WakeAt(_) | Effect::Concluded { .. } => {}
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, sequence: u64, outcome: Outcome) {
+        let place = self
+            .running
+            .iter()
+            .position(|(ticket, _)| ticket.sequence == sequence);
+        let (ticket, _) = self.running.remove(place.expect("it runs"));
+        self.step(Input::Ended { ticket, outcome });
+    }
+
+    /// Answers whatever runs, for so many seconds.
+    fn answer_for(&mut self, seconds: u64, mut outcome: impl FnMut(u64) -> Outcome) {
+        for _ in 0..seconds * 2 {
+            self.pass(Duration::from_millis(500));
+            for (ticket, _) in std::mem::take(&mut self.running) {
+                let outcome = outcome(ticket.sequence);
+                self.step(Input::Ended { ticket, outcome });
+            }
+        }
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.now = self.now + time;
+        self.step(Input::Tick);
+    }
+
+    fn running(&self) -> Vec<u64> {
+        let mut running: Vec<u64> = self
+            .running
+            .iter()
+            .map(|(ticket, _)| ticket.sequence)
+            .collect();
+        running.sort_unstable();
+        running
+    }
+
+    fn is(&self, sequence: u64, status: DeliveryStatus) -> bool {
+        self.machine.delivery(&id(), sequence) == Some(status)
+    }
+
+    fn breaker(&self) -> &'static str {
+        self.machine
+            .breaker(&self.config.dependencies[0].name, self.now)
+            .unwrap()
+            .state
+    }
+}
+
+/// Trap 1, retry topics: the second event of a key runs while the first waits for its retry.
+#[test]
+fn a_retry_blocks_its_key_and_no_other() {
+    let mut rig = Rig::new(config(), &["a", "a", "b"]);
+    assert_eq!(rig.running(), [0, 2]);
+    rig.end(0, fail(RetryClass::Retryable));
+    rig.end(2, Outcome::Done);
+    rig.pass(Duration::from_millis(900));
+    assert!(rig.running().is_empty(), "1 waits behind 0");
+    rig.pass(Duration::from_millis(100));
+    assert_eq!(rig.running(), [0]);
+    rig.end(0, Outcome::Done);
+    assert_eq!(rig.running(), [1]);
+}
+
+/// Trap 4, seeking back to the first failure: two failing records make the rest run again.
+#[test]
+fn two_failures_at_once_repeat_nobody_else() {
+    let mut rig = Rig::new(config(), &["a", "b", "c", "d"]);
+    for (sequence, outcome) in [
+        (1, fail(RetryClass::Retryable)),
+        (3, fail(RetryClass::Retryable)),
+        (0, Outcome::Done),
+        (2, Outcome::Done),
+    ] {
+        rig.end(sequence, outcome);
+    }
+    rig.answer_for(5, |_| Outcome::Done);
+    assert_eq!(rig.starts, [(0, 1), (1, 1), (2, 1), (3, 1), (1, 2), (3, 2)]);
+}
+
+/// Trap 5, commit gaps: committing 1 while 0 runs loses 0.
+#[test]
+fn what_runs_is_not_passed_over_by_what_is_done() {
+    let mut rig = Rig::new(config(), &["a", "b", "c"]);
+    rig.end(1, Outcome::Done);
+    rig.end(2, Outcome::Done);
+    assert_eq!(rig.machine.status(&id(), rig.now).unwrap().watermark, 0);
+    rig.crash();
+    assert_eq!(rig.running(), [0], "0 again, 1 and 2 not");
+    rig.end(0, Outcome::Done);
+    assert_eq!(rig.machine.status(&id(), rig.now).unwrap().watermark, 3);
+}
+
+/// Trap 6, zombies: an outcome of the process before decides about the attempt of the one after.
+#[test]
+fn an_outcome_of_an_earlier_epoch_is_rejected() {
+    let mut rig = Rig::new(config(), &["a"]);
+    let (zombie, _) = rig.running[0].clone();
+    rig.crash();
+    rig.step(Input::Ended {
+        ticket: zombie,
+        outcome: permanent(),
+    });
+    assert_eq!(rig.rejected, 1);
+    assert!(rig.is(0, DeliveryStatus::Running));
+    let (ticket, _) = rig.running[0].clone();
+    rig.end(0, Outcome::Done);
+    rig.step(Input::Ended {
+        ticket,
+        outcome: permanent(),
+    });
+    assert_eq!(rig.rejected, 2, "and one that was answered");
+}
+
+/// Trap 7, the breaker that empties the channel into the dead letters.
+#[test]
+fn an_open_breaker_holds_and_burns_nothing() {
+    let keys: Vec<String> = (0..20).map(|key| key.to_string()).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let mut rig = Rig::new(config(), &keys);
+    for sequence in 0..3 {
+        rig.end(sequence, fail(RetryClass::Unavailable));
+    }
+    assert_eq!(rig.breaker(), "open");
+    let started = rig.starts.len();
+    rig.end(3, fail(RetryClass::Unavailable));
+    rig.pass(Duration::from_secs(9));
+    assert_eq!(rig.starts.len(), started, "nothing starts while it is open");
+    let status = rig.machine.status(&id(), rig.now).unwrap();
+    assert_eq!(
+        status.obstacle,
+        Some(Obstacle::Breaker("api".parse().unwrap()))
+    );
+    rig.answer_for(30, |_| Outcome::Done);
+    assert_eq!(rig.machine.status(&id(), rig.now).unwrap().backlog, 0);
+    // 2 opened it and 3 came in when it was open: neither attempt counted.
+    let of = |sequence| -> Vec<u32> {
+        let mine = rig.starts.iter().filter(|(other, _)| *other == sequence);
+        mine.map(|(_, attempt)| *attempt).collect()
+    };
+    assert_eq!((of(0), of(2), of(3)), (vec![1, 2], vec![1, 1], vec![1, 1]));
+}
+
+/// Trap 8, a poison message trips the breaker, or holds it open as its only probe.
+#[test]
+fn poison_neither_opens_a_breaker_nor_holds_it() {
+    let mut rig = Rig::new(config(), &["a", "b", "c", "d", "e", "f", "g", "h"]);
+    for sequence in 0..4 {
+        rig.end(sequence, permanent());
+    }
+    assert_eq!(rig.breaker(), "closed", "permanent errors never count");
+    for sequence in 4..7 {
+        rig.end(sequence, fail(RetryClass::Timeout));
+    }
+    assert_eq!(rig.breaker(), "open");
+    rig.end(7, Outcome::Cancelled);
+    rig.pass(Duration::from_secs(10));
+    assert_eq!(
+        rig.running(),
+        [7],
+        "the probe is the one that never failed, not the oldest"
+    );
+}
+
+/// Trap 9, attempts multiplied by restarts: the count belongs to the delivery, not the process.
+#[test]
+fn attempts_are_counted_over_restarts() {
+    let mut config = config();
+    config.consumers[0].needs.clear();
+    let mut rig = Rig::new(config, &["a"]);
+    for _ in 0..4 {
+        rig.end(0, fail(RetryClass::Retryable));
+        rig.crash();
+        rig.pass(Duration::from_secs(2));
+    }
+    assert!(rig.is(0, DeliveryStatus::Dead));
+    assert_eq!(rig.starts, [(0, 1), (0, 2), (0, 3), (0, 4)]);
+    let letter = rig.machine.dead_letter(&id(), 0).unwrap();
+    assert_eq!(letter.death.reason, DeathReason::Exhausted);
+    assert_eq!(letter.progress.history.len(), 4);
+}
+
+/// Trap 25, a message that ends the process is never counted and ends it for ever.
+#[test]
+fn what_ends_the_process_is_found_alone_and_becomes_a_dead_letter() {
+    let mut rig = Rig::new(config(), &["a", "b", "c"]);
+    // 1 ends the process whenever it runs; the others are innocent.
+    let mut crashes = 0;
+    while !rig.is(1, DeliveryStatus::Dead) {
+        for _ in 0..5 {
+            if rig.running().contains(&1) {
+                crashes += 1;
+                rig.crash();
+            } else if let Some(sequence) = rig.running().first().copied() {
+                assert_eq!(rig.running().len(), 1, "suspects run alone");
+                rig.end(sequence, Outcome::Done);
+            }
+        }
+        assert!(crashes < 20);
+    }
+    assert_eq!(crashes, 4, "once in company, three times alone");
+    let letter = rig.machine.dead_letter(&id(), 1).unwrap();
+    assert_eq!(letter.death.reason, DeathReason::Crash);
+    rig.answer_for(2, |_| Outcome::Done);
+    assert!(rig.is(0, DeliveryStatus::Finished) && rig.is(2, DeliveryStatus::Finished));
+}
+
+/// Trap 29, a wrong endpoint: 404 drops, retries or dead-letters events that are fine.
+#[test]
+fn a_wrong_endpoint_halts_and_is_tried_now_and_then() {
+    let mut rig = Rig::new(config(), &["a", "b", "c", "d", "e"]);
+    let wrong = |_| Outcome::EndpointFault {
+        error: "HTTP 404".to_owned(),
+    };
+    rig.answer_for(10, wrong);
+    let status = rig.machine.status(&id(), rig.now).unwrap();
+    assert_eq!(
+        status.halt.map(|halt| halt.cause),
+        Some(HaltCause::Endpoint)
+    );
+    assert_eq!(status.dead_letters, 0);
+    let before = rig.starts.len();
+    rig.answer_for(120, wrong);
+    let probes = rig.starts.len() - before;
+    assert!((3..=4).contains(&probes), "{probes} probes in two minutes");
+    rig.crash();
+    assert_eq!(
+        rig.running().len(),
+        1,
+        "a halt outlives the process; its endpoint is probed"
+    );
+    rig.answer_for(40, |_| Outcome::Done);
+    assert_eq!(rig.machine.status(&id(), rig.now).unwrap().backlog, 0);
+    assert!(
+        rig.starts.iter().all(|(_, attempt)| *attempt == 1),
+        "no attempt counted"
+    );
+}
+
+/// Trap 31, shutdown: what was called off went to the error queue.
+#[test]
+fn a_shutdown_is_no_failure() {
+    let mut rig = Rig::new(config(), &["a", "b", "c", "d", "e"]);
+    rig.step(Input::Drain);
+    rig.end(0, Outcome::Done);
+    assert_eq!(rig.running(), [1, 2, 3], "nothing new starts");
+    for sequence in 1..4 {
+        rig.end(sequence, Outcome::Cancelled);
+    }
+    assert!(rig.machine.is_quiet());
+    rig.crash();
+    assert_eq!(rig.running().len(), 4, "no suspects: nothing was running");
+    rig.answer_for(2, |_| Outcome::Done);
+    assert!(rig.starts.iter().all(|(_, attempt)| *attempt == 1));
+}
+
+/// Dead letters without end: the cause is not in the events, so the consumer stops.
+#[test]
+fn a_flood_of_dead_letters_halts_and_redriving_makes_room() {
+    let keys: Vec<String> = (0..30).map(|key| key.to_string()).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let mut rig = Rig::new(config(), &keys);
+    rig.answer_for(10, |_| permanent());
+    let status = rig.machine.status(&id(), rig.now).unwrap();
+    assert_eq!(
+        status.halt.map(|halt| halt.cause),
+        Some(HaltCause::DeadLetters)
+    );
+    assert_eq!(status.dead_letters, 10);
+    for _ in 0..3 {
+        let letters = rig.machine.dead_letters(&id());
+        let sequences = letters.map(|letter| letter.sequence).collect();
+        rig.step(Input::Redrive {
+            consumer: id(),
+            sequences,
+        });
+        rig.answer_for(5, |_| Outcome::Done);
+    }
+    let status = rig.machine.status(&id(), rig.now).unwrap();
+    assert_eq!(
+        (status.backlog, status.dead_letters, status.halt),
+        (0, 0, None)
+    );
+}
+
+/// A hot key behind a dead letter must not fill the window for everyone.
+#[test]
+fn followers_of_a_dead_letter_do_not_use_up_the_window() {
+    let mut config = config();
+    config.consumers[0].window = 8;
+    let mut keys = vec!["hot"; 50];
+    keys.extend(["cold", "cold"]);
+    let mut rig = Rig::new(config, &keys);
+    rig.end(0, permanent());
+    rig.answer_for(20, |_| Outcome::Done);
+    assert!(rig.is(51, DeliveryStatus::Finished));
+    assert_eq!(rig.machine.followers(&id(), 0), 49);
+    rig.crash();
+    assert_eq!(rig.machine.followers(&id(), 0), 49);
+    let checkpoint = rig.machine.checkpoint();
+    rig.disk = checkpoint;
+    rig.crash();
+    rig.starts.clear();
+    rig.step(Input::Redrive {
+        consumer: id(),
+        sequences: vec![0],
+    });
+    rig.answer_for(60, |_| Outcome::Done);
+    let order: Vec<u64> = rig.starts.iter().map(|(sequence, _)| *sequence).collect();
+    assert_eq!(order, (0..50).collect::<Vec<u64>>());
+}
+
+/// An event that is in the channel twice runs once, even when both copies could run at once.
+#[test]
+fn a_finished_event_does_not_run_again() {
+    let mut rig = Rig::new(config(), &["a", "b"]);
+    let twin = Arrival {
+        sequence: 2,
+        ..rig.channel[0].clone()
+    };
+    rig.channel.push(twin);
+    rig.step(Input::Grown {
+        channel: "Event".parse().unwrap(),
+        tail: 3,
+    });
+    rig.answer_for(2, |_| Outcome::Done);
+    assert!(rig.is(2, DeliveryStatus::Finished));
+    let later = Arrival {
+        sequence: 3,
+        ..rig.channel[1].clone()
+    };
+    rig.channel.push(later);
+    rig.crash();
+    rig.answer_for(2, |_| Outcome::Done);
+    assert!(rig.is(3, DeliveryStatus::Finished));
+    assert_eq!(rig.starts, [(0, 1), (1, 1)]);
+}
