@@ -257,8 +257,8 @@ fn four_calls_are_too_few() {
 }
 
 #[test]
-fn a_request_with_very_many_calls_takes_linear_time() {
-    const CALLS: usize = 20_000;
+fn a_request_with_very_many_calls_has_one_call_path() {
+    const CALLS: usize = 5_000;
     for kinds in [("SERVER", "CLIENT", "SERVER"), ("", "", "")] {
         let span =
             |id: String, parent: String, kind: &str, service: &str, start: usize, took: usize| {
