@@ -1,5 +1,7 @@
 //! YAML: what is written is read back as the same value, by a YAML parser of somebody else.
 
+#![cfg(test)]
+
 use proptest::prelude::*;
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use serde_json::{Map, Value, json};

@@ -10,6 +10,8 @@ use crate::facts::{Fact, Facts, Kind, MessagingOption, Runs, Value, name_of};
 use crate::quantity::amount_text;
 use crate::workload::{Amount, Need, Workload};
 
+/// The check of where an option runs.
+const HOSTING: &str = "hosting";
 /// Below this margin a limit is tight.
 const TIGHT: f64 = 1.5;
 
@@ -69,7 +71,7 @@ fn check_hosting(option: &MessagingOption, workload: &Workload) -> Option<Check>
     );
     let clouds = workload.clouds.join(", ");
     Some(Check {
-        criterion: "hosting".to_owned(),
+        criterion: HOSTING.to_owned(),
         outcome: if allowed {
             Outcome::Met
         } else {
@@ -228,6 +230,9 @@ pub(crate) fn readmission(checks: &[Check]) -> Option<String> {
             only.criterion,
             margin * 100.0
         ),
+        None if only.criterion == HOSTING => {
+            "it would stay if `messaging.clouds` allowed where it runs".to_owned()
+        }
         None => format!("it would stay if {} were not needed", only.criterion),
     })
 }

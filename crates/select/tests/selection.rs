@@ -1,5 +1,7 @@
 //! Whole designs, selected for and reported.
 
+#![cfg(test)]
+
 use proptest::prelude::*;
 use tidegate_base::Timestamp;
 use tidegate_model::{Design, Source};

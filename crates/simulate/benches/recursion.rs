@@ -3,6 +3,13 @@
 //! Both simulate the same M/M/c, so their mean waits must agree; the recursion pays for quantiles and
 //! the backlog as well, the list of events only for the mean.
 
+#![expect(
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    reason = "a benchmark prints, may stop, and its numbers are small"
+)]
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! Whole designs, simulated and reported.
 
+#![cfg(test)]
+
 use std::time::Duration;
 
 use tidegate_base::{Name, Ratio};

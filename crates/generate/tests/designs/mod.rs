@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use tidegate_model::{Design, Source};
 
 /// A small shop with every kind of schema that stays within one file.
-pub const SHOP: &str = r##"
+pub(crate) const SHOP: &str = r##"
 tidegate: 1
 system: shop
 processes:
@@ -58,7 +58,7 @@ dependencies:
 "##;
 
 /// Reads a design; its schema files are these.
-pub fn read(text: &str) -> Design {
+pub(crate) fn read(text: &str) -> Design {
     let file = Source {
         name: "design.yaml".into(),
         text: text.to_owned(),
@@ -107,7 +107,7 @@ fn names(most: usize) -> impl Strategy<Value = Vec<String>> {
 }
 
 /// Any design: `links` says who publishes, consumes and needs what.
-pub fn any() -> impl Strategy<Value = Design> {
+pub(crate) fn any() -> impl Strategy<Value = Design> {
     let links = proptest::collection::vec(any_links(), 6);
     (names(6), names(6), names(3), links, ".{0,12}").prop_map(
         |(services, events, dependencies, links, text)| {

@@ -40,11 +40,11 @@ fn queues() -> impl Strategy<Value = Queue> {
 }
 
 /// The number of handlers that a queue really has.
-fn handlers(queue: &Queue) -> usize {
+fn handlers(queue: &Queue) -> i64 {
     if queue.order == Order::Total {
         1
     } else {
-        queue.servers as usize
+        i64::from(queue.servers)
     }
 }
 
@@ -85,7 +85,7 @@ proptest! {
         let mut running = 0;
         for (_, change) in changes(&queue.served(), |one| one.started_ns) {
             running += change;
-            prop_assert!(running <= handlers(&queue) as i64);
+            prop_assert!(running <= handlers(&queue));
         }
     }
 
@@ -118,7 +118,7 @@ proptest! {
             let middle = pair[0].0 + (pair[1].0 - pair[0].0) / 2;
             let inside = pair[0].0 < middle && middle < pair[1].0;
             let held = queue.holds.iter().any(|h| (h.from_ns..h.to_ns).contains(&middle));
-            if inside && !held && running < handlers(&queue) as i64 {
+            if inside && !held && running < handlers(&queue) {
                 let waits = served.iter().any(|one| {
                     one.arrived_ns <= middle && middle < one.started_ns
                 });
