@@ -165,7 +165,7 @@ describe('the layout', () => {
     expect(arrangeGraph(large, 'across')).toEqual(layout);
   });
 
-  test('of a chain has a rank for each link, even a very long one', () => {
+  test('of a chain has a rank for each link, even of a very long one', () => {
     const links = Array.from({ length: 5000 }, (_, index) => ({ name: `s${index}`, owner: null, publishes: [`E${index}`], consumes: index === 0 ? [] : [`E${index - 1}`] }));
     expect(layers(buildGraph(exampleSystem({ services: links })))).toHaveLength(10_000);
   });
