@@ -585,7 +585,7 @@ static MESSAGING: Section = Section {
             Kind::Weights,
             Optional,
             "How much each criterion of the choice weighs; others weigh as usual.",
-            "{cost: 2, latency: 1}",
+            "{latency: 2, durability: 1}",
         ),
     ],
 };
