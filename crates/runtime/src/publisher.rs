@@ -126,7 +126,7 @@ impl Publisher {
         }
     }
 
-    /// Events of `event` that its schema refused since start.
+    /// Events of `event` that were refused since start.
     pub(crate) fn invalid(&self, event: &Name) -> u64 {
         self.channels
             .get(event)

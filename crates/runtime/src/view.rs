@@ -101,7 +101,8 @@ pub struct EventView {
     pub summary: Option<String>,
     /// Events accepted since the channel exists.
     pub accepted_total: u64,
-    /// Events refused by their schema since start.
+    /// Events refused since start, by their JSON Schema or for a key that is missing. Payloads of
+    /// events with an Avro or Protobuf schema, or none, are accepted as they are.
     pub invalid_total: u64,
     /// Events accepted a second.
     pub in_per_second: f64,
@@ -124,7 +125,8 @@ pub struct ConsumerView {
     pub reason: String,
     /// `push` or `pull`.
     pub mode: &'static str,
-    /// Age of the oldest delivery that is not finished; 0 when there is none.
+    /// Age of the oldest delivery that is not finished; 0 when there is none. Dead letters, and
+    /// deliveries that wait behind one, do not count: they wait for a decision.
     pub lag_seconds: f64,
     /// How far behind is still fine.
     pub objective_seconds: f64,

@@ -556,6 +556,7 @@ async fn a_full_backlog_pushes_back_with_the_reason() {
     world
         .publish((0..3).map(|n| order(&n.to_string(), "k")))
         .await;
+    world.pass(seconds(1)).await;
     let error = world
         .runtime
         .publish(vec![order("9", "k")])

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tidegate_base::{ConsumerId, Timestamp};
 use tidegate_delivery::{
-    Arrival, Conclusion, ConsumerConfig, DeliveryStatus, Effect, Followers, Machine, Order,
+    Arrival, Conclusion, ConsumerConfig, DeliveryStatus, Effect, Followers, Machine, Mode, Order,
     SystemConfig, Ticket,
 };
 
@@ -18,8 +18,13 @@ pub(crate) struct Watch {
     handled: Sequences,
     /// Deliveries that the machine called finished.
     finished: Sequences,
+    /// Deliveries that became dead letters and were not redriven.
+    buried: Sequences,
+    /// The last epoch that started anything, and that of the processes before.
+    epoch: u64,
+    earlier: u64,
     /// Of this process: the attempts that run.
-    running: BTreeMap<Place, Ticket>,
+    running: BTreeMap<Place, (Ticket, Timestamp)>,
     /// Of this process: failed attempts of the redrive round.
     failures: BTreeMap<Place, u32>,
     /// Of this process: the last attempt, and what the next one must be.
@@ -38,6 +43,9 @@ impl Watch {
             config: config.clone(),
             handled: Sequences::new(),
             finished: Sequences::new(),
+            buried: Sequences::new(),
+            epoch: 0,
+            earlier: 0,
             running: BTreeMap::new(),
             failures: BTreeMap::new(),
             next_attempt: BTreeMap::new(),
@@ -50,6 +58,7 @@ impl Watch {
     }
 
     pub(crate) fn restarted(&mut self) {
+        self.earlier = self.epoch;
         self.running.clear();
         self.failures.clear();
         self.next_attempt.clear();
@@ -89,7 +98,11 @@ impl Watch {
             "I5: of another epoch: {ticket:?}"
         );
         let place = (ticket.consumer.clone(), ticket.sequence);
-        if self.running.get(&place) == Some(ticket) {
+        if self
+            .running
+            .get(&place)
+            .is_some_and(|(running, _)| running == ticket)
+        {
             self.running.remove(&place);
         }
         self.probes
@@ -117,7 +130,13 @@ impl Watch {
                 self.failures.remove(&place);
                 self.next_attempt.remove(&place);
             }
-            Conclusion::Released(_) | Conclusion::DeadLettered(_) => {}
+            Conclusion::Released(_) => {}
+            Conclusion::DeadLettered(_) => {
+                self.buried
+                    .entry(consumer.clone())
+                    .or_default()
+                    .insert(sequence);
+            }
             Conclusion::Succeeded | Conclusion::Duplicate => {
                 self.finished
                     .entry(consumer.clone())
@@ -129,6 +148,12 @@ impl Watch {
             !is_end(c) || self.was_handled(consumer, sequence, c),
             "I1: nobody handled {c:?}"
         );
+    }
+
+    /// An operator sends dead letters back.
+    pub(crate) fn redriven(&mut self, consumer: &ConsumerId, sequences: &[u64]) {
+        let buried = self.buried.entry(consumer.clone()).or_default();
+        buried.retain(|sequence| !sequences.contains(sequence));
     }
 
     fn was_handled(&self, consumer: &ConsumerId, sequence: u64, c: Conclusion) -> bool {
@@ -163,6 +188,21 @@ impl Watch {
             .get(consumer)
             .is_some_and(|done| done.contains(sequence));
         assert!(!finished, "I1: {ticket:?} is finished and starts again");
+        let buried = self
+            .buried
+            .get(consumer)
+            .is_some_and(|dead| dead.contains(sequence));
+        assert!(!buried, "I1: {ticket:?} is a dead letter and starts again");
+        assert!(
+            *epoch > self.earlier,
+            "I5: epoch {epoch} started things in an earlier process"
+        );
+        self.epoch = self.epoch.max(*epoch);
+        if self.consumer(consumer).mode == Mode::Pull {
+            // A lease ends inside the machine, without an input.
+            self.running
+                .retain(|(other, _), (_, ends)| other != consumer || *ends > now);
+        }
         self.alone_in_lane(channel, ticket);
         self.breakers(machine, ticket, now);
         let place = (consumer.clone(), *sequence);
@@ -181,7 +221,8 @@ impl Watch {
             &mut self.firsts
         };
         *retries.entry(consumer.clone()).or_default() += 1;
-        self.running.insert(place, ticket.clone());
+        let ends = now + self.consumer(consumer).timeout;
+        self.running.insert(place, (ticket.clone(), ends));
         self.budget(consumer, now);
         let concurrency = self.consumer(consumer).concurrency as usize;
         let running = self

@@ -21,8 +21,11 @@ struct Kept {
     class: Class,
 }
 
+/// Records on their way to the disk.
 struct Persist {
     token: u64,
+    /// Whether they take the place of everything before.
+    replaces: bool,
     class: Class,
     records: Vec<StateRecord>,
 }
@@ -190,21 +193,21 @@ impl World {
     }
 
     fn commit(&mut self) {
-        if let Some(Persist {
-            token,
-            class,
-            records,
-        }) = self.commits.pop_front()
-        {
-            self.keep(class, records);
+        if let Some(persist) = self.commits.pop_front() {
+            let token = persist.token;
+            self.keep(persist);
             self.step(Input::Committed { token });
         }
     }
 
-    fn keep(&mut self, class: Class, records: Vec<StateRecord>) {
-        for record in records {
+    fn keep(&mut self, persist: Persist) {
+        if persist.replaces {
+            self.disk.clear();
+        }
+        for record in persist.records {
             // What is kept is what comes back from its encoding.
             let record = StateRecord::decode(&record.encode()).unwrap();
+            let class = persist.class;
             self.disk.push(Kept { record, class });
         }
     }
@@ -260,10 +263,11 @@ impl World {
             .dead_letters(&consumer)
             .map(|letter| letter.sequence)
             .collect();
-        let some = all
+        let some: Vec<u64> = all
             .into_iter()
             .filter(|_| self.chance.in_thousand(300))
             .collect();
+        self.watch.redriven(&consumer, &some);
         self.step(Input::Redrive {
             consumer,
             sequences: some,
@@ -272,12 +276,13 @@ impl World {
 
     /// The state is replaced by a checkpoint, in its place in the order of commits.
     fn checkpoint(&mut self) {
-        while !self.commits.is_empty() {
-            self.commit();
-        }
         let records = self.machine.checkpoint();
-        self.disk.clear();
-        self.keep(Class::Durable, records);
+        self.commits.push_back(Persist {
+            token: 0,
+            replaces: true,
+            class: Class::Durable,
+            records,
+        });
     }
 
     /// The process ends. Of what was under way a part is kept without anyone having heard; with
@@ -285,8 +290,8 @@ impl World {
     fn crash(&mut self) {
         let unheard = self.chance.below(self.commits.len() as u64 + 1);
         for _ in 0..unheard {
-            if let Some(Persist { class, records, .. }) = self.commits.pop_front() {
-                self.keep(class, records);
+            if let Some(persist) = self.commits.pop_front() {
+                self.keep(persist);
             }
         }
         if self.chance.in_thousand(500) {
@@ -373,6 +378,7 @@ impl World {
                 }
                 self.commits.push_back(Persist {
                     token,
+                    replaces: false,
                     class,
                     records,
                 });
@@ -462,11 +468,14 @@ impl World {
             if round % 50 == 0 {
                 for consumer in self.ids() {
                     let letters = self.machine.dead_letters(&consumer);
-                    let sequences = letters.map(|letter| letter.sequence).collect();
-                    self.step(Input::Redrive {
-                        consumer,
-                        sequences,
-                    });
+                    let sequences: Vec<u64> = letters.map(|letter| letter.sequence).collect();
+                    self.watch.redriven(&consumer, &sequences);
+                    if !sequences.is_empty() {
+                        self.step(Input::Redrive {
+                            consumer,
+                            sequences,
+                        });
+                    }
                 }
             }
             if round % 50 == 0 {
