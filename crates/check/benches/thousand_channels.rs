@@ -8,6 +8,10 @@ use std::time::{Duration, Instant};
 
 use tidegate_model::{Reading, SchemaPath, Source};
 
+/// The allocator of the `tidegate` command.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const CHANNELS: usize = 1_000;
 const ROUNDS: usize = 21;
 /// What the product promises for a check of that size.

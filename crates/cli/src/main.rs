@@ -15,6 +15,10 @@ use clap::Parser;
 use crate::arguments::{Arguments, Command, Generate};
 use crate::exit::{Exit, Failure};
 
+/// Reading and checking a large design is mostly small allocations.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // A reader that goes away, such as `head`, ends the program without a message.
     let arguments = match Arguments::try_parse() {
