@@ -1,6 +1,7 @@
 //! Dead letters: the list with its groups, one in full, and redrive.
 
 use axum::Json;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
@@ -34,8 +35,9 @@ pub(crate) struct RedriveRequest {
 
 pub(crate) async fn list(
     State(runtime): State<Runtime>,
-    Query(query): Query<ListQuery>,
-) -> Json<Value> {
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Json<Value>, Problem> {
+    let Query(query) = query?;
     let filter = DeadLetterFilter {
         consumer: query.consumer,
         group: query.group.filter(|group| !group.is_empty()),
@@ -43,7 +45,9 @@ pub(crate) async fn list(
         after: query.after.filter(|after| !after.is_empty()),
     };
     let page = runtime.dead_letters(filter).await;
-    Json(json!({ "letters": page.letters, "groups": page.groups, "total": page.total }))
+    Ok(Json(
+        json!({ "letters": page.letters, "groups": page.groups, "total": page.total }),
+    ))
 }
 
 pub(crate) async fn one(
@@ -60,8 +64,9 @@ pub(crate) async fn one(
 
 pub(crate) async fn redrive(
     State(runtime): State<Runtime>,
-    Json(request): Json<RedriveRequest>,
+    request: Result<Json<RedriveRequest>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
+    let Json(request) = request?;
     let selection = match (request.ids, request.consumer, request.group) {
         (Some(ids), None, None) => RedriveSelection::Ids(ids),
         (None, Some(consumer), Some(group)) => RedriveSelection::Group { consumer, group },

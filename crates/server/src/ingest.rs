@@ -5,6 +5,7 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 use tidegate_base::limit::BATCH_EVENTS_MAX;
@@ -17,9 +18,9 @@ use crate::problem::Problem;
 pub(crate) async fn publish(
     State(runtime): State<Runtime>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let events = read(&headers, body)?;
+    let events = read(&headers, body?)?;
     if events.is_empty() || events.len() > BATCH_EVENTS_MAX {
         let message = format!(
             "a batch of {} events; 1 to {BATCH_EVENTS_MAX} are taken",

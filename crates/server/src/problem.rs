@@ -1,10 +1,12 @@
 //! What a refused request says: a stable code, a sentence, the next step.
 
 use axum::Json;
+use axum::extract::rejection::{BytesRejection, JsonRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
+use tidegate_base::limit::REQUEST_BODY_BYTES_MAX;
 
 /// A refused request. Its body is `{"error":{"code","message","hint",…}}`.
 #[derive(Debug)]
@@ -37,6 +39,30 @@ impl Problem {
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.error.insert(name.to_owned(), value.into());
         self
+    }
+}
+
+/// A body that is not the JSON that the request needs.
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        Self::new(rejection.status(), "body", rejection.body_text())
+    }
+}
+
+/// A body that cannot be read, or is too large.
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        let problem = Self::new(rejection.status(), "body", rejection.body_text());
+        problem.hint(format!(
+            "a request has at most {REQUEST_BODY_BYTES_MAX} bytes"
+        ))
+    }
+}
+
+/// A query that the request does not take.
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::new(rejection.status(), "query", rejection.body_text())
     }
 }
 

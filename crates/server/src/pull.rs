@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
@@ -18,7 +20,7 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 const PULL_MAX: usize = 256;
 
 /// What a pull asks for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PullRequest {
     max: Option<usize>,
@@ -66,16 +68,10 @@ fn duration(text: Option<&str>) -> Result<Option<Duration>, Problem> {
 pub(crate) async fn pull(
     State(runtime): State<Runtime>,
     Path((service, event)): Path<(String, String)>,
-    body: Option<Json<PullRequest>>,
+    body: Bytes,
 ) -> Result<Json<Value>, Problem> {
     let consumer = consumer(&service, &event)?;
-    let request = body.map_or(
-        PullRequest {
-            max: None,
-            wait: None,
-        },
-        |Json(request)| request,
-    );
+    let request = pull_request(&body)?;
     let max = request.max.unwrap_or(1).clamp(1, PULL_MAX);
     let wait = duration(request.wait.as_deref())?
         .unwrap_or_default()
@@ -86,6 +82,17 @@ pub(crate) async fn pull(
         .map_err(|error| not_pulled(&error))?;
     let deliveries: Vec<Value> = deliveries.iter().map(lease).collect();
     Ok(Json(json!({ "deliveries": deliveries })))
+}
+
+/// What a body asks for; nothing asks for the defaults.
+fn pull_request(body: &[u8]) -> Result<PullRequest, Problem> {
+    if body.is_empty() {
+        return Ok(PullRequest::default());
+    }
+    serde_json::from_slice(body).map_err(|error| {
+        Problem::new(StatusCode::BAD_REQUEST, "body", error.to_string())
+            .hint("send `{\"max\": 10, \"wait\": \"20s\"}`, or nothing")
+    })
 }
 
 fn lease(delivery: &PulledDelivery) -> Value {
@@ -119,8 +126,9 @@ fn not_pulled(error: &PullError) -> Problem {
 pub(crate) async fn settle(
     State(runtime): State<Runtime>,
     Path(lease): Path<String>,
-    Json(request): Json<SettleRequest>,
+    request: Result<Json<SettleRequest>, JsonRejection>,
 ) -> Result<StatusCode, Problem> {
+    let Json(request) = request?;
     let after = duration(request.after.as_deref())?;
     let error = request
         .error

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::nanos::{from_duration, whole};
-use crate::random::Stream;
 use crate::scenario::Window;
+use tidegate_base::Random;
 
 /// How messages follow each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,14 +94,14 @@ impl Profile {
 pub(crate) struct Arrivals<'a> {
     profile: &'a Profile,
     spacing: Spacing,
-    stream: Stream,
+    stream: Random,
     index: u64,
     step: usize,
     now_ns: f64,
 }
 
 impl<'a> Arrivals<'a> {
-    pub(crate) fn new(profile: &'a Profile, spacing: Spacing, stream: Stream) -> Self {
+    pub(crate) fn new(profile: &'a Profile, spacing: Spacing, stream: Random) -> Self {
         Self {
             profile,
             spacing,
@@ -162,7 +162,7 @@ mod tests {
         }];
         let profile = Profile::new(10.0, 200.0, &peaks, seconds(300));
         assert_eq!(profile.expected().round(), 250.0 * 10.0 + 50.0 * 200.0);
-        let stream = Stream::new(1, "arrivals", "x");
+        let stream = Random::new(1, "arrivals", "x");
         let times: Vec<u64> = Arrivals::new(&profile, Spacing::Poisson, stream).collect();
         assert!(times.is_sorted());
         let inside = times
@@ -192,7 +192,7 @@ mod tests {
         ];
         let profile = Profile::new(0.0, 10.0, &peaks, seconds(20));
         assert_eq!(profile.expected().round(), 70.0);
-        let stream = Stream::new(1, "arrivals", "x");
+        let stream = Random::new(1, "arrivals", "x");
         let times: Vec<u64> = Arrivals::new(&profile, Spacing::Even, stream).collect();
         assert_eq!(times.len(), 70);
         let silent = Profile::new(0.0, 0.0, &[], seconds(20));

@@ -9,12 +9,12 @@ use crate::backlog::Timeline;
 use crate::keys::KeySampler;
 use crate::nanos::{from_duration, seconds};
 use crate::outcome::{Outcome, Recovery, Simulated, TargetCheck, Verdict};
-use crate::random::Stream;
 use crate::scenario::{RecordedArrival, Scenario, WARM_UP_SHARE};
 use crate::stability::{Demand, stability};
 use crate::station::{Hold, Served, Station};
 use crate::statistics::Recorder;
 use crate::work::{Duty, RetryPlan, Worker};
+use tidegate_base::Random;
 
 /// Simulates `consumer`, or says what is missing.
 pub(crate) fn simulate(design: &Design, consumer: ConsumerRef<'_>, scenario: &Scenario) -> Outcome {
@@ -59,7 +59,7 @@ struct Input {
     source: Source,
     station: Station,
     demand: Demand,
-    stream: Stream,
+    stream: Random,
     notes: Vec<String>,
 }
 
@@ -97,7 +97,7 @@ impl Input {
             holds: Vec::new(),
         };
         let demand = Demand::new(&station, usual, peak);
-        let stream = Stream::new(scenario.seed, "arrival", event_name);
+        let stream = Random::new(scenario.seed, "arrival", event_name);
         Ok(Self {
             source,
             station,

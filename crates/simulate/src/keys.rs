@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::random::Stream;
 use crate::scenario::{KEYS_MAX, Keys};
+use tidegate_base::Random;
 
 /// Gives each message its key, numbered from 0.
 #[derive(Clone, Debug)]
@@ -17,9 +17,9 @@ pub(crate) struct KeySampler {
 #[derive(Clone, Debug)]
 enum KeySource {
     /// All equally often.
-    Uniform(Stream),
+    Uniform(Random),
     /// By the share of keys up to and with each one, the most frequent first.
-    Skewed(Vec<f64>, Stream),
+    Skewed(Vec<f64>, Random),
     /// The key of each message.
     Recorded(Vec<u32>),
 }
@@ -27,7 +27,7 @@ enum KeySource {
 impl KeySampler {
     /// The keys of the event `name` under `seed`.
     pub(crate) fn new(keys: Keys, seed: u64, name: &str) -> Self {
-        let stream = Stream::new(seed, "key", name);
+        let stream = Random::new(seed, "key", name);
         let (count, exponent) = match keys {
             Keys::Uniform { count } => (count, 0.0),
             Keys::Zipf { count, exponent } => (count, exponent),

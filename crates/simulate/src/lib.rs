@@ -10,7 +10,6 @@ mod consumer;
 mod keys;
 mod nanos;
 mod outcome;
-mod random;
 mod report;
 mod scenario;
 mod stability;

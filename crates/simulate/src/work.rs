@@ -5,8 +5,8 @@ use std::time::Duration;
 use tidegate_model::design::{Backoff, Jitter, Retry, RetryMode};
 
 use crate::nanos::{from_duration, whole};
-use crate::random::Stream;
 use crate::scenario::ServiceTime;
+use tidegate_base::Random;
 
 /// Most attempts that are simulated for one delivery.
 const ATTEMPTS_MAX: u64 = 64;
@@ -68,7 +68,7 @@ impl Duty {
     }
 
     /// The time of attempt number `index`, in nanoseconds.
-    pub(crate) fn sample_ns(&self, stream: Stream, index: u64) -> u64 {
+    pub(crate) fn sample_ns(&self, stream: Random, index: u64) -> u64 {
         match self {
             Self::Drawn {
                 mean_ns,
@@ -115,9 +115,9 @@ pub(crate) struct Worker {
     duty: Duty,
     failure: f64,
     retry: RetryPlan,
-    times: Stream,
-    failures: Stream,
-    jitters: Stream,
+    times: Random,
+    failures: Random,
+    jitters: Random,
 }
 
 /// The part of a retry policy that takes time.
@@ -203,9 +203,9 @@ impl Worker {
             duty,
             failure,
             retry,
-            times: Stream::new(seed, "service", name),
-            failures: Stream::new(seed, "failure", name),
-            jitters: Stream::new(seed, "jitter", name),
+            times: Random::new(seed, "service", name),
+            failures: Random::new(seed, "failure", name),
+            jitters: Random::new(seed, "jitter", name),
         }
     }
 

@@ -65,7 +65,7 @@ proptest! {
     fn everything_that_arrives_is_served_once_and_never_early(queue in queues()) {
         let served = queue.served();
         let profile = Profile::new(queue.rate, queue.rate, &[], Duration::from_secs(queue.seconds));
-        let stream = Stream::new(queue.seed, "arrival", "queue");
+        let stream = Random::new(queue.seed, "arrival", "queue");
         let mut arrived: Vec<u64> = Arrivals::new(&profile, Spacing::Poisson, stream).collect();
         let mut out: Vec<u64> = served.iter().map(|one| one.arrived_ns).collect();
         out.sort_unstable();

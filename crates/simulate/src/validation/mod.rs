@@ -9,10 +9,10 @@ use tidegate_model::design::Order;
 
 use crate::arrivals::{Arrivals, Profile, Spacing};
 use crate::keys::KeySampler;
-use crate::random::Stream;
 use crate::scenario::{Keys, ServiceTime};
 use crate::station::{Hold, Served, Station};
 use crate::work::{Duty, RetryPlan, Worker};
+use tidegate_base::Random;
 
 /// A queue with one rate, told in seconds.
 #[derive(Clone, Debug)]
@@ -63,7 +63,7 @@ impl Queue {
 
     fn served(&self) -> Vec<Served> {
         let profile = Profile::new(self.rate, self.rate, &[], Duration::from_secs(self.seconds));
-        let stream = Stream::new(self.seed, "arrival", "queue");
+        let stream = Random::new(self.seed, "arrival", "queue");
         let mut served = Vec::new();
         self.station()
             .run(Arrivals::new(&profile, self.spacing, stream), |one| {

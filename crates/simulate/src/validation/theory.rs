@@ -147,7 +147,7 @@ fn catching_up_takes_as_long_as_the_formula_says() {
             let station = queue.station();
             let length = Duration::from_secs(seconds);
             let profile = Profile::new(queue.rate, queue.rate, &[], length);
-            let stream = Stream::new(seed, "arrival", "queue");
+            let stream = Random::new(seed, "arrival", "queue");
             let arrivals = Arrivals::new(&profile, Spacing::Poisson, stream);
             station.run(arrivals, |one| timeline.add(&one));
             let usual = load / (1.0 - load);
@@ -182,7 +182,7 @@ fn retries_tip_a_queue_over_where_amplification_says() {
         let arrivals = Arrivals::new(
             &profile,
             Spacing::Poisson,
-            Stream::new(5, "arrival", "queue"),
+            Random::new(5, "arrival", "queue"),
         );
         let mut last = 0;
         station.run(arrivals, |one| {
