@@ -274,7 +274,7 @@ pub enum HaltCause {
     Endpoint,
     /// There are as many dead letters as allowed; it goes on when some are redriven.
     DeadLetters,
-    /// A record of the channel cannot be read; it goes on when told to.
+    /// A record of the channel cannot be read; it goes on when told to, or at the next start.
     Channel,
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tidegate_base::Ratio;
+use tidegate_base::limit::RETRY_AFTER_SECONDS_MAX;
 
 use crate::random::Draws;
 
@@ -99,6 +100,12 @@ impl RetryPolicy {
             Jitter::Equal => draws.between(failures, most / 2, most),
             Jitter::Decorrelated => self.decorrelated(failures, draws),
         }
+    }
+
+    /// The longest time between two attempts that there can be, what a handler asks for included.
+    #[must_use]
+    pub fn longest_wait(&self) -> Duration {
+        self.max.max(Duration::from_secs(RETRY_AFTER_SECONDS_MAX))
     }
 
     fn growth(&self, failures: u32) -> Duration {

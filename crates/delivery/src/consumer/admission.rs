@@ -298,7 +298,8 @@ impl Consumer {
                 .filter(|at| *at > now)
                 .min();
             let next = self.budget.as_ref().map(|budget| budget.next(now));
-            *budget = next.filter(|at| *at > now && !self.again.is_empty());
+            let retries = !self.again.is_empty() || !self.suspects.is_empty();
+            *budget = next.filter(|at| *at > now && retries);
         }
         times.into_iter().flatten().min()
     }
@@ -339,18 +340,25 @@ impl Consumer {
         };
         delivery.phase = Phase::Ready;
         let standing = delivery.progress.standing;
-        // One that never ran is as suspect as before, and its start stays on record.
-        if release == Release::Withdrawn && run.company == Company::Alone {
-            delivery.progress.started = Some(Company::Shared);
+        let consumer = self.config.id.clone();
+        // One that never ran is as suspect as before: not cleared, and not to blame for the next crash.
+        let record = if release == Release::Withdrawn && run.company == Company::Alone {
+            let company = Company::Shared;
+            delivery.progress.started = Some(company);
+            StateRecord::Started {
+                consumer,
+                sequence,
+                company,
+            }
         } else {
             delivery.progress.started = None;
-            let consumer = self.config.id.clone();
-            shared.out.advise(StateRecord::Released {
+            StateRecord::Released {
                 consumer,
                 sequence,
                 standing,
-            });
-        }
+            }
+        };
+        shared.out.advise(record);
         self.conclude(sequence, Conclusion::Released(release), shared);
         self.stop_running(sequence, shared);
         self.vacate_lane(sequence);

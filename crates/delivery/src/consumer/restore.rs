@@ -9,7 +9,7 @@ use super::delivery::{Custody, Phase};
 use super::repetition::DoneSet;
 use super::settlement::{crashed, is_solo, push_attempt};
 use crate::cursor::Cursor;
-use crate::record::{Company, Halt, KeptDelivery, Progress, StateRecord};
+use crate::record::{Company, Halt, HaltCause, KeptDelivery, Progress, StateRecord};
 use crate::shared::Shared;
 
 /// What the records say of one consumer.
@@ -125,7 +125,13 @@ impl Consumer {
         self.next_fetch = replay.cursor.below();
         self.cursor = replay.cursor;
         self.done = replay.done;
-        self.halt = replay.halt;
+        // The store may have been repaired meanwhile: the next read finds out.
+        self.halt = replay.halt.filter(|h| h.cause != HaltCause::Channel);
+        // A clock that went back must not keep a retry waiting for longer than was ever asked for.
+        let latest = now + self.config.retry.longest_wait();
+        for until in replay.until.values_mut() {
+            *until = (*until).min(latest);
+        }
         for (sequence, kept) in replay.kept {
             if kept.death.is_some() {
                 self.dead += 1;

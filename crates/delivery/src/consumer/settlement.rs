@@ -111,7 +111,7 @@ impl Consumer {
                     .config
                     .retry
                     .delay(self.overloads, self.draws_of_consumer(shared));
-                self.hold_for(now, after.unwrap_or(wait));
+                self.hold_for(now, wait.max(after.unwrap_or_default()));
                 self.hold_reason = bounded(error);
                 self.release(run, Release::Overload, shared);
             }
@@ -328,12 +328,14 @@ impl Consumer {
         );
     }
 
-    /// Halts the consumer; an earlier halt for a cause that does not pass by itself stays.
+    /// Halts the consumer. An earlier halt stays unless the new one is harder to end: an endpoint is
+    /// tried again by itself, dead letters wait for a redrive, a channel for a new start.
     pub(crate) fn stop(&mut self, halt: Halt, shared: &mut Shared) {
-        let stays = self
-            .halt
-            .as_ref()
-            .is_some_and(|now| now.cause != HaltCause::Endpoint);
+        let stays = match self.halt.as_ref().map(|now| now.cause) {
+            None | Some(HaltCause::Endpoint) => false,
+            Some(HaltCause::DeadLetters) => halt.cause != HaltCause::Channel,
+            Some(HaltCause::Channel) => true,
+        };
         if stays || self.halt.as_ref() == Some(&halt) {
             return;
         }

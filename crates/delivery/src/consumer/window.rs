@@ -9,7 +9,7 @@ use crate::config::{Followers, Repetition};
 use crate::identity::Identity;
 use crate::input::{Arrival, Effect};
 use crate::outbox::Then;
-use crate::record::{Death, DeathReason, KeptDelivery, StateRecord};
+use crate::record::{Death, DeathReason, HaltCause, KeptDelivery, StateRecord};
 use crate::shared::Shared;
 
 /// Most records of one read.
@@ -23,7 +23,10 @@ impl Consumer {
         // Single reads as single places come free would cost more than they bring.
         let worth =
             room >= self.config.window / 8 || usize::try_from(left).is_ok_and(|l| l <= room);
-        if self.fetching || !shared.owned || shared.draining || left == 0 || room == 0 || !worth {
+        // What could not be read is not asked for again and again.
+        let unreadable = self.halt.as_ref().map(|halt| halt.cause) == Some(HaltCause::Channel);
+        let idle = self.fetching || unreadable || !shared.owned || shared.draining;
+        if idle || left == 0 || room == 0 || !worth {
             return;
         }
         self.fetching = true;
