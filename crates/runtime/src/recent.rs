@@ -49,6 +49,11 @@ impl Recent {
 
     /// Notes where an identity is stored.
     pub(crate) fn store(&mut self, identity: String, sequence: u64) {
+        let before = self.known.get(&identity);
+        if matches!(before, Some(Known::Stored(_))) {
+            // Twice in the order, it would be forgotten before its time.
+            return;
+        }
         self.known.insert(identity.clone(), Known::Stored(sequence));
         self.order.push_back(identity);
         if self.order.len() > self.max
@@ -78,6 +83,16 @@ mod tests {
         }
         assert!(recent.get("a").is_none());
         assert!(matches!(recent.get("c"), Some(Known::Stored(2))));
+    }
+
+    #[test]
+    fn what_is_read_twice_is_remembered_as_long_as_the_rest() {
+        let mut recent = Recent::new(2);
+        for identity in ["a", "b", "a", "b"] {
+            recent.store(identity.to_owned(), 0);
+        }
+        recent.store("c".to_owned(), 2);
+        assert!(recent.get("a").is_none() && recent.get("b").is_some());
     }
 
     #[test]

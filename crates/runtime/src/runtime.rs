@@ -251,31 +251,36 @@ async fn take_over(
     let bytes = journal::bytes(&pieces);
     let mut tokens = Vec::new();
     let mut records = Vec::new();
+    let mut rest = Vec::new();
     for effect in effects {
-        if let Effect::Persist {
-            token,
-            records: new,
-            ..
-        } = effect
-        {
-            tokens.push(token);
-            records.extend(new);
+        match effect {
+            Effect::Persist {
+                token,
+                records: new,
+                ..
+            } => {
+                tokens.push(token);
+                records.extend(new);
+            }
+            // Such as the time at which an open breaker probes.
+            other => rest.push(other),
         }
     }
-    let state = if journal::fits(&pieces) {
-        StateChange::Replace(pieces)
+    let changes = if journal::fits(&pieces) {
+        vec![StateChange::Replace(pieces)]
     } else {
-        StateChange::Append(journal::encode(&records))
+        let groups = journal::groups(journal::encode(&records));
+        groups.into_iter().map(StateChange::Append).collect()
     };
-    let batch = Batch {
-        appends: Vec::new(),
-        state,
-    };
-    broker
-        .commit(batch, Durability::Durable)
-        .await
-        .map_err(StartError::Commit)?;
-    let mut effects = Vec::new();
+    for state in changes {
+        let batch = Batch {
+            appends: Vec::new(),
+            state,
+        };
+        let commit = broker.commit(batch, Durability::Durable);
+        commit.await.map_err(StartError::Commit)?;
+    }
+    let mut effects = rest;
     for token in tokens {
         machine.step(now, Input::Committed { token }, &mut effects);
     }

@@ -154,6 +154,7 @@ impl Situation<'_> {
         });
         let behind = match waits {
             0 => String::new(),
+            1 => "; 1 waits behind one of the same key".to_owned(),
             waits => format!("; {waits} wait behind one of the same key"),
         };
         (failing.failures > 1).then(|| {
@@ -192,10 +193,12 @@ impl Situation<'_> {
                     let rate = f64::from(self.concurrency) * 1_000.0 / ms;
                     format!("; at {ms:.0} ms each that is at most {rate:.0}/s")
                 });
-            return Some(format!(
-                "all {} places are taken{most}, and {:.0}/s arrive",
-                self.concurrency, self.in_per_second
-            ));
+            let taken = match self.concurrency {
+                1 => "its one place is taken".to_owned(),
+                places => format!("all {places} places are taken"),
+            };
+            let arrive = self.in_per_second;
+            return Some(format!("{taken}{most}, and {arrive:.0}/s arrive"));
         }
         if status.behind_key as f64 > SKEW_SHARE * status.backlog as f64 {
             return Some(format!(
@@ -212,10 +215,10 @@ impl Situation<'_> {
     fn fine(&self) -> String {
         let status = self.status;
         if status.backlog == 0 && status.followers > 0 {
-            return format!(
-                "{} deliveries wait behind dead letters of their keys",
-                status.followers
-            );
+            return match status.followers {
+                1 => "1 delivery waits behind a dead letter of its key".to_owned(),
+                many => format!("{many} deliveries wait behind dead letters of their keys"),
+            };
         }
         match self.word() {
             ConsumerState::Idle => "nothing to do".to_owned(),

@@ -6,8 +6,8 @@ use futures_util::future::FutureExt;
 use tidegate_broker::{Batch, CommitError, Durability, StateChange};
 use tidegate_delivery::{Class, Input, StateRecord};
 
+use super::Actor;
 use super::hear::Event;
-use super::{Actor, Waiting};
 use crate::journal;
 
 /// A checkpoint is not worth its commit before so much was appended.
@@ -18,6 +18,8 @@ const CHECKPOINT_BYTES_MIN: u64 = 1 << 20;
 pub(crate) struct Pile {
     tokens: Vec<u64>,
     records: Vec<StateRecord>,
+    /// Whether it was refused at a limit before.
+    refused: bool,
 }
 
 /// What is to be committed.
@@ -25,9 +27,10 @@ pub(crate) struct Pile {
 pub(super) struct Commits {
     written: Pile,
     durable: Pile,
-    /// While a commit waits at a limit, later ones wait behind it.
-    blocked: bool,
-    waiting: Waiting,
+    /// Commits that were refused at a limit and are tried again.
+    refused: usize,
+    /// What came later waits behind them, in order.
+    waiting: Pile,
     /// Commits that are under way.
     pub(super) under_way: usize,
     appended_bytes: u64,
@@ -39,8 +42,8 @@ impl Commits {
         Self {
             written: Pile::default(),
             durable: Pile::default(),
-            blocked: false,
-            waiting: Waiting::new(),
+            refused: 0,
+            waiting: Pile::default(),
             under_way: 0,
             appended_bytes: 0,
             checkpoint_bytes,
@@ -60,7 +63,7 @@ impl Commits {
 
     fn is_due(&self, growth: u64) -> bool {
         let base = self.checkpoint_bytes.max(CHECKPOINT_BYTES_MIN);
-        !self.blocked && self.appended_bytes > base.saturating_mul(growth)
+        self.refused == 0 && self.appended_bytes > base.saturating_mul(growth)
     }
 }
 
@@ -76,8 +79,9 @@ impl Actor {
             if pile.tokens.is_empty() {
                 continue;
             }
-            if self.commits.blocked {
-                self.commits.waiting.push_back(pile);
+            if self.commits.refused > 0 {
+                self.commits.waiting.tokens.extend(pile.tokens);
+                self.commits.waiting.records.extend(pile.records);
             } else {
                 self.send(pile, durability, Duration::ZERO);
             }
@@ -129,28 +133,34 @@ impl Actor {
     /// Hears how a commit ended.
     pub(super) fn committed(
         &mut self,
-        pile: Pile,
+        mut pile: Pile,
         durability: Durability,
         result: Result<(), CommitError>,
     ) {
         self.commits.under_way -= 1;
+        self.commits.refused -= usize::from(pile.refused);
         match result {
             Ok(()) => {
                 for token in pile.tokens {
                     self.step(Input::Committed { token });
                 }
-                self.commits.blocked = false;
-                for waiting in std::mem::take(&mut self.commits.waiting) {
+                if self.commits.refused == 0 && !self.commits.waiting.tokens.is_empty() {
+                    let waiting = std::mem::take(&mut self.commits.waiting);
                     // Durable serves both classes.
                     self.send(waiting, Durability::Durable, Duration::ZERO);
                 }
+            }
+            Err(error @ CommitError::Full { .. }) if self.is_out_of_time() => {
+                tracing::error!(%error, "the system ends; what was not written runs again");
+                self.stop();
             }
             Err(CommitError::Full {
                 reason,
                 retry_after,
             }) => {
                 tracing::warn!(reason, "the state is not written yet");
-                self.commits.blocked = true;
+                pile.refused = true;
+                self.commits.refused += 1;
                 let wait = retry_after.max(Duration::from_millis(10));
                 self.send(pile, durability, wait);
             }

@@ -27,6 +27,8 @@ pub(super) struct Drain {
 enum Stage {
     /// Attempts run.
     Finishing,
+    /// Its time is over: only commits that are under way are waited for.
+    Ending,
     /// The last state is being written.
     Writing,
     /// Nothing is left to do.
@@ -38,7 +40,9 @@ impl Actor {
         let now = self.now();
         match &mut self.drain {
             Some(drain) => {
-                drain.ends_at = drain.ends_at.min(now + limit);
+                if drain.stage == Stage::Finishing {
+                    drain.ends_at = drain.ends_at.min(now + limit);
+                }
                 drain.replies.push(reply);
             }
             None => {
@@ -68,7 +72,7 @@ impl Actor {
         let over = now >= drain.ends_at;
         let quiet = self.parts.machine.is_quiet() && self.commits.under_way == 0;
         match drain.stage {
-            Stage::Finishing if quiet || stopped => {
+            Stage::Finishing | Stage::Ending if quiet || stopped => {
                 drain.stage = if stopped { Stage::Done } else { Stage::Writing };
                 drain.ends_at = Timestamp::from_nanos(u64::MAX);
                 if !stopped {
@@ -76,14 +80,20 @@ impl Actor {
                 }
             }
             Stage::Finishing if over => {
-                // From here on only commits are waited for, and those end by themselves.
+                drain.stage = Stage::Ending;
                 drain.ends_at = Timestamp::from_nanos(u64::MAX);
                 self.call_off();
             }
             Stage::Writing if self.commits.under_way == 0 || stopped => drain.stage = Stage::Done,
-            Stage::Finishing | Stage::Writing | Stage::Done => {}
+            Stage::Finishing | Stage::Ending | Stage::Writing | Stage::Done => {}
         }
         self.answer_drain(now);
+    }
+
+    /// Whether a commit that is refused at a limit is not tried again: a drain must end.
+    pub(super) fn is_out_of_time(&self) -> bool {
+        let ending = |drain: &Drain| drain.stage != Stage::Finishing;
+        self.drain.as_ref().is_some_and(ending)
     }
 
     fn answer_drain(&mut self, now: Timestamp) {

@@ -34,23 +34,32 @@ impl Actor {
     pub(super) fn dead_letters(&self, filter: &DeadLetterFilter) -> DeadLetterPage {
         let mut page = DeadLetterPage::default();
         let mut groups: HashMap<String, DeadLetterGroup> = HashMap::new();
-        let mut past_after = filter.after.is_none();
-        for id in self.parts.design.consumers().map(|consumer| consumer.id()) {
-            if filter.consumer.as_ref().is_some_and(|wanted| *wanted != id) {
+        let order: Vec<ConsumerId> = self.parts.design.consumers().map(|c| c.id()).collect();
+        let place = |id: &ConsumerId| order.iter().position(|other| other == id);
+        // By its place: the letter may have been sent back since the page before.
+        let after = filter.after.as_deref().map(|id| {
+            let letter = read_id(id);
+            letter.and_then(|(consumer, sequence)| Some((place(&consumer)?, sequence)))
+        });
+        for (number, id) in order.iter().enumerate() {
+            if filter.consumer.as_ref().is_some_and(|wanted| wanted != id) {
                 continue;
             }
-            for letter in self.parts.machine.dead_letters(&id) {
-                let group = group_of(&id, &letter);
+            for letter in self.parts.machine.dead_letters(id) {
+                let group = group_of(id, &letter);
                 if filter.group.as_ref().is_some_and(|wanted| *wanted != group) {
                     continue;
                 }
                 page.total += 1;
-                count(&mut groups, &id, &letter, &group);
-                let name = letter_id(&id, letter.sequence);
-                if past_after && page.letters.len() < filter.limit {
-                    page.letters.push(self.letter_view(&id, &letter, group));
+                count(&mut groups, id, &letter, &group);
+                let follows = match after {
+                    None => true,
+                    // What names no letter is followed by none.
+                    Some(after) => after.is_some_and(|after| (number, letter.sequence) > after),
+                };
+                if follows && page.letters.len() < filter.limit {
+                    page.letters.push(self.letter_view(id, &letter, group));
                 }
-                past_after |= filter.after.as_ref() == Some(&name);
             }
         }
         page.groups = groups.into_values().collect();

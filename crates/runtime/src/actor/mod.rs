@@ -12,7 +12,7 @@ mod letters;
 mod pulls;
 mod show;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -310,6 +310,3 @@ async fn sleep(time: Option<Duration>) {
         None => std::future::pending().await,
     }
 }
-
-/// Commits of one kind wait for each other in this order.
-type Waiting = VecDeque<commit::Pile>;

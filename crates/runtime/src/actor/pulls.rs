@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tidegate_base::limit::PULLS_WAITING_MAX;
 use tidegate_base::{ConsumerId, Timestamp};
-use tidegate_delivery::{Effect, Input, Outcome, Ticket};
+use tidegate_delivery::{Class, Effect, Input, Outcome, StateRecord, Ticket};
 use tidegate_model::closest;
 use tokio::sync::oneshot;
 
@@ -42,11 +42,11 @@ impl Pulls {
     }
 
     fn missing(&self) -> u32 {
-        let missing: usize = self
+        let missing = self
             .waiting
             .iter()
             .map(|pull| pull.max - pull.got.len())
-            .sum();
+            .fold(0, usize::saturating_add);
         u32::try_from(missing)
             .unwrap_or(u32::MAX)
             .saturating_sub(self.arriving)
@@ -229,7 +229,7 @@ impl Actor {
         }
     }
 
-    /// Takes in what a puller says about a lease. What is done is answered once that is durable.
+    /// Takes in what a puller says about a lease. An end, good or bad, is answered once that is durable.
     pub(super) fn settle(
         &mut self,
         lease: &str,
@@ -252,15 +252,16 @@ impl Actor {
             }));
             return;
         };
-        let done = outcome == Outcome::Done;
         let first = self.effects.len();
         self.step(Input::Ended {
             ticket: ticket.clone(),
             outcome,
         });
-        let mut new = self.effects.iter().skip(first);
-        let rejected =
-            new.any(|effect| matches!(effect, Effect::Rejected(other) if *other == ticket));
+        let new = self.effects.get(first..).unwrap_or_default();
+        let rejected = new
+            .iter()
+            .any(|effect| matches!(effect, Effect::Rejected(other) if *other == ticket));
+        let ends = new.iter().any(|effect| records_end(effect, &ticket));
         if let Some(drain) = self.drain.as_mut().filter(|_| !rejected) {
             drain.finished += 1;
         }
@@ -268,13 +269,34 @@ impl Actor {
             let _left = reply.send(Err(SettleError::Stale {
                 lease: lease_text(),
             }));
-        } else if done {
+        } else if ends {
             self.settling
                 .insert((ticket.consumer, ticket.sequence), reply);
         } else {
             let _left = reply.send(Ok(()));
         }
     }
+}
+
+/// Whether an effect makes durable that the delivery is done or a dead letter.
+fn records_end(effect: &Effect, ticket: &Ticket) -> bool {
+    let Effect::Persist {
+        class: Class::Durable,
+        records,
+        ..
+    } = effect
+    else {
+        return false;
+    };
+    records.iter().any(|record| match record {
+        StateRecord::Done {
+            consumer, sequence, ..
+        } => *consumer == ticket.consumer && *sequence == ticket.sequence,
+        StateRecord::Kept { consumer, delivery } => {
+            *consumer == ticket.consumer && delivery.sequence == ticket.sequence
+        }
+        _ => false,
+    })
 }
 
 /// Sends what a pull got. Returns the tickets of a puller that has left.

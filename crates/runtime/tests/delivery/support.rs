@@ -107,6 +107,7 @@ pub(crate) struct Script {
 struct Inner {
     scripted: HashMap<String, Vec<Outcome>>,
     default: Option<Outcome>,
+    panics: Option<String>,
     time: Duration,
     calls: Vec<(String, u32)>,
 }
@@ -125,6 +126,11 @@ impl Script {
     /// What every event without a script gets from now on.
     pub(crate) fn otherwise(&self, outcome: Outcome) {
         self.inner.lock().unwrap().default = Some(outcome);
+    }
+
+    /// The handler panics at this event from now on.
+    pub(crate) fn panics(&self, event: &str) {
+        self.inner.lock().unwrap().panics = Some(event.to_owned());
     }
 
     /// How long a call takes from now on.
@@ -146,7 +152,9 @@ impl Caller for Script {
         let scripted = inner.scripted.get_mut(&event).and_then(Vec::pop);
         let outcome = scripted.or(inner.default.clone()).unwrap_or(Outcome::Done);
         let time = inner.time;
+        let panics = inner.panics.as_ref() == Some(&event);
         async move {
+            assert!(!panics, "a handler of a test panics, as it should");
             tokio::time::sleep(time).await;
             outcome
         }

@@ -1,0 +1,127 @@
+//! A broker in memory that can be out of room, stopped or damaged.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt, ready};
+use tidegate_base::Name;
+use tidegate_broker::{
+    Batch, Broker, CommitError, Durability, MemoryBroker, Promises, ReadError, ReadLimit, Record,
+};
+use tokio::sync::watch;
+
+/// Clones share the records and the faults.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FaultyBroker {
+    memory: MemoryBroker,
+    faults: Arc<Mutex<Faults>>,
+}
+
+#[derive(Debug, Default)]
+struct Faults {
+    commits: Commits,
+    refused: usize,
+    damaged: Option<u64>,
+    damaged_reads: usize,
+}
+
+/// What becomes of commits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Commits {
+    #[default]
+    Done,
+    /// Those of the state alone find no room.
+    StateFull,
+    Stopped,
+}
+
+/// When to come back to a full broker.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+impl FaultyBroker {
+    fn faults(&self) -> MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap()
+    }
+
+    /// What becomes of commits from now on.
+    pub(crate) fn commits(&self, commits: Commits) {
+        self.faults().commits = commits;
+    }
+
+    /// How many commits were refused.
+    pub(crate) fn refused(&self) -> usize {
+        self.faults().refused
+    }
+
+    /// From now on this record of every channel is damaged; `None`: it is repaired.
+    pub(crate) fn damage(&self, sequence: Option<u64>) {
+        self.faults().damaged = sequence;
+    }
+
+    /// How many reads began at the damaged record.
+    pub(crate) fn damaged_reads(&self) -> usize {
+        self.faults().damaged_reads
+    }
+}
+
+impl Broker for FaultyBroker {
+    fn promises(&self) -> Promises {
+        self.memory.promises()
+    }
+
+    fn commit(
+        &self,
+        batch: Batch,
+        durability: Durability,
+    ) -> BoxFuture<'static, Result<Vec<u64>, CommitError>> {
+        let mut faults = self.faults();
+        let error = match faults.commits {
+            Commits::StateFull if batch.appends.is_empty() => CommitError::Full {
+                reason: "the disk is full".to_owned(),
+                retry_after: RETRY_AFTER,
+            },
+            Commits::Stopped => CommitError::Stopped {
+                reason: "a sync failed".to_owned(),
+            },
+            Commits::Done | Commits::StateFull => return self.memory.commit(batch, durability),
+        };
+        faults.refused += 1;
+        ready(Err(error)).boxed()
+    }
+
+    fn read(
+        &self,
+        channel: &Name,
+        from: u64,
+        mut limit: ReadLimit,
+    ) -> BoxFuture<'static, Result<Vec<Record>, ReadError>> {
+        let mut faults = self.faults();
+        if let Some(sequence) = faults.damaged {
+            if from == sequence {
+                faults.damaged_reads += 1;
+                assert!(faults.damaged_reads < 1_000, "it reads without end");
+                let (channel, reason) = (channel.clone(), "a checksum differs".to_owned());
+                return ready(Err(ReadError::Damaged {
+                    channel,
+                    sequence,
+                    reason,
+                }))
+                .boxed();
+            }
+            let before = usize::try_from(sequence.saturating_sub(from)).unwrap_or(usize::MAX);
+            if before > 0 {
+                limit.records = limit.records.min(before);
+            }
+        }
+        self.memory.read(channel, from, limit)
+    }
+
+    fn tail(&self, channel: &Name) -> watch::Receiver<u64> {
+        self.memory.tail(channel)
+    }
+
+    fn state(&self) -> BoxFuture<'static, Result<Vec<Bytes>, ReadError>> {
+        self.memory.state()
+    }
+}
