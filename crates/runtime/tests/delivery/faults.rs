@@ -70,6 +70,28 @@ async fn a_state_without_room_is_written_later_and_nothing_is_lost() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_comes_after_a_refused_commit_waits_behind_it() {
+    let (world, broker) = faulty().await;
+    world.script.takes(seconds(1));
+    let orders = (0..8).map(|n| order(&n.to_string(), &format!("key-{n}")));
+    world.publish(orders).await;
+    world.pass(Duration::from_millis(500)).await;
+    // The starts of the next four are refused, the ends of the first four are not.
+    broker.commits(Commits::StateFullOnce);
+    world.pass(Duration::from_millis(700)).await;
+    assert_eq!(broker.refused(), 1);
+    let pulled = world.runtime.pull(&id(AUDIT), 1, seconds(5)).await.unwrap();
+    assert_eq!(pulled.len(), 1);
+    let state = broker.state().await.unwrap().concat();
+    let state = String::from_utf8(state).unwrap();
+    let place = |consumer: &str, sequence: u64| {
+        let start = format!(r#"{{"started":{{"consumer":"{consumer}","sequence":{sequence},"#);
+        state.find(&start).expect("it started")
+    };
+    assert!(place(BILLING, 4) < place(AUDIT, 0), "{state}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_drain_ends_although_the_state_has_no_room() {
     let (world, broker) = faulty().await;
     world.script.takes(seconds(1));

@@ -33,6 +33,8 @@ pub(crate) enum Commits {
     Done,
     /// Those of the state alone find no room.
     StateFull,
+    /// As before, for one commit.
+    StateFullOnce,
     Stopped,
 }
 
@@ -77,15 +79,22 @@ impl Broker for FaultyBroker {
     ) -> BoxFuture<'static, Result<Vec<u64>, CommitError>> {
         let mut faults = self.faults();
         let error = match faults.commits {
-            Commits::StateFull if batch.appends.is_empty() => CommitError::Full {
-                reason: "the disk is full".to_owned(),
-                retry_after: RETRY_AFTER,
-            },
+            Commits::StateFull | Commits::StateFullOnce if batch.appends.is_empty() => {
+                CommitError::Full {
+                    reason: "the disk is full".to_owned(),
+                    retry_after: RETRY_AFTER,
+                }
+            }
             Commits::Stopped => CommitError::Stopped {
                 reason: "a sync failed".to_owned(),
             },
-            Commits::Done | Commits::StateFull => return self.memory.commit(batch, durability),
+            Commits::Done | Commits::StateFull | Commits::StateFullOnce => {
+                return self.memory.commit(batch, durability);
+            }
         };
+        if faults.commits == Commits::StateFullOnce {
+            faults.commits = Commits::Done;
+        }
         faults.refused += 1;
         ready(Err(error)).boxed()
     }
