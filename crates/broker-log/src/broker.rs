@@ -158,11 +158,15 @@ fn read(log: &Log, channel: &Name, from: u64, limit: ReadLimit) -> Result<Vec<Re
         sequence,
         reason: "its body is not one that is written".to_owned(),
     };
-    records
-        .into_iter()
-        .map(|record| {
-            let sequence = record.sequence;
-            body::decode(record).ok_or_else(|| unknown(sequence))
-        })
-        .collect()
+    let mut decoded = Vec::with_capacity(records.len());
+    for record in records {
+        let sequence = record.sequence;
+        match body::decode(record) {
+            Some(record) => decoded.push(record),
+            None if decoded.is_empty() => return Err(unknown(sequence)),
+            // What is before it can be read.
+            None => break,
+        }
+    }
+    Ok(decoded)
 }

@@ -65,9 +65,10 @@ impl Segment {
         let salt = salt();
         let file = disk.create(&new)?;
         file.write_at(&header(position, salt), 0)?;
-        file.sync()?;
+        // A sync that failed for want of room is a failed sync, not a full disk: never tried again.
+        file.sync().map_err(io::Error::other)?;
         disk.rename(&new, &name)?;
-        disk.sync()?;
+        disk.sync().map_err(io::Error::other)?;
         Ok(Arc::new(Self {
             name,
             base,

@@ -26,6 +26,8 @@ struct State {
     bytes_max: Option<usize>,
     /// Syncs of files that still succeed.
     syncs_left: Option<usize>,
+    /// Whether a sync of the directory finds no room.
+    directory_full: bool,
     /// Whether syncs wait.
     held: bool,
     /// Syncs that wait.
@@ -100,6 +102,11 @@ impl FaultDisk {
     /// Lets `count` more syncs succeed.
     pub(crate) fn fail_syncs_after(&self, count: usize) {
         self.state().syncs_left = Some(count);
+    }
+
+    /// From now on no sync of the directory finds room, or each does.
+    pub(crate) fn fill_directory(&self, full: bool) {
+        self.state().directory_full = full;
     }
 
     /// Makes syncs wait until what is returned is dropped.
@@ -210,6 +217,9 @@ impl Disk for FaultDisk {
     }
 
     fn sync(&self) -> io::Result<()> {
+        if self.state().directory_full {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         Ok(())
     }
 }

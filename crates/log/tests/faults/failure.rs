@@ -90,6 +90,24 @@ fn a_disk_that_is_full_when_a_segment_starts_pushes_back() {
 }
 
 #[test]
+fn a_segment_whose_name_may_not_be_durable_stops_the_writer() {
+    let disk = FaultDisk::default();
+    let (log, _) = open(&disk, SMALL).unwrap();
+    append(&log, batch(0, 800), Durability::Durable).unwrap();
+    disk.fill_directory(true);
+    let error = append(&log, batch(1, 800), Durability::Durable).unwrap_err();
+    assert!(matches!(error, AppendError::Stopped { .. }), "{error}");
+    disk.fill_directory(false);
+    // A smaller one would have had room in the old segment, behind which the new one starts.
+    let again = append(&log, batch(2, 0), Durability::Durable);
+    assert_eq!(again, Err(error));
+    drop(log);
+    let (log, _) = open(&disk, SMALL).unwrap();
+    append(&log, batch(3, 800), Durability::Durable).unwrap();
+    assert_eq!(batches(&log), [0, 3]);
+}
+
+#[test]
 fn nothing_durable_is_visible_before_it_is_synced() {
     let disk = FaultDisk::default();
     let (log, _) = open(&disk, ONE_SEGMENT).unwrap();
