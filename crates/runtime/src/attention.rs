@@ -125,6 +125,21 @@ pub(crate) fn of_breaker(dependency: &DependencyView, now: Timestamp) -> Option<
     })
 }
 
+/// A store that has no room for the state.
+pub(crate) fn of_room(limit: &str, since: Timestamp) -> Attention {
+    let sentence = format!(
+        "the state finds no room: {limit}; nothing starts and nothing is lost; make room: it goes on by itself"
+    );
+    let (kind, name) = ("system", "system".to_owned());
+    Attention {
+        severity: "error",
+        sentence,
+        kind,
+        name,
+        since_ms: since.millis(),
+    }
+}
+
 /// A system that takes nothing.
 pub(crate) fn of_mode(mode: Mode, now: Timestamp) -> Option<Attention> {
     let (severity, sentence) = match mode {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::FutureExt;
+use tidegate_base::Timestamp;
 use tidegate_broker::{Batch, CommitError, Durability, StateChange};
 use tidegate_delivery::{Class, Input, StateRecord};
 
@@ -29,6 +30,8 @@ pub(super) struct Commits {
     durable: Pile,
     /// Commits that were refused at a limit and are tried again.
     refused: usize,
+    /// Since when, and the limit.
+    full: Option<(Timestamp, String)>,
     /// What came later waits behind them, in order.
     waiting: Pile,
     /// Commits that are under way.
@@ -43,6 +46,7 @@ impl Commits {
             written: Pile::default(),
             durable: Pile::default(),
             refused: 0,
+            full: None,
             waiting: Pile::default(),
             under_way: 0,
             appended_bytes: 0,
@@ -59,6 +63,12 @@ impl Commits {
         };
         pile.tokens.push(token);
         pile.records.extend(records);
+    }
+
+    /// Since when commits find no room, and which limit was reached; `None`: they do.
+    pub(super) fn full(&self) -> Option<(Timestamp, &str)> {
+        let (since, reason) = self.full.as_ref()?;
+        Some((*since, reason))
     }
 
     fn is_due(&self, growth: u64) -> bool {
@@ -144,10 +154,8 @@ impl Actor {
                 for token in pile.tokens {
                     self.step(Input::Committed { token });
                 }
-                if self.commits.refused == 0 && !self.commits.waiting.tokens.is_empty() {
-                    let waiting = std::mem::take(&mut self.commits.waiting);
-                    // Durable serves both classes.
-                    self.send(waiting, Durability::Durable, Duration::ZERO);
+                if self.commits.refused == 0 {
+                    self.send_waiting();
                 }
             }
             Err(error @ CommitError::Full { .. }) if self.is_out_of_time() => {
@@ -161,6 +169,8 @@ impl Actor {
                 tracing::warn!(reason, "the state is not written yet");
                 pile.refused = true;
                 self.commits.refused += 1;
+                let since = self.commits.full().map(|(since, _)| since);
+                self.commits.full = Some((since.unwrap_or(self.now()), reason));
                 let wait = retry_after.max(Duration::from_millis(10));
                 self.send(pile, durability, wait);
             }
@@ -168,6 +178,16 @@ impl Actor {
                 tracing::error!(%error, "the system stops");
                 self.stop();
             }
+        }
+    }
+
+    /// Sends what waited behind refused commits; there are none any more.
+    fn send_waiting(&mut self) {
+        self.commits.full = None;
+        let waiting = std::mem::take(&mut self.commits.waiting);
+        if !waiting.tokens.is_empty() {
+            // Durable serves both classes.
+            self.send(waiting, Durability::Durable, Duration::ZERO);
         }
     }
 

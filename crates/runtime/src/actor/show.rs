@@ -13,7 +13,8 @@ use crate::attention;
 use crate::meter::{ConsumerMeter, RateMeter};
 use crate::situation::Situation;
 use crate::view::{
-    ConsumerState, ConsumerView, DependencyView, EventView, ServiceView, SystemView, TotalsView,
+    ConsumerState, ConsumerView, DependencyView, EventView, Mode, ServiceView, SystemView,
+    TotalsView,
 };
 
 /// A word must hold for so long before it is shown, so that a consumer at its objective does not
@@ -125,6 +126,10 @@ impl Actor {
                 .filter_map(|d| attention::of_breaker(d, now)),
         );
         view.attention.extend(attention::of_mode(view.mode, now));
+        let full = self.commits.full();
+        let full = full.filter(|_| view.mode != Mode::Stopped);
+        view.attention
+            .extend(full.map(|(since, limit)| attention::of_room(limit, since)));
         view.attention
             .sort_by_key(|attention| (attention.severity != "error", attention.since_ms));
         view.totals = totals(&view);

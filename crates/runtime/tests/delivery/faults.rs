@@ -59,10 +59,19 @@ async fn a_state_without_room_is_written_later_and_nothing_is_lost() {
     assert_eq!(world.consumer(BILLING).await.succeeded_total, 0);
     let refused = broker.refused();
     assert!((50..200).contains(&refused), "{refused} tries in a minute");
+    assert_eq!(
+        world.runtime.view().attention[0].sentence,
+        "the state finds no room: the disk is full; nothing starts and nothing is lost; make room: it goes on by itself"
+    );
     broker.commits(Commits::Done);
     world.pass(seconds(5)).await;
     assert_eq!(called(&world), ["0", "1", "2", "3", "4", "5"]);
     let billing = world.consumer(BILLING).await;
+    let spoken = world.runtime.view().attention.clone();
+    assert!(
+        spoken.iter().all(|said| said.kind != "system"),
+        "{spoken:?}"
+    );
     assert_eq!((billing.succeeded_total, billing.backlog), (6, 0));
     let world = world.restart().await;
     world.pass(seconds(5)).await;
