@@ -6,6 +6,7 @@
     reason = "a test: what is wrong here should stop it, with its place"
 )]
 
+mod chaos;
 mod faults;
 mod faulty;
 mod support;
