@@ -10,6 +10,7 @@ use tidegate_base::{Ratio, parse_duration};
 /// From the traces of today's system to a running, measured, event-driven one.
 #[derive(Debug, Parser)]
 #[command(
+    name = "tidegate",
     version,
     max_term_width = 100,
     after_help = "Exit codes: 0 yes · 1 ran, and the answer is no · 2 usage or configuration · \
@@ -213,7 +214,12 @@ pub(crate) struct Run {
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// Where to listen; beyond this machine only with a token
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7070")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        value_parser = parse_listen,
+        default_value = "127.0.0.1:7070"
+    )]
     pub(crate) listen: SocketAddr,
     /// The file with the token that requests must carry
     #[arg(long, value_name = "FILE")]
@@ -255,6 +261,17 @@ pub(crate) struct Bench {
     /// How to print the result
     #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
     pub(crate) format: ReportFormat,
+}
+
+/// An address and a port; `localhost` is 127.0.0.1.
+fn parse_listen(text: &str) -> Result<SocketAddr, String> {
+    let numeric = text
+        .strip_prefix("localhost:")
+        .map(|port| format!("127.0.0.1:{port}"));
+    let numeric = numeric.as_deref().unwrap_or(text);
+    numeric
+        .parse()
+        .map_err(|_| format!("`{text}` is not ADDRESS:PORT, such as 127.0.0.1:7070"))
 }
 
 fn parse_speed(text: &str) -> Result<f64, String> {

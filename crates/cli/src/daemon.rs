@@ -111,7 +111,7 @@ async fn live(daemon: Daemon) -> Result<Exit, Failure> {
         .await
         .map_err(|error| {
             Failure::caused(Kind::Unreachable, &error)
-                .hint("is it running already? choose another address with --listen")
+                .hint("choose another address with --listen; is it running already?")
         })?;
     greet(&design, &server, &data);
     let playing = stage.map(|prepared| begin(prepared, &design, &runtime, &clock, &ended));
@@ -150,7 +150,8 @@ fn open(data: &Path) -> Result<LogBroker, Failure> {
     }
     if let Some(cut) = &recovery.cut {
         say(&format!(
-            "log: cut a torn tail of {} bytes at {}:{} ({}); kept in {}. Nothing that was acknowledged was in it",
+            "log: cut {} bytes at {}:{} ({}), kept in {}. A crash leaves such a tail of events that were never \
+             acknowledged; if the disk or the file was altered instead, acknowledged ones may be in it",
             cut.bytes, cut.segment, cut.byte, cut.reason, cut.kept
         ));
     }

@@ -1,7 +1,7 @@
 //! Designs from the file system: one file or a folder, with the schemas that they name.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -174,14 +174,35 @@ fn read_schema(path: &Path) -> Result<String, String> {
 ///
 /// # Errors
 ///
-/// When it cannot be read, is larger, or is not UTF-8.
+/// When it is not a file, cannot be read, is larger, or is not UTF-8.
 pub(crate) fn read_text(path: &Path, bytes_max: usize) -> io::Result<String> {
-    let bytes = fs::metadata(path)?.len();
-    if usize::try_from(bytes).is_ok_and(|bytes| bytes > bytes_max) {
-        let message = format!("{bytes} bytes are more than the {bytes_max} that are read");
+    let text = String::from_utf8(read_bytes(path, bytes_max)?);
+    text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
+}
+
+/// At most `bytes_max` bytes of a regular file. Pipes and devices may never end, and are refused.
+///
+/// # Errors
+///
+/// When it is not a file, cannot be read, or is larger.
+pub(crate) fn read_bytes(path: &Path, bytes_max: usize) -> io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is not a regular file",
+        ));
+    }
+    let limit = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+    let mut bytes = Vec::new();
+    // A file may grow while it is read: its length is no limit.
+    fs::File::open(path)?
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    if bytes.len() > bytes_max {
+        let message = format!("it has more than the {bytes_max} bytes that are read");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
     }
-    fs::read_to_string(path)
+    Ok(bytes)
 }
 
 /// What to say of a path that cannot be read.

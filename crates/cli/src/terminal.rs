@@ -2,6 +2,8 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use crate::exit::Failure;
+
 /// Whether colour is wanted at all: <https://no-color.org>.
 fn colour_is_wanted() -> bool {
     #[expect(
@@ -24,13 +26,20 @@ pub(crate) fn paints_stderr() -> bool {
 }
 
 /// Prints data, with a line end.
-pub(crate) fn print(text: &str) {
+///
+/// # Errors
+///
+/// When it cannot be written, as on a full disk. A reader that goes away wants nothing more: that is
+/// no error.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let end = if text.ends_with('\n') { "" } else { "\n" };
-    // A reader that goes away wants nothing more.
-    let _written = write!(out, "{text}{end}")
-        .and_then(|()| out.flush())
-        .is_ok();
+    match write!(out, "{text}{end}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::configuration(
+            format!("cannot write to standard output: {error}"),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Tells people something.

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -96,28 +96,29 @@ impl Access {
     }
 
     /// A page of another site may not reach a loopback server by a name of its own (DNS rebinding).
-    fn host_is_ours(&self, headers: &HeaderMap) -> bool {
+    fn host_is_ours(&self, uri: &Uri, headers: &HeaderMap) -> bool {
         if !self.listen.ip().is_loopback() {
             return true;
         }
-        let host = headers
-            .get(header::HOST)
-            .and_then(|host| host.to_str().ok());
-        host.is_none_or(|host| {
-            let name = host.rsplit_once(':').map_or(host, |(name, port)| {
-                if port.bytes().all(|b| b.is_ascii_digit()) {
-                    name
-                } else {
-                    host
-                }
-            });
-            let name = name.trim_start_matches('[').trim_end_matches(']');
-            name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-        })
+        // One Host, as RFC 9112 asks; a target with a host of its own must be ours as well.
+        let mut hosts = headers.get_all(header::HOST).iter();
+        let (Some(host), None) = (hosts.next(), hosts.next()) else {
+            return false;
+        };
+        let target = uri
+            .authority()
+            .is_none_or(|authority| is_loopback(authority.as_str()));
+        target && host.to_str().is_ok_and(is_loopback)
     }
 
     /// A page of another site may not make a browser act here (cross-site request forgery).
     fn origin_is_ours(headers: &HeaderMap) -> bool {
+        if headers
+            .get("sec-fetch-site")
+            .is_some_and(|site| site == "cross-site")
+        {
+            return false;
+        }
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         match (text(header::ORIGIN), text(header::HOST)) {
             (None, _) => true,
@@ -153,10 +154,26 @@ impl Access {
     }
 }
 
+/// Whether `localhost:7070`, `127.0.0.1` or `[::1]:7070` is meant.
+fn is_loopback(authority: &str) -> bool {
+    let name = authority
+        .rsplit_once(':')
+        .map_or(authority, |(name, port)| {
+            if port.bytes().all(|byte| byte.is_ascii_digit()) {
+                name
+            } else {
+                authority
+            }
+        });
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
 /// Refuses requests of strangers, before any of their body is read.
 pub(crate) async fn guard(State(access): State<Access>, request: Request, next: Next) -> Response {
     let headers = request.headers();
-    if !access.host_is_ours(headers) {
+    if !access.host_is_ours(request.uri(), headers) {
         let message = "the Host header does not name this machine";
         return Problem::new(StatusCode::FORBIDDEN, "foreign-host", message)
             .hint("use http://127.0.0.1 or http://localhost")
@@ -216,32 +233,44 @@ mod tests {
 
     #[test]
     fn foreign_hosts_and_origins_are_told_apart() {
-        let ours = [
+        let found = |pairs: &[(&'static str, &str)], target: &'static str| {
+            loopback().host_is_ours(&Uri::from_static(target), &headers(pairs))
+        };
+        for host in [
             "127.0.0.1:7070",
             "localhost:7070",
-            "localhost",
+            "LOCALHOST",
             "[::1]:7070",
-        ];
-        assert!(
-            ours.iter()
-                .all(|host| loopback().host_is_ours(&headers(&[("host", host)])))
-        );
+        ] {
+            assert!(found(&[("host", host)], "/"), "{host}");
+        }
         let foreign = [
             "evil.example",
             "evil.example:7070",
             "127.0.0.1.evil.example",
             "10.0.0.1",
         ];
+        for host in foreign {
+            assert!(!found(&[("host", host)], "/"), "{host}");
+        }
+        assert!(!found(&[], "/"), "no host");
         assert!(
-            !foreign
-                .iter()
-                .any(|host| loopback().host_is_ours(&headers(&[("host", host)])))
+            !found(&[("host", "localhost")], "http://evil.example/"),
+            "foreign target"
+        );
+        let mut two = headers(&[("host", "localhost")]);
+        two.append(header::HOST, HeaderValue::from_static("evil.example"));
+        assert!(
+            !loopback().host_is_ours(&Uri::from_static("/"), &two),
+            "two hosts"
         );
         let same = headers(&[
             ("host", "localhost:7070"),
             ("origin", "http://localhost:7070"),
         ]);
         assert!(Access::origin_is_ours(&same));
+        let cross = headers(&[("host", "localhost:7070"), ("sec-fetch-site", "cross-site")]);
+        assert!(!Access::origin_is_ours(&cross));
         for origin in ["http://evil.example", "null", "http://localhost:1"] {
             let other = headers(&[("host", "localhost:7070"), ("origin", origin)]);
             assert!(!Access::origin_is_ours(&other), "{origin}");

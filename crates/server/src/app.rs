@@ -6,10 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRef};
-use axum::middleware::from_fn_with_state;
+use axum::extract::{DefaultBodyLimit, FromRef, Request};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use thiserror::Error;
+use tidegate_base::format_duration;
 use tidegate_base::limit::REQUEST_BODY_BYTES_MAX;
 use tidegate_runtime::Runtime;
 use tidegate_runtime::view::SystemView;
@@ -19,7 +22,11 @@ use tokio::task::JoinHandle;
 
 use crate::access::{Access, guard};
 use crate::history::History;
+use crate::problem::Problem;
 use crate::{assets, dead_letters, ingest, metrics, pull, state};
+
+/// How long a request may take, its body included; a pull waits at most half of it.
+const REQUEST_LIMIT: Duration = Duration::from_secs(60);
 
 /// What the handlers share.
 #[derive(Clone, Debug)]
@@ -138,9 +145,35 @@ fn routes(shared: Shared, access: Access) -> Router {
         .route("/healthz", get(state::healthz))
         .route("/readyz", get(state::readyz))
         .fallback(get(assets::asset))
+        .method_not_allowed_fallback(not_allowed)
+        .layer(from_fn(in_time))
         .layer(DefaultBodyLimit::max(REQUEST_BODY_BYTES_MAX))
         .layer(from_fn_with_state(access, guard))
         .with_state(shared)
+}
+
+async fn not_allowed() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method",
+        "the path does not take this method",
+    )
+}
+
+/// A request whose body never ends is given up. Streams answer at once, and are not cut.
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(REQUEST_LIMIT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "timeout",
+            format!(
+                "the request took longer than {}",
+                format_duration(REQUEST_LIMIT)
+            ),
+        )
+        .into_response(),
+    }
 }
 
 /// One poll serves all viewers.

@@ -38,16 +38,30 @@ pub(crate) async fn list(
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<Value>, Problem> {
     let Query(query) = query?;
+    let after = query.after.filter(|after| !after.is_empty());
+    if let Some(after) = after.as_deref().filter(|after| !is_id(after)) {
+        let message = format!("`after` is `{after}`, which is not the id of a dead letter");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "after", message)
+            .hint("give the id of the last one of the page before: service/event/sequence"));
+    }
     let filter = DeadLetterFilter {
         consumer: query.consumer,
         group: query.group.filter(|group| !group.is_empty()),
         limit: query.limit.unwrap_or(100).clamp(1, PAGE_MAX),
-        after: query.after.filter(|after| !after.is_empty()),
+        after,
     };
     let page = runtime.dead_letters(filter).await;
     Ok(Json(
         json!({ "letters": page.letters, "groups": page.groups, "total": page.total }),
     ))
+}
+
+/// `service/event/sequence`.
+fn is_id(text: &str) -> bool {
+    let parts = text.rsplit_once('/');
+    parts.is_some_and(|(consumer, sequence)| {
+        consumer.parse::<ConsumerId>().is_ok() && sequence.parse::<u64>().is_ok()
+    })
 }
 
 pub(crate) async fn one(

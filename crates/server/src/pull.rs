@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tidegate_base::{ConsumerId, Name, parse_duration};
+use tidegate_base::{ConsumerId, Name, format_duration, parse_duration};
 use tidegate_runtime::{Outcome, PullError, PulledDelivery, RetryClass, Runtime, SettleError};
 
 use crate::problem::Problem;
@@ -72,10 +72,16 @@ pub(crate) async fn pull(
 ) -> Result<Json<Value>, Problem> {
     let consumer = consumer(&service, &event)?;
     let request = pull_request(&body)?;
-    let max = request.max.unwrap_or(1).clamp(1, PULL_MAX);
-    let wait = duration(request.wait.as_deref())?
-        .unwrap_or_default()
-        .min(WAIT_MAX);
+    let max = request.max.unwrap_or(1);
+    if !(1..=PULL_MAX).contains(&max) {
+        let message = format!("`max` is {max}; 1 to {PULL_MAX} is allowed");
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "max", message));
+    }
+    let wait = duration(request.wait.as_deref())?.unwrap_or_default();
+    if wait > WAIT_MAX {
+        let message = format!("`wait` is over {}", format_duration(WAIT_MAX));
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "wait", message));
+    }
     let deliveries = runtime
         .pull(&consumer, max, wait)
         .await

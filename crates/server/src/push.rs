@@ -234,7 +234,19 @@ fn judge_body(body: &str) -> Outcome {
         .unwrap_or_else(|| "the handler gave no reason".to_owned());
     match answer.status.as_str() {
         "retry" => {
-            let after = answer.after.and_then(|text| parse_duration(&text).ok());
+            let after = match answer.after.as_deref().map(parse_duration) {
+                Some(Err(wrong)) => {
+                    let error = format!("{error} (its `after`: {wrong})");
+                    let class = RetryClass::Retryable;
+                    return Outcome::Retry {
+                        class,
+                        error,
+                        after: None,
+                    };
+                }
+                Some(Ok(after)) => Some(after),
+                None => None,
+            };
             Outcome::Retry {
                 class: RetryClass::Retryable,
                 error,

@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Bench) -> Result<Exit, Failure> {
         ReportFormat::Human => human(&measurement),
         ReportFormat::Json => pretty(&measurement),
         ReportFormat::Markdown => markdown(&measurement),
-    });
+    })?;
     Ok(if measurement.verdict == Verdict::Met {
         Exit::Yes
     } else {

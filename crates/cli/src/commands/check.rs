@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &Check) -> Result<Exit, Failure> {
     } else {
         Paint::Plain
     };
-    terminal::print(&checked.render(format, paint));
+    terminal::print(&checked.render(format, paint))?;
     let threshold = match arguments.fail_on {
         Threshold::Error => Severity::Error,
         Threshold::Warning => Severity::Warning,

@@ -1,6 +1,5 @@
 //! `tidegate discover`: from trace files to a report and a draft design.
 
-use std::fs;
 use std::path::Path;
 
 use tidegate_base::limit::TRACE_FILE_BYTES_MAX;
@@ -8,8 +7,8 @@ use tidegate_discover::{Discovery, Paint, ReportFormat};
 use tidegate_trace::Traces;
 
 use crate::arguments::{Discover, DiscoverFormat};
-use crate::commands::init::system_name;
-use crate::design_files::{unreadable, write_new};
+use crate::commands::init::{quoted, system_name};
+use crate::design_files::{read_bytes, unreadable, write_new};
 use crate::exit::{Exit, Failure};
 use crate::terminal;
 
@@ -28,7 +27,7 @@ pub(crate) fn run(arguments: &Discover) -> Result<Exit, Failure> {
     } else {
         Paint::Plain
     };
-    terminal::print(&tidegate_discover::report(&discovery, format, paint));
+    terminal::print(&tidegate_discover::report(&discovery, format, paint))?;
     if let Some(folder) = &arguments.draft {
         write_draft(&discovery, folder, arguments.system.as_deref())?;
     }
@@ -36,17 +35,7 @@ pub(crate) fn run(arguments: &Discover) -> Result<Exit, Failure> {
 }
 
 fn capture(file: &Path) -> Result<(String, Traces), Failure> {
-    let bytes = fs::metadata(file)
-        .map_err(|error| unreadable(file, &error))?
-        .len();
-    if usize::try_from(bytes).is_ok_and(|bytes| bytes > TRACE_FILE_BYTES_MAX) {
-        let message = format!(
-            "`{}` has {bytes} bytes; at most {TRACE_FILE_BYTES_MAX} are read",
-            file.display()
-        );
-        return Err(Failure::configuration(message).hint("split it, or record a shorter time"));
-    }
-    let bytes = fs::read(file).map_err(|error| unreadable(file, &error))?;
+    let bytes = read_bytes(file, TRACE_FILE_BYTES_MAX).map_err(|error| unreadable(file, &error))?;
     let name = file.display().to_string();
     let traces = tidegate_trace::read(&name, &bytes)
         .map_err(|error| Failure::configuration(error.to_string()))?;
@@ -56,7 +45,7 @@ fn capture(file: &Path) -> Result<(String, Traces), Failure> {
 fn write_draft(discovery: &Discovery, folder: &Path, system: Option<&str>) -> Result<(), Failure> {
     let draft = tidegate_discover::draft(discovery, system_name(system, folder)?);
     write_new(folder, &draft.files)?;
-    let folder = folder.display();
+    let folder = quoted(folder);
     terminal::say(&format!(
         "wrote a draft of {} files into {folder}",
         draft.files.len()

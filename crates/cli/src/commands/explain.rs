@@ -8,13 +8,13 @@ use crate::terminal;
 
 pub(crate) fn run(arguments: &Explain) -> Result<Exit, Failure> {
     let Some(code) = &arguments.code else {
-        terminal::print(&list());
+        terminal::print(&list())?;
         return Ok(Exit::Yes);
     };
     let code = code.to_ascii_uppercase();
     match tidegate_check::explain(&code) {
         Some(page) => {
-            terminal::print(page);
+            terminal::print(page)?;
             Ok(Exit::Yes)
         }
         None => {

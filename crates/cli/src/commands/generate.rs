@@ -29,12 +29,12 @@ pub(crate) fn asyncapi(arguments: &Asyncapi) -> Result<Exit, Failure> {
     terminal::print(&match arguments.format {
         DocumentFormat::Yaml => tidegate_generate::to_yaml(&document),
         DocumentFormat::Json => pretty(&document),
-    });
+    })?;
     Ok(Exit::Yes)
 }
 
 pub(crate) fn mermaid(arguments: &Mermaid) -> Result<Exit, Failure> {
     let design = design_files::sound(&arguments.design)?;
-    terminal::print(&tidegate_generate::mermaid(&design));
+    terminal::print(&tidegate_generate::mermaid(&design))?;
     Ok(Exit::Yes)
 }

@@ -16,8 +16,19 @@ pub(crate) fn run(arguments: &Init) -> Result<Exit, Failure> {
     write_new(folder, &[("design.yaml".to_owned(), text)])?;
     let design = folder.join("design.yaml");
     terminal::say(&format!("wrote {}", design.display()));
-    terminal::say(&format!("next: tidegate check {}", design.display()));
+    terminal::say(&format!("next: tidegate check {}", quoted(&design)));
     Ok(Exit::Yes)
+}
+
+/// A path as a shell takes it.
+pub(crate) fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%".contains(c);
+    if text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
 }
 
 /// The name asked for, or one made of the folder's.

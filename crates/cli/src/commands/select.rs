@@ -18,7 +18,7 @@ pub(crate) fn run(arguments: &Select) -> Result<Exit, Failure> {
         ReportFormat::Json => pretty(&selection.to_json()),
         ReportFormat::Markdown => selection.to_markdown(),
     };
-    terminal::print(&text);
+    terminal::print(&text)?;
     let nothing = selection.certainty == Certainty::Nothing;
     Ok(if nothing { Exit::No } else { Exit::Yes })
 }

@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &Simulate) -> Result<Exit, Failure> {
         ReportFormat::Human => simulation.to_human(),
         ReportFormat::Json => pretty(&simulation.to_json()),
         ReportFormat::Markdown => simulation.to_markdown(),
-    });
+    })?;
     Ok(if simulation.verdict == Verdict::Missed {
         Exit::No
     } else {
