@@ -1,25 +1,35 @@
 //! Many systems under chance: full stores, restarts, drains and failing handlers. Every event is
 //! done in the end, and no key ever goes back.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use tidegate_base::Timestamp;
 use tidegate_broker::Broker;
-use tidegate_runtime::{Outcome, PublishError, Settings, TokioClock};
+use tidegate_runtime::{Outcome, PublishError, RedriveSelection, Settings, TokioClock};
 
-use crate::BILLING;
 use crate::faulty::{Commits, FaultyBroker};
-use crate::support::{DESIGN, Script, World, order, retryable, seconds, unavailable};
+use crate::support::{
+    DESIGN, Script, World, id, order, permanent, retryable, seconds, unavailable,
+};
+use crate::{AUDIT, BILLING};
 
 /// Something that happens, and how many milliseconds later the next one does.
 #[derive(Clone, Debug)]
 enum Happening {
-    Publish { events: usize },
+    Publish {
+        events: usize,
+    },
     Handler(Outcome, Duration),
     Store(Commits),
+    /// Between the pull and what is said of it, this happens to the store.
+    Pull {
+        max: usize,
+        outcome: Outcome,
+        meanwhile: Commits,
+    },
     Crash,
     DrainAndStart,
 }
@@ -38,14 +48,69 @@ fn happening() -> impl Strategy<Value = (Happening, u64)> {
         Commits::StateFull,
         Commits::StateFullOnce,
     ]);
+    let settled = vec![
+        Outcome::Done,
+        Outcome::Done,
+        retryable(),
+        permanent(),
+        Outcome::Cancelled,
+    ];
+    let pull = (1..5_usize, prop::sample::select(settled), store.clone());
+    let pull = pull.prop_map(|(max, outcome, meanwhile)| Happening::Pull {
+        max,
+        outcome,
+        meanwhile,
+    });
     let what = prop_oneof![
         4 => (1..6_usize).prop_map(|events| Happening::Publish { events }),
         3 => handler,
         2 => store.prop_map(Happening::Store),
+        3 => pull,
         1 => Just(Happening::Crash),
         1 => Just(Happening::DrainAndStart),
     ];
     (what, 1..4_000_u64)
+}
+
+/// The events that came to pullers, and those whose end was acknowledged.
+#[derive(Debug, Default)]
+struct Pulls {
+    came: BTreeSet<String>,
+    ended: BTreeSet<String>,
+}
+
+/// Pulls and settles; an event whose end was acknowledged must not come again. Returns how many came.
+async fn pull(
+    world: &World,
+    pulls: &mut Pulls,
+    max: usize,
+    outcome: Outcome,
+    meanwhile: impl FnOnce(),
+) -> usize {
+    let pulled = world.runtime.pull(&id(AUDIT), max, seconds(1)).await;
+    let pulled = pulled.unwrap_or_default();
+    meanwhile();
+    for delivery in &pulled {
+        let event = &delivery.envelope.id;
+        assert!(!pulls.ended.contains(event), "{event} comes again");
+        pulls.came.insert(event.clone());
+        let settled = world.runtime.settle(&delivery.lease, outcome.clone()).await;
+        let ends = matches!(outcome, Outcome::Done | Outcome::Permanent { .. });
+        if settled.is_ok() && ends {
+            pulls.ended.insert(event.clone());
+        }
+    }
+    pulled.len()
+}
+
+/// Redrives the dead letters of the pullers: they, and what waits behind them, come again.
+async fn send_back(world: &World, pulls: &mut Pulls) {
+    for letter in world.letters().await.letters {
+        pulls.ended.remove(&letter.event_id);
+    }
+    let selection = RedriveSelection::Consumer(id(AUDIT));
+    let report = world.runtime.redrive(selection).await.unwrap();
+    assert_eq!(report.refused, []);
 }
 
 /// Lives through it. Returns the calls, and how many events were accepted.
@@ -56,6 +121,7 @@ async fn live(happenings: Vec<(Happening, u64)>) -> (Vec<String>, usize) {
     let text = DESIGN.replace("attempts: 3", "attempts: 1000");
     let mut world = World::on(&text, Settings::default(), shared, Script::default(), clock).await;
     let mut accepted = 0;
+    let mut pulls = Pulls::default();
     for (happening, ms) in happenings {
         match happening {
             Happening::Publish { events } => {
@@ -71,6 +137,16 @@ async fn live(happenings: Vec<(Happening, u64)>) -> (Vec<String>, usize) {
                 world.script.takes(time);
             }
             Happening::Store(commits) => broker.commits(commits),
+            Happening::Pull {
+                max,
+                outcome,
+                meanwhile,
+            } => {
+                // It may be refused, or take longer than the puller waits: then nobody was told.
+                let fault = || broker.commits(meanwhile);
+                let pulling = pull(&world, &mut pulls, max, outcome, fault);
+                let _left = tokio::time::timeout(seconds(3), pulling).await;
+            }
             Happening::Crash => {
                 broker.commits(Commits::Done);
                 world = world.restart().await;
@@ -96,6 +172,11 @@ async fn live(happenings: Vec<(Happening, u64)>) -> (Vec<String>, usize) {
         "{}",
         billing.reason
     );
+    send_back(&world, &mut pulls).await;
+    while pull(&world, &mut pulls, 100, Outcome::Done, || ()).await > 0 {}
+    let audit = world.consumer(AUDIT).await;
+    assert_eq!(audit.backlog, 0, "{}", audit.reason);
+    assert_eq!(pulls.came.len(), accepted, "{pulls:?}");
     let calls = world.script.calls().into_iter().map(|(event, _)| event);
     (calls.collect(), accepted)
 }
