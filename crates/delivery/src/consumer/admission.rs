@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use std::collections::BTreeSet;
+
 use tidegate_base::Timestamp;
 
 use super::Consumer;
@@ -109,12 +111,19 @@ impl Consumer {
         Ok(gate)
     }
 
-    /// The delivery to run next: the oldest, or for a probe the oldest that never failed.
+    /// The delivery to run next: the oldest, or for a probe the oldest that never failed; in either
+    /// case one that was put off only when all were.
     ///
     /// A suspect goes before everything, and alone: with nothing else of its consumer. One that has
     /// ended the process alone before also waits until no other such suspect of the system runs.
     fn choose(&self, now: Timestamp, gate: Gate, shared: &Shared) -> Result<Option<u64>, Obstacle> {
-        let fresh = self.fresh.first().copied();
+        let (mut fresh, mut again) = (self.foremost(&self.fresh), self.foremost(&self.again));
+        let put_off = |sequence: Option<u64>| sequence.is_some_and(|s| self.put_off.contains(&s));
+        match (put_off(fresh), put_off(again)) {
+            (true, false) if again.is_some() => fresh = None,
+            (false, true) if fresh.is_some() => again = None,
+            _ => {}
+        }
         if gate == Gate::Probe
             && let Some(fresh) = fresh
         {
@@ -133,7 +142,6 @@ impl Consumer {
                 Err(Obstacle::Suspect)
             };
         }
-        let again = self.again.first().copied();
         match (fresh, again) {
             (Some(fresh), Some(again)) if again < fresh => {
                 Ok(Some(self.afford(now, again).unwrap_or(fresh)))
@@ -142,6 +150,16 @@ impl Consumer {
             (None, Some(again)) => self.afford(now, again).map(Some),
             (None, None) => Ok(None),
         }
+    }
+
+    /// The first of `runnable` that was not put off, or else the first.
+    fn foremost(&self, runnable: &BTreeSet<u64>) -> Option<u64> {
+        let not_put_off = |sequence: &&u64| !self.put_off.contains(sequence);
+        runnable
+            .iter()
+            .find(not_put_off)
+            .or(runnable.first())
+            .copied()
     }
 
     /// `sequence`, when it is no retry or the budget has a token for it.
@@ -174,6 +192,10 @@ impl Consumer {
     }
 
     fn start(&mut self, now: Timestamp, sequence: u64, shared: &mut Shared) {
+        // One that was put off starts when all that could run were: the next round begins.
+        if self.put_off.contains(&sequence) {
+            self.put_off.clear();
+        }
         self.occupy_lane(sequence);
         let Some(delivery) = self.deliveries.get_mut(&sequence) else {
             return;

@@ -58,6 +58,9 @@ pub(crate) struct Consumer {
     fresh: BTreeSet<u64>,
     /// May run, failed before.
     again: BTreeSet<u64>,
+    /// Runnable, but refused by an overload or by an open breaker: others go first, so that a few that
+    /// are always refused starve nobody, and another one probes next time.
+    put_off: BTreeSet<u64>,
     /// May run, may have ended the process.
     suspects: BTreeSet<u64>,
     /// Could run, but their event runs under another sequence.
@@ -104,6 +107,7 @@ impl Consumer {
             lanes: HashMap::new(),
             fresh: BTreeSet::new(),
             again: BTreeSet::new(),
+            put_off: BTreeSet::new(),
             suspects: BTreeSet::new(),
             twins: HashMap::new(),
             waiting: BTreeSet::new(),

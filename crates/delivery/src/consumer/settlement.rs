@@ -91,6 +91,7 @@ impl Consumer {
                 if let Some(delivery) = self.deliveries.get_mut(&sequence) {
                     delivery.progress.standing = Standing::Tainted;
                 }
+                self.put_off.insert(sequence);
                 self.release(run, Release::BreakerOpen, shared);
             }
             Outcome::Retry {
@@ -113,6 +114,7 @@ impl Consumer {
                     .delay(self.overloads, self.draws_of_consumer(shared));
                 self.hold_for(now, wait.max(after.unwrap_or_default()));
                 self.hold_reason = bounded(error);
+                self.put_off.insert(sequence);
                 self.release(run, Release::Overload, shared);
             }
             Outcome::Permanent { error } => {
@@ -135,7 +137,7 @@ impl Consumer {
     }
 
     /// Tells the breakers how a call ended. Returns whether a failure is theirs and not the
-    /// delivery's: one of them is open, and the call was not its probe.
+    /// delivery's: one of them is open now, be it that the call was its probe.
     pub(super) fn leave_breakers(
         &mut self,
         now: Timestamp,
@@ -144,18 +146,15 @@ impl Consumer {
         shared: &mut Shared,
     ) -> bool {
         let mut excused = false;
-        let mut probe = false;
         for (need, period) in self.needs.iter().zip(&run.periods) {
             let Some(named) = shared.breakers.get_mut(*need) else {
                 continue;
             };
-            let breaker = &mut named.breaker;
-            probe |= breaker.is_in(*period) && !breaker.is_closed();
-            let changed = breaker.end(*period, verdict, now);
-            excused |= !breaker.is_closed();
+            let changed = named.breaker.end(*period, verdict, now);
+            excused |= !named.breaker.is_closed();
             shared.breaker_touched(*need, changed);
         }
-        excused && !probe
+        excused
     }
 
     fn finish(&mut self, now: Timestamp, sequence: u64, shared: &mut Shared) {
@@ -190,6 +189,7 @@ impl Consumer {
             (delivery.lane.clone(), delivery.identity, delivery.custody);
         self.leave_lane(sequence, &lane);
         self.deliveries.remove(&sequence);
+        self.put_off.remove(&sequence);
         self.give_back(custody);
         if let Some(identity) = identity
             && conclusion == Conclusion::Succeeded

@@ -133,6 +133,57 @@ fn poison_neither_opens_a_breaker_nor_holds_it() {
     );
 }
 
+/// Trap 7 again: an outage longer than all attempts together, when every key's head has failed.
+#[test]
+fn a_long_outage_makes_no_dead_letters() {
+    let mut rig = Rig::new(config(), &["a", "b", "c", "d", "a", "b", "c", "d"]);
+    rig.answer_for(600, |_| fail(RetryClass::Unavailable));
+    assert_eq!(rig.breaker(), "open");
+    let status = rig.machine.status(&id(), rig.now).unwrap();
+    assert_eq!((status.dead_letters, status.backlog), (0, 8));
+    let probed: std::collections::BTreeSet<u64> = rig
+        .starts
+        .iter()
+        .rev()
+        .take(12)
+        .map(|(sequence, _)| *sequence)
+        .collect();
+    assert_eq!(
+        probed.len(),
+        4,
+        "each head probes in its turn: {:?}",
+        rig.starts
+    );
+    rig.answer_for(60, |_| Outcome::Done);
+    assert_eq!(rig.machine.status(&id(), rig.now).unwrap().backlog, 0);
+}
+
+/// A few that always meet an overload come back to the end of the queue, not to its head.
+#[test]
+fn the_overloaded_starve_nobody() {
+    let keys: Vec<String> = (0..12).map(|key| key.to_string()).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let mut rig = Rig::new(config(), &keys);
+    rig.answer_for(30, |sequence| {
+        if sequence < 4 {
+            let after = Some(Duration::from_secs(1));
+            Outcome::Overload {
+                error: "busy".to_owned(),
+                after,
+            }
+        } else {
+            Outcome::Done
+        }
+    });
+    let status = rig.machine.status(&id(), rig.now).unwrap();
+    assert_eq!(
+        (status.dead_letters, status.backlog),
+        (0, 4),
+        "{:?}",
+        rig.starts
+    );
+}
+
 /// Trap 9, attempts multiplied by restarts: the count belongs to the delivery, not the process.
 #[test]
 fn attempts_are_counted_over_restarts() {
