@@ -168,6 +168,8 @@ pub struct ConsumerView {
     pub dead_lettered_total: u64,
     /// Dead letters that wait for a decision.
     pub dead_letters: u64,
+    /// Deliveries that wait behind dead letters of their keys; not in `backlog` and `lag_seconds`.
+    pub followers: u64,
     /// The dependencies that it needs.
     pub needs: Vec<Name>,
 }

@@ -98,6 +98,11 @@ const CONSUMER_GAUGES: &[Gauge<ConsumerView>] = &[
         |c| c.transit_p99_ms.map(|ms| ms / 1_000.0),
     ),
     (
+        "dlq_followers_messages",
+        "Deliveries that wait behind dead letters of their keys",
+        |c| Some(count(c.followers)),
+    ),
+    (
         "dlq_messages",
         "Dead letters that wait for a decision",
         |c| Some(count(c.dead_letters)),

@@ -15,6 +15,10 @@ use super::hear::Leased;
 use crate::pull::{PullError, PulledDelivery, SettleError};
 use crate::view::Mode;
 
+/// How long a pull looks at least: a delivery is handed out once its start is written, which takes a
+/// moment. A pull that finds something is answered as soon as it is there.
+const LOOK: Duration = Duration::from_millis(250);
+
 type Reply = oneshot::Sender<Result<Vec<PulledDelivery>, PullError>>;
 
 /// The pulls of one consumer, first come, first served.
@@ -59,7 +63,7 @@ impl Actor {
             let _left = reply.send(Err(error));
             return;
         }
-        let ends_at = self.now() + wait;
+        let ends_at = self.now() + wait.max(LOOK);
         let pull = Pull {
             max: max.max(1),
             ends_at,

@@ -287,6 +287,7 @@ fn consumer_view(
         retries_total: meter.retries_total,
         dead_lettered_total: meter.dead_lettered_total,
         dead_letters: status.dead_letters,
+        followers: status.followers,
         needs: consumer
             .consume
             .needs
