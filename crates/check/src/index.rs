@@ -6,7 +6,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use tidegate_base::{Name, Rate};
 use tidegate_model::design::{ConsumerRef, Criticality, Event, Located, SchemaFormat, Service};
 use tidegate_model::{Design, Place};
-use tidegate_schema::{Compiled, SchemaError};
+use tidegate_schema::{Outline, SchemaError};
 
 use crate::graph::Graph;
 
@@ -19,8 +19,8 @@ pub(crate) struct Publisher<'a> {
     pub(crate) place: &'a Place,
 }
 
-/// A schema as compiled, or why not.
-pub(crate) type Outcome = Result<Compiled, SchemaError>;
+/// What a schema says, or why it is none.
+pub(crate) type Outcome = Result<Outline, SchemaError>;
 
 /// A design with what the rules ask for again and again; every lookup is one hash.
 pub(crate) struct Index<'a> {
@@ -163,7 +163,7 @@ fn critical(design: &Design) -> HashMap<&Name, &Name> {
     critical
 }
 
-/// Each schema once, on all cores: compiling is a third of a check.
+/// Each schema once, on all cores: reading them is a third of a check.
 fn schemas(design: &Design) -> HashMap<&str, Outcome> {
     let schemas = design
         .events
@@ -173,6 +173,6 @@ fn schemas(design: &Design) -> HashMap<&str, Outcome> {
         .filter(|schema| schema.format == SchemaFormat::JsonSchema)
         .filter_map(|schema| schema.text.as_deref())
         .collect();
-    let compiled = |text| (text, Compiled::json_schema(text));
+    let compiled = |text| (text, Outline::json_schema(text));
     texts.into_par_iter().map(compiled).collect()
 }

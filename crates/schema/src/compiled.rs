@@ -72,6 +72,11 @@ impl Compiled {
         })
     }
 
+    /// The schema itself.
+    pub(crate) fn into_root(self) -> Value {
+        self.root
+    }
+
     /// What `payload` has that the schema does not allow; empty when it fits, never more than
     /// [`VIOLATIONS_MAX`], in the order found. A large payload gets its first violation alone, and
     /// one that takes too long to explain a single violation that says so.

@@ -11,6 +11,7 @@ mod fanout;
 mod fields;
 mod keyword;
 mod locate;
+mod outline;
 mod refusal;
 mod violation;
 
@@ -18,4 +19,5 @@ pub use compiled::Compiled;
 pub use error::SchemaError;
 pub use fields::Declared;
 pub use locate::{Position, locate};
+pub use outline::Outline;
 pub use violation::Violation;

@@ -2,7 +2,7 @@
 
 use tidegate_base::Name;
 use tidegate_model::design::{ConsumerRef, Located, Schema};
-use tidegate_schema::{Compiled, Declared};
+use tidegate_schema::{Declared, Outline};
 
 use crate::codes::{FIELD_NOT_DECLARED, FIELD_NOT_REQUIRED, KEY_NOT_DECLARED, KEY_NOT_REQUIRED};
 use crate::draft::Findings;
@@ -10,16 +10,16 @@ use crate::index::Index;
 
 pub(super) fn rule(index: &Index<'_>, out: &mut Findings) {
     for (name, event) in &index.design.events {
-        if let (Some(key), Some(schema), Some(Ok(compiled))) =
+        if let (Some(key), Some(schema), Some(Ok(outline))) =
             (&event.key, &event.schema, index.schema(event))
         {
-            key_is_promised(name, key, (schema, compiled), out);
+            key_is_promised(name, key, (schema, outline), out);
         }
     }
     for (consumer, event) in index.resolved() {
-        if let (Some(schema), Some(Ok(compiled))) = (&event.schema, index.schema(event)) {
+        if let (Some(schema), Some(Ok(outline))) = (&event.schema, index.schema(event)) {
             for field in &consumer.consume.requires {
-                field_is_promised(&consumer, field, (schema, compiled), out);
+                field_is_promised(&consumer, field, (schema, outline), out);
             }
         }
     }
@@ -29,17 +29,17 @@ pub(super) fn rule(index: &Index<'_>, out: &mut Findings) {
 fn key_is_promised(
     name: &Name,
     key: &Located<String>,
-    (schema, compiled): (&Schema, &Compiled),
+    (schema, outline): (&Schema, &Outline),
     out: &mut Findings,
 ) {
     let (pointer, path) = (&key.value, format!("events.{name}.key"));
-    if compiled.declares(pointer) == Declared::No {
+    if outline.declares(pointer) == Declared::No {
         let message = format!("key `{pointer}` of `{name}` is not declared in its schema");
-        let hint = undeclared(compiled, pointer, out);
+        let hint = undeclared(outline, pointer, out);
         out.add(KEY_NOT_DECLARED, &key.place, path, message)
             .hint(hint)
             .related(&schema.place, "the schema");
-    } else if compiled.requires(pointer) == Declared::No {
+    } else if outline.requires(pointer) == Declared::No {
         let message = format!(
             "key `{pointer}` of `{name}` is optional in its schema: an event without it has no order"
         );
@@ -52,21 +52,21 @@ fn key_is_promised(
 fn field_is_promised(
     consumer: &ConsumerRef<'_>,
     field: &Located<String>,
-    (schema, compiled): (&Schema, &Compiled),
+    (schema, outline): (&Schema, &Outline),
     out: &mut Findings,
 ) {
     let (name, path) = (&field.value, format!("{}.requires", consumer.path()));
     let event = consumer.event_name;
-    if compiled.declares(name) == Declared::No {
+    if outline.declares(name) == Declared::No {
         let message = format!(
             "`{}` reads `{name}`, which the schema of `{event}` does not declare",
             consumer.id()
         );
-        let hint = undeclared(compiled, name, out);
+        let hint = undeclared(outline, name, out);
         out.add(FIELD_NOT_DECLARED, &field.place, path, message)
             .hint(hint)
             .related(&schema.place, "the schema");
-    } else if compiled.requires(name) == Declared::No {
+    } else if outline.requires(name) == Declared::No {
         let message = format!(
             "`{}` reads `{name}`, which the schema of `{event}` leaves optional",
             consumer.id()
@@ -77,9 +77,9 @@ fn field_is_promised(
     }
 }
 
-fn undeclared(compiled: &Compiled, field: &str, out: &mut Findings) -> String {
+fn undeclared(outline: &Outline, field: &str, out: &mut Findings) -> String {
     let fields = if out.may_compare() {
-        compiled.declared_fields()
+        outline.declared_fields()
     } else {
         Vec::new()
     };
