@@ -10,6 +10,7 @@ use tidegate_base::{Clock, Envelope, format_duration};
 use tidegate_broker::Broker;
 use tidegate_broker_log::{LogBroker, OpenError, Options};
 use tidegate_model::Design;
+use tidegate_model::design::Guarantee;
 use tidegate_runtime::{DrainReport, Runtime, Settings, TokioClock};
 use tidegate_server::{Access, HttpCaller, Server, Token};
 use tidegate_trace::recording::Recording;
@@ -113,6 +114,7 @@ async fn live(daemon: Daemon) -> Result<Exit, Failure> {
             Failure::caused(Kind::Unreachable, &error)
                 .hint("choose another address with --listen; is it running already?")
         })?;
+    warn_of_gaps(&design);
     greet(&design, &server, &data);
     let playing = stage.map(|prepared| begin(prepared, &design, &runtime, &clock, &ended));
     wait(interrupted).await;
@@ -281,6 +283,31 @@ fn injected(injection: &Injection, design: &Design, number: usize, clock: &dyn C
         data_schema: None,
         extensions: Default::default(),
         data: Some(injection.data.to_string().into()),
+    }
+}
+
+/// What the design asks for and this daemon does not do: said before anybody relies on it.
+fn warn_of_gaps(design: &Design) {
+    let broker = design
+        .messaging
+        .broker
+        .as_ref()
+        .map(|broker| broker.value.as_str());
+    if let Some(broker) = broker.filter(|broker| *broker != "embedded") {
+        tracing::warn!("the design names `{broker}`; this runs on the embedded log");
+    }
+    for consumer in design.consumers() {
+        let guarantee = consumer.consume.guarantee.value;
+        if matches!(
+            guarantee,
+            Guarantee::ExactlyOnceEffect | Guarantee::KafkaTransaction
+        ) {
+            tracing::warn!(
+                "`{}` asks for {guarantee}; over HTTP it gets {}",
+                consumer.id(),
+                Guarantee::Deduplicated
+            );
+        }
     }
 }
 

@@ -54,7 +54,7 @@ pub struct Measured {
 pub struct Figure {
     /// The event or consumer.
     pub subject: String,
-    /// `rate`, `p99` or `handled`.
+    /// `planned rate` (the design's, as drawn for this run), `p99` or `handled`.
     pub what: &'static str,
     /// The unit of both numbers: `/s`, `ms` or `events`.
     pub unit: &'static str,
@@ -102,7 +102,7 @@ pub(crate) fn compare(
         let (target, measured) = (rate(&accepted.planned), rate(&accepted.in_time));
         figures.push(Figure {
             subject: stream.event.to_string(),
-            what: "rate",
+            what: "planned rate",
             unit: "/s",
             target,
             measured,

@@ -101,9 +101,11 @@ fn pushed(mut design: Design) -> Design {
     design
 }
 
-const HEAD: [&str; 6] = ["", "events/s", "p50 ms", "p99 ms", "p99.9 ms", "max ms"];
+const HEAD: [&str; 7] = [
+    "", "events", "events/s", "p50 ms", "p99 ms", "p99.9 ms", "max ms",
+];
 
-fn rows(measurement: &Measurement) -> Vec<[String; 6]> {
+fn rows(measurement: &Measurement) -> Vec<[String; 7]> {
     let events = measurement
         .events
         .iter()
@@ -119,6 +121,7 @@ fn rows(measurement: &Measurement) -> Vec<[String; 6]> {
             let rate = format!("{:.1}", m.per_second);
             [
                 name,
+                m.count.to_string(),
                 rate,
                 millis(m.p50_ms),
                 millis(m.p99_ms),
@@ -150,7 +153,7 @@ fn targets(measurement: &Measurement) -> Vec<[String; 4]> {
 
 fn human(measurement: &Measurement) -> String {
     let rows = rows(measurement);
-    let name = |row: &[String; 6]| row.first().map_or(0, |name| name.chars().count());
+    let name = |row: &[String; 7]| row.first().map_or(0, |name| name.chars().count());
     let width = rows.iter().map(name).max().unwrap_or(0);
     let mut text = String::new();
     let mut line = |cells: &[String]| {
@@ -183,7 +186,7 @@ fn markdown(measurement: &Measurement) -> String {
     let mut text = format!("# Measured for {:.0} s\n\n", measurement.seconds);
     let mut line = |cells: &[String]| text.push_str(&format!("| {} |\n", cells.join(" | ")));
     line(&HEAD.map(str::to_owned));
-    line(&["---", "--:", "--:", "--:", "--:", "--:"].map(str::to_owned));
+    line(&["---", "--:", "--:", "--:", "--:", "--:", "--:"].map(str::to_owned));
     rows(measurement).iter().for_each(|row| line(row));
     text.push('\n');
     let mut line = |cells: &[String]| text.push_str(&format!("| {} |\n", cells.join(" | ")));
