@@ -364,11 +364,17 @@ impl Run {
             consumer.consume.objective.value,
             behind_max_seconds,
         ));
+        // Who handles nothing meets nothing, and what ends as a dead letter was not handled.
+        let handled = match (self.deliveries, self.dead_letters) {
+            (0, _) => Verdict::Unknown,
+            (_, 0) => Verdict::Met,
+            _ => Verdict::Missed,
+        };
         let verdict = targets
             .iter()
             .map(|target| target.verdict)
             .chain(recoveries.iter().map(Recovery::verdict))
-            .chain([stability.verdict()])
+            .chain([stability.verdict(), handled])
             .max()
             .unwrap_or(Verdict::Unknown);
         let span_ns = self.end_ns.saturating_sub(self.warm_up_ns).max(1);

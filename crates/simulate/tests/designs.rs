@@ -298,3 +298,23 @@ fn the_example_with_its_recording_runs() {
     }
     println!("{}", simulation.to_human());
 }
+
+#[test]
+fn what_is_never_handled_meets_no_target() {
+    let scenario = Scenario {
+        failures: Ratio::new(1.0).unwrap(),
+        ..calm()
+    };
+    let simulation = simulate(&design(CHECKOUT), &scenario);
+    let audit = simulated(&simulation, "audit/OrderPlaced");
+    assert_eq!(audit.dead_letters, audit.deliveries);
+    assert_eq!(audit.verdict, Verdict::Missed);
+    assert_eq!(simulation.verdict, Verdict::Missed);
+    let nothing = Scenario {
+        duration: Duration::from_nanos(1),
+        ..calm()
+    };
+    let simulation = simulate(&design(CHECKOUT), &nothing);
+    let audit = simulated(&simulation, "audit/OrderPlaced");
+    assert_eq!((audit.deliveries, audit.verdict), (0, Verdict::Unknown));
+}
