@@ -45,14 +45,11 @@ fn main() {
 fn batch(number: u64) -> Batch {
     let padding = "x".repeat(usize::try_from(number % 700).unwrap_or(0));
     let body = Bytes::from(format!("{number} {padding}"));
-    let append = |channel| Append {
-        channel: Name::new(channel).expect("a name"),
-        time: Timestamp::EPOCH,
-        body: body.clone(),
-    };
+    let append = |channel| Append::new(Name::new(channel).expect("a name"), Timestamp::EPOCH, body.clone());
     let appends = ["a", "b"].map(append).to_vec();
     Batch {
         appends,
         state: StateChange::Append(vec![body]),
+        cursors: vec![],
     }
 }

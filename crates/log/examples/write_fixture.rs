@@ -16,11 +16,7 @@ fn main() {
         ..Options::default()
     };
     let (log, _) = Log::open(Path::new(&directory), options).expect("a new log");
-    let append = |channel, number: u64| Append {
-        channel: Name::new(channel).expect("a name"),
-        time: Timestamp::from_millis(1_730_291_041_637 + number),
-        body: Bytes::from(format!("{channel} {number} {}", "·".repeat(20))),
-    };
+    let append = |channel, number: u64| Append::new(Name::new(channel).expect("a name"), Timestamp::from_millis(1_730_291_041_637 + number), Bytes::from(format!("{channel} {number} {}", "·".repeat(20))));
     let text = |number| Bytes::from(format!("state {number}"));
     for number in 0..5 {
         let appends = vec![
@@ -34,7 +30,7 @@ fn main() {
         };
         let (sender, done) = sync_channel(1);
         log.append(
-            Batch { appends, state },
+            Batch { appends, state, cursors: vec![] },
             Durability::Durable,
             move |result| {
                 sender.send(result).expect("the receiver is there");

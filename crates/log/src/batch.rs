@@ -1,6 +1,7 @@
-//! What goes into the log and comes out of it.
+//! What goes into the log together, and where it went.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 use tidegate_base::{Name, Timestamp};
 
 /// A record to be appended to a channel.
@@ -8,21 +9,28 @@ use tidegate_base::{Name, Timestamp};
 pub struct Append {
     /// The channel; created by its first record.
     pub channel: Name,
+    /// The partition key, at most [`KEY_LENGTH_MAX`](crate::KEY_LENGTH_MAX) bytes.
+    pub key: Option<String>,
     /// When it was accepted.
     pub time: Timestamp,
-    /// The content, in a form that only the caller knows.
-    pub body: Bytes,
+    /// Names and values, in order. A name has at most 65,535 bytes; there are at most 65,535.
+    pub headers: Vec<(String, String)>,
+    /// The payload.
+    pub payload: Bytes,
 }
 
-/// A record as it stands in its channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// Its place in the channel, from 0, without gaps.
-    pub sequence: u64,
-    /// When it was accepted.
-    pub time: Timestamp,
-    /// The content.
-    pub body: Bytes,
+impl Append {
+    /// A record without key and headers.
+    #[must_use]
+    pub fn new(channel: Name, time: Timestamp, payload: Bytes) -> Self {
+        Self {
+            channel,
+            key: None,
+            time,
+            headers: Vec::new(),
+            payload,
+        }
+    }
 }
 
 /// What a batch does to the state.
@@ -60,15 +68,36 @@ pub struct Batch {
     pub appends: Vec<Append>,
     /// The change of the state.
     pub state: StateChange,
+    /// New values of cursors: a consumer's progress, moved in the same batch as what it caused.
+    pub cursors: Vec<(Name, u64)>,
 }
 
-/// Where a record went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+impl Batch {
+    /// A batch that does nothing.
+    pub const EMPTY: Self = Self {
+        appends: Vec::new(),
+        state: StateChange::NONE,
+        cursors: Vec::new(),
+    };
+
+    /// Records for channels, and nothing else.
+    #[must_use]
+    pub fn of(appends: Vec<Append>) -> Self {
+        Self {
+            appends,
+            ..Self::EMPTY
+        }
+    }
+}
+
+/// Where a batch went.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placed {
-    /// Its place in the whole log, from 0. A change of the state takes one place too.
+    /// The place of its first record in the whole log, from 0. Each record takes one, in the order:
+    /// records of channels, the change of the state, cursors.
     pub position: u64,
-    /// Its place in its channel, from 0, without gaps.
-    pub sequence: u64,
+    /// The place of each append in its channel, from 0, in the order of the batch.
+    pub sequences: SmallVec<[u64; 2]>,
 }
 
 /// When an append counts as done.
@@ -85,6 +114,6 @@ pub enum Durability {
 pub struct ReadLimit {
     /// Most records.
     pub records: usize,
-    /// Most bytes of bodies; the first record is returned whatever its size.
+    /// Most bytes of records; the first record is returned whatever its size.
     pub bytes: usize,
 }

@@ -2,9 +2,12 @@
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+
+use bytes::Buf;
 
 /// A directory of files.
 pub trait Disk: Send + Sync + fmt::Debug {
@@ -49,6 +52,13 @@ pub trait Disk: Send + Sync + fmt::Debug {
     ///
     /// When the directory cannot be synced.
     fn sync(&self) -> io::Result<()>;
+
+    /// A number that nobody outside can know: what the checksums of a segment start from.
+    fn salt(&self) -> u32 {
+        // The standard library's hash keys are random.
+        let bytes = RandomState::new().hash_one(()).to_le_bytes();
+        bytes.as_slice().get_u32_le()
+    }
 }
 
 /// A file, read and written at offsets.

@@ -18,7 +18,13 @@ pub enum OpenError {
         /// The process, when the lock file says so.
         pid: Option<u32>,
     },
-    /// A record that was once whole is not.
+    /// The start of a segment is damaged so far that nothing in it can be checked.
+    #[error("the header of segment `{segment}` is damaged, and so is its copy; `tidegate log repair` sets the segment aside")]
+    Header {
+        /// The segment's file name.
+        segment: String,
+    },
+    /// A log of an older version is damaged.
     #[error("segment `{segment}` is damaged at byte {byte}: {reason}; records before it are whole")]
     Damaged {
         /// The segment's file name.
@@ -38,14 +44,6 @@ pub enum OpenError {
         /// The newest version that is known.
         known: u32,
     },
-    /// A segment is absent.
-    #[error("the segment that starts at position {position} is absent; `{next}` follows it")]
-    Absent {
-        /// The first position of the segment that should be there.
-        position: u64,
-        /// The file that is there instead.
-        next: String,
-    },
     /// The operating system refused.
     #[error("{action} `{file}`")]
     Io {
@@ -60,15 +58,6 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// The segment is damaged at `byte`.
-    pub(crate) fn damaged(segment: &str, byte: u64, reason: impl ToString) -> Self {
-        Self::Damaged {
-            segment: segment.to_owned(),
-            byte,
-            reason: reason.to_string(),
-        }
-    }
-
     /// For `map_err`: `action` on `file` failed.
     pub(crate) fn io(action: &'static str, file: &str) -> impl FnOnce(io::Error) -> Self {
         let file = file.to_owned();
@@ -106,6 +95,13 @@ pub enum AppendError {
         /// The most.
         bytes_max: usize,
     },
+    /// A part of the batch is longer than its length can say, or there would be too many cursors;
+    /// nothing was written.
+    #[error("{reason}; nothing was written")]
+    Invalid {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The batch would create too many channels; nothing was written.
     #[error("the log has {channels_max} channels already, the most; nothing was written")]
     Channels {
@@ -137,6 +133,16 @@ pub enum ReadError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Records are lost: damage has taken them, or the segment that had them is absent.
+    #[error("{} from {sequence} up to {} are lost: no segment has them", records(channel.as_ref()), next.saturating_sub(1))]
+    Lost {
+        /// The channel; none for the state.
+        channel: Option<Name>,
+        /// The first one.
+        sequence: u64,
+        /// The first one behind them.
+        next: u64,
+    },
     /// The operating system refused.
     #[error("segment `{segment}` cannot be read at byte {byte}: {reason}")]
     Io {
@@ -146,5 +152,32 @@ pub enum ReadError {
         byte: u64,
         /// Why not.
         reason: String,
+    },
+}
+
+fn records(channel: Option<&Name>) -> String {
+    match channel {
+        Some(channel) => format!("the records of `{channel}`"),
+        None => "the records of the state".to_owned(),
+    }
+}
+
+/// Why a clean did not come to its end. What it has not removed is there.
+#[derive(Debug, Error)]
+pub enum CleanError {
+    /// What retention has passed could not be noted.
+    #[error("note what retention has passed")]
+    Append(#[source] AppendError),
+    /// A channel cannot be read.
+    #[error("find what retention has passed")]
+    Read(#[source] ReadError),
+    /// The operating system refused.
+    #[error("write segment `{segment}` anew")]
+    Io {
+        /// The segment's file name.
+        segment: String,
+        /// Why not.
+        #[source]
+        source: io::Error,
     },
 }

@@ -1,311 +1,270 @@
-//! The bytes of frames and records. A frame holds one batch; a record can be checked by itself.
-//!
-//! All numbers are little-endian.
+//! The bytes of a frame: one batch, there whole or not at all.
 //!
 //! ```text
-//! frame    length u32 | checksum u32 | position u64 | synced u64 | records u32 | record …
+//! frame    length u32 | checksum u32 | synced u32 | records u32 | record …
 //!          length    bytes after the checksum
-//!          checksum  CRC-32C, started from the segment's salt, of the length and of everything
-//!                    after the checksum
-//!          position  of the first record, in the whole log
-//!          synced    bytes of this segment that were on the disk before this frame was written
-//! record   length u32 | checksum u32 | kind u8 | content
-//!          length, checksum  as in the frame
-//! content  kind 1, of a channel:     sequence u64 | time u64 | name length u8 | name | body
-//!          kind 2, state, append:    (length u32 | bytes) …
-//!          kind 3, state, replace:   (length u32 | bytes) …
+//!          checksum  CRC-32C, started from the segment's salt, of the length, `synced` and `records`
+//!          synced    bytes of this segment that were certainly on the disk before this frame was written
+//!          records   how many there are: never 0
 //! ```
 //!
-//! The checksum covers the length because the CRC-32C of nothing is 0: without it, a tail of zeros
-//! reads as endless empty records. (A frame is also never shorter than its head.) The salt is random,
-//! so that no payload can hold the bytes of a frame. `synced` tells a torn tail from damage: see
-//! [`crate::recovery`].
+//! The records have checksums of their own, so no byte is summed twice, and one record of a large
+//! batch can be read alone. `synced` tells a torn tail from damage: see [`crate::recovery`].
 
-use bytes::{Buf, BufMut, Bytes};
-use tidegate_base::Timestamp;
+use bytes::{Buf, BufMut};
 use tidegate_base::limit::BATCH_BYTES_MAX;
 
+use crate::mutant::{self, Mutant};
+use crate::record::{
+    self, Entry, PREFIX_BYTES, RECORD_BYTES_MIN, RecordEncoder, Wrong, append_bytes, checksum,
+    length_u32, named_bytes, prefix, state_bytes,
+};
 use crate::{Append, Batch, StateChange};
 
-/// Bytes of a length and a checksum.
-pub(crate) const PREFIX_BYTES: usize = 8;
 /// Bytes of a frame before its first record.
-pub(crate) const FRAME_HEAD_BYTES: usize = PREFIX_BYTES + 8 + 8 + 4;
-/// Bytes of a channel's record without name and body.
-const RECORD_HEAD_BYTES: usize = PREFIX_BYTES + 1 + 8 + 8 + 1;
+pub(crate) const FRAME_HEAD_BYTES: usize = PREFIX_BYTES + 4 + 4;
 /// Largest frame, in bytes.
 pub(crate) const FRAME_BYTES_MAX: usize = BATCH_BYTES_MAX;
-
-const CHANNEL: u8 = 1;
-const STATE_APPEND: u8 = 2;
-const STATE_REPLACE: u8 = 3;
+/// Largest frame that is read, in bytes: one of the first format version grows when it is upgraded.
+const FRAME_BYTES_READ_MAX: usize = FRAME_BYTES_MAX + (1 << 20);
+/// Smallest frame, in bytes.
+pub(crate) const FRAME_BYTES_MIN: usize = FRAME_HEAD_BYTES + RECORD_BYTES_MIN as usize;
 
 /// What a frame says of itself.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct FrameHead {
-    /// Position of its first record.
-    pub(crate) position: u64,
-    /// Bytes of its segment that were durable before it was written.
-    pub(crate) synced: u64,
-}
-
-/// What a record is, in the bytes that hold it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Content<'a> {
-    /// A record of a channel.
-    Channel {
-        /// The channel.
-        name: &'a str,
-        /// Its place in the channel.
-        sequence: u64,
-        /// When it was accepted.
-        time: Timestamp,
-        /// The content.
-        body: &'a [u8],
-    },
-    /// Adds to the state: see [`decode_state`].
-    StateAppend(&'a [u8]),
-    /// Takes the place of the state: see [`decode_state`].
-    StateReplace(&'a [u8]),
+pub(crate) struct FrameHead {
+    /// Its whole size, in bytes.
+    pub(crate) size: usize,
+    /// Bytes of its segment that were on the disk before it was written.
+    pub(crate) synced: u32,
+    /// Its records.
+    pub(crate) records: u32,
 }
 
-/// Bytes of the frame of `batch`.
+/// Bytes of the frame of `batch`; 0 when the batch does nothing.
 pub(crate) fn frame_bytes(batch: &Batch) -> usize {
-    let record =
-        |append: &Append| RECORD_HEAD_BYTES + append.channel.as_str().len() + append.body.len();
-    let appends: usize = batch.appends.iter().map(record).sum();
-    let state: usize = batch
-        .state
-        .records()
-        .iter()
-        .map(|record| 4 + record.len())
-        .sum();
-    let state_head = if batch.state.is_none() {
-        0
-    } else {
-        PREFIX_BYTES + 1
-    };
-    FRAME_HEAD_BYTES + appends + state_head + state
+    let appends: usize = batch.appends.iter().map(append_bytes).sum();
+    let cursor = |(name, _): &(tidegate_base::Name, u64)| named_bytes(name.as_str());
+    let cursors: usize = batch.cursors.iter().map(cursor).sum();
+    match appends + state_bytes(&batch.state) + cursors {
+        0 => 0,
+        records => FRAME_HEAD_BYTES + records,
+    }
 }
 
 /// Writes one frame after what `out` holds.
 pub(crate) struct FrameEncoder<'a> {
-    out: &'a mut Vec<u8>,
-    salt: u32,
+    record: RecordEncoder<'a>,
     start: usize,
+    synced: u32,
     records: u32,
+    position: u64,
 }
 
 impl<'a> FrameEncoder<'a> {
-    /// Starts a frame at the end of `out`.
-    pub(crate) fn start(out: &'a mut Vec<u8>, salt: u32, head: FrameHead) -> Self {
+    /// Starts a frame at the end of `out` whose first record is at `position`.
+    pub(crate) fn start(out: &'a mut Vec<u8>, salt: u32, synced: u32, position: u64) -> Self {
         let start = out.len();
-        out.put_u64_le(0);
-        out.put_u64_le(head.position);
-        out.put_u64_le(head.synced);
-        out.put_u32_le(0);
+        out.put_bytes(0, FRAME_HEAD_BYTES);
         Self {
-            out,
-            salt,
+            record: RecordEncoder { out, salt },
             start,
+            synced,
             records: 0,
+            position,
         }
     }
 
     /// Adds a record of a channel. Returns where it starts in the buffer.
     pub(crate) fn append(&mut self, append: &Append, sequence: u64) -> usize {
-        self.record(|out| {
-            out.put_u8(CHANNEL);
-            out.put_u64_le(sequence);
-            out.put_u64_le(append.time.nanos());
-            let name = append.channel.as_str().as_bytes();
-            out.put_u8(u8::try_from(name.len()).unwrap_or(u8::MAX));
-            out.put_slice(name);
-            out.put_slice(&append.body);
-        })
+        self.add(|record, position| record.append(append, position, sequence))
+    }
+
+    /// Adds a record of a channel of the first format version.
+    pub(crate) fn first_version(&mut self, place: (&str, u64, u64), body: &[u8]) {
+        self.add(|record, position| record.first_version(place, body, position));
     }
 
     /// Adds a change of the state. Returns where it starts in the buffer.
-    pub(crate) fn state(&mut self, change: &StateChange) -> usize {
-        self.record(|out| {
-            out.put_u8(match change {
-                StateChange::Append(_) => STATE_APPEND,
-                StateChange::Replace(_) => STATE_REPLACE,
-            });
-            for record in change.records() {
-                out.put_u32_le(length_u32(record.len()));
-                out.put_slice(record);
-            }
-        })
+    pub(crate) fn state(&mut self, change: &StateChange, sequence: u64) -> usize {
+        self.add(|record, position| record.state(change, position, sequence))
     }
 
-    fn record(&mut self, content: impl FnOnce(&mut Vec<u8>)) -> usize {
-        let start = self.out.len();
-        self.out.put_u64_le(0);
-        content(self.out);
-        seal(self.out, start, self.salt);
-        self.records += 1;
-        start
+    /// Adds a cursor's value.
+    pub(crate) fn cursor(&mut self, name: &str, value: u64) {
+        self.add(|record, position| record.cursor(name, value, position));
     }
 
-    /// Fills in the count, the length and the checksum.
-    pub(crate) fn finish(self) {
-        let count = self.start + FRAME_HEAD_BYTES - 4;
-        if let Some(mut field) = self.out.get_mut(count..) {
-            field.put_u32_le(self.records);
+    /// Adds a trim.
+    pub(crate) fn trim(&mut self, name: &str, first: u64) {
+        self.add(|record, position| record.trim(name, first, position));
+    }
+
+    /// Adds a record as it stands elsewhere, its position included. Returns where it starts.
+    pub(crate) fn copy(&mut self, bytes: &[u8]) -> usize {
+        self.add(|record, _| record.copy(bytes))
+    }
+
+    /// Where it ends in the buffer so far.
+    pub(crate) fn end(&self) -> usize {
+        self.record.out.len()
+    }
+
+    /// Bytes so far.
+    pub(crate) fn size(&self) -> usize {
+        self.record.out.len() - self.start
+    }
+
+    fn add(&mut self, write: impl FnOnce(&mut RecordEncoder<'_>, u64)) -> usize {
+        if mutant::is(Mutant::BatchSplit) && self.records > 0 {
+            self.seal();
+            self.start = self.record.out.len();
+            self.record.out.put_bytes(0, FRAME_HEAD_BYTES);
+            self.records = 0;
         }
-        seal(self.out, self.start, self.salt);
+        let at = self.record.out.len();
+        write(&mut self.record, self.position);
+        self.position += 1;
+        self.records += 1;
+        at
+    }
+
+    /// Fills in the head. Returns the position after the last record.
+    pub(crate) fn finish(mut self) -> u64 {
+        self.seal();
+        self.position
+    }
+
+    fn seal(&mut self) {
+        let length = length_u32(self.size() - PREFIX_BYTES);
+        let head = head(self.record.salt, length, self.synced, self.records);
+        if let Some(mut bytes) = self.record.out.get_mut(self.start..) {
+            bytes.put_slice(&head);
+        }
     }
 }
 
-/// Fills in the length and the checksum of what starts at `start` and ends with `out`.
-fn seal(out: &mut [u8], start: usize, salt: u32) {
-    let length = length_u32(out.len() - start - PREFIX_BYTES).to_le_bytes();
-    let body = out.get(start + PREFIX_BYTES..).unwrap_or_default();
-    let checksum = checksum(salt, length, body);
-    if let Some(mut prefix) = out.get_mut(start..) {
-        prefix.put_slice(&length);
-        prefix.put_u32_le(checksum);
+fn head(salt: u32, length: u32, synced: u32, records: u32) -> [u8; FRAME_HEAD_BYTES] {
+    let mut fields = [0; FRAME_HEAD_BYTES - PREFIX_BYTES];
+    let mut rest = fields.as_mut_slice();
+    rest.put_u32_le(synced);
+    rest.put_u32_le(records);
+    let checksum = checksum(salt, length.to_le_bytes(), &fields);
+    let mut head = [0; FRAME_HEAD_BYTES];
+    let mut rest = head.as_mut_slice();
+    rest.put_u32_le(length);
+    rest.put_u32_le(checksum);
+    rest.put_slice(&fields);
+    head
+}
+
+/// Says in the frame at the start of `bytes` that `synced` bytes were on the disk before it.
+pub(crate) fn set_synced(bytes: &mut [u8], salt: u32, synced: u32) {
+    let mut fields: &[u8] = bytes;
+    let (Ok(length), Some(mut records)) = (fields.try_get_u32_le(), fields.get(8..)) else {
+        return;
+    };
+    if let Ok(records) = records.try_get_u32_le() {
+        let mut out = bytes;
+        out.put_slice(&head(salt, length, synced, records));
     }
 }
 
-fn checksum(salt: u32, length: [u8; 4], body: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c_append(salt, &length), body)
-}
-
-/// Frames are at most [`FRAME_BYTES_MAX`], checked before they are queued.
-fn length_u32(length: usize) -> u32 {
-    u32::try_from(length).unwrap_or(u32::MAX)
-}
-
-/// Why bytes are not a frame or a record.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Wrong {
-    /// It ends too early, or its length is not one that is written.
-    #[error("its length is {0}")]
-    Length(u64),
-    /// The checksum differs.
-    #[error("checksum {computed:#010x}, stored {stored:#010x}")]
-    Checksum {
-        /// Of the bytes.
-        computed: u32,
-        /// In the bytes.
-        stored: u32,
-    },
-    /// The checksum is right, but the content is not what is written.
-    #[error("its {0} is not one that is written")]
-    Content(&'static str),
-    /// It belongs elsewhere.
-    #[error("{what} {found}, expected {expected}")]
-    Place {
-        /// Position or sequence.
-        what: &'static str,
-        /// In the bytes.
-        found: u64,
-        /// In the index.
-        expected: u64,
-    },
-}
-
-/// The length and the checksum at the start of `bytes`; `None` when it is shorter.
-pub(crate) fn prefix(mut bytes: &[u8]) -> Option<(usize, u32)> {
-    let length = bytes.try_get_u32_le().ok()?;
-    let checksum = bytes.try_get_u32_le().ok()?;
-    Some((usize::try_from(length).ok()?, checksum))
-}
-
-/// What stands after the prefix, once length and checksum are verified.
-fn verified(bytes: &[u8], salt: u32) -> Result<&[u8], Wrong> {
+/// The head of the frame at the start of `bytes`, verified.
+pub(crate) fn decode_head(bytes: &[u8], salt: u32) -> Result<FrameHead, Wrong> {
     let (length, stored) = prefix(bytes).ok_or(Wrong::Length(bytes.len() as u64))?;
-    let body = bytes.get(PREFIX_BYTES..PREFIX_BYTES.saturating_add(length));
-    let body = body.ok_or(Wrong::Length(length as u64))?;
-    let computed = checksum(salt, length_u32(length).to_le_bytes(), body);
-    if computed == stored {
-        Ok(body)
-    } else {
-        Err(Wrong::Checksum { computed, stored })
+    if length == 0 && mutant::is(Mutant::ChecksumWithoutLength) && stored == 0 {
+        let (size, synced, records) = (PREFIX_BYTES, 0, 0);
+        return Ok(FrameHead {
+            size,
+            synced,
+            records,
+        });
     }
-}
-
-/// The head of the frame at the start of `bytes`, not verified; `None` when it is shorter.
-pub(crate) fn frame_head(bytes: &[u8]) -> Option<FrameHead> {
-    let mut fields = bytes.get(PREFIX_BYTES..FRAME_HEAD_BYTES)?;
-    Some(FrameHead {
-        position: fields.get_u64_le(),
-        synced: fields.get_u64_le(),
+    let size = PREFIX_BYTES.saturating_add(length);
+    if !(FRAME_BYTES_MIN..=FRAME_BYTES_READ_MAX).contains(&size) {
+        return Err(Wrong::Length(length as u64));
+    }
+    let short = || Wrong::Length(bytes.len() as u64);
+    let fields = bytes.get(PREFIX_BYTES..FRAME_HEAD_BYTES).ok_or_else(short)?;
+    let computed = checksum(salt, length_u32(length).to_le_bytes(), fields);
+    if computed != stored && !mutant::is(Mutant::NoChecksum) {
+        return Err(Wrong::Checksum { computed, stored });
+    }
+    let mut fields = fields;
+    let (synced, records) = (fields.get_u32_le(), fields.get_u32_le());
+    if records == 0 {
+        return Err(Wrong::Content("record count"));
+    }
+    Ok(FrameHead {
+        size,
+        synced,
+        records,
     })
 }
 
-/// The records of the frame at the start of `bytes`, each with its offset in the frame.
-pub(crate) fn decode_frame(
+/// The records of a frame whose head was verified, one after the other, each with its offset in the
+/// frame. Ends at the first one that is wrong.
+pub(crate) struct Records<'a> {
+    bytes: &'a [u8],
+    salt: u32,
+    offset: usize,
+    left: u32,
+}
+
+impl<'a> Records<'a> {
+    /// The records in `bytes`, which hold the whole frame of `head` and no more.
+    pub(crate) fn new(bytes: &'a [u8], salt: u32, head: FrameHead) -> Self {
+        Self {
+            bytes,
+            salt,
+            offset: FRAME_HEAD_BYTES.min(head.size),
+            left: head.records,
+        }
+    }
+
+    /// Fails unless what was read is all that there is.
+    fn end(&self) -> Result<(), Wrong> {
+        match self.offset == self.bytes.len() {
+            true => Ok(()),
+            false => Err(Wrong::Content("record count")),
+        }
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<(usize, &'a [u8], Entry<'a>), Wrong>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let start = self.offset;
+        let bytes = self.bytes.get(start..).unwrap_or_default();
+        match record::decode(bytes, self.salt) {
+            Ok((entry, size)) => {
+                self.offset += size;
+                let whole = self.left > 0 || self.end().is_ok();
+                let record = bytes.get(..size).unwrap_or_default();
+                Some(match whole {
+                    true => Ok((start, record, entry)),
+                    false => Err(Wrong::Content("record count")),
+                })
+            }
+            Err(wrong) => {
+                self.left = 0;
+                Some(Err(wrong))
+            }
+        }
+    }
+}
+
+/// The records of the whole frame at the start of `bytes`, each with its offset in the frame and its
+/// own bytes; an error when any of it is wrong.
+pub(crate) fn decode(
     bytes: &[u8],
     salt: u32,
-) -> Result<(FrameHead, Vec<(usize, Content<'_>)>), Wrong> {
-    let body = verified(bytes, salt)?;
-    let head = frame_head(bytes).ok_or(Wrong::Content("head"))?;
-    let mut body = body
-        .get(FRAME_HEAD_BYTES - PREFIX_BYTES - 4..)
-        .ok_or(Wrong::Content("head"))?;
-    let count = body.try_get_u32_le().map_err(|_| Wrong::Content("head"))?;
-    let mut offset = FRAME_HEAD_BYTES;
-    let mut records = Vec::new();
-    for _ in 0..count {
-        let (content, bytes) = decode_record(body, salt)?;
-        records.push((offset, content));
-        offset += bytes;
-        body.advance(bytes);
-    }
-    if body.has_remaining() {
-        Err(Wrong::Content("record count"))
-    } else {
-        Ok((head, records))
-    }
-}
-
-/// The record at the start of `bytes`, and its size.
-pub(crate) fn decode_record(bytes: &[u8], salt: u32) -> Result<(Content<'_>, usize), Wrong> {
-    let body = verified(bytes, salt)?;
-    let size = PREFIX_BYTES + body.len();
-    let (kind, content) = body.split_first().ok_or(Wrong::Content("kind"))?;
-    let content = match *kind {
-        CHANNEL => decode_channel(content)?,
-        STATE_APPEND => Content::StateAppend(content),
-        STATE_REPLACE => Content::StateReplace(content),
-        _ => return Err(Wrong::Content("kind")),
-    };
-    Ok((content, size))
-}
-
-fn decode_channel(mut content: &[u8]) -> Result<Content<'_>, Wrong> {
-    let short = |_| Wrong::Content("record");
-    let sequence = content.try_get_u64_le().map_err(short)?;
-    let time = Timestamp::from_nanos(content.try_get_u64_le().map_err(short)?);
-    let name = usize::from(content.try_get_u8().map_err(short)?);
-    let (name, body) = content
-        .split_at_checked(name)
-        .ok_or(Wrong::Content("channel name"))?;
-    let name = std::str::from_utf8(name).map_err(|_| Wrong::Content("channel name"))?;
-    Ok(Content::Channel {
-        name,
-        sequence,
-        time,
-        body,
-    })
-}
-
-/// The records of a change of the state.
-pub(crate) fn decode_state(mut content: &[u8]) -> Result<Vec<Bytes>, Wrong> {
-    let mut records = Vec::new();
-    while content.has_remaining() {
-        let length = content
-            .try_get_u32_le()
-            .map_err(|_| Wrong::Content("state"))?;
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        let (record, rest) = content
-            .split_at_checked(length)
-            .ok_or(Wrong::Content("state"))?;
-        records.push(Bytes::copy_from_slice(record));
-        content = rest;
-    }
-    Ok(records)
+) -> Result<(FrameHead, Vec<(usize, &[u8], Entry<'_>)>), Wrong> {
+    let head = decode_head(bytes, salt)?;
+    let whole = bytes.get(..head.size).ok_or(Wrong::Length(head.size as u64))?;
+    let records: Result<_, _> = Records::new(whole, salt, head).collect();
+    Ok((head, records?))
 }

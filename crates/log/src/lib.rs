@@ -1,45 +1,97 @@
 //! The embedded log: one append path for all channels, durable before it acknowledges.
 //!
-//! A log is a directory of *segments*, files that are only ever appended to. A segment holds
-//! *frames*; a frame holds one [`Batch`]: records of any number of channels and a change of the one
-//! *state*. A frame is checked as a whole, so a batch is there whole or not at all.
+//! A log is a directory of *segments*, files that are only ever appended to. A segment holds *frames*;
+//! a frame holds one [`Batch`]: records of any number of channels, a change of the one *state*, and
+//! values of cursors. After a crash a batch is there whole or not at all.
 //!
 //! ```text
 //! lock                       held while the log is open; the number of the process
-//! 00000000000000000000.seg   header | frame | frame | …
-//! 00000000000000052113.seg   header | frame | frame | zeros   ← the tail: the only place written
+//! 00000000000000000000.seg   header | snapshot | frame | frame | …
+//! 00000000000000000000.idx   where its records are, by channel
+//! 00000000000000052113.seg   header | snapshot | frame | zeros   ← the tail: the only place written
 //! *.cut                      what a crash left behind the last whole frame, kept for a look
 //! ```
 //!
-//! One thread writes. It takes all batches that wait, writes their frames in one call, syncs once,
-//! makes them visible, and only then acknowledges them. While it syncs, the next group gathers: the
-//! busier the log, the larger the group, without a timer. A write or sync that fails stops the writer
-//! for good, since what the disk holds is not known any more; reads go on.
+//! Batches are encoded and numbered where they are appended. One thread writes: it takes all that
+//! wait, writes them in one call, syncs once, makes them visible, and only then acknowledges them.
+//! While it syncs, the next group gathers: the busier the log, the larger the group, without a timer. A
+//! write or sync that fails stops the writer for good, since what the disk holds is not known any more;
+//! reads go on.
 //!
-//! An index in memory has the address of every record in four bytes, and is rebuilt by a scan at open.
+//! Readers at the tail are served from the latest frames in memory, all others from the disk through
+//! the index of each closed segment, so memory does not grow with the backlog. A segment starts with a
+//! snapshot of all channels and cursors: it is read without those before it, so retention removes any
+//! of them, and opening reads only the last.
+//!
+//! # Example
+//!
+//! ```
+//! use std::sync::mpsc::sync_channel;
+//! use bytes::Bytes;
+//! use tidegate_base::{Name, Timestamp};
+//! use tidegate_log::{Append, Batch, Durability, Log, Options, ReadLimit};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let directory = tempfile::tempdir()?;
+//! let (log, _) = Log::open(directory.path(), Options::default())?;
+//! let orders = Name::new("OrderPlaced")?;
+//! let append = Append::new(orders.clone(), Timestamp::EPOCH, Bytes::from("a chair"));
+//! let mut batch = Batch::of(vec![append]);
+//! batch.cursors.push((Name::new("billing")?, 0));
+//!
+//! let (sender, done) = sync_channel(1);
+//! log.append(batch, Durability::Durable, move |placed| drop(sender.send(placed)));
+//! assert_eq!(done.recv()??.sequences[0], 0);
+//!
+//! let records = log.read(&orders, 0, ReadLimit { records: 10, bytes: 1 << 20 })?;
+//! assert_eq!(records[0].payload(), "a chair");
+//! assert_eq!(log.cursor(&Name::new("billing")?), Some(0));
+//! # Ok(())
+//! # }
+//! ```
 
 mod batch;
-mod disk;
-mod error;
+mod record;
 mod frame;
-mod index;
-mod lock;
-mod log;
-mod offsets;
-mod options;
-mod queue;
-mod read;
-mod recovery;
-mod scan;
+mod snapshot;
 mod segment;
+mod places;
+mod index_file;
+mod retention;
+mod options;
+mod error;
+mod disk;
+mod lock;
+mod files;
+mod registry;
+mod recent;
 mod shared;
+mod directories;
+mod queue;
 mod tail;
-mod window;
 mod writer;
+mod housekeeping;
+mod window;
+mod read;
+mod walk;
+mod scan;
+mod recovery;
+mod upgrade;
+mod clean;
+mod keys;
+mod rewrite;
+mod log;
+pub mod mutant;
 
-pub use batch::{Append, Batch, Durability, Placed, ReadLimit, Record, StateChange};
+pub use batch::{Append, Batch, Durability, Placed, ReadLimit, StateChange};
 pub use disk::{Disk, DiskFile};
-pub use error::{AppendError, OpenError, ReadError};
+pub use error::{AppendError, CleanError, OpenError, ReadError};
 pub use log::Log;
-pub use options::Options;
+pub use options::{Options, SEGMENT_BYTES_MAX};
+pub use record::{KEY_LENGTH_MAX, Record};
 pub use recovery::{Cut, Recovery};
+pub use retention::{Cleaned, History, Keep};
+pub use scan::Damage;
+
+/// Most cursors of one log.
+pub const CURSORS_MAX: usize = tidegate_base::limit::CHANNELS_MAX;

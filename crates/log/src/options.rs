@@ -2,10 +2,14 @@
 
 use tidegate_base::limit::LOG_QUEUE_BYTES_MAX;
 
+/// Largest value of [`Options::segment_bytes`]: addresses in a segment have 32 bits.
+pub const SEGMENT_BYTES_MAX: u64 = 2 << 30;
+
 /// How a log is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// A segment is closed before it grows past this many bytes; one larger frame has a segment to itself.
+    /// A segment is closed before its frames grow past this many bytes; one larger frame has a
+    /// segment to itself. At most [`SEGMENT_BYTES_MAX`].
     pub segment_bytes: u64,
     /// Zeros written ahead of the tail, in bytes, so that a sync need not record a new file length.
     /// A write of at least as many bytes does without.
@@ -14,6 +18,8 @@ pub struct Options {
     pub queue_bytes_max: usize,
     /// Most bytes of all segments; beyond, an append is refused as full. `None`: as the disk allows.
     pub bytes_max: Option<u64>,
+    /// Most bytes of the latest frames that stay in memory for readers at the tail.
+    pub recent_bytes_max: usize,
 }
 
 impl Default for Options {
@@ -23,6 +29,7 @@ impl Default for Options {
             ahead_bytes: 1 << 20,
             queue_bytes_max: LOG_QUEUE_BYTES_MAX,
             bytes_max: None,
+            recent_bytes_max: 32 << 20,
         }
     }
 }

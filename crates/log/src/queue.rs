@@ -1,166 +1,516 @@
-//! The batches that wait for the writer: bounded in bytes, taken in the order of the calls.
+//! The batches that wait for the writer, encoded where they are appended: in the order of the calls,
+//! numbered, bounded in bytes. While one group is written, the next one gathers.
+//!
+//! Numbers are given here, before anything is written. When the disk has no room, everything that
+//! waits is refused and the numbers go back to what is visible.
 
-use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::{AppendError, Batch, Durability, Placed};
+use smallvec::SmallVec;
+use tidegate_base::Name;
+
+use crate::disk::Disk;
+use crate::frame::FrameEncoder;
+use crate::registry::{Number, STATE, slot, slot_mut};
+use crate::segment::{self, Header, SegmentId};
+use crate::shared::Shared;
+use crate::snapshot::{Extent, Snapshot};
+use crate::mutant::{self, Mutant};
+use crate::{AppendError, Batch, CURSORS_MAX, Durability, Options, Placed, StateChange};
 
 /// What is called once an append is done or refused.
-pub(crate) type Done = Box<dyn FnOnce(Result<Vec<Placed>, AppendError>) + Send>;
+pub(crate) type Done = Box<dyn FnOnce(Result<Placed, AppendError>) + Send>;
 
+/// Most bytes of one group: beyond, the time of one sync grows and nothing is gained.
+const GROUP_BYTES_MAX: usize = 8 << 20;
 /// What a waiting batch costs beside its bytes, about.
 const JOB_BYTES: usize = 256;
+/// Most buffers that are kept to be used again.
+const SPARE_MAX: usize = 4;
 /// When to come back to a full queue: the writer empties it in this order of time.
-const RETRY_AFTER: Duration = Duration::from_millis(20);
+const QUEUE_RETRY_AFTER: Duration = Duration::from_millis(20);
+/// When to come back to a full log.
+pub(crate) const FULL_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// A batch that waits.
+/// A batch to be queued.
 pub(crate) struct Job {
-    pub(crate) batch: Batch,
-    /// Bytes of its frame.
+    pub(crate) work: Work,
+    /// Bytes of its frame; 0 when it does nothing.
     pub(crate) frame_bytes: usize,
     pub(crate) durability: Durability,
     pub(crate) done: Done,
 }
 
+/// What a job writes.
+pub(crate) enum Work {
+    /// A batch, and the channel of each of its appends.
+    Batch(Batch, SmallVec<[Number; 2]>),
+    /// For each channel the first sequence that stays.
+    Trim(Vec<(Number, Name, u64)>),
+}
+
+/// A record of a channel or of the state that is encoded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Encoded {
+    pub(crate) number: Number,
+    pub(crate) byte: u32,
+    pub(crate) bytes: u32,
+    pub(crate) sequence: u64,
+    pub(crate) time: u64,
+}
+
+/// What else a batch changes.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    /// The first sequence of a channel that stays.
+    Low(Number, u64),
+    /// A cursor's value.
+    Cursor(Name, u64),
+}
+
+/// A batch that waits in a group.
+pub(crate) struct Pending {
+    pub(crate) durability: Durability,
+    /// Of its first record.
+    pub(crate) position: u64,
+    /// Position after its last record.
+    pub(crate) next_position: u64,
+    /// Its records of channels.
+    pub(crate) appends: usize,
+    /// Where its records end in the group's list.
+    pub(crate) records_end: usize,
+    /// Where its changes end in the group's list.
+    pub(crate) changes_end: usize,
+    pub(crate) done: Done,
+}
+
+/// What is written in one call and synced once.
+#[derive(Default)]
+pub(crate) struct Group {
+    /// The segment to be started first.
+    pub(crate) segment: Option<(Header, Vec<u8>)>,
+    pub(crate) frames: Vec<u8>,
+    pub(crate) records: Vec<Encoded>,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) jobs: VecDeque<Pending>,
+    cost: usize,
+}
+
+/// Where the next frame goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head {
+    /// Where the frames of its segment start.
+    pub(crate) frames_at: u64,
+    /// Where it starts in its segment.
+    pub(crate) end: u64,
+    /// What the checksums of its segment start from.
+    pub(crate) salt: u32,
+    /// Bytes of its segment that are certainly on the disk.
+    pub(crate) synced: u32,
+    /// Position of its first record.
+    pub(crate) position: u64,
+}
+
 /// Between the callers and the writer.
-#[derive(Debug)]
 pub(crate) struct Queue {
-    bytes_max: usize,
-    waiting: Mutex<Waiting>,
+    options: Options,
+    disk: Arc<dyn Disk>,
+    shared: Arc<Shared>,
+    gathering: Mutex<Gathering>,
     changed: Condvar,
 }
 
-#[derive(Debug, Default)]
-struct Waiting {
-    jobs: VecDeque<Job>,
-    bytes: usize,
+struct Gathering {
+    head: Head,
+    extents: Vec<Extent>,
+    cursors: BTreeMap<Name, u64>,
+    /// Bytes of all segments before the one of `head`.
+    closed_bytes: u64,
+    groups: VecDeque<Group>,
+    /// What the waiting batches cost.
+    cost: usize,
+    spare: Vec<Vec<u8>>,
+    /// Whether the writer waits to be woken.
+    idle: bool,
     /// Why no more are taken.
     stopped: Option<String>,
     /// Whether the writer ends once it has written what waits.
     draining: bool,
 }
 
-impl std::fmt::Debug for Job {
+impl std::fmt::Debug for Queue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Job")
-            .field("frame_bytes", &self.frame_bytes)
-            .finish_non_exhaustive()
+        f.debug_struct("Queue").finish_non_exhaustive()
     }
 }
 
 impl Queue {
-    /// An empty queue that holds at most `bytes_max` bytes, or one batch of any size.
-    pub(crate) fn new(bytes_max: usize) -> Self {
+    /// An empty queue that goes on at `head`, after what is visible.
+    pub(crate) fn new(
+        options: Options,
+        disk: Arc<dyn Disk>,
+        shared: Arc<Shared>,
+        head: Head,
+    ) -> Self {
+        let gathering = {
+            let visible = shared.visible();
+            Gathering {
+                head,
+                extents: visible.extents.clone(),
+                cursors: visible.cursors.clone(),
+                closed_bytes: visible.closed_bytes(),
+                groups: VecDeque::new(),
+                cost: 0,
+                spare: Vec::new(),
+                idle: false,
+                stopped: None,
+                draining: false,
+            }
+        };
         Self {
-            bytes_max,
-            waiting: Mutex::default(),
+            options,
+            disk,
+            shared,
+            gathering: Mutex::new(gathering),
             changed: Condvar::new(),
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn gathering(&self) -> MutexGuard<'_, Gathering> {
+        self.gathering.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a batch at the end, or refuses it at once.
+    /// Encodes a batch behind those that wait, or refuses it at once.
     pub(crate) fn push(&self, job: Job) {
-        let refused = {
-            let mut waiting = self.waiting();
-            let bytes = job.frame_bytes + JOB_BYTES;
-            if let Some(reason) = &waiting.stopped {
-                Some((
-                    job,
-                    AppendError::Stopped {
-                        reason: reason.clone(),
-                    },
-                ))
-            } else if waiting.bytes > 0 && waiting.bytes + bytes > self.bytes_max {
-                let reason = format!(
-                    "{} bytes wait for the writer, of at most {}",
-                    waiting.bytes, self.bytes_max
-                );
-                Some((
-                    job,
-                    AppendError::Full {
-                        reason,
-                        retry_after: RETRY_AFTER,
-                    },
-                ))
-            } else {
-                waiting.bytes += bytes;
-                waiting.jobs.push_back(job);
-                None
-            }
-        };
-        match refused {
-            Some((job, error)) => (job.done)(Err(error)),
-            None => self.changed.notify_one(),
+        let mut gathering = self.gathering();
+        if let Some(error) = self.refusal(&gathering, &job) {
+            drop(gathering);
+            (job.done)(Err(error));
+            return;
+        }
+        self.make_room(&mut gathering, job.frame_bytes);
+        gathering.encode(job);
+        let wake = std::mem::take(&mut gathering.idle);
+        drop(gathering);
+        if wake {
+            self.changed.notify_one();
         }
     }
 
-    /// Waits for batches and takes them, up to `bytes_max` and at least one; `None` once the queue
-    /// is closed and empty.
-    pub(crate) fn take(&self, bytes_max: usize) -> Option<VecDeque<Job>> {
-        let mut waiting = self.waiting();
-        while waiting.jobs.is_empty() {
-            if waiting.draining {
+    fn refusal(&self, gathering: &Gathering, job: &Job) -> Option<AppendError> {
+        if let Some(reason) = &gathering.stopped {
+            let reason = reason.clone();
+            return Some(AppendError::Stopped { reason });
+        }
+        let cost = job.frame_bytes + JOB_BYTES;
+        if gathering.cost > 0 && gathering.cost + cost > self.options.queue_bytes_max {
+            let (waiting, most) = (gathering.cost, self.options.queue_bytes_max);
+            return Some(AppendError::Full {
+                reason: format!("{waiting} bytes wait for the writer, of at most {most}"),
+                retry_after: QUEUE_RETRY_AFTER,
+            });
+        }
+        let held = gathering.closed_bytes + gathering.head.end;
+        let bytes_max = self.options.bytes_max.unwrap_or(u64::MAX);
+        let is_trim = matches!(job.work, Work::Trim(_));
+        if held.saturating_add(job.frame_bytes as u64) > bytes_max && !is_trim {
+            return Some(AppendError::Full {
+                reason: format!("the log holds {held} of at most {bytes_max} bytes"),
+                retry_after: FULL_RETRY_AFTER,
+            });
+        }
+        match &job.work {
+            Work::Batch(batch, _) if gathering.cursors_exceed(&batch.cursors) => {
+                Some(AppendError::Invalid {
+                    reason: format!("the log has {CURSORS_MAX} cursors already, the most"),
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// Makes sure that a frame fits into the group that gathers, in a new segment if need be.
+    fn make_room(&self, gathering: &mut Gathering, frame_bytes: usize) {
+        let head = gathering.head;
+        let end = head.end + frame_bytes as u64;
+        if end - head.frames_at > self.options.segment_bytes && head.end > head.frames_at {
+            self.roll(gathering);
+            return;
+        }
+        let last = gathering.groups.back();
+        if last.is_none_or(|group| group.frames.len() + frame_bytes > GROUP_BYTES_MAX) {
+            gathering.start_group(None);
+        }
+    }
+
+    /// Starts a group that starts a segment.
+    fn roll(&self, gathering: &mut Gathering) {
+        let snapshot = self.snapshot(gathering);
+        let id = SegmentId {
+            position: gathering.head.position,
+            generation: 0,
+        };
+        let (header, page) = segment::page(id, 0, self.disk.salt(), &snapshot);
+        gathering.closed_bytes += gathering.head.end;
+        gathering.head = Head {
+            frames_at: page.len() as u64,
+            end: page.len() as u64,
+            salt: header.salt,
+            synced: header.frames_at,
+            position: gathering.head.position,
+        };
+        gathering.start_group(Some((header, page)));
+    }
+
+    fn snapshot(&self, gathering: &Gathering) -> Snapshot {
+        let registry = self.shared.registry();
+        let channels = registry.numbers().filter_map(|number| {
+            let extent = gathering.extents.get(slot(number)).copied()?;
+            (extent.next > 0).then(|| (registry.name(number).cloned(), extent))
+        });
+        Snapshot {
+            channels: channels.collect(),
+            cursors: gathering.cursors.clone(),
+        }
+    }
+
+    /// Waits for a group and takes it; `None` once the queue is closed and empty.
+    pub(crate) fn take(&self) -> Option<Group> {
+        let mut gathering = self.gathering();
+        loop {
+            if let Some(group) = gathering.take() {
+                return Some(group);
+            }
+            if gathering.draining {
                 return None;
             }
-            waiting = self
+            gathering.idle = true;
+            gathering = self
                 .changed
-                .wait(waiting)
+                .wait(gathering)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        if waiting.bytes <= bytes_max {
-            waiting.bytes = 0;
-            return Some(std::mem::take(&mut waiting.jobs));
+    }
+
+    /// Takes a group; `None` when none waits.
+    pub(crate) fn try_take(&self) -> Option<Group> {
+        self.gathering().take()
+    }
+
+    /// Tells how much of the segment that is written is on the disk, and gives a buffer back.
+    pub(crate) fn synced(&self, salt: u32, synced: u64, spare: Option<Vec<u8>>) {
+        let mut gathering = self.gathering();
+        if gathering.head.salt == salt {
+            gathering.head.synced = u32::try_from(synced).unwrap_or(u32::MAX);
         }
-        let mut taken = VecDeque::new();
-        let mut bytes = 0;
-        while let Some(job) = waiting.jobs.pop_front() {
-            bytes += job.frame_bytes + JOB_BYTES;
-            taken.push_back(job);
-            if bytes >= bytes_max {
-                break;
-            }
+        if let Some(mut spare) = spare
+            && gathering.spare.len() < SPARE_MAX
+        {
+            spare.clear();
+            gathering.spare.push(spare);
         }
-        waiting.bytes = waiting.bytes.saturating_sub(bytes);
-        Some(taken)
+    }
+
+    /// Takes everything that waits out again, because nothing could be written: numbers go on at
+    /// `head` after what is visible. Returns what must be refused.
+    pub(crate) fn take_back(&self, head: Head) -> Vec<Done> {
+        let mut gathering = self.gathering();
+        let visible = self.shared.visible();
+        gathering.head = head;
+        if !mutant::is(Mutant::SequencesNotTakenBack) {
+            gathering.extents.clone_from(&visible.extents);
+        }
+        gathering.cursors.clone_from(&visible.cursors);
+        gathering.closed_bytes = visible.closed_bytes();
+        gathering.drain()
+    }
+
+    /// Tells that segments have been removed or made smaller.
+    pub(crate) fn freed(&self, bytes: u64) {
+        let mut gathering = self.gathering();
+        gathering.closed_bytes = gathering.closed_bytes.saturating_sub(bytes);
     }
 
     /// Takes no more; the writer ends once what waits is written.
     pub(crate) fn close(&self) {
-        let mut waiting = self.waiting();
-        waiting.draining = true;
-        waiting
+        let mut gathering = self.gathering();
+        gathering.draining = true;
+        gathering
             .stopped
             .get_or_insert_with(|| "the log is closed".to_owned());
-        drop(waiting);
+        drop(gathering);
         self.changed.notify_all();
     }
 
     /// Takes no more and refuses what waits. The first reason stays.
     pub(crate) fn stop(&self, reason: &str) {
         let (jobs, reason) = {
-            let mut waiting = self.waiting();
-            waiting.bytes = 0;
-            waiting.draining = true;
-            let reason = waiting
+            let mut gathering = self.gathering();
+            gathering.draining = true;
+            let reason = gathering
                 .stopped
                 .get_or_insert_with(|| reason.to_owned())
                 .clone();
-            (std::mem::take(&mut waiting.jobs), reason)
+            (gathering.drain(), reason)
         };
-        for job in jobs {
-            (job.done)(Err(AppendError::Stopped {
-                reason: reason.clone(),
-            }));
+        for done in jobs {
+            let reason = reason.clone();
+            done(Err(AppendError::Stopped { reason }));
         }
     }
 
     /// Why no more are taken; `None` while they are.
     pub(crate) fn stopped(&self) -> Option<String> {
-        self.waiting().stopped.clone()
+        self.gathering().stopped.clone()
+    }
+}
+
+impl Gathering {
+    fn take(&mut self) -> Option<Group> {
+        let group = self.groups.pop_front()?;
+        self.cost -= group.cost;
+        Some(group)
+    }
+
+    fn drain(&mut self) -> Vec<Done> {
+        self.cost = 0;
+        let groups = std::mem::take(&mut self.groups);
+        let jobs = groups.into_iter().flat_map(|group| group.jobs);
+        jobs.map(|pending| pending.done).collect()
+    }
+
+    fn start_group(&mut self, segment: Option<(Header, Vec<u8>)>) {
+        let frames = self.spare.pop().unwrap_or_default();
+        self.groups.push_back(Group {
+            segment,
+            frames,
+            ..Group::default()
+        });
+    }
+
+    fn cursors_exceed(&self, cursors: &[(Name, u64)]) -> bool {
+        if self.cursors.len() + cursors.len() <= CURSORS_MAX {
+            return false;
+        }
+        let new = cursors.iter().map(|(name, _)| name);
+        let new: std::collections::BTreeSet<_> =
+            new.filter(|name| !self.cursors.contains_key(*name)).collect();
+        self.cursors.len() + new.len() > CURSORS_MAX
+    }
+
+    /// Numbers the records and adds the frame to the last group, which has room for it.
+    fn encode(&mut self, job: Job) {
+        let Some(group) = self.groups.back_mut() else {
+            return;
+        };
+        let Job {
+            work,
+            frame_bytes,
+            durability,
+            done,
+        } = job;
+        let position = self.head.position;
+        let mut appends = 0;
+        if frame_bytes > 0 {
+            // The buffer starts where the frames that were encoded before it end.
+            let base = self.head.end - group.frames.len() as u64;
+            let before = group.frames.len();
+            let head = self.head;
+            let frame = FrameEncoder::start(&mut group.frames, head.salt, head.synced, position);
+            let mut target = Target {
+                base,
+                frame,
+                records: &mut group.records,
+                changes: &mut group.changes,
+                extents: &mut self.extents,
+                cursors: &mut self.cursors,
+            };
+            match work {
+                Work::Batch(batch, numbers) => {
+                    appends = batch.appends.len();
+                    target.batch(batch, &numbers);
+                }
+                Work::Trim(lows) => target.trim(lows),
+            }
+            self.head.position = target.frame.finish();
+            self.head.end += (group.frames.len() - before) as u64;
+        }
+        let cost = frame_bytes + JOB_BYTES;
+        group.cost += cost;
+        self.cost += cost;
+        group.jobs.push_back(Pending {
+            durability,
+            position,
+            next_position: self.head.position,
+            appends,
+            records_end: group.records.len(),
+            changes_end: group.changes.len(),
+            done,
+        });
+    }
+}
+
+/// Where one batch is encoded.
+struct Target<'a> {
+    /// Address in the segment of the buffer's first byte.
+    base: u64,
+    frame: FrameEncoder<'a>,
+    records: &'a mut Vec<Encoded>,
+    changes: &'a mut Vec<Change>,
+    extents: &'a mut Vec<Extent>,
+    cursors: &'a mut BTreeMap<Name, u64>,
+}
+
+impl Target<'_> {
+    fn batch(&mut self, batch: Batch, numbers: &[Number]) {
+        for (append, number) in batch.appends.iter().zip(numbers) {
+            let next = &mut slot_mut(self.extents, *number).next;
+            let sequence = *next;
+            *next += 1;
+            let at = self.frame.append(append, sequence);
+            self.note(*number, at, sequence, append.time.nanos());
+        }
+        if !batch.state.is_none() {
+            self.state(&batch.state);
+        }
+        for (name, value) in batch.cursors {
+            self.frame.cursor(name.as_str(), value);
+            self.cursors.insert(name.clone(), value);
+            self.changes.push(Change::Cursor(name, value));
+        }
+    }
+
+    fn state(&mut self, change: &StateChange) {
+        let extent = slot_mut(self.extents, STATE);
+        let sequence = extent.next;
+        extent.next += 1;
+        if matches!(change, StateChange::Replace(_)) {
+            extent.low = sequence;
+            self.changes.push(Change::Low(STATE, sequence));
+        }
+        let at = self.frame.state(change, sequence);
+        self.note(STATE, at, sequence, 0);
+    }
+
+    fn trim(&mut self, lows: Vec<(Number, Name, u64)>) {
+        for (number, name, low) in lows {
+            self.frame.trim(name.as_str(), low);
+            slot_mut(self.extents, number).low = low;
+            self.changes.push(Change::Low(number, low));
+        }
+    }
+
+    fn note(&mut self, number: Number, at: usize, sequence: u64, time: u64) {
+        let byte = u32::try_from(self.base + at as u64).unwrap_or(u32::MAX);
+        let bytes = u32::try_from(self.frame.end() - at).unwrap_or(u32::MAX);
+        self.records.push(Encoded {
+            number,
+            byte,
+            bytes,
+            sequence,
+            time,
+        });
     }
 }

@@ -1,96 +1,546 @@
-//! Reading records at the addresses that the index has.
+//! Reading: first where the records are, in memory or in an index, then the records, from the latest
+//! frames in memory or from the disk. Nothing here holds a lock while it reads.
 
-use std::ops::ControlFlow;
+use std::io;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tidegate_base::Name;
 
-use crate::frame::{
-    Content, FRAME_BYTES_MAX, PREFIX_BYTES, Wrong, decode_record, decode_state, prefix,
-};
+use crate::directories;
+use crate::places::{ChannelPlaces, Place};
+use crate::recent::Chunk;
+use crate::frame::FRAME_BYTES_MAX;
+use crate::record::{self, Content, PREFIX_BYTES, Wrong, prefix};
+use crate::registry::{Number, STATE};
 use crate::segment::Segment;
+use crate::shared::{Closed, Shared, Visible};
 use crate::window::Window;
 use crate::{ReadError, ReadLimit, Record};
 
-/// Most records of one read: bounds the addresses that are copied from the index.
-pub(crate) const READ_RECORDS_MAX: usize = 65_536;
+/// Most records of one read: bounds the places that are copied from an index.
+pub(crate) const READ_RECORDS_MAX: usize = 4_096;
 /// Records that are no farther apart than this are read in one call.
-const GAP_BYTES: u64 = 4 << 10;
+const GAP_BYTES: usize = 4 << 10;
 /// Most bytes of one call, but for one larger record.
-const SPAN_BYTES: u64 = 256 << 10;
+const SPAN_BYTES: usize = 256 << 10;
+/// How often a read starts over because compaction has moved what it was about to read.
+const MOVES_MAX: usize = 16;
 
-/// Where a record is.
-#[derive(Clone, Debug)]
-pub(crate) struct Place {
-    pub(crate) segment: Arc<Segment>,
-    pub(crate) byte: u64,
+/// The records of a channel from sequence `from` on, within the limit.
+pub(crate) fn records(
+    shared: &Shared,
+    channel: &Name,
+    from: u64,
+    limit: ReadLimit,
+) -> Result<Vec<Record>, ReadError> {
+    match Query::of_channel(shared, channel) {
+        Some(query) => query.read(from, limit.records, |reader| reader.records(limit.bytes)),
+        None => Ok(Vec::new()),
+    }
 }
 
-/// Reads records one after the other.
-#[derive(Debug)]
-struct Reader<'a> {
-    places: &'a [Place],
-    window: Window,
-    /// The segment of the window, as its base.
-    base: Option<u64>,
+/// The state: the records of the last replacement and of every addition since, in order.
+pub(crate) fn state(shared: &Shared) -> Result<Vec<Bytes>, ReadError> {
+    let query = Query {
+        shared,
+        channel: None,
+        number: STATE,
+    };
+    let mut from = 0;
+    let mut state = Vec::new();
+    loop {
+        let changes = query.read(from, READ_RECORDS_MAX, |reader| reader.changes())?;
+        let Some((last, _)) = changes.last() else {
+            return Ok(state);
+        };
+        from = last + 1;
+        state.extend(changes.into_iter().flat_map(|(_, items)| items));
+    }
 }
 
-impl<'a> Reader<'a> {
-    fn new(places: &'a [Place]) -> Self {
-        Self {
-            places,
-            window: Window::default(),
-            base: None,
+/// The sequence of the first record of a channel whose time is `time` or later; the tail when there
+/// is none.
+pub(crate) fn at_time(shared: &Shared, channel: &Name, time: u64) -> Result<u64, ReadError> {
+    match Query::of_channel(shared, channel) {
+        Some(query) => query.at_time(time),
+        None => Ok(0),
+    }
+}
+
+struct Query<'a> {
+    shared: &'a Shared,
+    /// `None`: the state.
+    channel: Option<&'a Name>,
+    number: Number,
+}
+
+/// Where the first records from a sequence on are.
+enum Search {
+    /// In this segment.
+    Found(Found),
+    /// Not before that sequence.
+    Behind(u64),
+    /// Nowhere: the tail is reached.
+    Tail,
+}
+
+/// Records of one segment.
+struct Found {
+    segment: Arc<Segment>,
+    places: Vec<Place>,
+    /// The latest frames, when they hold all of these records.
+    chunks: Vec<Arc<Chunk>>,
+}
+
+impl<'a> Query<'a> {
+    fn of_channel(shared: &'a Shared, channel: &'a Name) -> Option<Self> {
+        let number = shared.registry().find(channel.as_str())?;
+        Some(Self {
+            shared,
+            channel: Some(channel),
+            number,
+        })
+    }
+
+    /// Takes, with `take`, from the first records from `from` on that there are; nothing at the tail.
+    fn read<T>(
+        &self,
+        from: u64,
+        records_max: usize,
+        take: impl Fn(&mut Reader<'_>) -> Result<Vec<T>, Failure>,
+    ) -> Result<Vec<T>, ReadError> {
+        let count = records_max.clamp(1, READ_RECORDS_MAX);
+        let mut from = from;
+        let mut moves = 0;
+        loop {
+            from = self.first_wanted(from);
+            let moved = match self.search(from, count) {
+                Ok(Search::Tail) => return Ok(Vec::new()),
+                Ok(Search::Behind(next)) => {
+                    from = next.max(from + 1);
+                    continue;
+                }
+                Ok(Search::Found(found)) => match self.take(found, &take) {
+                    Taken::Some(taken) => return taken,
+                    Taken::Behind(next) => {
+                        from = next;
+                        continue;
+                    }
+                    Taken::Moved(error) => error,
+                },
+                Err(Failure::Moved(error)) => error,
+                Err(failure) => return Err(failure.tell(self.channel, from, None)),
+            };
+            moves += 1;
+            if moves > MOVES_MAX {
+                return Err(Failure::Io(moved).tell(self.channel, from, None));
+            }
         }
     }
 
-    /// The record of the place at index `at`; `at` is within the places.
-    fn record(&mut self, at: usize) -> Result<Content<'_>, Failure> {
-        let Some(place) = self.places.get(at) else {
-            return Err(Wrong::Content("place").into());
+    fn take<T>(
+        &self,
+        mut found: Found,
+        take: &impl Fn(&mut Reader<'_>) -> Result<Vec<T>, Failure>,
+    ) -> Taken<T> {
+        let last = found.places.last().map_or(0, |last| last.sequence);
+        self.retain_wanted(&mut found.places);
+        let Some(first) = found.places.first().copied() else {
+            return Taken::Behind(last + 1);
         };
-        let segment = &place.segment;
-        if self.base.replace(segment.base) != Some(segment.base) {
-            self.window = Window::default();
+        let segment = Arc::clone(&found.segment);
+        match take(&mut Reader::new(self.shared, self.channel, found)) {
+            Err(Failure::Moved(error)) => Taken::Moved(error),
+            taken => Taken::Some(taken.map_err(|failure| {
+                let place = Some((segment.as_ref(), first.byte));
+                failure.tell(self.channel, first.sequence, place)
+            })),
         }
+    }
+
+    fn low(&self) -> u64 {
+        self.shared.visible().extent(self.number).low
+    }
+
+    /// The first sequence from `from` on that retention has left, or that is pinned.
+    fn first_wanted(&self, from: u64) -> u64 {
+        let low = self.low();
+        if from >= low {
+            return from;
+        }
+        let keep = self.shared.keep(self.number);
+        let pinned = keep.and_then(|keep| {
+            let at = keep.pinned.partition_point(|pinned| *pinned < from);
+            keep.pinned.get(at).copied()
+        });
+        pinned.map_or(low, |pinned| pinned.min(low))
+    }
+
+    fn retain_wanted(&self, places: &mut Vec<Place>) {
+        let low = self.low();
+        if places.first().is_some_and(|first| first.sequence < low) {
+            let keep = self.shared.keep(self.number);
+            let pinned = |sequence| keep.as_ref().is_some_and(|keep| keep.is_pinned(sequence));
+            places.retain(|place| place.sequence >= low || pinned(place.sequence));
+        }
+    }
+
+    fn search(&self, from: u64, count: usize) -> Result<Search, Failure> {
+        let (closed, active_start) = {
+            let visible = self.shared.visible();
+            if from >= visible.extent(self.number).next {
+                return Ok(Search::Tail);
+            }
+            let Some(active) = visible.places.channel(self.number) else {
+                return Ok(Search::Tail);
+            };
+            if from >= active.start {
+                return Ok(found_in_active(&visible, active, from, count));
+            }
+            (Arc::clone(&visible.closed), active.start)
+        };
+        let low = self.low();
+        let at = self.first_ending_behind(&closed, from)?;
+        let Some(candidate) = closed.get(at) else {
+            return absent(from, active_start, low);
+        };
+        let (start, next) = self.bounds(candidate)?;
+        if start > from {
+            return absent(from, start, low);
+        }
+        let places = self.places(candidate, from, count)?;
+        let segment = &candidate.segment;
+        if places.is_empty() {
+            return match segment.has_gaps() {
+                true => Ok(Search::Behind(next)),
+                false => absent(from, next, low),
+            };
+        }
+        Ok(Search::Found(Found {
+            segment: Arc::clone(segment),
+            places,
+            chunks: Vec::new(),
+        }))
+    }
+
+    /// The first closed segment that holds sequences behind `from`.
+    fn first_ending_behind(&self, closed: &[Closed], from: u64) -> Result<usize, Failure> {
+        let (mut low, mut high) = (0, closed.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            let next = match closed.get(middle) {
+                Some(closed) => self.bounds(closed)?.1,
+                None => 0,
+            };
+            match next <= from {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        Ok(low)
+    }
+
+    /// The first sequence that may be in a closed segment, and the first behind it.
+    fn bounds(&self, closed: &Closed) -> Result<(u64, u64), Failure> {
+        if let Some(bounds) = self.in_sealed(closed, |channel| (channel.start, channel.next)) {
+            return Ok(bounds);
+        }
+        let directory = directories::of(self.shared, closed)?;
+        let listed = directory.channel(self.number);
+        Ok(listed.map_or((0, 0), |listed| (listed.start, listed.next)))
+    }
+
+    fn places(&self, closed: &Closed, from: u64, count: usize) -> Result<Vec<Place>, Failure> {
+        let in_memory = |channel: &ChannelPlaces| channel.from(from).take(count).collect();
+        if let Some(places) = self.in_sealed(closed, in_memory) {
+            return Ok(places);
+        }
+        let mut places = directories::places(self.shared, closed, self.number, |listed, file| {
+            listed.places(file, from)
+        })?;
+        places.truncate(count);
+        Ok(places)
+    }
+
+    /// What `ask` says of the channel in a closed segment whose index is not on the disk yet.
+    fn in_sealed<T>(&self, closed: &Closed, ask: impl Fn(&ChannelPlaces) -> T) -> Option<T> {
+        let places = {
+            let visible = self.shared.visible();
+            let sealed = visible.sealed.iter().find(|s| s.closed == *closed)?;
+            Arc::clone(&sealed.places)
+        };
+        let absent = ChannelPlaces::default();
+        Some(ask(places.channel(self.number).unwrap_or(&absent)))
+    }
+
+    /// The first record whose time is `time` or later.
+    fn at_time(&self, time: u64) -> Result<u64, ReadError> {
+        let closed = Arc::clone(&self.shared.visible().closed);
+        let low = self.low();
+        for closed in closed.iter() {
+            let reached = self.reaching(closed, time);
+            let from = match reached {
+                Ok(Some(from)) => from,
+                Ok(None) | Err(Failure::Moved(_)) => continue,
+                Err(failure) => return Err(failure.tell(self.channel, low, None)),
+            };
+            let (_, next) = match self.bounds(closed) {
+                Ok(bounds) => bounds,
+                Err(failure) => return Err(failure.tell(self.channel, from, None)),
+            };
+            if let Some(sequence) = self.first_at(from.max(low), next, time)? {
+                return Ok(sequence);
+            }
+        }
+        let (from, next) = {
+            let visible = self.shared.visible();
+            let active = visible.places.channel(self.number);
+            let from = active.and_then(|active| active.block_reaching(time));
+            let next = visible.extent(self.number).next;
+            (from.unwrap_or(next), next)
+        };
+        Ok(self.first_at(from.max(low), next, time)?.unwrap_or(next))
+    }
+
+    /// A sequence of a closed segment from which on the first record of that time is near.
+    fn reaching(&self, closed: &Closed, time: u64) -> Result<Option<u64>, Failure> {
+        if let Some(from) = self.in_sealed(closed, |channel| channel.block_reaching(time)) {
+            return Ok(from);
+        }
+        let reaching = |listed: &crate::index_file::Listed, file: &dyn crate::DiskFile| {
+            listed.places_reaching(file, time)
+        };
+        let places = directories::places(self.shared, closed, self.number, reaching)?;
+        Ok(places.first().map(|place| place.sequence))
+    }
+
+    /// The first record between `from` and `next` whose time is `time` or later.
+    fn first_at(&self, from: u64, next: u64, time: u64) -> Result<Option<u64>, ReadError> {
+        let mut from = from;
+        while from < next {
+            let records = self.read(from, READ_RECORDS_MAX, |reader| {
+                reader.records(SPAN_BYTES)
+            })?;
+            let Some(last) = records.last() else {
+                return Ok(None);
+            };
+            let reached = |record: &&Record| record.time.nanos() >= time;
+            if let Some(first) = records.iter().find(reached) {
+                return Ok((first.sequence < next).then_some(first.sequence));
+            }
+            from = last.sequence + 1;
+        }
+        Ok(None)
+    }
+}
+
+/// What was taken.
+enum Taken<T> {
+    Some(Result<Vec<T>, ReadError>),
+    /// Nothing that readers may see: go on there.
+    Behind(u64),
+    /// Compaction has moved it.
+    Moved(io::Error),
+}
+
+fn found_in_active(
+    visible: &Visible,
+    active: &ChannelPlaces,
+    from: u64,
+    count: usize,
+) -> Search {
+    let places: Vec<Place> = active.from(from).take(count).collect();
+    let (Some(first), Some(last)) = (places.first(), places.last()) else {
+        return Search::Tail;
+    };
+    let segment = Arc::clone(&visible.active);
+    let chunks = visible.recent.range(segment.id, first.byte, last.byte);
+    Search::Found(Found {
+        segment,
+        places,
+        chunks,
+    })
+}
+
+/// No segment has the sequences from `from` up to `next`: retention has passed them, or they are lost.
+fn absent(from: u64, next: u64, low: u64) -> Result<Search, Failure> {
+    match from < low {
+        true => Ok(Search::Behind(next)),
+        false => Err(Failure::Lost { from, next }),
+    }
+}
+
+/// Reads records of one segment, one after the other.
+struct Reader<'a> {
+    shared: &'a Shared,
+    channel: Option<&'a Name>,
+    found: Found,
+    window: Window,
+}
+
+impl<'a> Reader<'a> {
+    fn new(shared: &'a Shared, channel: Option<&'a Name>, found: Found) -> Self {
+        Self {
+            shared,
+            channel,
+            found,
+            window: Window::default(),
+        }
+    }
+
+    /// As many records as there are, and no more bytes than allowed, but for the first one.
+    fn records(&mut self, bytes_max: usize) -> Result<Vec<Record>, Failure> {
+        let channel = self.channel.map_or("", Name::as_str);
+        self.each(bytes_max, |bytes, salt, expected| {
+            let (entry, _) = record::decode(bytes, salt)?;
+            match entry.content {
+                Content::Channel {
+                    name,
+                    sequence,
+                    time,
+                    body,
+                } if name == channel => {
+                    expect(sequence, expected)?;
+                    record::of_channel(bytes, entry.position, sequence, time, body)
+                }
+                _ => Err(Wrong::Content("channel name")),
+            }
+        })
+    }
+
+    /// Changes of the state, each with its sequence.
+    fn changes(&mut self) -> Result<Vec<(u64, Vec<Bytes>)>, Failure> {
+        self.each(usize::MAX, |bytes, salt, expected| {
+            let (entry, _) = record::decode(bytes, salt)?;
+            let Content::State {
+                sequence, items, ..
+            } = entry.content
+            else {
+                return Err(Wrong::Content("kind"));
+            };
+            expect(sequence, expected)?;
+            Ok((sequence, record::decode_state(bytes, items)?))
+        })
+    }
+
+    fn each<T>(
+        &mut self,
+        bytes_max: usize,
+        decode: impl Fn(&Bytes, u32, u64) -> Result<T, Wrong>,
+    ) -> Result<Vec<T>, Failure> {
+        let salt = self.found.segment.salt;
+        let mut decoded = Vec::with_capacity(self.found.places.len());
+        let mut left = bytes_max;
+        let copies = self.copy_recent(bytes_max);
+        for at in 0..self.found.places.len() {
+            let Some(place) = self.found.places.get(at).copied() else {
+                break;
+            };
+            let bytes = match &copies {
+                Some(copies) => match copies.get(at) {
+                    Some(bytes) => Ok(bytes.clone()),
+                    None => break,
+                },
+                None => self.from_disk(at, place.byte),
+            };
+            let first = decoded.is_empty();
+            let one = bytes.and_then(|bytes| {
+                let size = bytes.len();
+                Ok((size, decode(&bytes, salt, place.sequence)?))
+            });
+            match one {
+                Ok((size, _)) if size > left && !first => break,
+                Ok((size, one)) => {
+                    left = left.saturating_sub(size);
+                    decoded.push(one);
+                }
+                Err(failure) if first => return Err(failure),
+                // What is before it is whole: the next read tells.
+                Err(_) => break,
+            }
+        }
+        Ok(decoded)
+    }
+
+    /// Copies the records out of the latest frames into one piece, so that a slow reader holds what it
+    /// has read and not what was written with it. `None` when they are not in memory.
+    fn copy_recent(&self, bytes_max: usize) -> Option<Vec<Bytes>> {
+        let mut chunks = self.found.chunks.iter().peekable();
+        chunks.peek()?;
+        let mut copy = BytesMut::with_capacity(bytes_max.min(self.found.places.len() * 512));
+        let mut ends = Vec::with_capacity(self.found.places.len());
+        for place in &self.found.places {
+            let starts_later = |next: &&Arc<Chunk>| next.start > place.byte;
+            let mut chunk = *chunks.peek()?;
+            while let Some(next) = chunks.clone().nth(1).filter(|next| !starts_later(next)) {
+                chunk = next;
+                chunks.next();
+            }
+            let bytes = chunk.from(place.byte)?;
+            let (length, _) = prefix(bytes)?;
+            let bytes = bytes.get(..PREFIX_BYTES.checked_add(length)?)?;
+            if !ends.is_empty() && copy.len() + bytes.len() > bytes_max {
+                break;
+            }
+            copy.extend_from_slice(bytes);
+            ends.push(copy.len());
+        }
+        let copy = copy.freeze();
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        Some(starts.zip(&ends).map(|(start, end)| copy.slice(start..*end)).collect())
+    }
+
+    fn from_disk(&mut self, at: usize, byte: u32) -> Result<Bytes, Failure> {
+        let file = self.shared.files.get(&self.found.segment.name)?;
         let ahead = self.span(at);
-        let file = segment.file.as_ref();
-        let head = self.window.bytes(file, place.byte, PREFIX_BYTES, ahead)?;
-        let length = prefix(head).map_or(0, |(length, _)| length);
+        let head = self
+            .window
+            .bytes(file.as_ref(), byte.into(), PREFIX_BYTES, ahead)?;
+        let length = prefix(&head).map_or(0, |(length, _)| length);
         if length > FRAME_BYTES_MAX {
             return Err(Wrong::Length(length as u64).into());
         }
-        let bytes = self
-            .window
-            .bytes(file, place.byte, PREFIX_BYTES + length, ahead)?;
-        Ok(decode_record(bytes, segment.salt)?.0)
+        drop(head);
+        let size = PREFIX_BYTES + length;
+        Ok(self.window.bytes(file.as_ref(), byte.into(), size, ahead)?)
     }
 
     /// Bytes to read at once for the records from index `at` on: those that lie close together.
     fn span(&self, at: usize) -> usize {
-        let places = self.places.get(at..).unwrap_or_default();
-        let start = places.first().map_or(0, |place| place.byte);
+        let places = self.found.places.get(at..).unwrap_or_default();
+        let start = places.first().map_or(0, |place| place.byte as usize);
         let close = places.windows(2).take_while(|pair| match pair {
             [one, next] => {
-                one.segment.base == next.segment.base
-                    && next.byte.saturating_sub(one.byte) <= GAP_BYTES
-                    && next.byte.saturating_sub(start) <= SPAN_BYTES
+                let next = next.byte as usize;
+                next.saturating_sub(one.byte as usize) <= GAP_BYTES
+                    && next.saturating_sub(start) <= SPAN_BYTES
             }
             _ => false,
         });
-        let last = close
-            .last()
-            .and_then(|pair| pair.last())
-            .map_or(start, |place| place.byte);
-        usize::try_from(last - start + GAP_BYTES).unwrap_or(0)
+        let last = close.last().and_then(|pair| pair.last());
+        last.map_or(0, |last| last.byte as usize - start) + GAP_BYTES
     }
 }
 
-/// Why a record cannot be had.
+fn expect(found: u64, expected: u64) -> Result<(), Wrong> {
+    match found == expected {
+        true => Ok(()),
+        false => Err(Wrong::Place {
+            what: "sequence",
+            found,
+            expected,
+        }),
+    }
+}
+
+/// Why records cannot be had.
 enum Failure {
     Wrong(Wrong),
-    Io(std::io::Error),
+    Lost { from: u64, next: u64 },
+    /// The file is not there: compaction has replaced it.
+    Moved(io::Error),
+    Io(io::Error),
 }
 
 impl From<Wrong> for Failure {
@@ -99,116 +549,43 @@ impl From<Wrong> for Failure {
     }
 }
 
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Self::Io(error)
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::Moved(error),
+            _ => Self::Io(error),
+        }
     }
 }
 
 impl Failure {
-    fn at(self, place: &Place, channel: Option<&Name>, sequence: u64) -> ReadError {
-        let (segment, byte) = (place.segment.name.clone(), place.byte);
+    fn tell(
+        self,
+        channel: Option<&Name>,
+        sequence: u64,
+        place: Option<(&Segment, u32)>,
+    ) -> ReadError {
+        let channel = channel.cloned();
+        let segment = place.map_or("index", |(segment, _)| segment.name.as_str());
+        let (segment, byte) = (segment.to_owned(), place.map_or(0, |(_, byte)| byte.into()));
         match self {
-            Self::Wrong(wrong) => {
-                let (channel, reason) = (channel.cloned(), wrong.to_string());
-                ReadError::Damaged {
-                    channel,
-                    sequence,
-                    segment,
-                    byte,
-                    reason,
-                }
-            }
-            Self::Io(error) => ReadError::Io {
+            Self::Wrong(wrong) => ReadError::Damaged {
+                channel,
+                sequence,
+                segment,
+                byte,
+                reason: wrong.to_string(),
+            },
+            Self::Lost { from, next } => ReadError::Lost {
+                channel,
+                sequence: from,
+                next,
+            },
+            Self::Moved(error) | Self::Io(error) => ReadError::Io {
                 segment,
                 byte,
                 reason: error.to_string(),
             },
         }
     }
-}
-
-/// The records at `places`, which are those of `channel` from sequence `from` on.
-pub(crate) fn records(
-    channel: &Name,
-    from: u64,
-    places: &[Place],
-    limit: ReadLimit,
-) -> Result<Vec<Record>, ReadError> {
-    let mut reader = Reader::new(places);
-    let mut records = Vec::new();
-    let mut bytes_left = limit.bytes;
-    for (at, (place, expected)) in places.iter().zip(from..).enumerate() {
-        let read = reader.record(at).and_then(|content| {
-            Ok(record(
-                content,
-                channel,
-                expected,
-                &mut bytes_left,
-                at == 0,
-            )?)
-        });
-        match read {
-            Ok(ControlFlow::Continue(record)) => records.push(record),
-            Ok(ControlFlow::Break(())) => break,
-            Err(failure) if at == 0 => return Err(failure.at(place, Some(channel), expected)),
-            Err(_) => break,
-        }
-    }
-    Ok(records)
-}
-
-/// The record in `content`, or a break when it is not the first and has no room.
-fn record(
-    content: Content<'_>,
-    channel: &Name,
-    expected: u64,
-    bytes_left: &mut usize,
-    first: bool,
-) -> Result<ControlFlow<(), Record>, Wrong> {
-    let Content::Channel {
-        name,
-        sequence,
-        time,
-        body,
-    } = content
-    else {
-        return Err(Wrong::Content("kind"));
-    };
-    if name != channel.as_str() {
-        return Err(Wrong::Content("channel name"));
-    }
-    if sequence != expected {
-        return Err(Wrong::Place {
-            what: "sequence",
-            found: sequence,
-            expected,
-        });
-    }
-    if body.len() > *bytes_left && !first {
-        return Ok(ControlFlow::Break(()));
-    }
-    *bytes_left = bytes_left.saturating_sub(body.len());
-    Ok(ControlFlow::Continue(Record {
-        sequence,
-        time,
-        body: Bytes::copy_from_slice(body),
-    }))
-}
-
-/// The state in the changes at `places`.
-pub(crate) fn state(places: &[Place]) -> Result<Vec<Bytes>, ReadError> {
-    let mut reader = Reader::new(places);
-    let mut state = Vec::new();
-    for (at, place) in places.iter().enumerate() {
-        let changed = reader.record(at).and_then(|content| match content {
-            Content::StateAppend(records) | Content::StateReplace(records) => {
-                Ok(decode_state(records)?)
-            }
-            Content::Channel { .. } => Err(Wrong::Content("kind").into()),
-        });
-        let sequence = state.len() as u64;
-        state.extend(changed.map_err(|failure| failure.at(place, None, sequence))?);
-    }
-    Ok(state)
 }

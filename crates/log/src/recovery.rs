@@ -1,31 +1,41 @@
-//! The scan at open: checks every frame, builds the index, cuts a torn tail, and refuses damage.
+//! What opening does: it finds the segments, reads the last one, cuts a torn tail, and tells damage.
 //!
 //! A crash can leave the end of the *last* segment half written: frames of the group that was not
 //! synced yet, whole or torn, in any order, with zeros between. All of that may go, since none of it
-//! was acknowledged as durable. Damage elsewhere must not be cut: it would take acknowledged records
-//! along. The two are told apart by what frames say in `synced`: when a whole frame behind the damage
-//! was written after the damaged bytes were on the disk, those bytes were once whole.
+//! was acknowledged as durable. Damage must not be cut: it would take acknowledged records along. The
+//! two are told apart by what frames say in `synced`: when a whole frame behind the damage was written
+//! after the damaged bytes were on the disk, those bytes were once whole.
 //!
 //! What this cannot see: damage in the last group that was synced, with nothing written after it.
+//!
+//! Closed segments are not read: each has an index, and one without gets it made again. They start
+//! with a snapshot, so nothing depends on the segments before.
 
 use std::io;
 use std::sync::Arc;
 
 use crate::OpenError;
 use crate::disk::{Disk, DiskFile};
-use crate::index::Index;
-use crate::scan::{Scan, ScanEnd};
-use crate::segment::{self, HEADER_LENGTH, Header, NEW_SUFFIX, Segment};
+use crate::files::Files;
+use crate::index_file;
+use crate::registry::{Registry, STATE, slot_mut};
+use crate::scan::{self, Base, Behind, Damage, Scanned};
+use crate::segment::{
+    self, Header, HeaderRead, NEW_SUFFIX, SNAPSHOT_AT, Segment, SegmentId,
+};
+use crate::shared::{Closed, Visible};
+use crate::snapshot::Snapshot;
 use crate::tail::Tail;
-use crate::window::Window;
+use crate::upgrade;
+use crate::walk::Walk;
 
-/// Bytes of the torn tail that are read at once.
+/// Bytes of the torn tail that are copied at once.
 const CHUNK_BYTES: usize = 1 << 20;
 
 /// What opening found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovery {
-    /// The next position: records and changes of the state that the log has taken.
+    /// The next position: records that the log has taken.
     pub position: u64,
     /// Segments that it has.
     pub segments: usize,
@@ -33,6 +43,9 @@ pub struct Recovery {
     pub bytes: u64,
     /// The torn tail that was cut off; `None` when the log ended cleanly.
     pub cut: Option<Cut>,
+    /// Damage that was met: in the last segment, and in others whose index had to be made again. What
+    /// is whole before and behind it is read.
+    pub damages: Vec<Damage>,
 }
 
 /// A torn tail: what a crash left of batches that were never acknowledged as durable.
@@ -50,161 +63,364 @@ pub struct Cut {
     pub reason: String,
 }
 
+/// What a log starts with.
+pub(crate) struct Found {
+    pub(crate) registry: Registry,
+    pub(crate) visible: Visible,
+    pub(crate) files: Files,
+    pub(crate) tail: Tail,
+    pub(crate) recovery: Recovery,
+}
+
 /// Opens the log on `disk`: what it holds, where it ends, and what was found.
-pub(crate) fn recover(disk: &dyn Disk) -> Result<(Index, Tail, Recovery), OpenError> {
-    let names = segment_names(disk)?;
-    let mut index = Index::default();
-    let mut cut = None;
-    let mut tail = None;
-    for (at, name) in names.iter().enumerate() {
-        let segment = open_segment(disk, name, &index)?;
-        index.segments.push(Arc::clone(&segment));
-        let end = Scan::new(&segment)?.run(&mut index)?;
-        if at + 1 == names.len() {
-            cut = cut_tail(disk, &segment, &end)?;
-            let mut last = Tail::new(segment, end.byte);
-            // What a killed process has written is visible from now on: it must be durable.
-            last.trim().map_err(OpenError::io("sync", name))?;
-            tail = Some(last);
-        } else if let Some(wrong) = end.torn {
-            return Err(OpenError::damaged(name, end.byte, &wrong));
-        }
-    }
-    let tail = match tail {
-        Some(tail) => tail,
-        None => first_segment(disk, &mut index)?,
-    };
-    index.end = tail.segment.base + tail.end();
-    // Nobody follows a channel yet.
-    let _ = index.take_grown();
-    let segments = index.segments.len();
-    let recovery = Recovery {
-        position: index.position,
-        segments,
-        bytes: index.end,
+pub(crate) fn recover(disk: &Arc<dyn Disk>) -> Result<Found, OpenError> {
+    let files = Files::new(Arc::clone(disk));
+    remove_unfinished(disk.as_ref())?;
+    let cut = upgrade::run(&files)?;
+    let mut segments = segments(&files)?;
+    let mut opening = Opening {
+        files,
+        registry: Registry::default(),
+        damages: Vec::new(),
         cut,
     };
-    Ok((index, tail, recovery))
-}
-
-/// The names of all segments, in order; removes one that was never finished.
-fn segment_names(disk: &dyn Disk) -> Result<Vec<String>, OpenError> {
-    let mut names = disk.list().map_err(OpenError::io("list", "."))?;
-    for unfinished in names.iter().filter(|name| name.ends_with(NEW_SUFFIX)) {
-        disk.remove(unfinished)
-            .map_err(OpenError::io("remove", unfinished))?;
+    let Some(last) = segments.pop() else {
+        return opening.begin();
+    };
+    let mut closed = Vec::with_capacity(segments.len() + 1);
+    let after = segments.iter().skip(1).chain([&last]);
+    for (segment, next) in segments.iter().zip(after) {
+        closed.push(opening.closed(segment, next)?);
     }
-    names.retain(|name| segment::position_of(name).is_some());
-    names.sort_unstable();
-    Ok(names)
+    opening.last(closed, last)
 }
 
-fn first_segment(disk: &dyn Disk, index: &mut Index) -> Result<Tail, OpenError> {
-    let segment = Segment::create(disk, 0, 0).map_err(OpenError::io("create", "first segment"))?;
-    index.segments.push(Arc::clone(&segment));
-    Ok(Tail::of_new(segment))
+/// Removes what a crash has left of files that never got their name.
+fn remove_unfinished(disk: &dyn Disk) -> Result<(), OpenError> {
+    let names = disk.list().map_err(OpenError::io("list", "."))?;
+    for name in names.iter().filter(|name| name.ends_with(NEW_SUFFIX)) {
+        disk.remove(name).map_err(OpenError::io("remove", name))?;
+    }
+    Ok(())
 }
 
-/// Opens the segment that follows what the index holds.
-fn open_segment(disk: &dyn Disk, name: &str, index: &Index) -> Result<Arc<Segment>, OpenError> {
-    let file = disk.open(name).map_err(OpenError::io("open", name))?;
-    let mut bytes = [0; HEADER_LENGTH];
+/// All segments, in order. Those that another one replaces are removed: a crash has left them.
+pub(crate) fn segments(files: &Files) -> Result<Vec<Arc<Segment>>, OpenError> {
+    let disk = files.disk();
+    let names = disk.list().map_err(OpenError::io("list", "."))?;
+    let mut ids: Vec<SegmentId> = names.iter().filter_map(|n| SegmentId::of_name(n)).collect();
+    // Of one position, what was written last comes first.
+    ids.sort_unstable_by_key(|id| (id.position, std::cmp::Reverse(id.generation)));
+    let mut segments: Vec<Arc<Segment>> = Vec::new();
+    for id in ids {
+        let replaced = segments.last().is_some_and(|before| {
+            before.id.position == id.position || before.end > id.position
+        });
+        if replaced {
+            for name in [id.name(), id.index_name()] {
+                remove_if_there(disk, &name).map_err(OpenError::io("remove", &name))?;
+            }
+        } else {
+            segments.push(Arc::new(open_segment(files, id)?));
+        }
+    }
+    Ok(segments)
+}
+
+pub(crate) fn remove_if_there(disk: &dyn Disk, name: &str) -> io::Result<()> {
+    match disk.remove(name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+/// Reads the header of a segment; when it is damaged, its index has it too.
+fn open_segment(files: &Files, id: SegmentId) -> Result<Segment, OpenError> {
+    let name = id.name();
+    let file = files.get(&name).map_err(OpenError::io("open", &name))?;
+    let mut page = [0; SNAPSHOT_AT];
     let read = file
-        .read_at(&mut bytes, 0)
-        .map_err(OpenError::io("read", name))?;
-    let segment = name.to_owned();
-    let (position, salt) = match segment::read_header(bytes.get(..read).unwrap_or_default()) {
-        Header::Whole { position, salt } => (position, salt),
-        Header::Version(version) => {
+        .read_at(&mut page, 0)
+        .map_err(OpenError::io("read", &name))?;
+    let header = match segment::read_header(page.get(..read).unwrap_or_default()) {
+        HeaderRead::Whole(header) => Some(header),
+        HeaderRead::Version(version) => {
             return Err(OpenError::Version {
-                segment,
+                segment: name,
                 version,
                 known: segment::VERSION,
             });
         }
-        Header::Damaged => {
-            return Err(OpenError::damaged(
-                name,
-                0,
-                "its header is not one that is written",
-            ));
-        }
+        HeaderRead::Damaged => header_of_index(files, id),
     };
-    if Some(position) != segment::position_of(name) {
-        return Err(OpenError::damaged(
-            name,
-            0,
-            "its header is that of another segment",
-        ));
+    match header.filter(|header| header.id == id) {
+        Some(header) => Ok(Segment::new(header)),
+        None => Err(OpenError::Header { segment: name }),
     }
-    if position != index.position {
-        return Err(OpenError::Absent {
-            position: index.position,
-            next: segment,
-        });
-    }
-    Ok(Arc::new(Segment {
-        name: segment,
-        base: index.end,
-        salt,
-        file,
-    }))
 }
 
-/// Cuts the last segment after its last frame. Keeps what is cut, when it is more than zeros.
-fn cut_tail(disk: &dyn Disk, segment: &Segment, end: &ScanEnd) -> Result<Option<Cut>, OpenError> {
-    let Some(reason) = &end.torn else {
+fn header_of_index(files: &Files, id: SegmentId) -> Option<Header> {
+    let file = files.get(&id.index_name()).ok()?;
+    Some(index_file::read_head(file.as_ref()).ok()?.header)
+}
+
+/// The snapshot at the start of a segment; `None` when it is damaged.
+pub(crate) fn snapshot(file: &dyn DiskFile, segment: &Segment) -> io::Result<Option<Snapshot>> {
+    let length = (segment.frames_at as usize).saturating_sub(SNAPSHOT_AT);
+    let mut bytes = vec![0; length];
+    let read = file.read_at(&mut bytes, SNAPSHOT_AT as u64)?;
+    bytes.truncate(read);
+    Ok(Snapshot::decode(&bytes, segment.salt).ok())
+}
+
+/// Scans `segment`, which `next` follows.
+pub(crate) fn scan_closed(
+    files: &Files,
+    registry: &mut Registry,
+    segment: &Segment,
+    next: &Segment,
+) -> io::Result<Scanned> {
+    let file = files.get(&segment.name)?;
+    let snapshot_of = |segment: &Segment| snapshot(files.get(&segment.name)?.as_ref(), segment);
+    let base = snapshot_of(segment)?;
+    let behind = Behind::Segment(snapshot_of(next)?);
+    scan_from(file, segment, base, behind, registry)
+}
+
+fn scan_from(
+    file: Arc<dyn DiskFile>,
+    segment: &Segment,
+    base: Option<Snapshot>,
+    behind: Behind,
+    registry: &mut Registry,
+) -> io::Result<Scanned> {
+    let whole = base.is_some();
+    let base = base.map_or_else(Base::default, |snapshot| Base::of(snapshot, registry));
+    let mut scanned = scan::scan(segment, file, base, behind, registry)?;
+    if !whole {
+        let byte = SNAPSHOT_AT as u64;
+        scanned.damages.insert(
+            0,
+            Damage {
+                segment: segment.name.clone(),
+                byte,
+                bytes: u64::from(segment.frames_at).saturating_sub(byte),
+                reason: "its snapshot of channels and cursors is not what was written".to_owned(),
+            },
+        );
+    }
+    Ok(scanned)
+}
+
+struct Opening {
+    files: Files,
+    registry: Registry,
+    damages: Vec<Damage>,
+    cut: Option<Cut>,
+}
+
+impl Opening {
+    /// A new log.
+    fn begin(self) -> Result<Found, OpenError> {
+        let id = SegmentId {
+            position: 0,
+            generation: 0,
+        };
+        let (segment, file, page_bytes) = self.create(id, &Snapshot::default())?;
+        let visible = Visible::new(Vec::new(), Arc::clone(&segment), Default::default(), page_bytes);
+        let tail = Tail::new(segment, file, page_bytes);
+        Ok(self.found(visible, tail))
+    }
+
+    fn create(
+        &self,
+        id: SegmentId,
+        snapshot: &Snapshot,
+    ) -> Result<(Arc<Segment>, Arc<dyn DiskFile>, u64), OpenError> {
+        let disk = self.files.disk();
+        let (header, page) = segment::page(id, 0, disk.salt(), snapshot);
+        let file =
+            segment::create(disk, id, &page).map_err(OpenError::io("create", &id.name()))?;
+        let segment = Arc::new(Segment::new(header));
+        self.files.put(&segment.name, Arc::clone(&file));
+        Ok((segment, file, page.len() as u64))
+    }
+
+    /// A segment that `next` follows: it has an index, or gets one.
+    fn closed(&mut self, segment: &Arc<Segment>, next: &Segment) -> Result<Closed, OpenError> {
+        let io = |error| OpenError::io("read", &segment.name)(error);
+        let bytes = self.files.get(&segment.name).map_err(io)?.length();
+        let bytes = bytes.map_err(io)?;
+        let closed = Closed {
+            segment: Arc::clone(segment),
+            bytes,
+        };
+        if has_index(&self.files, segment, bytes) {
+            return Ok(closed);
+        }
+        let scanned = scan_closed(&self.files, &mut self.registry, segment, next).map_err(io)?;
+        let (disk, registry) = (self.files.disk(), &self.registry);
+        let name = segment.id.index_name();
+        index_file::write(disk, segment, bytes, &scanned.places, registry)
+            .map_err(OpenError::io("write", &name))?;
+        self.files.forget(&name);
+        self.damages.extend(scanned.damages);
+        Ok(closed)
+    }
+
+    /// The last segment: the log goes on at its end.
+    fn last(mut self, closed: Vec<Closed>, segment: Arc<Segment>) -> Result<Found, OpenError> {
+        let name = segment.name.clone();
+        let io = |action| OpenError::io(action, &name);
+        let file = self.files.get(&name).map_err(io("open"))?;
+        let base = snapshot(file.as_ref(), &segment).map_err(io("read"))?;
+        let scanned = scan_from(
+            Arc::clone(&file),
+            &segment,
+            base,
+            Behind::Nothing,
+            &mut self.registry,
+        )
+        .map_err(io("read"))?;
+        self.cut = cut_tail(&self.files, &segment, &scanned)?.or(self.cut);
+        let mut tail = Tail::new(Arc::clone(&segment), file, scanned.end);
+        // What a killed process has written is visible from now on: it must be durable.
+        tail.trim().map_err(io("sync"))?;
+        let (end, damaged) = (scanned.end, !scanned.damages.is_empty() || segment.has_gaps());
+        let mut visible = Visible::new(closed, segment, scanned.places, end);
+        visible.extents = scanned.extents;
+        visible.cursors = scanned.cursors;
+        visible.position = scanned.position;
+        self.damages.extend(scanned.damages);
+        if damaged {
+            tail = self.go_on_behind(&mut visible, scanned.lost, end)?;
+        }
+        Ok(self.found(visible, tail))
+    }
+
+    /// Goes on in a new segment behind a damaged one, past every sequence that may have been given.
+    fn go_on_behind(
+        &self,
+        visible: &mut Visible,
+        lost: u64,
+        bytes: u64,
+    ) -> Result<Tail, OpenError> {
+        for number in self.registry.numbers() {
+            let next = &mut slot_mut(&mut visible.extents, number).next;
+            if *next > 0 || number != STATE {
+                *next += lost;
+            }
+        }
+        let id = SegmentId {
+            position: visible.position.max(visible.active.end),
+            generation: 0,
+        };
+        if id.position == visible.active.id.position {
+            // It has no whole record: the new segment would have its name.
+            return Err(OpenError::Header {
+                segment: visible.active.name.clone(),
+            });
+        }
+        let channels = self.registry.numbers().map(|number| {
+            let name = self.registry.name(number).cloned();
+            (name, visible.extent(number))
+        });
+        let snapshot = Snapshot {
+            channels: channels.filter(|(_, extent)| extent.next > 0).collect(),
+            cursors: visible.cursors.clone(),
+        };
+        let (segment, file, page_bytes) = self.create(id, &snapshot)?;
+        visible.position = id.position;
+        visible.roll(Arc::clone(&segment));
+        debug_assert_eq!(visible.closed.last().map(|closed| closed.bytes), Some(bytes));
+        Ok(Tail::new(segment, file, page_bytes))
+    }
+
+    fn found(self, mut visible: Visible, tail: Tail) -> Found {
+        // Nobody follows a channel yet.
+        drop(visible.take_grown());
+        let recovery = Recovery {
+            position: visible.position,
+            segments: visible.closed.len() + 1,
+            bytes: visible.closed_bytes() + visible.end,
+            cut: self.cut,
+            damages: self.damages,
+        };
+        Found {
+            registry: self.registry,
+            visible,
+            files: self.files,
+            tail,
+            recovery,
+        }
+    }
+}
+
+/// Whether the segment has an index that is of it as it is now.
+fn has_index(files: &Files, segment: &Segment, bytes: u64) -> bool {
+    let Ok(file) = files.get(&segment.id.index_name()) else {
+        return false;
+    };
+    index_file::read_head(file.as_ref()).is_ok_and(|head| {
+        Segment::new(head.header) == *segment
+            && head.segment_bytes == bytes
+            && index_file::read_directory(file.as_ref(), &head).is_ok()
+    })
+}
+
+/// Keeps what a crash has left behind the last frame, when it is more than zeros; the caller cuts it.
+fn cut_tail(
+    files: &Files,
+    segment: &Segment,
+    scanned: &Scanned,
+) -> Result<Option<Cut>, OpenError> {
+    let Some(reason) = &scanned.torn else {
         return Ok(None);
     };
     let name = &segment.name;
-    let kept = format!("{name}.{:012}.cut", end.byte);
-    let read = OpenError::io("read", name);
-    let bytes = content_bytes(segment.file.as_ref(), end.byte).map_err(read)?;
+    let file = files.get(name).map_err(OpenError::io("open", name))?;
+    let kept = format!("{name}.{:012}.cut", scanned.end);
+    let mut walk =
+        Walk::new(Arc::clone(&file), segment.salt).map_err(OpenError::io("read", name))?;
+    let bytes = walk
+        .content_bytes(scanned.end)
+        .map_err(OpenError::io("read", name))?;
     if bytes == 0 {
         return Ok(None);
     }
-    keep(disk, segment.file.as_ref(), end.byte, bytes, &kept)
+    keep_aside(files.disk(), file.as_ref(), scanned.end, bytes, &kept)
         .map_err(OpenError::io("write", &kept))?;
     Ok(Some(Cut {
         segment: name.clone(),
-        byte: end.byte,
+        byte: scanned.end,
         bytes,
         kept,
         reason: reason.to_string(),
     }))
 }
 
-/// Bytes from `byte` to the last one that is not zero.
-fn content_bytes(file: &dyn DiskFile, byte: u64) -> io::Result<u64> {
-    let mut window = Window::default();
-    let (mut offset, mut content) = (byte, 0);
-    loop {
-        let bytes = window.bytes(file, offset, CHUNK_BYTES, CHUNK_BYTES)?;
-        if bytes.is_empty() {
-            return Ok(content);
-        }
-        if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
-            content = offset + last as u64 + 1 - byte;
-        }
-        offset += bytes.len() as u64;
-    }
-}
-
 /// Copies `count` bytes from `byte` on into a file of their own, durably.
-fn keep(disk: &dyn Disk, file: &dyn DiskFile, byte: u64, count: u64, name: &str) -> io::Result<()> {
+pub(crate) fn keep_aside(
+    disk: &dyn Disk,
+    file: &dyn DiskFile,
+    byte: u64,
+    count: u64,
+    name: &str,
+) -> io::Result<()> {
     let copy = disk.create(name)?;
-    let mut window = Window::default();
     let mut copied = 0;
+    let mut buffer = vec![0; CHUNK_BYTES];
     while copied < count {
-        let want = usize::try_from(count - copied)
-            .unwrap_or(CHUNK_BYTES)
-            .min(CHUNK_BYTES);
-        let bytes = window.bytes(file, byte + copied, want, want)?;
-        if bytes.is_empty() {
+        let want = usize::try_from(count - copied).unwrap_or(CHUNK_BYTES);
+        let Some(part) = buffer.get_mut(..want.min(CHUNK_BYTES)) else {
+            break;
+        };
+        let read = file.read_at(part, byte + copied)?;
+        if read == 0 {
             break;
         }
-        copy.write_at(bytes, copied)?;
-        copied += bytes.len() as u64;
+        copy.write_at(part.get(..read).unwrap_or_default(), copied)?;
+        copied += read as u64;
     }
     copy.sync()?;
     disk.sync()

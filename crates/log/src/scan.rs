@@ -1,179 +1,346 @@
-//! The scan of one segment: frame after frame into the index, up to the first that is none.
+//! The scan of one segment: where its records are, how far it takes the channels, and what is damaged.
+//!
+//! A sequence that damage has taken keeps a place, and that place is the damage: a reader that asks
+//! for it is told so, and goes on behind it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
 
 use tidegate_base::Name;
 
-use crate::OpenError;
-use crate::frame::{
-    Content, FRAME_BYTES_MAX, FRAME_HEAD_BYTES, FrameHead, PREFIX_BYTES, Wrong, decode_frame,
-    frame_head, prefix,
-};
-use crate::index::{Entry, Index};
-use crate::segment::{HEADER_BYTES, Segment};
-use crate::window::Window;
+use crate::disk::DiskFile;
+use crate::frame;
+use crate::places::{Place, Places};
+use crate::record::{Content, RECORD_BYTES_MIN, Wrong};
+use crate::registry::{Number, Registry, STATE, slot_mut};
+use crate::segment::Segment;
+use crate::snapshot::{Extent, Snapshot};
+use crate::walk::Walk;
 
-/// Bytes that are read at once.
-const AHEAD_BYTES: usize = 1 << 20;
-
-/// The scan of one segment.
-pub(crate) struct Scan<'a> {
-    segment: &'a Segment,
-    length: u64,
-    window: Window,
+/// Bytes of a segment that are not what was written there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The segment's file name.
+    pub segment: String,
+    /// Where it starts.
+    pub byte: u64,
+    /// How far it goes: up to the next whole frame, or to the end.
+    pub bytes: u64,
+    /// What is wrong there.
+    pub reason: String,
 }
 
-/// Where the frames of a segment end.
+/// Where a segment starts from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Base {
+    /// How far each channel has come, by number.
+    pub(crate) extents: Vec<Extent>,
+    pub(crate) cursors: BTreeMap<Name, u64>,
+    /// Whether that is known: if not, a channel starts with the first record that is met.
+    pub(crate) known: bool,
+}
+
+impl Base {
+    /// What `snapshot` says.
+    pub(crate) fn of(snapshot: Snapshot, registry: &mut Registry) -> Self {
+        let mut base = Self {
+            known: true,
+            cursors: snapshot.cursors,
+            ..Self::default()
+        };
+        for (name, extent) in snapshot.channels {
+            if let Some(number) = registry.number_or_state(name.as_ref()) {
+                *slot_mut(&mut base.extents, number) = extent;
+            }
+        }
+        base
+    }
+}
+
+/// What lies behind a segment.
+#[derive(Clone, Debug)]
+pub(crate) enum Behind {
+    /// Nothing: it is the last one, and a crash may have torn its end.
+    Nothing,
+    /// Another segment, which starts there, when that is known.
+    Segment(Option<Snapshot>),
+}
+
+/// What a scan has found.
 #[derive(Debug)]
-pub(crate) struct ScanEnd {
+pub(crate) struct Scanned {
+    pub(crate) places: Places,
+    pub(crate) extents: Vec<Extent>,
+    pub(crate) cursors: BTreeMap<Name, u64>,
+    /// The position that comes next.
+    pub(crate) position: u64,
     /// One past the last whole frame.
-    pub(crate) byte: u64,
-    /// Why what follows is no frame; `None` when nothing follows.
+    pub(crate) end: u64,
+    /// Why what follows the end is no frame: a crash has torn it.
     pub(crate) torn: Option<Wrong>,
+    pub(crate) damages: Vec<Damage>,
+    /// Positions whose records are lost, as far as no later record of the same channel shows which.
+    pub(crate) lost: u64,
 }
 
-impl<'a> Scan<'a> {
-    /// Before the first frame of `segment`.
-    pub(crate) fn new(segment: &'a Segment) -> Result<Self, OpenError> {
-        let length = segment
-            .file
-            .length()
-            .map_err(OpenError::io("measure", &segment.name))?;
-        Ok(Self {
-            segment,
-            length,
-            window: Window::default(),
-        })
-    }
-
-    /// Adds all frames to the index.
-    ///
-    /// # Errors
-    ///
-    /// When bytes are damaged that were whole on the disk once, or a whole frame is out of place.
-    pub(crate) fn run(mut self, index: &mut Index) -> Result<ScanEnd, OpenError> {
-        let segment = self.segment;
-        let mut byte = HEADER_BYTES;
-        let torn = loop {
-            index.end = segment.base + byte;
-            if byte == self.length {
-                break None;
-            }
-            let bytes = self.frame_bytes(byte)?;
-            match decode_frame(bytes, segment.salt) {
-                Ok((head, records)) => {
-                    let size = bytes.len() as u64;
-                    add(index, segment, byte, head, &records)
-                        .map_err(|wrong| OpenError::damaged(&segment.name, byte, &wrong))?;
-                    byte += size;
-                }
-                Err(wrong) => break Some(wrong),
-            }
-        };
-        if let Some(wrong) = &torn
-            && let Some(later) = self.find_later(byte, index.position)?
-        {
-            let reason = format!(
-                "{wrong}, and the whole frame at byte {later} says that it was on the disk"
-            );
-            return Err(OpenError::damaged(&self.segment.name, byte, reason));
-        }
-        Ok(ScanEnd { byte, torn })
-    }
-
-    /// The bytes of the frame at `byte`, as far as there are any; of the prefix alone when its length
-    /// is not one that is written.
-    fn frame_bytes(&mut self, byte: u64) -> Result<&[u8], OpenError> {
-        let read = |error| OpenError::io("read", &self.segment.name)(error);
-        let file = self.segment.file.as_ref();
-        let head = self
-            .window
-            .bytes(file, byte, PREFIX_BYTES, AHEAD_BYTES)
-            .map_err(read)?;
-        let size = match prefix(head) {
-            Some((length, _)) if is_written(length) => PREFIX_BYTES + length,
-            _ => PREFIX_BYTES,
-        };
-        self.window
-            .bytes(file, byte, size, AHEAD_BYTES)
-            .map_err(read)
-    }
-
-    /// The next whole frame behind `damage` that was written once the damaged bytes were synced.
-    fn find_later(&mut self, damage: u64, position: u64) -> Result<Option<u64>, OpenError> {
-        let mut byte = damage + 1;
-        loop {
-            let read = OpenError::io("read", &self.segment.name);
-            let file = self.segment.file.as_ref();
-            let bytes = self
-                .window
-                .bytes(file, byte, AHEAD_BYTES, AHEAD_BYTES)
-                .map_err(read)?;
-            if bytes.len() < FRAME_HEAD_BYTES {
-                return Ok(None);
-            }
-            let count = bytes.len() - FRAME_HEAD_BYTES + 1;
-            let could_be = |(offset, head): (usize, &[u8])| {
-                let at = byte + offset as u64;
-                could_be_later(head, damage, at, position).then_some(at)
-            };
-            let heads = bytes.windows(FRAME_HEAD_BYTES).enumerate();
-            let candidates: Vec<u64> = heads.filter_map(could_be).collect();
-            for candidate in candidates {
-                let salt = self.segment.salt;
-                if decode_frame(self.frame_bytes(candidate)?, salt).is_ok() {
-                    return Ok(Some(candidate));
-                }
-            }
-            byte += count as u64;
-        }
-    }
-}
-
-/// Whether a frame of this length is ever written.
-fn is_written(length: usize) -> bool {
-    (FRAME_HEAD_BYTES - PREFIX_BYTES..=FRAME_BYTES_MAX).contains(&length)
-}
-
-/// Whether the bytes at `at` look like a frame that was written after `damage` was synced.
-fn could_be_later(head: &[u8], damage: u64, at: u64, position: u64) -> bool {
-    let length = prefix(head).is_some_and(|(length, _)| is_written(length));
-    let head = frame_head(head).filter(|_| length);
-    head.is_some_and(|head| head.position >= position && head.synced > damage && head.synced <= at)
-}
-
-/// Adds the records of a frame that starts at `byte` of its segment.
-fn add(
-    index: &mut Index,
+/// Scans `segment`, which starts from `base`.
+pub(crate) fn scan(
     segment: &Segment,
-    byte: u64,
-    head: FrameHead,
-    records: &[(usize, Content<'_>)],
-) -> Result<(), Wrong> {
-    expect("position", head.position, index.position)?;
-    for (offset, content) in records {
-        let address = segment.base + byte + *offset as u64;
-        let entry = match content {
-            Content::Channel { name, sequence, .. } => {
-                expect("sequence", *sequence, index.tail(name))?;
-                let known = index.name(name).cloned();
-                let name = known.map_or_else(|| Name::new(name), Ok);
-                Entry::Channel(name.map_err(|_| Wrong::Content("channel name"))?, address)
-            }
-            Content::StateAppend(_) => Entry::StateAppend(address),
-            Content::StateReplace(_) => Entry::StateReplace(address),
-        };
-        index.add([entry]);
+    file: Arc<dyn DiskFile>,
+    base: Base,
+    behind: Behind,
+    registry: &mut Registry,
+) -> io::Result<Scanned> {
+    let mut walk = Walk::new(file, segment.salt)?;
+    let starts = base.extents.iter().map(|extent| extent.next);
+    let mut scan = Scan {
+        segment,
+        registry,
+        known: base.known,
+        gap: None,
+        found: Scanned {
+            places: Places::starting(starts),
+            extents: base.extents,
+            cursors: base.cursors,
+            position: segment.id.position,
+            end: segment.frames_at.into(),
+            torn: None,
+            damages: Vec::new(),
+            lost: 0,
+        },
+    };
+    scan.run(&mut walk, &behind)?;
+    if let Behind::Segment(Some(next)) = behind {
+        scan.close(&next);
     }
-    Ok(())
+    Ok(scan.found)
 }
 
-fn expect(what: &'static str, found: u64, expected: u64) -> Result<(), Wrong> {
-    if found == expected {
+struct Scan<'a> {
+    segment: &'a Segment,
+    registry: &'a mut Registry,
+    known: bool,
+    /// Where the last damage starts, and how many records it can have held.
+    gap: Option<(u32, u64)>,
+    found: Scanned,
+}
+
+impl Scan<'_> {
+    fn run(&mut self, walk: &mut Walk, behind: &Behind) -> io::Result<()> {
+        let mut byte = u64::from(self.segment.frames_at);
+        while byte < walk.length() {
+            match self.frame(walk, byte)? {
+                Ok(size) => {
+                    byte += size;
+                    self.found.end = byte;
+                }
+                Err(wrong) => match self.resume(walk, byte, behind)? {
+                    Some(next) => {
+                        self.damaged(byte, next, &wrong);
+                        byte = next;
+                        self.found.end = next;
+                    }
+                    None => {
+                        self.found.torn = Some(wrong);
+                        return Ok(());
+                    }
+                },
+            }
+        }
         Ok(())
-    } else {
-        Err(Wrong::Place {
-            what,
-            found,
-            expected,
-        })
+    }
+
+    /// Takes in the frame at `byte`. Returns its size.
+    fn frame(&mut self, walk: &mut Walk, byte: u64) -> io::Result<Result<u64, Wrong>> {
+        let (_, bytes) = match walk.frame(byte)? {
+            Ok(frame) => frame,
+            Err(wrong) => return Ok(Err(wrong)),
+        };
+        let decoded = frame::decode(&bytes, self.segment.salt);
+        let records = match decoded {
+            Ok((_, records)) => records,
+            Err(wrong) => return Ok(Err(wrong)),
+        };
+        // All of it is looked at before any of it counts.
+        let mut expected = self.found.position;
+        let gaps = self.segment.has_gaps() || self.gap.is_some();
+        for (_, _, entry) in &records {
+            if entry.position < expected || (entry.position > expected && !gaps) {
+                return Ok(Err(Wrong::Place {
+                    what: "position",
+                    found: entry.position,
+                    expected,
+                }));
+            }
+            expected = entry.position + 1;
+        }
+        let first = records.first().map_or(expected, |(_, _, e)| e.position);
+        if self.gap.is_some() && !self.segment.has_gaps() {
+            self.found.lost += first.saturating_sub(self.found.position);
+        }
+        for (offset, record, entry) in records {
+            let at = u32::try_from(byte + offset as u64).unwrap_or(u32::MAX);
+            if let Err(wrong) = self.record(entry.content, at, record.len() as u64) {
+                return Ok(Err(wrong));
+            }
+            self.found.position = entry.position + 1;
+        }
+        Ok(Ok(bytes.len() as u64))
+    }
+
+    fn record(&mut self, content: Content<'_>, byte: u32, bytes: u64) -> Result<(), Wrong> {
+        match content {
+            Content::Channel {
+                name,
+                sequence,
+                time,
+                ..
+            } => {
+                let number = self.number(name)?;
+                self.numbered(number, sequence)?;
+                let places = self.found.places.channel_mut(number);
+                places.push(Place { sequence, byte }, time, bytes);
+            }
+            Content::State {
+                sequence, replaces, ..
+            } => {
+                self.numbered(STATE, sequence)?;
+                let places = self.found.places.channel_mut(STATE);
+                places.push(Place { sequence, byte }, 0, bytes);
+                if replaces {
+                    slot_mut(&mut self.found.extents, STATE).low = sequence;
+                }
+            }
+            Content::Cursor { name, value } => {
+                let name = Name::new(name).map_err(|_| Wrong::Content("cursor name"))?;
+                self.found.cursors.insert(name, value);
+            }
+            Content::Trim { name, first } => {
+                let number = self.number(name)?;
+                let extent = slot_mut(&mut self.found.extents, number);
+                extent.low = extent.low.max(first.min(extent.next));
+            }
+        }
+        Ok(())
+    }
+
+    fn number(&mut self, name: &str) -> Result<Number, Wrong> {
+        if let Some(number) = self.registry.find(name) {
+            return Ok(number);
+        }
+        let wrong = Wrong::Content("channel name");
+        let name = Name::new(name).map_err(|_| Wrong::Content("channel name"))?;
+        self.registry.number(&name).ok_or(wrong)
+    }
+
+    /// Takes `sequence` as the next one of a channel. Those that damage has taken get its place.
+    fn numbered(&mut self, number: Number, sequence: u64) -> Result<(), Wrong> {
+        let extent = slot_mut(&mut self.found.extents, number);
+        let expected = extent.next;
+        let is_first = !self.known && self.found.places.channel_mut(number).count() == 0;
+        if is_first {
+            let places = self.found.places.channel_mut(number);
+            *places = crate::places::ChannelPlaces::starting(sequence);
+        } else if sequence != expected {
+            let jump = sequence.checked_sub(expected);
+            let most = self.gap.map_or(0, |(_, records)| records);
+            let jump = jump.filter(|jump| self.segment.has_gaps() || *jump <= most);
+            let Some(jump) = jump else {
+                return Err(Wrong::Place {
+                    what: "sequence",
+                    found: sequence,
+                    expected,
+                });
+            };
+            self.lose(number, expected, jump);
+            self.found.lost = self.found.lost.saturating_sub(jump);
+        }
+        slot_mut(&mut self.found.extents, number).next = sequence + 1;
+        Ok(())
+    }
+
+    /// Gives `count` lost sequences their place: where the damage is. Where gaps are right, the first
+    /// one stands for all.
+    fn lose(&mut self, number: Number, from: u64, count: u64) {
+        let Some((byte, _)) = self.gap else {
+            return;
+        };
+        let count = if self.segment.has_gaps() { 1 } else { count };
+        let places = self.found.places.channel_mut(number);
+        for sequence in (from..).take(usize::try_from(count).unwrap_or(usize::MAX)) {
+            places.push(Place { sequence, byte }, 0, 0);
+        }
+    }
+
+    /// Where to go on behind what is wrong at `byte`; `None` when it is the torn end of the log.
+    fn resume(&mut self, walk: &mut Walk, byte: u64, behind: &Behind) -> io::Result<Option<u64>> {
+        let next = walk.next_whole(byte)?;
+        if matches!(behind, Behind::Segment(_)) {
+            return Ok(Some(next.unwrap_or(walk.length())));
+        }
+        let mut at = next;
+        while let Some(later) = at {
+            let Ok((head, bytes)) = walk.frame(later)? else {
+                break;
+            };
+            if u64::from(head.synced) > byte && u64::from(head.synced) <= later {
+                return Ok(next);
+            }
+            let after = later + bytes.len() as u64;
+            let whole = match walk.frame(after)? {
+                Ok((_, bytes)) => frame::decode(&bytes, self.segment.salt).is_ok(),
+                Err(_) => false,
+            };
+            at = match whole {
+                true => Some(after),
+                false => walk.next_whole(after)?,
+            };
+        }
+        Ok(None)
+    }
+
+    fn damaged(&mut self, byte: u64, next: u64, wrong: &Wrong) {
+        let at = u32::try_from(byte).unwrap_or(u32::MAX);
+        let before = self.gap.map_or(0, |(_, records)| records);
+        let records = (next - byte) / RECORD_BYTES_MIN;
+        self.gap = Some((at, before + records));
+        // Damage next to damage is one.
+        if let Some(last) = self.found.damages.last_mut()
+            && last.byte + last.bytes == byte
+        {
+            last.bytes = next - last.byte;
+            return;
+        }
+        if self.found.damages.len() < DAMAGES_MAX {
+            self.found.damages.push(Damage {
+                segment: self.segment.name.clone(),
+                byte,
+                bytes: next - byte,
+                reason: wrong.to_string(),
+            });
+        }
+    }
+
+    /// Takes every channel as far as the next segment says.
+    fn close(&mut self, next: &Snapshot) {
+        for (name, extent) in &next.channels {
+            let Some(number) = self.registry.number_or_state(name.as_ref()) else {
+                continue;
+            };
+            let found = slot_mut(&mut self.found.extents, number);
+            let missing = extent.next.saturating_sub(found.next);
+            let from = found.next;
+            found.next = found.next.max(extent.next);
+            let most = self.gap.map_or(0, |(_, records)| records);
+            if missing > 0 && missing <= most {
+                self.lose(number, from, missing);
+            }
+            let places = self.found.places.channel_mut(number);
+            places.next = places.next.max(extent.next);
+        }
     }
 }
+
+/// Most damages of one segment that are listed.
+const DAMAGES_MAX: usize = 1_000;

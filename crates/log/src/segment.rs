@@ -1,127 +1,241 @@
 //! Segment files: their names, their header, their creation.
 //!
 //! ```text
-//! 00000000000000000042.seg     the name is the position of the first record
-//! header   magic 8 bytes | version u32 | salt u32 | position u64 | checksum u32 | zero u32
-//! then     frames, without gaps; in the last segment zeros may follow
+//! 00000000000000000042.seg      named by the position of its first record
+//! 00000000000000000042.3.seg    written anew for the third time, by compaction or repair
+//!
+//! 0     header | zeros
+//! 512   header | zeros          the same again: one damaged sector does not take the segment along
+//! 1024  snapshot                what all channels and cursors were when the segment was started
+//! …     frames, without gaps; in the last segment zeros may follow
+//!
+//! header   magic 8 bytes | version u32 | salt u32 | position u64 | end u64 | generation u32
+//!          | frames u32 | checksum u32
+//!          position  of the first record
+//!          end       position after the last record when the segment was written anew; else 0
+//!          frames    where the first frame starts
 //! ```
 
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::Arc;
 
 use bytes::{Buf, BufMut};
 
 use crate::disk::{Disk, DiskFile};
+use crate::mutant::{self, Mutant};
+use crate::snapshot::Snapshot;
 
 /// The first bytes of every segment.
 const MAGIC: &[u8; 8] = b"tidelog\n";
 /// The format version that is written.
-pub(crate) const VERSION: u32 = 1;
-/// Bytes of the header.
-pub(crate) const HEADER_LENGTH: usize = 32;
-/// Where the first frame starts.
-pub(crate) const HEADER_BYTES: u64 = HEADER_LENGTH as u64;
+pub(crate) const VERSION: u32 = 2;
+/// Bytes of a header.
+const HEADER_BYTES: usize = 44;
+/// Where the second copy of the header starts.
+const COPY_AT: usize = 512;
+/// Where the snapshot starts.
+pub(crate) const SNAPSHOT_AT: usize = 1_024;
 /// What follows the name of a segment.
 const SUFFIX: &str = ".seg";
-/// What follows the name of a segment that is not whole yet.
-pub(crate) const NEW_SUFFIX: &str = ".seg.new";
+/// What follows the name of an index.
+const INDEX_SUFFIX: &str = ".idx";
+/// What follows the name of a file that is not whole yet.
+pub(crate) const NEW_SUFFIX: &str = ".new";
 
-/// A segment that is open. Shared by the writer and the readers.
-#[derive(Debug)]
-pub(crate) struct Segment {
+/// The place of a segment among all, and how often it was written anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SegmentId {
+    /// Position of the first record.
+    pub(crate) position: u64,
+    /// How often it was written anew.
+    pub(crate) generation: u32,
+}
+
+impl SegmentId {
     /// Its file name.
-    pub(crate) name: String,
-    /// Address of its first byte in the log: the bytes of all segments before it.
-    pub(crate) base: u64,
-    /// What the checksums of its frames start from.
-    pub(crate) salt: u32,
-    /// Its file.
-    pub(crate) file: Box<dyn DiskFile>,
+    pub(crate) fn name(self) -> String {
+        self.with_suffix(SUFFIX)
+    }
+
+    /// The file name of its index.
+    pub(crate) fn index_name(self) -> String {
+        self.with_suffix(INDEX_SUFFIX)
+    }
+
+    fn with_suffix(self, suffix: &str) -> String {
+        let Self {
+            position,
+            generation,
+        } = self;
+        match generation {
+            0 => format!("{position:020}{suffix}"),
+            _ => format!("{position:020}.{generation}{suffix}"),
+        }
+    }
+
+    /// The segment of that file name; `None` for other files.
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
+        let stem = name.strip_suffix(SUFFIX)?;
+        let (position, generation) = stem.split_once('.').unwrap_or((stem, "0"));
+        let id = Self {
+            position: position.parse().ok()?,
+            generation: generation.parse().ok()?,
+        };
+        (id.name() == name).then_some(id)
+    }
 }
 
 /// What a segment's header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Header {
-    /// It is whole.
-    Whole {
-        /// Position of the first record.
-        position: u64,
-        /// What the checksums of its frames start from.
-        salt: u32,
-    },
-    /// It is of a newer version.
+pub(crate) struct Header {
+    pub(crate) id: SegmentId,
+    /// Position after its last record; 0 when it was not written anew.
+    pub(crate) end: u64,
+    /// What the checksums of its frames start from.
+    pub(crate) salt: u32,
+    /// Where its first frame starts.
+    pub(crate) frames_at: u32,
+}
+
+/// What stands where a header should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HeaderRead {
+    /// A header.
+    Whole(Header),
+    /// One of another version.
     Version(u32),
-    /// It is no header.
+    /// None.
     Damaged,
 }
 
+/// A segment. Its file is opened when it is read: see [`crate::files`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Segment {
+    pub(crate) id: SegmentId,
+    /// Its file name.
+    pub(crate) name: String,
+    /// Position after its last record when it was written anew; 0 otherwise.
+    pub(crate) end: u64,
+    /// What the checksums of its frames start from.
+    pub(crate) salt: u32,
+    /// Where its first frame starts.
+    pub(crate) frames_at: u32,
+}
+
 impl Segment {
-    /// Creates the segment that starts at `position` and makes it durable, its name included. It
-    /// gets its name only once it is whole, so a crash leaves no half header.
-    pub(crate) fn create(disk: &dyn Disk, position: u64, base: u64) -> io::Result<Arc<Self>> {
-        let name = file_name(position);
-        let new = format!("{position:020}{NEW_SUFFIX}");
-        let salt = salt();
-        let file = disk.create(&new)?;
-        file.write_at(&header(position, salt), 0)?;
-        // A sync that failed for want of room is a failed sync, not a full disk: never tried again.
-        file.sync().map_err(io::Error::other)?;
-        disk.rename(&new, &name)?;
-        disk.sync().map_err(io::Error::other)?;
-        Ok(Arc::new(Self {
-            name,
-            base,
+    /// The segment of `header`.
+    pub(crate) fn new(header: Header) -> Self {
+        let Header {
+            id,
+            end,
             salt,
-            file,
-        }))
+            frames_at,
+        } = header;
+        let name = id.name();
+        Self {
+            id,
+            name,
+            end,
+            salt,
+            frames_at,
+        }
+    }
+
+    /// Whether places in it may be free because compaction has removed their records.
+    pub(crate) fn has_gaps(&self) -> bool {
+        self.end > 0
     }
 }
 
-/// Name of the segment that starts at `position`.
-fn file_name(position: u64) -> String {
-    format!("{position:020}{SUFFIX}")
+/// The first bytes of a segment: header, its copy, snapshot.
+pub(crate) fn page(id: SegmentId, end: u64, salt: u32, snapshot: &Snapshot) -> (Header, Vec<u8>) {
+    let snapshot = snapshot.encode(salt);
+    let frames_at = u32::try_from(SNAPSHOT_AT + snapshot.len()).unwrap_or(u32::MAX);
+    let header = Header {
+        id,
+        end,
+        salt,
+        frames_at,
+    };
+    let encoded = encode(&header);
+    let mut page = Vec::with_capacity(SNAPSHOT_AT + snapshot.len());
+    page.put_slice(&encoded);
+    page.resize(COPY_AT, 0);
+    page.put_slice(&encoded);
+    page.resize(SNAPSHOT_AT, 0);
+    page.put_slice(&snapshot);
+    (header, page)
 }
 
-/// The position in a segment's file name; `None` for other files.
-pub(crate) fn position_of(name: &str) -> Option<u64> {
-    let digits = name.strip_suffix(SUFFIX)?;
-    digits
-        .parse()
-        .ok()
-        .filter(|position| file_name(*position) == name)
+/// Creates the segment `id` with `page` as its first bytes and makes it durable, its name included.
+/// It gets its name only once it is whole, so a crash leaves no half header.
+pub(crate) fn create(disk: &dyn Disk, id: SegmentId, page: &[u8]) -> io::Result<Arc<dyn DiskFile>> {
+    let name = id.name();
+    let new = format!("{name}{NEW_SUFFIX}");
+    let file = disk.create(&new)?;
+    file.write_at(page, 0)?;
+    // A sync that failed for want of room is a failed sync, not a full disk: never tried again.
+    file.sync().map_err(io::Error::other)?;
+    disk.rename(&new, &name)?;
+    if !mutant::is(Mutant::NameNotSynced) {
+        disk.sync().map_err(io::Error::other)?;
+    }
+    Ok(Arc::from(file))
 }
 
-/// A number that nobody outside can know. The standard library's hash keys are random.
-fn salt() -> u32 {
-    let bytes = RandomState::new().hash_one(()).to_le_bytes();
-    bytes.as_slice().get_u32_le()
-}
-
-fn header(position: u64, salt: u32) -> Vec<u8> {
+fn encode(header: &Header) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
     bytes.put_u32_le(VERSION);
-    bytes.put_u32_le(salt);
-    bytes.put_u64_le(position);
+    bytes.put_u32_le(header.salt);
+    bytes.put_u64_le(header.id.position);
+    bytes.put_u64_le(header.end);
+    bytes.put_u32_le(header.id.generation);
+    bytes.put_u32_le(header.frames_at);
     let checksum = crc32c::crc32c(&bytes);
     bytes.put_u32_le(checksum);
-    bytes.put_u32_le(0);
     bytes
 }
 
-/// Reads the header at the start of `bytes`.
-pub(crate) fn read_header(bytes: &[u8]) -> Header {
-    let fields = || -> Option<(u32, u32, u64)> {
-        let mut rest = bytes.strip_prefix(MAGIC)?;
-        let version = rest.try_get_u32_le().ok()?;
-        let salt = rest.try_get_u32_le().ok()?;
-        Some((version, salt, rest.try_get_u64_le().ok()?))
-    };
-    match fields() {
-        Some((VERSION, salt, position)) if bytes.starts_with(&header(position, salt)) => {
-            Header::Whole { position, salt }
+/// Reads the header of a segment whose first bytes are `page`: either copy serves.
+pub(crate) fn read_header(page: &[u8]) -> HeaderRead {
+    let copies = [0, COPY_AT].map(|at| read_copy(page.get(at..).unwrap_or_default()));
+    match copies {
+        [HeaderRead::Whole(header), _] | [_, HeaderRead::Whole(header)] => {
+            HeaderRead::Whole(header)
         }
-        Some((version, _, _)) if version > VERSION => Header::Version(version),
-        _ => Header::Damaged,
+        [HeaderRead::Version(version), _] => HeaderRead::Version(version),
+        _ => HeaderRead::Damaged,
+    }
+}
+
+fn read_copy(bytes: &[u8]) -> HeaderRead {
+    let Some(mut rest) = bytes.strip_prefix(MAGIC) else {
+        return HeaderRead::Damaged;
+    };
+    match rest.try_get_u32_le() {
+        Ok(VERSION) => {}
+        Ok(version) => return HeaderRead::Version(version),
+        Err(_) => return HeaderRead::Damaged,
+    }
+    if rest.remaining() < HEADER_BYTES - 12 {
+        return HeaderRead::Damaged;
+    }
+    let salt = rest.get_u32_le();
+    let position = rest.get_u64_le();
+    let end = rest.get_u64_le();
+    let generation = rest.get_u32_le();
+    let frames_at = rest.get_u32_le();
+    let header = Header {
+        id: SegmentId {
+            position,
+            generation,
+        },
+        end,
+        salt,
+        frames_at,
+    };
+    match bytes.starts_with(&encode(&header)) {
+        true => HeaderRead::Whole(header),
+        false => HeaderRead::Damaged,
     }
 }

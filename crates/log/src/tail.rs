@@ -3,13 +3,16 @@
 use std::io;
 use std::sync::Arc;
 
-use crate::segment::{HEADER_BYTES, Segment};
+use crate::disk::DiskFile;
+use crate::mutant::{self, Mutant};
+use crate::segment::Segment;
 
 /// The segment that is written, and how far.
 #[derive(Debug)]
 pub(crate) struct Tail {
     /// The segment.
     pub(crate) segment: Arc<Segment>,
+    file: Arc<dyn DiskFile>,
     /// Bytes that are written: frames end here.
     end: u64,
     /// Bytes that are on the disk.
@@ -29,18 +32,14 @@ pub(crate) enum WriteError {
 
 impl Tail {
     /// The tail of a segment that has `end` bytes, all on the disk.
-    pub(crate) fn new(segment: Arc<Segment>, end: u64) -> Self {
+    pub(crate) fn new(segment: Arc<Segment>, file: Arc<dyn DiskFile>, end: u64) -> Self {
         Self {
             segment,
+            file,
             end,
             synced: end,
             allocated: end,
         }
-    }
-
-    /// The tail of a segment that has just been created.
-    pub(crate) fn of_new(segment: Arc<Segment>) -> Self {
-        Self::new(segment, HEADER_BYTES)
     }
 
     /// Bytes that are written.
@@ -67,7 +66,13 @@ impl Tail {
         if end > self.allocated && length < ahead_bytes {
             frames.resize(length + ahead_bytes, 0);
         }
-        match self.segment.file.write_at(frames, self.end) {
+        let mut written = self.file.write_at(frames, self.end);
+        if is_full(&written) && frames.len() > length {
+            // There may be room for the frames alone.
+            frames.truncate(length);
+            written = self.file.write_at(frames, self.end);
+        }
+        match written {
             Ok(()) => {
                 self.allocated = self.allocated.max(self.end + frames.len() as u64);
                 self.end = end;
@@ -80,6 +85,9 @@ impl Tail {
 
     /// Removes what a write that ran out of room has left, so that no refused frame comes back.
     fn take_back(&mut self, cause: io::Error) -> WriteError {
+        if mutant::is(Mutant::RefusedNotCut) {
+            return WriteError::NoRoom(cause);
+        }
         match self.trim() {
             Ok(()) => WriteError::NoRoom(cause),
             Err(error) => WriteError::Broken(error),
@@ -89,7 +97,11 @@ impl Tail {
     /// Makes all that is written durable.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
         if self.synced < self.end {
-            self.segment.file.sync()?;
+            let mut synced = self.file.sync();
+            if synced.is_err() && mutant::is(Mutant::SyncRetried) {
+                synced = self.file.sync();
+            }
+            synced?;
             self.synced = self.end;
         }
         Ok(())
@@ -97,10 +109,14 @@ impl Tail {
 
     /// Removes the zeros and makes all that is written durable.
     pub(crate) fn trim(&mut self) -> io::Result<()> {
-        self.segment.file.cut(self.end)?;
+        self.file.cut(self.end)?;
         self.allocated = self.end;
-        self.segment.file.sync()?;
+        self.file.sync()?;
         self.synced = self.end;
         Ok(())
     }
+}
+
+fn is_full(written: &io::Result<()>) -> bool {
+    matches!(written, Err(error) if error.kind() == io::ErrorKind::StorageFull)
 }

@@ -1,14 +1,17 @@
 //! A piece of a file held in memory, moved along as it is read.
 
 use std::io;
+use std::ops::Range;
+
+use bytes::Bytes;
 
 use crate::disk::DiskFile;
 
-/// A piece of one file.
+/// A piece of one file. What is taken from it is a view, not a copy.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
     start: u64,
-    bytes: Vec<u8>,
+    bytes: Bytes,
 }
 
 impl Window {
@@ -20,26 +23,24 @@ impl Window {
         offset: u64,
         count: usize,
         ahead: usize,
-    ) -> io::Result<&[u8]> {
+    ) -> io::Result<Bytes> {
         let held = self
             .range(offset, count)
             .filter(|range| range.end <= self.bytes.len());
-        let range = match held {
-            Some(range) => range,
-            None => {
-                self.bytes = vec![0; count.max(ahead)];
-                self.start = offset;
-                let read = file
-                    .read_at(&mut self.bytes, offset)
-                    .inspect_err(|_| self.bytes.clear());
-                self.bytes.truncate(read?);
-                0..count.min(self.bytes.len())
-            }
-        };
-        Ok(self.bytes.get(range).unwrap_or_default())
+        if let Some(range) = held {
+            return Ok(self.bytes.slice(range));
+        }
+        // Let go first: a buffer that nobody else looks at is free before the next one is filled.
+        self.bytes = Bytes::new();
+        let mut bytes = vec![0; count.max(ahead)];
+        let read = file.read_at(&mut bytes, offset)?;
+        bytes.truncate(read);
+        self.bytes = Bytes::from(bytes);
+        self.start = offset;
+        Ok(self.bytes.slice(..count.min(self.bytes.len())))
     }
 
-    fn range(&self, offset: u64, count: usize) -> Option<std::ops::Range<usize>> {
+    fn range(&self, offset: u64, count: usize) -> Option<Range<usize>> {
         let start = usize::try_from(offset.checked_sub(self.start)?).ok()?;
         Some(start..start.checked_add(count)?)
     }

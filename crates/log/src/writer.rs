@@ -1,55 +1,65 @@
-//! The one thread that writes: it takes everything that waits, writes it in one call, syncs once,
-//! and then acknowledges all of it, in the order of the calls.
+//! The one that writes: it takes the group that waits, writes it in one call, syncs once, makes it
+//! visible, and then acknowledges all of it, in the order of the calls.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tidegate_base::Name;
-use tidegate_base::limit::CHANNELS_MAX;
+use smallvec::SmallVec;
 
 use crate::disk::Disk;
-use crate::frame::{FrameEncoder, FrameHead};
-use crate::index::Entry;
-use crate::queue::{Done, Job, Queue};
-use crate::segment::{HEADER_BYTES, Segment};
+use crate::frame;
+use crate::housekeeping::Indexer;
+use crate::mutant::{self, Mutant};
+use crate::queue::{Change, Encoded, FULL_RETRY_AFTER, Group, Head, Pending, Queue};
+use crate::recent::Chunk;
+use crate::registry::STATE;
+use crate::segment::{self, Header, Segment};
 use crate::shared::Shared;
 use crate::tail::{Tail, WriteError};
-use crate::{AppendError, Batch, Durability, Options, Placed};
+use crate::{AppendError, Durability, Options, Placed};
 
-/// Most bytes that one sync waits for: beyond, the time of one group grows and nothing is gained.
-const GROUP_BYTES_MAX: usize = 8 << 20;
-/// When to come back to a full log.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// A group so much smaller than its buffer is copied, so that the buffer can be used again at once.
+const COPY_BELOW: usize = 4;
 
-/// What the writer's thread owns.
+/// Writes what the queue has.
 pub(crate) struct Writer {
     disk: Arc<dyn Disk>,
     options: Options,
     shared: Arc<Shared>,
     queue: Arc<Queue>,
+    indexer: Arc<Indexer>,
     tail: Tail,
-    /// The next position; ahead of the index by what is pending.
-    position: u64,
-    /// The next sequence of every channel; ahead of the index by what is pending.
-    next: HashMap<Name, u64>,
-    /// Frames that are encoded and not written.
-    frames: Vec<u8>,
-    /// The batches of these frames.
-    pending: VecDeque<Pending>,
+    failed: bool,
 }
 
-/// A batch whose frame is encoded.
-struct Pending {
-    durability: Durability,
-    placed: Vec<Placed>,
-    entries: Vec<Entry>,
-    done: Done,
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer")
+            .field("tail", &self.tail)
+            .finish_non_exhaustive()
+    }
 }
 
-/// The writer cannot go on.
-struct Stop(String);
+/// What is left of a group that is written.
+struct Rest {
+    jobs: VecDeque<Pending>,
+    records: Vec<Encoded>,
+    records_shown: usize,
+    records_acknowledged: usize,
+    changes: Vec<Change>,
+    changes_shown: usize,
+    chunk: Option<Arc<Chunk>>,
+    end: u64,
+}
+
+/// Why a group is not written.
+enum Failure {
+    /// There is no room; the log is as it was.
+    Full(String),
+    /// The writer cannot go on.
+    Stop(String),
+}
 
 /// Whatever ends the writer, a panic too, leaves a queue that says so.
 struct StopOnDrop(Arc<Queue>);
@@ -61,260 +71,272 @@ impl Drop for StopOnDrop {
 }
 
 impl Writer {
-    /// A writer that goes on at `tail`, after what the index holds.
+    /// A writer that goes on at `tail`, after what is visible.
     pub(crate) fn new(
         disk: Arc<dyn Disk>,
         options: Options,
         shared: Arc<Shared>,
         queue: Arc<Queue>,
+        indexer: Arc<Indexer>,
         tail: Tail,
     ) -> Self {
-        let (position, next) = {
-            let index = shared.index();
-            (index.position, index.tails())
-        };
-        let (frames, pending) = (Vec::new(), VecDeque::new());
         Self {
             disk,
             options,
             shared,
             queue,
+            indexer,
             tail,
-            position,
-            next,
-            frames,
-            pending,
+            failed: false,
         }
     }
 
     /// Writes until the queue is closed and empty, or until a write fails.
     pub(crate) fn run(mut self) {
         let _guard = StopOnDrop(Arc::clone(&self.queue));
-        while let Some(mut jobs) = self.queue.take(GROUP_BYTES_MAX) {
-            if let Err(Stop(reason)) = self.write(&mut jobs) {
-                self.queue.stop(&reason);
-                let pending = self.pending.drain(..).map(|pending| pending.done);
-                for done in pending.chain(jobs.into_iter().map(|job| job.done)) {
-                    done(Err(AppendError::Stopped {
-                        reason: reason.clone(),
-                    }));
-                }
+        while let Some(group) = self.queue.take() {
+            if !self.write(group) {
                 return;
             }
         }
-        if let Err(error) = self.tail.trim() {
-            self.queue.stop(&format!(
-                "closing segment `{}`: {error}",
-                self.tail.segment.name
-            ));
+        self.close();
+    }
+
+    /// Writes the group that waits. Returns whether there was one and the writer goes on.
+    pub(crate) fn step(&mut self) -> bool {
+        match self.queue.try_take() {
+            Some(group) => self.write(group),
+            None => false,
         }
     }
 
-    fn write(&mut self, jobs: &mut VecDeque<Job>) -> Result<(), Stop> {
-        while let Some(job) = jobs.pop_front() {
-            match self.make_room(&job) {
-                Ok(()) => self.encode(job),
-                Err(Refusal::Refused(error)) => (job.done)(Err(error)),
-                Err(Refusal::Stop(stop)) => {
-                    jobs.push_front(job);
-                    return Err(stop);
+    /// Ends the segment where its frames end, unless a write has failed.
+    pub(crate) fn close(&mut self) {
+        if self.failed {
+            return;
+        }
+        if let Err(error) = self.tail.trim() {
+            let name = &self.tail.segment.name;
+            self.queue.stop(&format!("closing segment `{name}`: {error}"));
+        }
+    }
+
+    fn write(&mut self, group: Group) -> bool {
+        let Group {
+            segment,
+            frames,
+            records,
+            changes,
+            jobs,
+            ..
+        } = group;
+        let mut rest = Rest {
+            jobs,
+            records,
+            records_shown: 0,
+            records_acknowledged: 0,
+            changes,
+            changes_shown: 0,
+            chunk: None,
+            end: self.tail.end(),
+        };
+        if mutant::is(Mutant::IndexAheadOfData) {
+            let all = rest.jobs.len();
+            self.show(&mut rest, all);
+        }
+        let failure = match self.write_group(segment, frames, &mut rest) {
+            Ok(()) => return true,
+            Err(failure) => failure,
+        };
+        match failure {
+            Failure::Full(reason) => {
+                self.refuse(rest.jobs, &reason);
+                true
+            }
+            Failure::Stop(reason) => {
+                self.failed = true;
+                self.queue.stop(&reason);
+                for pending in rest.jobs {
+                    let reason = reason.clone();
+                    (pending.done)(Err(AppendError::Stopped { reason }));
                 }
+                false
             }
         }
-        self.flush()
     }
 
-    /// Makes sure that the frame of `job` fits, in a new segment if need be.
-    fn make_room(&mut self, job: &Job) -> Result<(), Refusal> {
-        if self.new_channels_exceed(&job.batch) {
-            return Err(Refusal::Refused(AppendError::Channels {
-                channels_max: CHANNELS_MAX,
-            }));
+    fn write_group(
+        &mut self,
+        segment: Option<(Header, Vec<u8>)>,
+        mut frames: Vec<u8>,
+        rest: &mut Rest,
+    ) -> Result<(), Failure> {
+        if let Some((header, page)) = segment {
+            self.roll(header, &page)?;
         }
-        let frame_bytes = job.frame_bytes as u64;
-        let end = self.tail.end() + self.frames.len() as u64;
-        let log_bytes = self.tail.segment.base + end;
-        if let Some(bytes_max) = self.options.bytes_max
-            && log_bytes + frame_bytes > bytes_max
-        {
-            let reason = format!("the log holds {log_bytes} of at most {bytes_max} bytes");
-            return Err(full(reason));
+        let length = frames.len();
+        let start = self.tail.end();
+        if length > 0 {
+            let synced = u32::try_from(self.tail.synced()).unwrap_or(u32::MAX);
+            frame::set_synced(&mut frames, self.tail.segment.salt, synced);
+            match self.tail.write(&mut frames, self.options.ahead_bytes) {
+                Ok(()) => frames.truncate(length),
+                Err(WriteError::NoRoom(error)) => {
+                    return Err(Failure::Full(format!("the disk is full: {error}")));
+                }
+                Err(WriteError::Broken(error)) => return Err(self.stop("writing", &error)),
+            }
         }
-        if end + frame_bytes > self.options.segment_bytes && end > HEADER_BYTES {
-            self.roll()?;
+        rest.end = self.tail.end();
+        let spare = self.keep_in_memory(frames, start, rest);
+        // In the order of the calls: what is only written waits for what is durable before it.
+        let durable = |pending: &Pending| pending.durability == Durability::Durable;
+        let written = rest.jobs.iter().position(durable);
+        let mut written = written.unwrap_or(rest.jobs.len());
+        if mutant::is(Mutant::AckBeforeSync) {
+            written = rest.jobs.len();
         }
+        self.acknowledge(rest, written);
+        if !rest.jobs.is_empty() {
+            self.tail
+                .sync()
+                .map_err(|error| self.stop("syncing", &error))?;
+            let left = rest.jobs.len();
+            self.acknowledge(rest, left);
+        }
+        let (salt, synced) = (self.tail.segment.salt, self.tail.synced());
+        self.queue.synced(salt, synced, spare);
         Ok(())
     }
 
-    fn new_channels_exceed(&self, batch: &Batch) -> bool {
-        if self.next.len() + batch.appends.len() <= CHANNELS_MAX {
-            return false;
+    fn stop(&self, action: &str, error: &io::Error) -> Failure {
+        let name = &self.tail.segment.name;
+        Failure::Stop(format!("{action} segment `{name}`: {error}"))
+    }
+
+    /// Makes the frames a chunk that readers find. Returns a buffer that is free.
+    fn keep_in_memory(&self, frames: Vec<u8>, start: u64, rest: &mut Rest) -> Option<Vec<u8>> {
+        if frames.is_empty() {
+            return Some(frames);
         }
-        let names = batch.appends.iter().map(|append| &append.channel);
-        let new: HashSet<&Name> = names
-            .filter(|name| !self.next.contains_key(*name))
-            .collect();
-        self.next.len() + new.len() > CHANNELS_MAX
+        let (bytes, spare) = match frames.len() < frames.capacity() / COPY_BELOW {
+            true => (frames.as_slice().to_vec(), Some(frames)),
+            false => (frames, None),
+        };
+        rest.chunk = Some(Arc::new(Chunk {
+            segment: Some(self.tail.segment.id),
+            start: u32::try_from(start).unwrap_or(u32::MAX),
+            bytes,
+        }));
+        spare
     }
 
     /// Closes the segment, durably, and goes on in a new one.
-    fn roll(&mut self) -> Result<(), Refusal> {
-        self.flush().map_err(Refusal::Stop)?;
-        if self.tail.end() == HEADER_BYTES {
-            return Ok(());
-        }
+    fn roll(&mut self, header: Header, page: &[u8]) -> Result<(), Failure> {
+        // Whoever makes the indexes may be behind: memory has a limit.
+        self.indexer.keep_up(&self.shared).map_err(|error| {
+            Failure::Full(format!("the disk is full: the index of a segment: {error}"))
+        })?;
         self.tail
             .trim()
             .map_err(|error| self.stop("closing", &error))?;
-        let base = self.tail.segment.base + self.tail.end();
-        match Segment::create(self.disk.as_ref(), self.position, base) {
-            Ok(segment) => {
-                self.shared.index_mut().segments.push(Arc::clone(&segment));
-                self.tail = Tail::of_new(segment);
+        match segment::create(self.disk.as_ref(), header.id, page) {
+            Ok(file) => {
+                let segment = Arc::new(Segment::new(header));
+                self.shared.files.put(&segment.name, Arc::clone(&file));
+                self.shared.visible_mut().roll(Arc::clone(&segment));
+                self.tail = Tail::new(segment, file, page.len() as u64);
+                self.indexer.wake();
                 Ok(())
             }
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
-                Err(full(format!("the disk is full: a new segment: {error}")))
-            }
-            Err(error) => Err(self.stop("creating the segment after", &error)),
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => Err(Failure::Full(
+                format!("the disk is full: a new segment: {error}"),
+            )),
+            Err(error) => Err(self.stop("starting the segment after", &error)),
         }
     }
 
-    fn stop(&self, action: &str, error: &io::Error) -> Refusal {
-        Refusal::Stop(Stop(format!(
-            "{action} `{}`: {error}",
-            self.tail.segment.name
-        )))
-    }
-
-    /// Numbers the records and adds the frame to those that are to be written.
-    fn encode(&mut self, job: Job) {
-        let Job {
-            batch,
-            durability,
-            done,
-            ..
-        } = job;
-        let mut placed = Vec::with_capacity(batch.appends.len());
-        let mut entries = Vec::with_capacity(batch.appends.len() + 1);
-        if !batch.appends.is_empty() || !batch.state.is_none() {
-            let start = self.tail.segment.base + self.tail.end();
-            let head = FrameHead {
-                position: self.position,
-                synced: self.tail.synced(),
-            };
-            let mut frame = FrameEncoder::start(&mut self.frames, self.tail.segment.salt, head);
-            for append in batch.appends {
-                let next = match self.next.get_mut(&append.channel) {
-                    Some(next) => next,
-                    None => self.next.entry(append.channel.clone()).or_default(),
-                };
-                let address = start + frame.append(&append, *next) as u64;
-                placed.push(Placed {
-                    position: self.position,
-                    sequence: *next,
-                });
-                entries.push(Entry::Channel(append.channel, address));
-                *next += 1;
-                self.position += 1;
-            }
-            if !batch.state.is_none() {
-                let address = start + frame.state(&batch.state) as u64;
-                entries.push(Entry::of_state(&batch.state, address));
-                self.position += 1;
-            }
-            frame.finish();
+    /// Makes the first `count` batches visible, then says so.
+    fn acknowledge(&mut self, rest: &mut Rest, count: usize) {
+        if count == 0 {
+            return;
         }
-        self.pending.push_back(Pending {
-            durability,
-            placed,
-            entries,
-            done,
-        });
-    }
-
-    /// Writes the frames and acknowledges their batches, each once its class is reached; all of them
-    /// are refused when the disk is full.
-    fn flush(&mut self) -> Result<(), Stop> {
-        if !self.frames.is_empty() {
-            let written = self.tail.write(&mut self.frames, self.options.ahead_bytes);
-            self.frames.clear();
-            match written {
-                Ok(()) => {}
-                Err(WriteError::NoRoom(error)) => {
-                    self.refuse_pending(&error);
-                    return Ok(());
-                }
-                Err(WriteError::Broken(error)) => {
-                    let segment = &self.tail.segment.name;
-                    return Err(Stop(format!("writing segment `{segment}`: {error}")));
-                }
-            }
+        if !mutant::is(Mutant::IndexAheadOfData) {
+            self.show(rest, count);
         }
-        // In the order of the calls: what is only written waits for what is durable before it.
-        let durable = |pending: &Pending| pending.durability == Durability::Durable;
-        let written = self
-            .pending
-            .iter()
-            .position(durable)
-            .unwrap_or(self.pending.len());
-        self.acknowledge(written);
-        if !self.pending.is_empty() {
-            self.tail.sync().map_err(|error| {
-                Stop(format!(
-                    "syncing segment `{}`: {error}",
-                    self.tail.segment.name
-                ))
-            })?;
-            self.acknowledge(self.pending.len());
-        }
-        Ok(())
-    }
-
-    /// Makes the first `count` pending batches visible, then says so.
-    fn acknowledge(&mut self, count: usize) {
-        let grown = {
-            let mut index = self.shared.index_mut();
-            for pending in self.pending.range_mut(..count) {
-                index.add(pending.entries.drain(..));
-            }
-            index.end = self.tail.segment.base + self.tail.end();
-            index.take_grown()
-        };
-        self.shared.notify(grown);
-        for pending in self.pending.drain(..count) {
-            (pending.done)(Ok(pending.placed));
-        }
-    }
-
-    /// Refuses the pending batches: their frames are not in the file. Numbers go back to the index.
-    fn refuse_pending(&mut self, error: &io::Error) {
-        {
-            let index = self.shared.index();
-            self.position = index.position;
-            self.next = index.tails();
-        }
-        for pending in self.pending.drain(..) {
-            let reason = format!("the disk is full: {error}");
-            (pending.done)(Err(AppendError::Full {
-                reason,
-                retry_after: RETRY_AFTER,
+        let mut from = rest.records_acknowledged;
+        for pending in rest.jobs.drain(..count) {
+            let records = rest.records.get(from..pending.records_end);
+            let channels = records.unwrap_or_default().iter();
+            let sequences: SmallVec<[u64; 2]> = channels
+                .filter(|record| record.number != STATE)
+                .take(pending.appends)
+                .map(|record| record.sequence)
+                .collect();
+            from = pending.records_end;
+            rest.records_acknowledged = from;
+            (pending.done)(Ok(Placed {
+                position: pending.position,
+                sequences,
             }));
         }
     }
+
+    /// Makes the first `count` batches visible.
+    fn show(&self, rest: &mut Rest, count: usize) {
+        let Some(last) = count.checked_sub(1).and_then(|at| rest.jobs.get(at)) else {
+            return;
+        };
+        let (grown, gone) = {
+            let mut visible = self.shared.visible_mut();
+            let records = rest.records.get(rest.records_shown..last.records_end);
+            visible.add(records.unwrap_or_default());
+            let changes = rest.changes.get(rest.changes_shown..last.changes_end);
+            for change in changes.unwrap_or_default() {
+                visible.change(change.clone());
+            }
+            visible.position = last.next_position;
+            visible.end = rest.end;
+            let chunk = rest.chunk.take();
+            let gone = chunk.map(|c| visible.recent.push(c, self.options.recent_bytes_max));
+            (visible.take_grown(), gone)
+        };
+        rest.records_shown = last.records_end;
+        rest.changes_shown = last.changes_end;
+        self.shared.notify(grown);
+        for chunk in gone.into_iter().flatten() {
+            if let Ok(chunk) = Arc::try_unwrap(chunk) {
+                self.queue.synced(0, 0, Some(chunk.bytes));
+            }
+        }
+    }
+
+    /// Refuses these batches and everything that waits: nothing of it is in the log.
+    fn refuse(&self, jobs: VecDeque<Pending>, reason: &str) {
+        let head = self.head();
+        let waiting = self.queue.take_back(head);
+        let dones = jobs.into_iter().map(|pending| pending.done).chain(waiting);
+        for done in dones {
+            done(Err(AppendError::Full {
+                reason: reason.to_owned(),
+                retry_after: FULL_RETRY_AFTER,
+            }));
+        }
+    }
+
+    /// Where the next frame goes when nothing waits.
+    fn head(&self) -> Head {
+        head_of(&self.tail, self.shared.visible().position)
+    }
 }
 
-/// Why a batch has no room.
-enum Refusal {
-    /// It alone is refused.
-    Refused(AppendError),
-    /// Nothing can be written any more.
-    Stop(Stop),
-}
-
-fn full(reason: String) -> Refusal {
-    Refusal::Refused(AppendError::Full {
-        reason,
-        retry_after: RETRY_AFTER,
-    })
+/// Where the next frame goes behind `tail`.
+pub(crate) fn head_of(tail: &Tail, position: u64) -> Head {
+    Head {
+        frames_at: tail.segment.frames_at.into(),
+        end: tail.end(),
+        salt: tail.segment.salt,
+        synced: u32::try_from(tail.synced()).unwrap_or(u32::MAX),
+        position,
+    }
 }

@@ -20,18 +20,18 @@ fn name(text: &str) -> Name {
 }
 
 fn batch(appends: &[(&str, &str)], state: StateChange) -> Batch {
-    let append = |(channel, body): &(&str, &str)| Append {
-        channel: name(channel),
-        time: Timestamp::from_millis(7),
-        body: Bytes::copy_from_slice(body.as_bytes()),
+    let append = |(channel, body): &(&str, &str)| {
+        let payload = Bytes::copy_from_slice(body.as_bytes());
+        Append::new(name(channel), Timestamp::from_millis(7), payload)
     };
     Batch {
         appends: appends.iter().map(append).collect(),
         state,
+        cursors: vec![],
     }
 }
 
-fn append(log: &Log, batch: Batch) -> Result<Vec<Placed>, AppendError> {
+fn append(log: &Log, batch: Batch) -> Result<Placed, AppendError> {
     let (sender, receiver) = sync_channel(1);
     log.append(batch, Durability::Durable, move |result| {
         sender.send(result).unwrap()
@@ -47,7 +47,7 @@ fn bodies(log: &Log, channel: &str, from: u64) -> Vec<String> {
     }
     records
         .iter()
-        .map(|record| String::from_utf8(record.body.to_vec()).unwrap())
+        .map(|record| String::from_utf8(record.payload().to_vec()).unwrap())
         .collect()
 }
 
@@ -79,15 +79,20 @@ fn what_goes_in_comes_out_and_stays() {
         &log,
         batch(&[("a", "1"), ("b", "2"), ("a", "3")], StateChange::NONE),
     );
-    let place = |position, sequence| Placed { position, sequence };
-    assert_eq!(placed, Ok(vec![place(0, 0), place(1, 0), place(2, 1)]));
+    let place = |position, sequences: &[u64]| {
+        Ok(Placed {
+            position,
+            sequences: sequences.into(),
+        })
+    };
+    assert_eq!(placed, place(0, &[0, 0, 1]));
     append(&log, batch(&[], StateChange::Append(texts(&["x", "y"])))).unwrap();
     let placed = append(
         &log,
         batch(&[("b", "4")], StateChange::Append(texts(&["z"]))),
     );
-    assert_eq!(placed, Ok(vec![place(4, 1)]));
-    assert_eq!(append(&log, batch(&[], StateChange::NONE)), Ok(vec![]));
+    assert_eq!(placed, place(4, &[1]));
+    assert_eq!(append(&log, batch(&[], StateChange::NONE)), place(6, &[]));
 
     let check = |log: &Log| {
         assert_eq!(bodies(log, "a", 0), ["1", "3"]);
@@ -202,7 +207,7 @@ fn limits_push_back_and_write_nothing() {
     let error = append(&log, batch(&[("a", &body)], StateChange::NONE)).unwrap_err();
     insta::assert_snapshot!(error, @"the log holds 287 of at most 400 bytes; nothing was written, try again in 1s");
     let placed = append(&log, batch(&[("a", "fits")], StateChange::NONE)).unwrap();
-    assert_eq!(placed[0].sequence, 1);
+    assert_eq!(placed.sequences[0], 1);
 
     let large = "x".repeat(17 << 20);
     let error = append(&log, batch(&[("a", &large)], StateChange::NONE)).unwrap_err();

@@ -39,7 +39,7 @@ fn check(log: &Log) {
                 Timestamp::from_millis(1_730_291_041_637 + number)
             );
             assert_eq!(
-                record.body,
+                record.payload(),
                 format!("{channel} {number} {}", "·".repeat(20))
             );
         }

@@ -56,10 +56,10 @@ fn count(directory: &Path) -> u64 {
         let records = log.read(&channel, 0, all).unwrap();
         assert_eq!(records.len(), state.len(), "a batch is there in part");
         for (record, body) in records.iter().zip(&state) {
-            assert_eq!(&record.body, body, "a batch is there in part");
+            assert_eq!(&record.payload(), body, "a batch is there in part");
             let number = format!("{} ", record.sequence);
             assert!(
-                record.body.starts_with(number.as_bytes()),
+                record.payload().starts_with(number.as_bytes()),
                 "a record is out of place"
             );
         }

@@ -125,10 +125,11 @@ fn a_payload_cannot_pass_for_a_frame() {
     let forged = [vec![b'x'; 1_000], bytes[ends[3]..ends[4]].to_vec()].concat();
 
     let mut carrier = batch(3, 0);
-    carrier.appends[0].body = forged.into();
+    carrier.appends[0].payload = forged.into();
     let empty = tidegate_log::Batch {
         appends: vec![],
         state: tidegate_log::StateChange::NONE,
+        cursors: vec![],
     };
     let (disk, ends, _) = write([carrier, empty]);
     disk.damage(&disk.names(".seg")[0], |bytes| bytes[ends[2] + 30] ^= 1);

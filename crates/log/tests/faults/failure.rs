@@ -177,6 +177,7 @@ fn a_batch_without_records_changes_only_the_state() {
     let clear = tidegate_log::Batch {
         appends: vec![],
         state: StateChange::Replace(vec![]),
+        cursors: vec![],
     };
     append(&log, clear, Durability::Durable).unwrap();
     assert_eq!(log.state().unwrap(), Vec::<bytes::Bytes>::new());

@@ -30,6 +30,7 @@ const SMALL: Options = Options {
     ahead_bytes: 1_500,
     queue_bytes_max: 1 << 20,
     bytes_max: None,
+    recent_bytes_max: 0,
 };
 
 /// One segment for everything.
@@ -50,18 +51,15 @@ fn name(text: &str) -> Name {
 /// `padding` more bytes.
 fn batch(at: usize, padding: usize) -> Batch {
     let body = Bytes::from(format!("{at} {}", "x".repeat(padding)));
-    let append = |channel| Append {
-        channel: name(channel),
-        time: Timestamp::from_millis(1),
-        body: body.clone(),
-    };
+    let append = |channel| Append::new(name(channel), Timestamp::from_millis(1), body.clone());
     Batch {
         appends: vec![append("a"), append("b"), append("a")],
         state: StateChange::Append(vec![body.clone()]),
+        cursors: vec![],
     }
 }
 
-fn append(log: &Log, batch: Batch, class: Durability) -> Result<Vec<Placed>, AppendError> {
+fn append(log: &Log, batch: Batch, class: Durability) -> Result<Placed, AppendError> {
     let (sender, receiver) = sync_channel(1);
     log.append(batch, class, move |result| sender.send(result).unwrap());
     receiver.recv().unwrap()
@@ -75,7 +73,7 @@ fn batches(log: &Log) -> Vec<usize> {
     };
     let read = |channel| -> Vec<usize> {
         let records = log.read(&name(channel), 0, ALL).unwrap();
-        records.iter().map(|record| number(&record.body)).collect()
+        records.iter().map(|record| number(&record.payload())).collect()
     };
     let (a, b) = (read("a"), read("b"));
     let state: Vec<usize> = log

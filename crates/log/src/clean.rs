@@ -1,0 +1,432 @@
+//! Cleaning: what retention has passed is noted, then closed segments are removed or written anew.
+//!
+//! A segment that is needed for nothing goes as a whole. One that is needed for less than a half is
+//! written anew with what is needed, together with small neighbours, under the name of the first and a
+//! higher generation; only once that is durable do the old ones go. A crash in between leaves both, and
+//! the next open removes what is replaced.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+
+use tidegate_base::{Name, Timestamp};
+
+use crate::directories::{self, Directory};
+use crate::frame::FRAME_HEAD_BYTES;
+use crate::housekeeping::Indexer;
+use crate::index_file::Listed;
+use crate::keys::Superseded;
+use crate::mutant::{self, Mutant};
+use crate::queue::{Job, Queue, Work};
+use crate::read;
+use crate::record::named_bytes;
+use crate::recovery::remove_if_there;
+use crate::registry::{Number, STATE};
+use crate::rewrite::{self, Rewritten};
+use crate::shared::{Closed, Shared};
+use crate::{CleanError, Cleaned, Durability, History, Keep, ReadError};
+
+/// Small segments side by side that are worth being written into one.
+const SMALL_RUN: usize = 4;
+
+/// Up to which sequence each channel was last compacted by key.
+pub(crate) type Compacted = BTreeMap<Number, u64>;
+
+/// Cleans a log once.
+pub(crate) struct Cleaner<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) queue: &'a Queue,
+    pub(crate) indexer: &'a Indexer,
+    pub(crate) segment_bytes: u64,
+}
+
+/// What is needed, as of the start of a clean.
+pub(crate) struct Needs {
+    keeps: BTreeMap<Number, Arc<Keep>>,
+    lows: Vec<u64>,
+    superseded: BTreeMap<Number, Superseded>,
+}
+
+impl Needs {
+    /// The first sequence that is needed in a channel, but for pinned ones before it.
+    fn low(&self, number: Number) -> u64 {
+        match number == STATE || self.keeps.contains_key(&number) {
+            true => self.lows.get(number as usize).copied().unwrap_or(0),
+            // Nobody has said yet what is pinned there.
+            false => 0,
+        }
+    }
+
+    /// Whether a record is needed.
+    pub(crate) fn is_needed(&self, number: Number, sequence: u64, key: Option<&str>) -> bool {
+        let Some(keep) = self.keeps.get(&number) else {
+            return sequence >= self.low(number);
+        };
+        if sequence < self.low(number) {
+            return keep.is_pinned(sequence);
+        }
+        let newer = |key| {
+            let superseded = self.superseded.get(&number);
+            superseded.is_some_and(|superseded| superseded.has_newer(key, sequence))
+        };
+        keep.is_needed(sequence) || !key.is_some_and(newer)
+    }
+
+    /// Bytes of the listed records that are needed, about; 0 only when none is.
+    fn needed_bytes(&self, number: Number, listed: &Listed, segment: u64) -> u64 {
+        let low = self.low(number);
+        let of_keys = self.superseded.get(&number);
+        let dead = of_keys.map_or(0, |superseded| superseded.dead_bytes(segment));
+        let live = listed.bytes.saturating_sub(dead).max(1);
+        if listed.count == 0 {
+            return 0;
+        }
+        if low <= listed.start {
+            return live;
+        }
+        let pinned = self.keeps.get(&number).map_or(0, |keep| {
+            let before = |end: u64| keep.pinned.partition_point(|pinned| *pinned < end);
+            (before(listed.next.min(low)) - before(listed.start)) as u64
+        });
+        let passed = low.min(listed.next) - listed.start;
+        let span = (listed.next - listed.start).max(1);
+        let share = |count: u64| u128::from(live) * u128::from(count) / u128::from(span);
+        let left = u64::try_from(share(span - passed)).unwrap_or(u64::MAX);
+        let least = u64::from(passed < span || pinned > 0);
+        (left + u64::try_from(share(pinned)).unwrap_or(0)).max(least)
+    }
+}
+
+/// What becomes of a closed segment.
+struct Verdict {
+    closed: Closed,
+    needed_bytes: u64,
+    record_bytes: u64,
+}
+
+impl Verdict {
+    fn is_mostly_free(&self) -> bool {
+        self.needed_bytes * 2 <= self.record_bytes
+    }
+}
+
+impl Cleaner<'_> {
+    /// Cleans; `step` writes what waits when nobody else does.
+    pub(crate) fn clean(
+        &self,
+        now: Timestamp,
+        compacted: &mut Compacted,
+        step: impl Fn() -> bool,
+    ) -> Result<Cleaned, CleanError> {
+        let index = |source| CleanError::Io {
+            segment: "index".to_owned(),
+            source,
+        };
+        self.indexer.make_all(self.shared).map_err(index)?;
+        let mut cleaned = Cleaned::default();
+        let keeps = self.shared.keeps();
+        let lows = self.new_lows(now, &keeps).map_err(CleanError::Read)?;
+        cleaned.records = lows.iter().map(|low| low.records).sum();
+        if mutant::is(Mutant::RemovedTooEarly) {
+            let mut early = Cleaned::default();
+            self.sweep(&keeps, Some(&lows), compacted, &mut early)?;
+        }
+        self.note(&lows, step)?;
+        self.sweep(&keeps, None, compacted, &mut cleaned)?;
+        Ok(cleaned)
+    }
+
+    /// How far retention has passed each channel, where that is farther than it was.
+    fn new_lows(
+        &self,
+        now: Timestamp,
+        keeps: &BTreeMap<Number, Arc<Keep>>,
+    ) -> Result<Vec<NewLow>, ReadError> {
+        let mut lows = Vec::new();
+        for (number, keep) in keeps {
+            let extent = self.shared.visible().extent(*number);
+            let Some(channel) = self.shared.registry().name(*number).cloned() else {
+                continue;
+            };
+            let mut low = extent.low;
+            if let Some(age) = keep.age {
+                let oldest = (now - age).nanos();
+                low = low.max(read::at_time(self.shared, &channel, oldest)?);
+            }
+            if let Some(bytes) = keep.bytes {
+                low = low.max(self.low_by_size(*number, bytes)?);
+            }
+            let needed_from = match mutant::is(Mutant::NeededRemoved) {
+                true => u64::MAX,
+                false => keep.needed_from,
+            };
+            let low = low.min(needed_from).min(extent.next);
+            if low > extent.low {
+                lows.push(NewLow {
+                    number: *number,
+                    channel,
+                    low,
+                    records: low - extent.low,
+                });
+            }
+        }
+        Ok(lows)
+    }
+
+    /// The start of the segment up to which, from the tail back, there are at least that many bytes.
+    fn low_by_size(&self, number: Number, bytes_min: u64) -> Result<u64, ReadError> {
+        let (closed, active) = {
+            let visible = self.shared.visible();
+            let active = visible.places.channel(number);
+            let active = active.map(|active| (active.start, active.bytes));
+            (Arc::clone(&visible.closed), active)
+        };
+        let Some((start, mut bytes)) = active else {
+            return Ok(0);
+        };
+        if bytes >= bytes_min {
+            return Ok(start);
+        }
+        for closed in closed.iter().rev() {
+            let directory = self.directory(closed)?;
+            if let Some(listed) = directory.channel(number) {
+                bytes += listed.bytes;
+                if bytes >= bytes_min {
+                    return Ok(listed.start);
+                }
+            }
+        }
+        Ok(0)
+    }
+
+    fn directory(&self, closed: &Closed) -> Result<Arc<Directory>, ReadError> {
+        directories::of(self.shared, closed).map_err(|error| ReadError::Io {
+            segment: closed.segment.id.index_name(),
+            byte: 0,
+            reason: error.to_string(),
+        })
+    }
+
+    /// Notes durably how far retention has passed.
+    fn note(&self, lows: &[NewLow], step: impl Fn() -> bool) -> Result<(), CleanError> {
+        if lows.is_empty() {
+            return Ok(());
+        }
+        let names = lows.iter().map(|low| named_bytes(low.channel.as_str()));
+        let frame_bytes = FRAME_HEAD_BYTES + names.sum::<usize>();
+        let trim = |low: &NewLow| (low.number, low.channel.clone(), low.low);
+        let (sender, done) = sync_channel(1);
+        self.queue.push(Job {
+            work: Work::Trim(lows.iter().map(trim).collect()),
+            frame_bytes,
+            durability: Durability::Durable,
+            // Whoever waits for it is still there.
+            done: Box::new(move |result| drop(sender.send(result))),
+        });
+        while step() {}
+        match done.recv() {
+            Ok(result) => result.map(drop).map_err(CleanError::Append),
+            // It is always called: this cannot be.
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Removes and writes anew what the needs allow.
+    fn sweep(
+        &self,
+        keeps: &BTreeMap<Number, Arc<Keep>>,
+        ahead: Option<&[NewLow]>,
+        compacted: &mut Compacted,
+        cleaned: &mut Cleaned,
+    ) -> Result<(), CleanError> {
+        let (closed, extents) = {
+            let visible = self.shared.visible();
+            (Arc::clone(&visible.closed), visible.extents.clone())
+        };
+        let mut lows: Vec<u64> = extents.iter().map(|extent| extent.low).collect();
+        for low in ahead.unwrap_or_default() {
+            if let Some(slot) = lows.get_mut(low.number as usize) {
+                *slot = low.low;
+            }
+        }
+        let mut needs = Needs {
+            keeps: keeps.clone(),
+            lows,
+            superseded: BTreeMap::new(),
+        };
+        for (number, keep) in keeps {
+            if keep.history == History::LatestPerKey {
+                let low = needs.low(*number);
+                let found = self.superseded(*number, keep, low, &closed, compacted);
+                if let Some(found) = found.map_err(CleanError::Read)? {
+                    needs.superseded.insert(*number, found);
+                }
+            }
+        }
+        let mut run = Vec::new();
+        for closed in closed.iter() {
+            let verdict = self.judge(closed, &needs).map_err(CleanError::Read)?;
+            if verdict.needed_bytes == 0 {
+                self.rewrite(&mut run, &needs, cleaned)?;
+                self.remove(&verdict.closed, cleaned)?;
+            } else if self.joins(&run, &verdict) {
+                run.push(verdict);
+            } else {
+                self.rewrite(&mut run, &needs, cleaned)?;
+                if self.is_candidate(&verdict) {
+                    run.push(verdict);
+                }
+            }
+        }
+        self.rewrite(&mut run, &needs, cleaned)
+    }
+
+    fn superseded(
+        &self,
+        number: Number,
+        keep: &Keep,
+        low: u64,
+        closed: &[Closed],
+        compacted: &mut Compacted,
+    ) -> Result<Option<Superseded>, ReadError> {
+        let Some(channel) = self.shared.registry().name(number).cloned() else {
+            return Ok(None);
+        };
+        let end = match closed.last() {
+            Some(last) => self.directory(last)?.channel(number).map_or(0, |l| l.next),
+            None => 0,
+        };
+        let before = compacted.get(&number).copied().unwrap_or(low);
+        // Half as much again as was compacted before: each record is copied a bounded number of times.
+        if end <= before || (end - before) * 2 < before.saturating_sub(low) {
+            return Ok(None);
+        }
+        let mut found = Superseded::default();
+        for closed in closed.iter().rev() {
+            let directory = self.directory(closed)?;
+            let Some(listed) = directory.channel(number).filter(|l| l.count > 0) else {
+                continue;
+            };
+            if listed.next <= low {
+                break;
+            }
+            let range = listed.start.max(low)..listed.next;
+            let segment = closed.segment.id.position;
+            found.add(self.shared, &channel, segment, range, |s| keep.is_needed(s))?;
+        }
+        compacted.insert(number, end);
+        Ok(Some(found))
+    }
+
+    fn judge(&self, closed: &Closed, needs: &Needs) -> Result<Verdict, ReadError> {
+        let directory = self.directory(closed)?;
+        let segment = closed.segment.id.position;
+        let needed =
+            |(number, listed): &(Number, Listed)| needs.needed_bytes(*number, listed, segment);
+        Ok(Verdict {
+            closed: closed.clone(),
+            needed_bytes: directory.channels().map(needed).sum(),
+            record_bytes: directory.channels().map(|(_, listed)| listed.bytes).sum(),
+        })
+    }
+
+    fn is_candidate(&self, verdict: &Verdict) -> bool {
+        verdict.is_mostly_free() || verdict.record_bytes * 4 < self.segment_bytes
+    }
+
+    fn joins(&self, run: &[Verdict], verdict: &Verdict) -> bool {
+        let bytes: u64 = run.iter().map(|verdict| verdict.needed_bytes).sum();
+        !run.is_empty()
+            && self.is_candidate(verdict)
+            && bytes + verdict.needed_bytes <= self.segment_bytes
+    }
+
+    /// Writes a run of segments anew, when that is worth it.
+    fn rewrite(
+        &self,
+        run: &mut Vec<Verdict>,
+        needs: &Needs,
+        cleaned: &mut Cleaned,
+    ) -> Result<(), CleanError> {
+        let run = std::mem::take(run);
+        if run.len() < SMALL_RUN && !run.iter().any(Verdict::is_mostly_free) {
+            return Ok(());
+        }
+        let old: Vec<Closed> = run.into_iter().map(|verdict| verdict.closed).collect();
+        let Some(first) = old.first() else {
+            return Ok(());
+        };
+        let io = |source| CleanError::Io {
+            segment: first.segment.name.clone(),
+            source,
+        };
+        let next = self.position_behind(&old);
+        let new = match rewrite::write(self.shared, &old, next, needs).map_err(io)? {
+            Rewritten::Whole(new) => new,
+            Rewritten::Damaged => {
+                cleaned.damaged += 1;
+                return Ok(());
+            }
+        };
+        let bytes: u64 = old.iter().map(|closed| closed.bytes).sum();
+        let freed = bytes.saturating_sub(new.bytes);
+        self.replace(&old, Some(new));
+        self.queue.freed(freed);
+        cleaned.bytes += freed;
+        cleaned.segments += old.len();
+        self.remove_files(&old).map_err(io)
+    }
+
+    /// Position of the segment behind these.
+    fn position_behind(&self, old: &[Closed]) -> u64 {
+        let visible = self.shared.visible();
+        let last = old.last();
+        let is_last = |closed: &Closed| last.is_some_and(|last| last == closed);
+        let at = visible.closed.iter().position(is_last);
+        let next = at.and_then(|at| visible.closed.get(at + 1));
+        next.map_or(visible.active.id.position, |next| next.segment.id.position)
+    }
+
+    fn remove(&self, closed: &Closed, cleaned: &mut Cleaned) -> Result<(), CleanError> {
+        let old = [closed.clone()];
+        self.replace(&old, None);
+        self.queue.freed(closed.bytes);
+        cleaned.bytes += closed.bytes;
+        cleaned.segments += 1;
+        self.remove_files(&old).map_err(|source| CleanError::Io {
+            segment: closed.segment.name.clone(),
+            source,
+        })
+    }
+
+    /// Puts a segment in the place of others, for whoever reads from now on.
+    fn replace(&self, old: &[Closed], new: Option<Closed>) {
+        let mut visible = self.shared.visible_mut();
+        let mut closed = Vec::clone(&visible.closed);
+        if let Some(at) = closed.iter().position(|c| Some(c) == old.first()) {
+            let end = (at + old.len()).min(closed.len());
+            drop(closed.splice(at..end, new));
+            visible.closed = Arc::new(closed);
+        }
+    }
+
+    fn remove_files(&self, old: &[Closed]) -> std::io::Result<()> {
+        let disk = self.shared.files.disk();
+        for closed in old {
+            let id = closed.segment.id;
+            directories::forget(self.shared, id);
+            remove_if_there(disk, &id.name())?;
+            remove_if_there(disk, &id.index_name())?;
+        }
+        Ok(())
+    }
+}
+
+/// How far retention has passed a channel.
+struct NewLow {
+    number: Number,
+    channel: Name,
+    low: u64,
+    /// Records that it has passed since the last time.
+    records: u64,
+}

@@ -1,0 +1,71 @@
+//! The latest frames, kept in memory for readers at the tail.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::segment::SegmentId;
+
+/// Frames that were written together.
+#[derive(Debug, Default)]
+pub(crate) struct Chunk {
+    /// The segment.
+    pub(crate) segment: Option<SegmentId>,
+    /// Where they start in it.
+    pub(crate) start: u32,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Chunk {
+    /// What it holds from `byte` of its segment on.
+    pub(crate) fn from(&self, byte: u32) -> Option<&[u8]> {
+        let at = usize::try_from(byte.checked_sub(self.start)?).ok()?;
+        self.bytes.get(at..)
+    }
+}
+
+/// The latest chunks, up to a number of bytes, and at least the last one.
+#[derive(Debug, Default)]
+pub(crate) struct Recent {
+    chunks: VecDeque<Arc<Chunk>>,
+    bytes: usize,
+}
+
+impl Recent {
+    /// Adds what was just written. Returns what is let go for it.
+    pub(crate) fn push(&mut self, chunk: Arc<Chunk>, bytes_max: usize) -> Vec<Arc<Chunk>> {
+        self.bytes += chunk.bytes.capacity();
+        self.chunks.push_back(chunk);
+        let mut gone = Vec::new();
+        while self.bytes > bytes_max && self.chunks.len() > 1 {
+            if let Some(chunk) = self.chunks.pop_front() {
+                self.bytes -= chunk.bytes.capacity();
+                gone.push(chunk);
+            }
+        }
+        gone
+    }
+
+    /// The chunks of `segment` from the one on that holds `byte`, up to the one that holds `last`;
+    /// none when `byte` is not in memory.
+    pub(crate) fn range(&self, segment: SegmentId, byte: u32, last: u32) -> Vec<Arc<Chunk>> {
+        let key = |chunk: &Chunk| (chunk.segment, chunk.start);
+        let after = |byte| {
+            self.chunks
+                .partition_point(|chunk| key(chunk) <= (Some(segment), byte))
+        };
+        let Some(first) = after(byte).checked_sub(1) else {
+            return Vec::new();
+        };
+        let range = self.chunks.range(first..after(last));
+        let of_segment = range.filter(|chunk| chunk.segment == Some(segment));
+        let chunks: Vec<_> = of_segment.cloned().collect();
+        let holds = chunks.first().is_some_and(|chunk| chunk.from(byte).is_some());
+        if holds { chunks } else { Vec::new() }
+    }
+
+    /// Whether `byte` of `segment` is in memory.
+    pub(crate) fn holds(&self, segment: SegmentId, byte: u32) -> bool {
+        let first = self.chunks.front();
+        first.is_some_and(|chunk| (chunk.segment, chunk.start) <= (Some(segment), byte))
+    }
+}
