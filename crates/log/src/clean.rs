@@ -21,9 +21,10 @@ use crate::queue::{Job, Queue, Work};
 use crate::read;
 use crate::record::named_bytes;
 use crate::recovery::remove_if_there;
-use crate::registry::{Number, STATE};
+use crate::registry::{Number, STATE, slot_mut};
 use crate::rewrite::{self, Rewritten};
 use crate::shared::{Closed, Shared};
+use crate::snapshot::Extent;
 use crate::{CleanError, Cleaned, Durability, History, Keep, ReadError};
 
 /// Small segments side by side that are worth being written into one.
@@ -79,7 +80,8 @@ impl Needs {
         let dead = of_keys.map_or(0, |superseded| superseded.dead_bytes(segment));
         let live = listed.bytes.saturating_sub(dead).max(1);
         if listed.count == 0 {
-            return 0;
+            // Compaction has removed them: the segment says that nothing is lost there.
+            return u64::from(listed.next > listed.start.max(low));
         }
         if low <= listed.start {
             return live;
@@ -127,12 +129,18 @@ impl Cleaner<'_> {
         let keeps = self.shared.keeps();
         let lows = self.new_lows(now, &keeps).map_err(CleanError::Read)?;
         cleaned.records = lows.iter().map(|low| low.records).sum();
-        if mutant::is(Mutant::RemovedTooEarly) {
-            let mut early = Cleaned::default();
-            self.sweep(&keeps, Some(&lows), compacted, &mut early)?;
+        // Only what is durable may make anything else go: what is visible now is, once that is noted.
+        let mut extents = self.shared.visible().extents.clone();
+        if !mutant::is(Mutant::RemovedTooEarly) {
+            self.note(&lows, &step)?;
         }
-        self.note(&lows, step)?;
-        self.sweep(&keeps, None, compacted, &mut cleaned)?;
+        for low in &lows {
+            slot_mut(&mut extents, low.number).low = low.low;
+        }
+        self.sweep(&keeps, &extents, compacted, &mut cleaned)?;
+        if mutant::is(Mutant::RemovedTooEarly) {
+            self.note(&lows, &step)?;
+        }
         Ok(cleaned)
     }
 
@@ -207,13 +215,13 @@ impl Cleaner<'_> {
         })
     }
 
-    /// Notes durably how far retention has passed.
-    fn note(&self, lows: &[NewLow], step: impl Fn() -> bool) -> Result<(), CleanError> {
-        if lows.is_empty() {
-            return Ok(());
-        }
+    /// Notes how far retention has passed. Returns once that and all that was visible is durable.
+    fn note(&self, lows: &[NewLow], step: &impl Fn() -> bool) -> Result<(), CleanError> {
         let names = lows.iter().map(|low| named_bytes(low.channel.as_str()));
-        let frame_bytes = FRAME_HEAD_BYTES + names.sum::<usize>();
+        let frame_bytes = match lows.is_empty() {
+            true => 0,
+            false => FRAME_HEAD_BYTES + names.sum::<usize>(),
+        };
         let trim = |low: &NewLow| (low.number, low.channel.clone(), low.low);
         let (sender, done) = sync_channel(1);
         self.queue.push(Job {
@@ -235,23 +243,14 @@ impl Cleaner<'_> {
     fn sweep(
         &self,
         keeps: &BTreeMap<Number, Arc<Keep>>,
-        ahead: Option<&[NewLow]>,
+        extents: &[Extent],
         compacted: &mut Compacted,
         cleaned: &mut Cleaned,
     ) -> Result<(), CleanError> {
-        let (closed, extents) = {
-            let visible = self.shared.visible();
-            (Arc::clone(&visible.closed), visible.extents.clone())
-        };
-        let mut lows: Vec<u64> = extents.iter().map(|extent| extent.low).collect();
-        for low in ahead.unwrap_or_default() {
-            if let Some(slot) = lows.get_mut(low.number as usize) {
-                *slot = low.low;
-            }
-        }
+        let closed = Arc::clone(&self.shared.visible().closed);
         let mut needs = Needs {
             keeps: keeps.clone(),
-            lows,
+            lows: extents.iter().map(|extent| extent.low).collect(),
             superseded: BTreeMap::new(),
         };
         for (number, keep) in keeps {

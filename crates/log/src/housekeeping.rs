@@ -89,7 +89,8 @@ impl Indexer {
 
     /// Makes room for one more closed segment in memory.
     pub(crate) fn keep_up(&self, shared: &Shared) -> io::Result<()> {
-        match shared.visible().sealed.len() < SEALED_MAX {
+        let waiting = shared.visible().sealed.len();
+        match waiting < SEALED_MAX {
             true => Ok(()),
             false => self.make_all(shared),
         }

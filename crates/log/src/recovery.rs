@@ -198,18 +198,19 @@ fn scan_from(
     let base = base.map_or_else(Base::default, |snapshot| Base::of(snapshot, registry));
     let mut scanned = scan::scan(segment, file, base, behind, registry)?;
     if !whole {
-        let byte = SNAPSHOT_AT as u64;
-        scanned.damages.insert(
-            0,
-            Damage {
-                segment: segment.name.clone(),
-                byte,
-                bytes: u64::from(segment.frames_at).saturating_sub(byte),
-                reason: "its snapshot of channels and cursors is not what was written".to_owned(),
-            },
-        );
+        scanned.damages.push(damaged_snapshot(segment));
     }
     Ok(scanned)
+}
+
+fn damaged_snapshot(segment: &Segment) -> Damage {
+    let byte = SNAPSHOT_AT as u64;
+    Damage {
+        segment: segment.name.clone(),
+        byte,
+        bytes: u64::from(segment.frames_at).saturating_sub(byte),
+        reason: "its snapshot of channels and cursors is not what was written".to_owned(),
+    }
 }
 
 struct Opening {
@@ -273,16 +274,19 @@ impl Opening {
         let name = segment.name.clone();
         let io = |action| OpenError::io(action, &name);
         let file = self.files.get(&name).map_err(io("open"))?;
-        let base = snapshot(file.as_ref(), &segment).map_err(io("read"))?;
-        let scanned = scan_from(
-            Arc::clone(&file),
-            &segment,
-            base,
-            Behind::Nothing,
-            &mut self.registry,
-        )
-        .map_err(io("read"))?;
+        let (base, wrong) = match snapshot(file.as_ref(), &segment).map_err(io("read"))? {
+            Some(snapshot) => (Base::of(snapshot, &mut self.registry), None),
+            None => (
+                self.base_behind(&closed, &segment).map_err(io("read"))?,
+                Some(damaged_snapshot(&segment)),
+            ),
+        };
+        let registry = &mut self.registry;
+        let scanned = scan::scan(&segment, Arc::clone(&file), base, Behind::Nothing, registry);
+        let mut scanned = scanned.map_err(io("read"))?;
+        scanned.damages.extend(wrong);
         self.cut = cut_tail(&self.files, &segment, &scanned)?.or(self.cut);
+        write_again(file.as_ref(), scanned.synced, scanned.end).map_err(io("write"))?;
         let mut tail = Tail::new(Arc::clone(&segment), file, scanned.end);
         // What a killed process has written is visible from now on: it must be durable.
         tail.trim().map_err(io("sync"))?;
@@ -293,9 +297,43 @@ impl Opening {
         visible.position = scanned.position;
         self.damages.extend(scanned.damages);
         if damaged {
-            tail = self.go_on_behind(&mut visible, scanned.lost, end)?;
+            tail = self.go_on_behind(&mut visible, scanned.lost)?;
         }
         Ok(self.found(visible, tail))
+    }
+
+    /// What the last segment starts from when its snapshot is damaged: where the one before ends.
+    fn base_behind(&mut self, closed: &[Closed], segment: &Segment) -> io::Result<Base> {
+        let known = Base {
+            known: true,
+            ..Base::default()
+        };
+        let Some(before) = closed.last().map(|closed| &closed.segment) else {
+            // The first one of all starts from nothing.
+            let is_first = segment.id.position == 0;
+            return Ok(if is_first { known } else { Base::default() });
+        };
+        let file = self.files.get(&before.name)?;
+        let start = snapshot(file.as_ref(), before)?;
+        let known_start = start.is_some();
+        let behind = Behind::Segment(None);
+        let scanned = scan_from(file, before, start, behind, &mut self.registry)?;
+        let mut extents = scanned.extents;
+        // What compaction has removed is in its index.
+        let file = self.files.get(&before.id.index_name())?;
+        let directory = index_file::read_head(file.as_ref())
+            .and_then(|head| index_file::read_directory(file.as_ref(), &head));
+        for (name, listed) in directory.unwrap_or_default() {
+            if let Some(number) = self.registry.number_or_state(name.as_ref()) {
+                let next = &mut slot_mut(&mut extents, number).next;
+                *next = listed.next.max(*next);
+            }
+        }
+        Ok(Base {
+            extents,
+            cursors: scanned.cursors,
+            known: known_start,
+        })
     }
 
     /// Goes on in a new segment behind a damaged one, past every sequence that may have been given.
@@ -303,7 +341,6 @@ impl Opening {
         &self,
         visible: &mut Visible,
         lost: u64,
-        bytes: u64,
     ) -> Result<Tail, OpenError> {
         for number in self.registry.numbers() {
             let next = &mut slot_mut(&mut visible.extents, number).next;
@@ -311,16 +348,17 @@ impl Opening {
                 *next += lost;
             }
         }
-        let id = SegmentId {
-            position: visible.position.max(visible.active.end),
-            generation: 0,
+        let position = visible.position.max(visible.active.end);
+        // Without a whole record, nothing is lost when the new segment takes its place.
+        let replaces = position == visible.active.id.position;
+        let generation = match replaces {
+            true => visible.active.id.generation + 1,
+            false => 0,
         };
-        if id.position == visible.active.id.position {
-            // It has no whole record: the new segment would have its name.
-            return Err(OpenError::Header {
-                segment: visible.active.name.clone(),
-            });
-        }
+        let id = SegmentId {
+            position,
+            generation,
+        };
         let channels = self.registry.numbers().map(|number| {
             let name = self.registry.name(number).cloned();
             (name, visible.extent(number))
@@ -331,8 +369,11 @@ impl Opening {
         };
         let (segment, file, page_bytes) = self.create(id, &snapshot)?;
         visible.position = id.position;
-        visible.roll(Arc::clone(&segment));
-        debug_assert_eq!(visible.closed.last().map(|closed| closed.bytes), Some(bytes));
+        match replaces {
+            true => visible.active = Arc::clone(&segment),
+            false => visible.roll(Arc::clone(&segment)),
+        }
+        visible.end = page_bytes;
         Ok(Tail::new(segment, file, page_bytes))
     }
 
@@ -366,6 +407,26 @@ fn has_index(files: &Files, segment: &Segment, bytes: u64) -> bool {
             && head.segment_bytes == bytes
             && index_file::read_directory(file.as_ref(), &head).is_ok()
     })
+}
+
+/// Writes what nothing proves to be on the disk once more. After a failed sync the operating system may
+/// show bytes that it has given up to write; the next sync would succeed without them.
+fn write_again(file: &dyn DiskFile, from: u64, end: u64) -> io::Result<()> {
+    let mut at = from;
+    let mut buffer = vec![0; CHUNK_BYTES];
+    while at < end {
+        let want = usize::try_from(end - at).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
+        let Some(part) = buffer.get_mut(..want) else {
+            break;
+        };
+        let read = file.read_at(part, at)?;
+        if read == 0 {
+            break;
+        }
+        file.write_at(part.get(..read).unwrap_or_default(), at)?;
+        at += read as u64;
+    }
+    Ok(())
 }
 
 /// Keeps what a crash has left behind the last frame, when it is more than zeros; the caller cuts it.

@@ -77,6 +77,8 @@ pub(crate) struct Scanned {
     pub(crate) position: u64,
     /// One past the last whole frame.
     pub(crate) end: u64,
+    /// Bytes that were on the disk for sure, as later frames say.
+    pub(crate) synced: u64,
     /// Why what follows the end is no frame: a crash has torn it.
     pub(crate) torn: Option<Wrong>,
     pub(crate) damages: Vec<Damage>,
@@ -105,6 +107,7 @@ pub(crate) fn scan(
             cursors: base.cursors,
             position: segment.id.position,
             end: segment.frames_at.into(),
+            synced: segment.frames_at.into(),
             torn: None,
             damages: Vec::new(),
             lost: 0,
@@ -153,7 +156,7 @@ impl Scan<'_> {
 
     /// Takes in the frame at `byte`. Returns its size.
     fn frame(&mut self, walk: &mut Walk, byte: u64) -> io::Result<Result<u64, Wrong>> {
-        let (_, bytes) = match walk.frame(byte)? {
+        let (head, bytes) = match walk.frame(byte)? {
             Ok(frame) => frame,
             Err(wrong) => return Ok(Err(wrong)),
         };
@@ -162,7 +165,7 @@ impl Scan<'_> {
             Ok((_, records)) => records,
             Err(wrong) => return Ok(Err(wrong)),
         };
-        // All of it is looked at before any of it counts.
+        // All positions are looked at before any record counts.
         let mut expected = self.found.position;
         let gaps = self.segment.has_gaps() || self.gap.is_some();
         for (_, _, entry) in &records {
@@ -186,6 +189,7 @@ impl Scan<'_> {
             }
             self.found.position = entry.position + 1;
         }
+        self.found.synced = self.found.synced.max(u64::from(head.synced).min(byte));
         Ok(Ok(bytes.len() as u64))
     }
 
