@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, ready};
-use tidegate_base::Name;
+use tidegate_base::{Name, Timestamp};
 use tidegate_broker::{
-    Batch, Broker, CommitError, Durability, MemoryBroker, Promises, ReadError, ReadLimit, Record,
+    Batch, Broker, CleanError, Cleaned, CommitError, Durability, Keep, MemoryBroker, Promises,
+    ReadError, ReadLimit, Record,
 };
 use tokio::sync::watch;
 
@@ -128,6 +129,18 @@ impl Broker for FaultyBroker {
 
     fn tail(&self, channel: &Name) -> watch::Receiver<u64> {
         self.memory.tail(channel)
+    }
+
+    fn head(&self, channel: &Name) -> u64 {
+        self.memory.head(channel)
+    }
+
+    fn keep(&self, channel: &Name, keep: Keep) {
+        self.memory.keep(channel, keep);
+    }
+
+    fn clean(&self, now: Timestamp) -> BoxFuture<'static, Result<Cleaned, CleanError>> {
+        self.memory.clean(now)
     }
 
     fn state(&self) -> BoxFuture<'static, Result<Vec<Bytes>, ReadError>> {
