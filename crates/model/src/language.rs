@@ -8,8 +8,8 @@ use std::time::Duration;
 use tidegate_base::limit::CONCURRENCY_MAX;
 
 use crate::design::{
-    Backoff, Compatibility, Criticality, Followers, Guarantee, Jitter, Order, RetryMode,
-    Transaction,
+    Backoff, CleanupPolicy, Compatibility, Criticality, Followers, Guarantee, Jitter, Order,
+    RetryMode, Transaction,
 };
 use crate::shape::Presence::{Default, Derived, Optional, Required};
 use crate::shape::{Field, Kind, Presence, Repeats, Section, Share};
@@ -182,8 +182,22 @@ static EVENT: Section = Section {
             "retention",
             Kind::Duration(POSITIVE),
             Default("7d"),
-            "How long events are kept.",
+            "How long events are kept; what a consumer has not finished stays longer.",
             "30d",
+        ),
+        field(
+            "retention-size",
+            Kind::Bytes,
+            Optional,
+            "How much is kept at least; beyond it the oldest events go before their time.",
+            "10GB",
+        ),
+        field(
+            "cleanup-policy",
+            Kind::Word(CleanupPolicy::CHOICES),
+            Default("delete"),
+            "What goes in the end: old events, or all but the latest of each key.",
+            "compact",
         ),
         field(
             "targets",
