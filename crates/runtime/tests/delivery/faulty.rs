@@ -25,6 +25,19 @@ struct Faults {
     refused: usize,
     damaged: Option<u64>,
     damaged_reads: usize,
+    cleans: Cleans,
+    cleaned: usize,
+    cleaning: usize,
+}
+
+/// What becomes of cleans.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Cleans {
+    #[default]
+    Done,
+    Failing,
+    /// They are done after this time.
+    Slow(Duration),
 }
 
 /// What becomes of commits.
@@ -60,6 +73,16 @@ impl FaultyBroker {
     /// From now on this record of every channel is damaged; `None`: it is repaired.
     pub(crate) fn damage(&self, sequence: Option<u64>) {
         self.faults().damaged = sequence;
+    }
+
+    /// What becomes of cleans from now on.
+    pub(crate) fn cleans(&self, cleans: Cleans) {
+        self.faults().cleans = cleans;
+    }
+
+    /// How many cleans were asked for.
+    pub(crate) fn cleaned(&self) -> usize {
+        self.faults().cleaned
     }
 
     /// How many reads began at the damaged record.
@@ -140,7 +163,23 @@ impl Broker for FaultyBroker {
     }
 
     fn clean(&self, now: Timestamp) -> BoxFuture<'static, Result<Cleaned, CleanError>> {
-        self.memory.clean(now)
+        let mut faults = self.faults();
+        faults.cleaned += 1;
+        faults.cleaning += 1;
+        assert_eq!(faults.cleaning, 1, "two cleans at once");
+        let (cleans, broker) = (faults.cleans, self.clone());
+        async move {
+            if let Cleans::Slow(time) = cleans {
+                tokio::time::sleep(time).await;
+            }
+            broker.faults().cleaning -= 1;
+            if cleans == Cleans::Failing {
+                let reason = "the disk is full".to_owned();
+                return Err(CleanError { reason });
+            }
+            broker.memory.clean(now).await
+        }
+        .boxed()
     }
 
     fn state(&self) -> BoxFuture<'static, Result<Vec<Bytes>, ReadError>> {
