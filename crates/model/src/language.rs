@@ -40,6 +40,10 @@ const fn field(
     }
 }
 
+const fn choice(word: &'static str, summary: &'static str) -> Choice {
+    Choice { word, summary }
+}
+
 const fn names() -> Kind {
     Kind::List(&Kind::Name, Repeats::Refused)
 }
@@ -524,42 +528,18 @@ static BREAKER: Section = Section {
 
 /// The brokers that a design can run on.
 const BROKERS: &[Choice] = &[
-    Choice {
-        word: "embedded",
-        summary: "The log in this program.",
-    },
-    Choice {
-        word: "kafka",
-        summary: "Apache Kafka and what speaks its protocol.",
-    },
-    Choice {
-        word: "rabbitmq",
-        summary: "RabbitMQ.",
-    },
-    Choice {
-        word: "nats",
-        summary: "NATS JetStream.",
-    },
+    choice("embedded", "The log in this program."),
+    choice("kafka", "Apache Kafka and what speaks its protocol."),
+    choice("rabbitmq", "RabbitMQ."),
+    choice("nats", "NATS JetStream."),
 ];
 
 /// Where messaging infrastructure may run.
 const CLOUDS: &[Choice] = &[
-    Choice {
-        word: "self-hosted",
-        summary: "On machines of one's own.",
-    },
-    Choice {
-        word: "aws",
-        summary: "Amazon Web Services.",
-    },
-    Choice {
-        word: "gcp",
-        summary: "Google Cloud.",
-    },
-    Choice {
-        word: "azure",
-        summary: "Microsoft Azure.",
-    },
+    choice("self-hosted", "On machines of one's own."),
+    choice("aws", "Amazon Web Services."),
+    choice("gcp", "Google Cloud."),
+    choice("azure", "Microsoft Azure."),
 ];
 
 static MESSAGING: Section = Section {
