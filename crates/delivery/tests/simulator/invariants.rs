@@ -230,11 +230,7 @@ impl Watch {
             "I5: epoch {epoch} started things in an earlier process"
         );
         self.epoch = self.epoch.max(*epoch);
-        if self.consumer(consumer).mode == Mode::Pull {
-            // A lease ends inside the machine, without an input.
-            self.running
-                .retain(|(other, _), (_, ends)| other != consumer || *ends > now);
-        }
+        self.end_leases(now);
         self.alone_in_lane(channel, ticket);
         self.breakers(machine, ticket, now);
         let place = (consumer.clone(), *sequence);
@@ -263,6 +259,24 @@ impl Watch {
             .filter(|(other, _)| other == consumer)
             .count();
         assert!(running <= concurrency, "{running} run, {concurrency} may");
+    }
+
+    /// A lease ends inside the machine, without an input, and long before its end is recorded.
+    fn end_leases(&mut self, now: Timestamp) {
+        let consumers = &self.config.consumers;
+        let pulls = |id: &ConsumerId| {
+            consumers
+                .iter()
+                .any(|c| c.id == *id && c.mode == Mode::Pull)
+        };
+        self.running
+            .retain(|(consumer, _), (_, ends)| *ends > now || !pulls(consumer));
+        let running = &self.running;
+        self.probes.retain(|(consumer, sequence, run), _| {
+            running
+                .get(&(consumer.clone(), *sequence))
+                .is_some_and(|(ticket, _)| ticket.run == *run)
+        });
     }
 
     /// I3 and I10: nothing is admitted before what stands before it in its lane, redriven or not.
