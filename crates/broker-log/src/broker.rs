@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, ready};
-use tidegate_base::Name;
 use tidegate_base::limit::CHANNELS_MAX;
+use tidegate_base::{Name, Timestamp};
 use tidegate_broker::{
-    AtomicBatch, Batch, Broker, CommitError, Durability, Promises, ReadError, ReadLimit, Record,
-    Survives,
+    AtomicBatch, Batch, Broker, CleanError, Cleaned, CommitError, Durability, Keep, Promises,
+    ReadError, ReadLimit, Record, Retention, Survives,
 };
 use tidegate_log::{Log, OpenError, Options, Placed, Recovery};
 use tokio::sync::{oneshot, watch};
@@ -65,6 +65,7 @@ impl Broker for LogBroker {
             name: "embedded log",
             survives: Survives::PowerLoss,
             atomic_batch: AtomicBatch::Whole,
+            retention: Retention::Kept,
         }
     }
 
@@ -130,6 +131,16 @@ impl Broker for LogBroker {
             });
         }
         receiver
+    }
+
+    fn head(&self, _channel: &Name) -> u64 {
+        0
+    }
+
+    fn keep(&self, _channel: &Name, _keep: Keep) {}
+
+    fn clean(&self, _now: Timestamp) -> BoxFuture<'static, Result<Cleaned, CleanError>> {
+        ready(Ok(Cleaned::default())).boxed()
     }
 
     fn state(&self) -> BoxFuture<'static, Result<Vec<Bytes>, ReadError>> {

@@ -9,6 +9,8 @@ use thiserror::Error;
 use tidegate_base::{Name, Timestamp};
 use tokio::sync::watch;
 
+use crate::retention::{CleanError, Cleaned, Keep, Retention};
+
 /// A record to be appended to a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Append {
@@ -27,7 +29,7 @@ pub struct Append {
 /// A record as it stands in its channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Its place in the channel, from 0, without gaps.
+    /// Its place in the channel, counted from 0; given to it for good.
     pub sequence: u64,
     /// The partition key.
     pub key: Option<String>,
@@ -75,6 +77,8 @@ pub struct Promises {
     pub survives: Survives,
     /// Whether a batch over several channels and the state is seen whole or not at all.
     pub atomic_batch: AtomicBatch,
+    /// Whether it removes what nobody needs.
+    pub retention: Retention,
 }
 
 /// What an acknowledged durable commit survives.
@@ -166,6 +170,10 @@ pub enum ReadError {
 /// class: a reader never sees a record that the crash which its class survives could take back. Once
 /// the future has returned, `read`, `tail` and `state` show the batch. A batch that is refused with
 /// [`CommitError::Full`] or [`CommitError::Invalid`] leaves no trace.
+///
+/// Sequences are given out without gaps, and never twice, even when every record is gone. Only
+/// [`clean`](Self::clean) removes records, and only those that the last [`keep`](Self::keep) of their
+/// channel lets go.
 pub trait Broker: Send + Sync + fmt::Debug {
     /// What it does by itself.
     fn promises(&self) -> Promises;
@@ -182,9 +190,13 @@ pub trait Broker: Send + Sync + fmt::Debug {
         durability: Durability,
     ) -> BoxFuture<'static, Result<Vec<u64>, CommitError>>;
 
-    /// The records of `channel` from `from` on, in order: at least one and no more than the limit
-    /// allows (a broker may count keys and headers towards its bytes); none at the tail or for a
-    /// channel that does not exist.
+    /// The records of `channel` whose sequence is at least `from`, in order: at least one, if there is
+    /// one, and no more than the limit allows (a broker may count keys and headers towards its
+    /// bytes); none for a channel that does not exist.
+    ///
+    /// A sequence that is absent, before or between those returned, belongs to a record that was
+    /// removed. None of a sequence before [`head`](Self::head) is returned but those that were
+    /// pinned when the head passed them.
     ///
     /// # Errors
     ///
@@ -198,6 +210,26 @@ pub trait Broker: Send + Sync + fmt::Debug {
 
     /// One past the last visible sequence of `channel`, now and whenever it grows.
     fn tail(&self, channel: &Name) -> watch::Receiver<u64>;
+
+    /// The first sequence of `channel` that retention has not passed: every record before it has been
+    /// removed, except pinned ones. It is the sequence of a record, or the tail when there is none
+    /// left; it never goes back, and outlives the broker as far as the records do. 0 for a channel
+    /// that does not exist.
+    fn head(&self, channel: &Name) -> u64;
+
+    /// Says what `channel` keeps, in the place of what was said before; the next
+    /// [`clean`](Self::clean) goes by it. A broker that has just been opened was told nothing.
+    fn keep(&self, channel: &Name, keep: Keep);
+
+    /// Removes what nobody needs at `now`: of each channel what its [`Keep`] lets go, and nothing of
+    /// a channel of which no [`Keep`] was said. It may leave some of that for later, such as what
+    /// lies together with what must stay, but not all of it every time. Reads and commits go on
+    /// meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`CleanError`] when the store cannot be cleaned. What must stay is there nevertheless.
+    fn clean(&self, now: Timestamp) -> BoxFuture<'static, Result<Cleaned, CleanError>>;
 
     /// The state: the records of the last `Replace` and of every `Append` since, in order.
     ///

@@ -1,17 +1,19 @@
 //! The contract that every broker keeps: traits, declared promises, a memory broker, a conformance suite.
 //!
 //! A broker holds *channels* of records and one *state*: the delivery records of the runtime. A
-//! [`Batch`] may touch both; whether it is atomic is a declared promise. Sequences are dense in a
-//! channel and start at 0.
+//! [`Batch`] may touch both; whether it is atomic is a declared promise. Sequences are given out
+//! without gaps in a channel and start at 0; a [`Keep`] says which records may go again.
 
 mod batch;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod contract;
 mod memory;
+mod retention;
 
 pub use contract::{
     Append, AtomicBatch, Batch, Broker, CommitError, Durability, Promises, ReadError, ReadLimit,
     Record, StateChange, Survives,
 };
 pub use memory::MemoryBroker;
+pub use retention::{CleanError, Cleaned, History, Keep, Retention};

@@ -1,21 +1,24 @@
 //! A broker in memory: for tests, for trying a design out, and as the model that others are held to.
 
+mod channel;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, ready};
-use tidegate_base::Name;
 use tidegate_base::limit::{CHANNELS_MAX, MEMORY_BROKER_BYTES_MAX};
+use tidegate_base::{Name, Timestamp};
 use tokio::sync::watch;
 
+use self::channel::Channel;
 use crate::{
-    Append, AtomicBatch, Batch, Broker, CommitError, Durability, Promises, ReadError, ReadLimit,
-    Record, StateChange, Survives,
+    AtomicBatch, Batch, Broker, CleanError, Cleaned, CommitError, Durability, Keep, Promises,
+    ReadError, ReadLimit, Record, Retention, StateChange, Survives,
 };
 
-/// Keeps everything in memory, up to a number of bytes. Cheap to clone; clones share the records.
+/// Keeps records in memory, up to a number of bytes. Cheap to clone; clones share the records.
 ///
 /// Every commit is done when the call returns, so that order and visibility hold trivially.
 #[derive(Clone, Debug)]
@@ -31,12 +34,6 @@ struct Held {
     bytes: usize,
 }
 
-#[derive(Debug)]
-struct Channel {
-    records: Vec<Record>,
-    tail: watch::Sender<u64>,
-}
-
 impl Default for MemoryBroker {
     fn default() -> Self {
         Self::new()
@@ -50,7 +47,8 @@ impl MemoryBroker {
         Self::with_bytes_max(MEMORY_BROKER_BYTES_MAX)
     }
 
-    /// An empty broker that holds at most `bytes_max` bytes, counted as [`Append::bytes`].
+    /// An empty broker that holds at most `bytes_max` bytes, counted as
+    /// [`Append::bytes`](crate::Append::bytes).
     #[must_use]
     pub fn with_bytes_max(bytes_max: usize) -> Self {
         Self {
@@ -71,6 +69,7 @@ impl Broker for MemoryBroker {
             name: "memory",
             survives: Survives::Nothing,
             atomic_batch: AtomicBatch::Whole,
+            retention: Retention::Enforced,
         }
     }
 
@@ -93,11 +92,27 @@ impl Broker for MemoryBroker {
 
     fn tail(&self, channel: &Name) -> watch::Receiver<u64> {
         let mut held = self.held();
-        if !held.channels.contains_key(channel) && held.channels.len() >= CHANNELS_MAX {
+        if !held.has_room_for(channel) {
             // No commit can create this channel any more: its tail stays 0.
             return watch::channel(0).1;
         }
-        held.channel(channel).tail.subscribe()
+        held.channel(channel).tail()
+    }
+
+    fn head(&self, channel: &Name) -> u64 {
+        let held = self.held();
+        held.channels.get(channel).map_or(0, Channel::head)
+    }
+
+    fn keep(&self, channel: &Name, keep: Keep) {
+        let mut held = self.held();
+        if held.has_room_for(channel) {
+            held.channel(channel).keep(keep);
+        }
+    }
+
+    fn clean(&self, now: Timestamp) -> BoxFuture<'static, Result<Cleaned, CleanError>> {
+        ready(Ok(self.held().clean(now))).boxed()
     }
 
     fn state(&self) -> BoxFuture<'static, Result<Vec<Bytes>, ReadError>> {
@@ -107,12 +122,11 @@ impl Broker for MemoryBroker {
 
 impl Held {
     fn channel(&mut self, name: &Name) -> &mut Channel {
-        self.channels
-            .entry(name.clone())
-            .or_insert_with(|| Channel {
-                records: Vec::new(),
-                tail: watch::channel(0).0,
-            })
+        self.channels.entry(name.clone()).or_default()
+    }
+
+    fn has_room_for(&self, channel: &Name) -> bool {
+        self.channels.contains_key(channel) || self.channels.len() < CHANNELS_MAX
     }
 
     fn commit(&mut self, batch: Batch, bytes_max: usize) -> Result<Vec<u64>, CommitError> {
@@ -123,15 +137,11 @@ impl Held {
         let mut grown = Vec::new();
         for append in batch.appends {
             grown.push(append.channel.clone());
-            sequences.push(self.append(append));
+            sequences.push(self.channel(&append.channel.clone()).append(append));
         }
         // Only now, so that no reader is woken before the batch is whole.
         for name in grown {
-            let channel = self.channel(&name);
-            let tail = length(&channel.records);
-            channel
-                .tail
-                .send_if_modified(|seen| std::mem::replace(seen, tail) != tail);
+            self.channel(&name).show();
         }
         Ok(sequences)
     }
@@ -176,29 +186,24 @@ impl Held {
         }
     }
 
-    fn append(&mut self, append: Append) -> u64 {
-        let records = &mut self.channel(&append.channel).records;
-        let sequence = length(records);
-        records.push(append.into_record(sequence));
-        sequence
-    }
-
     fn read(&self, channel: &Name, from: u64, limit: ReadLimit) -> Vec<Record> {
-        let Some(channel) = self.channels.get(channel) else {
-            return Vec::new();
-        };
-        let from = usize::try_from(from).unwrap_or(usize::MAX);
-        let records = channel.records.get(from..).unwrap_or_default();
-        let mut bytes = 0_usize;
-        let within = records.iter().take(limit.records).take_while(|record| {
-            let first = bytes == 0;
-            bytes = bytes.saturating_add(record.payload.len().max(1));
-            first || bytes <= limit.bytes
-        });
-        within.cloned().collect()
+        let channel = self.channels.get(channel);
+        channel.map_or_else(Vec::new, |channel| channel.read(from, limit))
     }
-}
 
-fn length(records: &[Record]) -> u64 {
-    u64::try_from(records.len()).unwrap_or(u64::MAX)
+    fn clean(&mut self, now: Timestamp) -> Cleaned {
+        let mut all = Cleaned::default();
+        #[expect(
+            clippy::iter_over_hash_type,
+            reason = "sums do not depend on the order"
+        )]
+        for channel in self.channels.values_mut() {
+            let cleaned = channel.clean(now);
+            all.records += cleaned.records;
+            all.bytes += cleaned.bytes;
+        }
+        let bytes = usize::try_from(all.bytes).unwrap_or(usize::MAX);
+        self.bytes = self.bytes.saturating_sub(bytes);
+        all
+    }
 }

@@ -2,17 +2,19 @@
 
 #![cfg(test)]
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, ready};
-use tidegate_base::Name;
+use tidegate_base::{Name, Timestamp};
 use tidegate_broker::conformance::{Subject, run};
 use tidegate_broker::{
-    Append, AtomicBatch, Batch, Broker, CommitError, Durability, MemoryBroker, Promises, ReadError,
-    ReadLimit, Record, StateChange, Survives,
+    Append, AtomicBatch, Batch, Broker, CleanError, Cleaned, CommitError, Durability, History,
+    Keep, MemoryBroker, Promises, ReadError, ReadLimit, Record, Retention, StateChange, Survives,
 };
 use tokio::sync::watch;
 
@@ -46,6 +48,28 @@ enum Lie {
     LosesState,
     /// Never finishes an empty batch.
     HangsOnEmpty,
+    /// Cleans channels of which nothing was said.
+    CleansUnasked,
+    /// Removes nothing.
+    NeverCleans,
+    /// Removes what is not too old.
+    RemovesYoung,
+    /// Removes all for the size.
+    RemovesForSize,
+    /// Removes the latest of a key too.
+    RemovesLatest,
+    /// Removes what is needed.
+    RemovesNeeded,
+    /// Removes what is pinned.
+    RemovesPinned,
+    /// Goes by what was said first.
+    HearsOnce,
+    /// Returns sequences as if nothing had been removed before.
+    ReusesSequences,
+    /// Says that every channel begins at 0.
+    HeadAtZero,
+    /// When it is reopened, counts from 0 what is left.
+    Renumbers,
 }
 
 /// A memory broker whose memory outlives it, and that may lie.
@@ -53,6 +77,20 @@ enum Lie {
 struct Suspect {
     lie: Lie,
     memory: MemoryBroker,
+    /// Channels of which something was said.
+    said: Arc<Mutex<BTreeSet<Name>>>,
+    removed: Arc<AtomicU64>,
+}
+
+impl Suspect {
+    fn new(lie: Lie, memory: MemoryBroker) -> Self {
+        Self {
+            lie,
+            memory,
+            said: Arc::default(),
+            removed: Arc::default(),
+        }
+    }
 }
 
 impl Broker for Suspect {
@@ -62,6 +100,7 @@ impl Broker for Suspect {
             name: "suspect",
             survives: Survives::PowerLoss,
             atomic_batch,
+            retention: Retention::Enforced,
         }
     }
 
@@ -111,18 +150,7 @@ impl Broker for Suspect {
                 done.map(|done| done.map(|all| all.iter().map(|at| at + 1).collect()))
                     .boxed()
             }
-            Lie::KeepsRefused => {
-                let first: Vec<Append> = batch.appends.first().cloned().into_iter().collect();
-                let done = memory.commit(batch, durability).now_or_never().unwrap();
-                if done.is_err() {
-                    let part = Batch {
-                        appends: first,
-                        state: StateChange::NONE,
-                    };
-                    let _kept = memory.commit(part, durability);
-                }
-                ready(done).boxed()
-            }
+            Lie::KeepsRefused => ready(keep_refused(&memory, batch, durability)).boxed(),
             Lie::LosesHeaders => {
                 batch
                     .appends
@@ -133,6 +161,12 @@ impl Broker for Suspect {
             Lie::NeverReplaces => {
                 batch.state = StateChange::Append(batch.state.records().to_vec());
                 memory.commit(batch, durability)
+            }
+            Lie::ReusesSequences => {
+                let removed = self.removed.load(Ordering::Relaxed);
+                let done = memory.commit(batch, durability);
+                done.map(move |done| done.map(|all| all.iter().map(|at| at - removed).collect()))
+                    .boxed()
             }
             Lie::HangsOnEmpty if batch.appends.is_empty() => std::future::pending().boxed(),
             _ => memory.commit(batch, durability),
@@ -165,9 +199,74 @@ impl Broker for Suspect {
         tail
     }
 
+    fn head(&self, channel: &Name) -> u64 {
+        match self.lie {
+            Lie::HeadAtZero => 0,
+            _ => self.memory.head(channel),
+        }
+    }
+
+    fn keep(&self, channel: &Name, mut keep: Keep) {
+        let first = self.said.lock().unwrap().insert(channel.clone());
+        match self.lie {
+            Lie::RemovesYoung if keep.age.is_some() => keep.age = Some(Duration::ZERO),
+            Lie::RemovesForSize if keep.bytes.is_some() => keep.bytes = Some(0),
+            Lie::RemovesLatest if keep.history == History::LatestPerKey => keep.bytes = Some(0),
+            Lie::RemovesNeeded => keep.needed_from = u64::MAX,
+            Lie::RemovesPinned => keep.pinned.clear(),
+            Lie::HearsOnce if !first => return,
+            _ => {}
+        }
+        self.memory.keep(channel, keep);
+    }
+
+    fn clean(&self, now: Timestamp) -> BoxFuture<'static, Result<Cleaned, CleanError>> {
+        match self.lie {
+            Lie::NeverCleans => return ready(Ok(Cleaned::default())).boxed(),
+            Lie::CleansUnasked => {
+                for channel in ["a", "b"].map(|name| Name::new(name).unwrap()) {
+                    if !self.said.lock().unwrap().contains(&channel) {
+                        let keep = Keep {
+                            age: Some(Duration::ZERO),
+                            needed_from: u64::MAX,
+                            ..Keep::ALL
+                        };
+                        self.memory.keep(&channel, keep);
+                    }
+                }
+            }
+            _ => {}
+        }
+        let cleaned = self.memory.clean(now);
+        let removed = Arc::clone(&self.removed);
+        cleaned
+            .inspect(move |cleaned| {
+                let records = cleaned.as_ref().map_or(0, |cleaned| cleaned.records);
+                removed.fetch_add(records, Ordering::Relaxed);
+            })
+            .boxed()
+    }
+
     fn state(&self) -> BoxFuture<'static, Result<Vec<Bytes>, ReadError>> {
         self.memory.state()
     }
+}
+
+fn keep_refused(
+    memory: &MemoryBroker,
+    batch: Batch,
+    durability: Durability,
+) -> Result<Vec<u64>, CommitError> {
+    let first: Vec<Append> = batch.appends.first().cloned().into_iter().collect();
+    let done = memory.commit(batch, durability).now_or_never().unwrap();
+    if done.is_err() {
+        let part = Batch {
+            appends: first,
+            state: StateChange::NONE,
+        };
+        let _kept = memory.commit(part, durability);
+    }
+    done
 }
 
 struct Suspects(Lie, std::sync::Mutex<MemoryBroker>);
@@ -182,10 +281,7 @@ impl Subject for Suspects {
     fn make(&self) -> BoxFuture<'_, Arc<dyn Broker>> {
         let memory = MemoryBroker::new();
         *self.1.lock().unwrap() = memory.clone();
-        let broker: Arc<dyn Broker> = Arc::new(Suspect {
-            lie: self.0,
-            memory,
-        });
+        let broker: Arc<dyn Broker> = Arc::new(Suspect::new(self.0, memory));
         ready(broker).boxed()
     }
 
@@ -198,14 +294,17 @@ impl Subject for Suspects {
                 "the suite holds on to the broker"
             );
             let memory = match self.0 {
-                Lie::LosesLast | Lie::LosesState => copy_with_loss(&old, self.0).await,
+                Lie::LosesLast | Lie::LosesState | Lie::Renumbers => {
+                    copy_with_loss(&old, self.0).await
+                }
                 _ => old,
             };
+            // A broker that is opened was told nothing yet.
+            for channel in ["a", "b"].map(|name| Name::new(name).unwrap()) {
+                memory.keep(&channel, Keep::ALL);
+            }
             *self.1.lock().unwrap() = memory.clone();
-            Arc::new(Suspect {
-                lie: self.0,
-                memory,
-            }) as Arc<dyn Broker>
+            Arc::new(Suspect::new(self.0, memory)) as Arc<dyn Broker>
         }
         .boxed()
     }
@@ -237,10 +336,10 @@ async fn copy_with_loss(old: &MemoryBroker, lie: Lie) -> MemoryBroker {
         }
     }
     let mut state = StateChange::Append(old.state().await.unwrap());
-    if lie == Lie::LosesLast {
-        appends.pop();
-    } else {
-        state = StateChange::NONE;
+    match lie {
+        Lie::LosesLast => drop(appends.pop()),
+        Lie::LosesState => state = StateChange::NONE,
+        _ => {}
     }
     copy.commit(Batch { appends, state }, Durability::Durable)
         .await
@@ -295,6 +394,27 @@ async fn each_lie_is_found() {
             "what was in flight is there whole or not at all",
         ),
         (Lie::HangsOnEmpty, "an empty batch is done"),
+        (Lie::CleansUnasked, "nothing goes of which nothing was said"),
+        (Lie::NeverCleans, "what is too old goes, what is not stays"),
+        (Lie::NeverCleans, "the oldest go while enough bytes stay"),
+        (Lie::NeverCleans, "the latest record of each key stays"),
+        (Lie::RemovesYoung, "what is too old goes, what is not stays"),
+        (Lie::RemovesForSize, "the oldest go while enough bytes stay"),
+        (Lie::RemovesLatest, "the latest record of each key stays"),
+        (Lie::RemovesNeeded, "what is needed stays"),
+        (Lie::RemovesPinned, "what is pinned stays"),
+        (
+            Lie::RemovesPinned,
+            "what was removed stays away after reopening",
+        ),
+        (Lie::HearsOnce, "what is said last of a channel holds"),
+        (Lie::ReusesSequences, "no sequence is used again"),
+        (Lie::HeadAtZero, "what is needed stays"),
+        (
+            Lie::Renumbers,
+            "what was removed stays away after reopening",
+        ),
+        (Lie::Renumbers, "no sequence is used again after reopening"),
     ];
     for (lie, promise) in lies {
         let broken = broken(lie).await;

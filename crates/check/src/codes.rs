@@ -55,6 +55,7 @@ codes! {
     RETRY_AMPLIFICATION "E0319" Warning "retries multiply along a chain",
     AGE_BELOW_FIRST_RETRY "E0320" Warning "no retry before the age limit",
     ORDER_LOST_AT_DEAD_LETTER "E0321" Note "order given up at a dead letter",
+    COMPACTION_WITHOUT_KEY "E0322" Error "compaction by a key that the event does not have",
 
     CONCURRENCY_TOO_LOW "E0401" Error "peak rate out of reach",
     TOTAL_ORDER_TOO_SLOW "E0402" Error "peak rate out of reach in total order",

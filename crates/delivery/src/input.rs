@@ -19,11 +19,19 @@ pub enum Input {
         /// One past its last sequence.
         tail: u64,
     },
+    /// Retention has removed what is before `head` of a channel, except what somebody needs: a
+    /// consumer that knows nothing of the channel yet starts there. Said before [`Input::Grown`].
+    Trimmed {
+        /// The channel.
+        channel: Name,
+        /// The first sequence that retention has not passed.
+        head: u64,
+    },
     /// The answer to [`Effect::Fetch`]: the channel's records from where it asked up to `next`.
     Arrived {
         /// The consumer that asked.
         consumer: ConsumerId,
-        /// The records, in order; a sequence that is missing will never come.
+        /// The records, in order; a sequence that is missing was removed, and counts as settled.
         records: Vec<Arrival>,
         /// Where to go on.
         next: u64,

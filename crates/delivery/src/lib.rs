@@ -13,6 +13,7 @@ mod cursor;
 mod identity;
 mod input;
 mod machine;
+mod needed;
 mod outbox;
 mod outcome;
 mod random;
@@ -30,6 +31,7 @@ pub use cursor::Cursor;
 pub use identity::{Identity, fingerprint, normalise};
 pub use input::{Arrival, Class, Conclusion, Effect, Input, Release, Ticket};
 pub use machine::Machine;
+pub use needed::Needed;
 pub use outcome::{Outcome, RetryClass};
 pub use random::Draws;
 pub use record::{

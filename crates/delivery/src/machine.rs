@@ -10,6 +10,7 @@ use crate::consumer::{
     Consumer, ConsumerStatus, DeadLetter, DeliveryStatus, EndedBy, RedriveRefusal, Replay,
 };
 use crate::input::{Effect, Input, Ticket};
+use crate::needed::Needed;
 use crate::outbox::Then;
 use crate::outcome::{Outcome, RetryClass};
 use crate::record::{Halt, HaltCause, StateRecord};
@@ -176,6 +177,7 @@ impl Machine {
         match input {
             Input::TakeOver => self.take_over(now),
             Input::Grown { channel, tail } => self.grown(&channel, tail),
+            Input::Trimmed { channel, head } => self.trimmed(&channel, head),
             Input::Arrived {
                 consumer,
                 records,
@@ -236,6 +238,13 @@ impl Machine {
             for record in consumer.take_over(now, &mut self.shared) {
                 self.shared.out.durable(record, Then::Nothing);
             }
+        }
+    }
+
+    fn trimmed(&mut self, channel: &Name, head: u64) {
+        let consumers = self.consumers.iter_mut();
+        for consumer in consumers.filter(|c| c.config.id.event == *channel) {
+            consumer.begin(head, &mut self.shared);
         }
     }
 
@@ -375,6 +384,13 @@ impl Machine {
     #[must_use]
     pub fn epoch(&self) -> u64 {
         self.shared.epoch
+    }
+
+    /// What retention must leave of a channel.
+    #[must_use]
+    pub fn needed(&self, channel: &Name) -> Needed {
+        let consumers = self.consumers.iter();
+        Needed::by(consumers.filter(|consumer| consumer.config.id.event == *channel))
     }
 
     /// Whether no attempt runs and nothing is being recorded.

@@ -81,6 +81,10 @@ pub struct Event {
     pub compatibility: Compatibility,
     /// How long it is kept.
     pub retention: Located<Duration>,
+    /// The oldest go when more than so much is kept; `None`: whatever the size.
+    pub retention_size: Option<Located<Bytes>>,
+    /// What goes in the end.
+    pub cleanup_policy: Located<CleanupPolicy>,
     /// What the business expects of it.
     pub targets: Targets,
 }
@@ -127,6 +131,17 @@ pub enum Compatibility {
     Full,
     /// Backward and forward against every version.
     FullTransitive,
+}
+
+/// What goes of the events of a type in the end, in Kafka's words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CleanupPolicy {
+    /// What is older than `retention` or beyond `retention-size`. The default.
+    #[default]
+    Delete,
+    /// What has a later event with its key, whatever its age; `retention` and `retention-size` say
+    /// nothing.
+    Compact,
 }
 
 /// Measurable targets; each absent one is not checked.

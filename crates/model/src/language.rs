@@ -8,8 +8,8 @@ use std::time::Duration;
 use tidegate_base::limit::CONCURRENCY_MAX;
 
 use crate::design::{
-    Backoff, Compatibility, Criticality, Followers, Guarantee, Jitter, Order, RetryMode,
-    Transaction,
+    Backoff, CleanupPolicy, Compatibility, Criticality, Followers, Guarantee, Jitter, Order,
+    RetryMode, Transaction,
 };
 use crate::shape::Presence::{Default, Derived, Optional, Required};
 use crate::shape::{Field, Kind, Presence, Repeats, Section, Share};
@@ -38,6 +38,10 @@ const fn field(
         summary,
         example,
     }
+}
+
+const fn choice(word: &'static str, summary: &'static str) -> Choice {
+    Choice { word, summary }
 }
 
 const fn names() -> Kind {
@@ -182,8 +186,22 @@ static EVENT: Section = Section {
             "retention",
             Kind::Duration(POSITIVE),
             Default("7d"),
-            "How long events are kept.",
+            "How long events are kept; what a consumer has not finished stays longer.",
             "30d",
+        ),
+        field(
+            "retention-size",
+            Kind::Bytes,
+            Optional,
+            "How much is kept at least; beyond it the oldest events go before their time.",
+            "10GB",
+        ),
+        field(
+            "cleanup-policy",
+            Kind::Word(CleanupPolicy::CHOICES),
+            Default("delete"),
+            "What goes in the end: old events, or all but the latest of each key.",
+            "compact",
         ),
         field(
             "targets",
@@ -510,42 +528,18 @@ static BREAKER: Section = Section {
 
 /// The brokers that a design can run on.
 const BROKERS: &[Choice] = &[
-    Choice {
-        word: "embedded",
-        summary: "The log in this program.",
-    },
-    Choice {
-        word: "kafka",
-        summary: "Apache Kafka and what speaks its protocol.",
-    },
-    Choice {
-        word: "rabbitmq",
-        summary: "RabbitMQ.",
-    },
-    Choice {
-        word: "nats",
-        summary: "NATS JetStream.",
-    },
+    choice("embedded", "The log in this program."),
+    choice("kafka", "Apache Kafka and what speaks its protocol."),
+    choice("rabbitmq", "RabbitMQ."),
+    choice("nats", "NATS JetStream."),
 ];
 
 /// Where messaging infrastructure may run.
 const CLOUDS: &[Choice] = &[
-    Choice {
-        word: "self-hosted",
-        summary: "On machines of one's own.",
-    },
-    Choice {
-        word: "aws",
-        summary: "Amazon Web Services.",
-    },
-    Choice {
-        word: "gcp",
-        summary: "Google Cloud.",
-    },
-    Choice {
-        word: "azure",
-        summary: "Microsoft Azure.",
-    },
+    choice("self-hosted", "On machines of one's own."),
+    choice("aws", "Amazon Web Services."),
+    choice("gcp", "Google Cloud."),
+    choice("azure", "Microsoft Azure."),
 ];
 
 static MESSAGING: Section = Section {

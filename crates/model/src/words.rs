@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::design::{
-    Backoff, Compatibility, Criticality, Followers, Guarantee, Jitter, Order, RetryMode,
-    Transaction,
+    Backoff, CleanupPolicy, Compatibility, Criticality, Followers, Guarantee, Jitter, Order,
+    RetryMode, Transaction,
 };
 
 /// An allowed word with what it means.
@@ -70,6 +70,11 @@ words!(Compatibility {
     ForwardTransitive "forward-transitive" "Readers of every version read what the new one writes.",
     Full "full" "Backward and forward.",
     FullTransitive "full-transitive" "Backward and forward against every version.",
+});
+
+words!(CleanupPolicy {
+    Delete "delete" "Events go by their age and by the size of all of them.",
+    Compact "compact" "An event goes when a later one has its key, whatever its age.",
 });
 
 words!(Transaction {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use shown::{findings, read};
 use tidegate_base::Name;
-use tidegate_model::design::{Design, Followers, Order, SchemaFormat};
+use tidegate_model::design::{CleanupPolicy, Design, Followers, Order, SchemaFormat};
 use tidegate_model::{Source, template};
 
 fn name(text: &str) -> Name {
@@ -79,6 +79,8 @@ fn a_consumer_of_nothing_but_its_name_takes_every_default() {
         ("A", "backward".into())
     );
     assert_eq!(event.retention.value, Duration::from_hours(7 * 24));
+    assert_eq!(event.retention_size, None);
+    assert_eq!(event.cleanup_policy.value, CleanupPolicy::Delete);
     let breaker = &design.dependencies["d"].breaker;
     assert_eq!(breaker.failure_rate.value.value(), 0.5);
     assert_eq!((breaker.minimum.value, breaker.probes.value), (20, 1));

@@ -228,7 +228,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// Reads the latest identities of a channel, once. A channel that cannot be read has none: its
+    /// Reads the latest identities of a channel, once: as far as retention has left them. A channel that cannot be read has none: its
     /// consumers halt and say so, and producers need not.
     async fn load(&self, index: usize) {
         let Some((name, channel)) = self.channels.get_index(index) else {

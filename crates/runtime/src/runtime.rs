@@ -78,8 +78,10 @@ impl Runtime {
     /// Starts the system of `design` on `broker`: reads the state, takes over ownership durably,
     /// and begins to deliver.
     ///
-    /// A consumer that the state does not know starts at the beginning of its channel. State of
-    /// consumers that the design no longer has is kept untouched and does nothing.
+    /// A consumer that the state does not know starts at the head of its channel: the oldest event
+    /// that retention has left, other than those that are kept for others. State of consumers that
+    /// the design no longer has is kept untouched and does nothing: what they have not finished is
+    /// not kept for them.
     ///
     /// # Errors
     ///
@@ -105,7 +107,7 @@ impl Runtime {
             now,
             journal::decode(&state)?,
         );
-        let taken = take_over(&mut machine, &*broker, now).await?;
+        let taken = take_over(&mut machine, &*broker, design, now).await?;
         let parts = Parts {
             design: design.clone(),
             machine,
@@ -243,10 +245,15 @@ impl Runtime {
 async fn take_over(
     machine: &mut Machine,
     broker: &dyn Broker,
+    design: &Design,
     now: Timestamp,
 ) -> Result<Taken, StartError> {
     let mut effects = Vec::new();
     machine.step(now, Input::TakeOver, &mut effects);
+    for channel in design.events.keys().cloned() {
+        let head = broker.head(&channel);
+        machine.step(now, Input::Trimmed { channel, head }, &mut effects);
+    }
     let pieces = journal::encode(&machine.checkpoint());
     let bytes = journal::bytes(&pieces);
     let mut tokens = Vec::new();

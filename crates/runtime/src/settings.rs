@@ -16,6 +16,8 @@ pub struct Settings {
     pub recent_identities_max: usize,
     /// How often the view is renewed.
     pub view_interval: Duration,
+    /// How often what nobody needs is removed from the channels.
+    pub clean_interval: Duration,
     /// Appended state records before the state is checkpointed, as a multiple of the live ones.
     pub checkpoint_growth: u64,
 }
@@ -28,6 +30,7 @@ impl Default for Settings {
             publish_retry_after: Duration::from_secs(1),
             recent_identities_max: 10_000,
             view_interval: Duration::from_millis(500),
+            clean_interval: Duration::from_secs(60),
             checkpoint_growth: 4,
         }
     }

@@ -10,6 +10,7 @@
 mod durability;
 mod order;
 mod reading;
+mod retention;
 mod scene;
 mod state;
 mod visibility;
@@ -21,7 +22,7 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt};
 use tokio::time::timeout;
 
-use crate::{Broker, Survives};
+use crate::{Broker, Retention, Survives};
 
 /// Longest time that one check may take: a broker that never answers is broken too.
 const CHECK_TIME_MAX: Duration = Duration::from_secs(60);
@@ -104,6 +105,39 @@ const CHECKS: &[(&str, Check)] = &[
         "the state is the last replacement and what was added since",
         |b| state::changes(b).boxed(),
     ),
+    ("nothing goes of which nothing was said", |b| {
+        retention::unsaid(b).boxed()
+    }),
+];
+
+/// Called only for a broker that removes what nobody needs.
+const RETENTION_CHECKS: &[(&str, Check)] = &[
+    ("what is too old goes, what is not stays", |b| {
+        retention::age(b).boxed()
+    }),
+    ("the oldest go while enough bytes stay", |b| {
+        retention::bytes(b).boxed()
+    }),
+    ("the latest record of each key stays", |b| {
+        retention::latest(b).boxed()
+    }),
+    ("what is needed stays", |b| retention::needed(b).boxed()),
+    ("what is pinned stays", |b| retention::pinned(b).boxed()),
+    ("what is said last of a channel holds", |b| {
+        retention::said_last(b).boxed()
+    }),
+    ("no sequence is used again", |b| {
+        retention::sequences(b).boxed()
+    }),
+];
+
+const REOPEN_RETENTION_CHECKS: &[(&str, ReopenCheck)] = &[
+    ("what was removed stays away after reopening", |s, b| {
+        retention::reopened(s, b).boxed()
+    }),
+    ("no sequence is used again after reopening", |s, b| {
+        retention::sequences_reopened(s, b).boxed()
+    }),
 ];
 
 const REOPEN_CHECKS: &[(&str, ReopenCheck)] = &[
@@ -121,16 +155,24 @@ const REOPEN_CHECKS: &[(&str, ReopenCheck)] = &[
 /// Runs every check that the broker's promises call for, each on a new broker. Returns the promises
 /// that are broken: none for a broker that keeps the contract.
 pub async fn run(subject: &dyn Subject) -> Vec<Broken> {
+    let promises = subject.make().await.promises();
+    let enforced = promises.retention == Retention::Enforced;
+    let survives = promises.survives != Survives::Nothing;
+    let retention = if enforced { RETENTION_CHECKS } else { &[] };
+    let reopen = if survives { REOPEN_CHECKS } else { &[] };
+    let reopen_retention = if enforced && survives {
+        REOPEN_RETENTION_CHECKS
+    } else {
+        &[]
+    };
     let mut broken = Vec::new();
-    for (promise, check) in CHECKS {
+    for (promise, check) in CHECKS.iter().chain(retention) {
         let broker = subject.make().await;
         note(&mut broken, promise, check(broker)).await;
     }
-    for (promise, check) in REOPEN_CHECKS {
+    for (promise, check) in reopen.iter().chain(reopen_retention) {
         let broker = subject.make().await;
-        if broker.promises().survives != Survives::Nothing {
-            note(&mut broken, promise, check(subject, broker)).await;
-        }
+        note(&mut broken, promise, check(subject, broker)).await;
     }
     broken
 }

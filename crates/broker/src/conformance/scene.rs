@@ -56,7 +56,7 @@ pub(super) async fn read_all(
 ) -> Result<Vec<Record>, String> {
     let mut records: Vec<Record> = Vec::new();
     loop {
-        let next = from + records.len() as u64;
+        let next = records.last().map_or(from, |last| last.sequence + 1);
         let read = broker.read(channel, next, ALL).await;
         let read = read.map_err(|error| format!("the read failed: {error}"))?;
         if read.is_empty() {

@@ -1,23 +1,43 @@
 //! Nothing is waited for longer than it is kept.
 
+use tidegate_base::Name;
 use tidegate_base::format_duration;
-use tidegate_model::design::{ConsumerRef, Event};
+use tidegate_model::design::{CleanupPolicy, ConsumerRef, Event};
 
 use crate::backoff;
 use crate::codes::{
-    BREAKER_OPEN_BEYOND_RETENTION, DEAD_LETTER_RETENTION, HORIZON_BEYOND_RETENTION,
-    OBJECTIVE_BEYOND_RETENTION,
+    BREAKER_OPEN_BEYOND_RETENTION, COMPACTION_WITHOUT_KEY, DEAD_LETTER_RETENTION,
+    HORIZON_BEYOND_RETENTION, OBJECTIVE_BEYOND_RETENTION,
 };
 use crate::draft::Findings;
 use crate::index::Index;
 
 pub(super) fn rule(index: &Index<'_>, out: &mut Findings) {
+    for (name, event) in &index.design.events {
+        compaction(name, event, out);
+    }
     for (consumer, event) in index.resolved() {
+        // Nothing goes for its age there.
+        if event.cleanup_policy.value == CleanupPolicy::Compact {
+            continue;
+        }
         horizon(&consumer, event, out);
         objective(&consumer, event, out);
         dead_letters(&consumer, event, out);
         breakers(index, &consumer, event, out);
     }
+}
+
+fn compaction(name: &Name, event: &Event, out: &mut Findings) {
+    let policy = &event.cleanup_policy;
+    if policy.value != CleanupPolicy::Compact || event.key.is_some() {
+        return;
+    }
+    let message =
+        format!("`{name}` is compacted by its key, but it has no key: none of it ever goes");
+    let path = format!("events.{name}.cleanup-policy");
+    out.add(COMPACTION_WITHOUT_KEY, &policy.place, path, message)
+        .hint("write `key: /…`, or `cleanup-policy: delete`");
 }
 
 fn horizon(consumer: &ConsumerRef<'_>, event: &Event, out: &mut Findings) {
@@ -56,7 +76,7 @@ fn objective(consumer: &ConsumerRef<'_>, event: &Event, out: &mut Findings) {
         return;
     }
     let message = format!(
-        "being {} behind counts as fine, but `{}` is kept {}: events are lost before anyone is told",
+        "being {} behind counts as fine, but `{}` is kept {}: unfinished events outlive that on the embedded log, and are lost on other brokers",
         format_duration(objective.value),
         consumer.event_name,
         format_duration(kept),

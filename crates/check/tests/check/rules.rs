@@ -352,3 +352,26 @@ E0506 Error 8:93 services.two.consumes.A.requires
   help: add `/total/currency` to `properties` and `required` of the schema
 "###);
 }
+
+#[test]
+fn what_is_compacted_goes_by_its_key_and_not_by_its_age() {
+    let text = "
+tidegate: 1
+system: shop
+events:
+  PriceChanged: {summary: It changed., key: /sku, retention: 1h, cleanup-policy: compact, schema: {type: object, properties: {sku: {type: string}}, required: [sku]}}
+  StockCounted: {summary: It was counted., cleanup-policy: compact, schema: {type: object}}
+services:
+  catalog: {owner: a, publishes: [PriceChanged, StockCounted]}
+  shop:
+    owner: b
+    consumes:
+      PriceChanged: {objective: 2h, dead-letter: {retention: 1h}}
+      StockCounted: {dead-letter: {}}
+";
+    assert_snapshot!(findings(text), @r"
+E0322 Error 6:60 events.StockCounted.cleanup-policy
+  `StockCounted` is compacted by its key, but it has no key: none of it ever goes
+  help: write `key: /…`, or `cleanup-policy: delete`
+");
+}

@@ -108,6 +108,16 @@ impl Consumer {
         }
     }
 
+    /// The lowest sequence that is not settled.
+    pub(crate) fn watermark(&self) -> u64 {
+        self.cursor.below()
+    }
+
+    /// Deliveries before `sequence` that are not finished.
+    pub(crate) fn live_before(&self, sequence: u64) -> impl Iterator<Item = u64> + use<'_> {
+        self.deliveries.range(..sequence).map(|(live, _)| *live)
+    }
+
     /// Every attempt that runs.
     pub(crate) fn running(&self, epoch: u64) -> impl Iterator<Item = Ticket> {
         self.deliveries

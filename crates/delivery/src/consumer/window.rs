@@ -6,6 +6,7 @@ use tidegate_base::limit::{FOLLOWERS_MAX, SOLO_CRASHES_MAX};
 use super::Consumer;
 use super::delivery::{Custody, Delivery, Phase};
 use crate::config::{Followers, Repetition};
+use crate::cursor::Cursor;
 use crate::identity::Identity;
 use crate::input::{Arrival, Effect};
 use crate::outbox::Then;
@@ -50,8 +51,7 @@ impl Consumer {
             if record.sequence < self.next_fetch {
                 continue;
             }
-            // What lies between will never come: settled, as it will be again after a restart.
-            self.cursor.settle_range(self.next_fetch, record.sequence);
+            self.pass_to(record.sequence);
             self.next_fetch = record.sequence + 1;
             if !self.cursor.is_settled(record.sequence)
                 && !self.deliveries.contains_key(&record.sequence)
@@ -59,10 +59,37 @@ impl Consumer {
                 self.take_in(now, record, shared);
             }
         }
-        if next > self.next_fetch {
-            self.cursor.settle_range(self.next_fetch, next);
-            self.next_fetch = next;
+        self.pass_to(next);
+    }
+
+    /// Goes on at `sequence`. What lies between was removed and will never come: it is settled, as it
+    /// will be again after a restart.
+    fn pass_to(&mut self, sequence: u64) {
+        if sequence > self.next_fetch {
+            self.cursor.settle_range(self.next_fetch, sequence);
+            self.restored = self.restored.split_off(&sequence);
+            self.next_fetch = sequence;
         }
+    }
+
+    /// Starts at the head of its channel if it has never seen the channel: what others still need of
+    /// the time before is none of its business.
+    pub(crate) fn begin(&mut self, head: u64, shared: &mut Shared) {
+        let known = self.next_fetch > 0
+            || self.cursor != Cursor::default()
+            || !self.deliveries.is_empty()
+            || !self.restored.is_empty();
+        if known || head == 0 {
+            return;
+        }
+        self.pass_to(head);
+        let (consumer, above) = (self.config.id.clone(), Vec::new());
+        let record = StateRecord::Cursor {
+            consumer,
+            below: head,
+            above,
+        };
+        shared.out.durable(record, Then::Nothing);
     }
 
     fn take_in(&mut self, now: Timestamp, record: Arrival, shared: &mut Shared) {

@@ -1,6 +1,6 @@
 //! What must hold whatever happens, watched from outside the machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tidegate_base::{ConsumerId, Timestamp};
 use tidegate_delivery::{
@@ -18,6 +18,9 @@ pub(crate) struct Watch {
     handled: Sequences,
     /// Deliveries that the machine called finished.
     finished: Sequences,
+    /// Of this process: deliveries that it called repeated. A power failure may take that back: they
+    /// are found to be repeated again.
+    repeated: Sequences,
     /// Deliveries that became dead letters and were not redriven.
     buried: Sequences,
     /// The last epoch that started anything, and that of the processes before.
@@ -35,6 +38,10 @@ pub(crate) struct Watch {
     watermarks: BTreeMap<ConsumerId, u64>,
     booted: Option<Timestamp>,
     probes: BTreeMap<(ConsumerId, u64, u64), Timestamp>,
+    /// Records that the channel no longer has.
+    removed: BTreeSet<u64>,
+    /// What a consumer that joined later came too late for.
+    missed: Sequences,
 }
 
 impl Watch {
@@ -43,6 +50,7 @@ impl Watch {
             config: config.clone(),
             handled: Sequences::new(),
             finished: Sequences::new(),
+            repeated: Sequences::new(),
             buried: Sequences::new(),
             epoch: 0,
             earlier: 0,
@@ -54,11 +62,25 @@ impl Watch {
             watermarks: BTreeMap::new(),
             booted: None,
             probes: BTreeMap::new(),
+            removed: BTreeSet::new(),
+            missed: Sequences::new(),
         }
+    }
+
+    pub(crate) fn cleaned(&mut self, removed: &BTreeSet<u64>) {
+        self.removed.clone_from(removed);
+    }
+
+    /// A consumer is new in the design.
+    pub(crate) fn joined(&mut self, config: &ConsumerConfig, head: u64) {
+        let missed = self.removed.iter().copied().chain(0..head);
+        self.missed.insert(config.id.clone(), missed.collect());
+        self.config.consumers.push(config.clone());
     }
 
     pub(crate) fn restarted(&mut self) {
         self.earlier = self.epoch;
+        self.repeated.clear();
         self.running.clear();
         self.failures.clear();
         self.next_attempt.clear();
@@ -138,10 +160,11 @@ impl Watch {
                     .insert(sequence);
             }
             Conclusion::Succeeded | Conclusion::Duplicate => {
-                self.finished
-                    .entry(consumer.clone())
-                    .or_default()
-                    .insert(sequence);
+                let ended = match c {
+                    Conclusion::Duplicate => &mut self.repeated,
+                    _ => &mut self.finished,
+                };
+                ended.entry(consumer.clone()).or_default().insert(sequence);
             }
         }
         assert!(
@@ -183,10 +206,19 @@ impl Watch {
             machine.epoch(),
             "I5: an attempt of another epoch starts"
         );
-        let finished = self
-            .finished
-            .get(consumer)
-            .is_some_and(|done| done.contains(sequence));
+        assert!(
+            !self.removed.contains(sequence),
+            "I12: {ticket:?} starts without its record"
+        );
+        assert!(
+            !self.came_late(consumer, *sequence),
+            "I12: {ticket:?} is of the time before the consumer"
+        );
+        let finished = [&self.finished, &self.repeated].iter().any(|ended| {
+            ended
+                .get(consumer)
+                .is_some_and(|done| done.contains(sequence))
+        });
         assert!(!finished, "I1: {ticket:?} is finished and starts again");
         let buried = self
             .buried
@@ -198,11 +230,7 @@ impl Watch {
             "I5: epoch {epoch} started things in an earlier process"
         );
         self.epoch = self.epoch.max(*epoch);
-        if self.consumer(consumer).mode == Mode::Pull {
-            // A lease ends inside the machine, without an input.
-            self.running
-                .retain(|(other, _), (_, ends)| other != consumer || *ends > now);
-        }
+        self.end_leases(now);
         self.alone_in_lane(channel, ticket);
         self.breakers(machine, ticket, now);
         let place = (consumer.clone(), *sequence);
@@ -231,6 +259,24 @@ impl Watch {
             .filter(|(other, _)| other == consumer)
             .count();
         assert!(running <= concurrency, "{running} run, {concurrency} may");
+    }
+
+    /// A lease ends inside the machine, without an input, and long before its end is recorded.
+    fn end_leases(&mut self, now: Timestamp) {
+        let consumers = &self.config.consumers;
+        let pulls = |id: &ConsumerId| {
+            consumers
+                .iter()
+                .any(|c| c.id == *id && c.mode == Mode::Pull)
+        };
+        self.running
+            .retain(|(consumer, _), (_, ends)| *ends > now || !pulls(consumer));
+        let running = &self.running;
+        self.probes.retain(|(consumer, sequence, run), _| {
+            running
+                .get(&(consumer.clone(), *sequence))
+                .is_some_and(|(ticket, _)| ticket.run == *run)
+        });
     }
 
     /// I3 and I10: nothing is admitted before what stands before it in its lane, redriven or not.
@@ -321,7 +367,8 @@ impl Watch {
                 match machine.delivery(id, sequence).unwrap() {
                     DeliveryStatus::Finished => {
                         assert!(
-                            self.is_handled(config, channel, arrival),
+                            self.came_late(id, sequence)
+                                || self.is_handled(config, channel, arrival),
                             "I1/I2: lost {sequence}"
                         );
                     }
@@ -332,6 +379,10 @@ impl Watch {
                         );
                     }
                     DeliveryStatus::Dead => {
+                        assert!(
+                            !self.removed.contains(&sequence),
+                            "I12: the record of letter {sequence} is gone"
+                        );
                         let letter = machine.dead_letter(id, sequence).unwrap();
                         assert_eq!(
                             *letter.event, *arrival.event,
@@ -341,8 +392,8 @@ impl Watch {
                     _ => {}
                 }
             }
-            let done = self.finished.get(id).into_iter().flatten();
-            for sequence in done {
+            let ended = [self.finished.get(id), self.repeated.get(id)];
+            for sequence in ended.into_iter().flatten().flatten() {
                 let now = machine.delivery(id, *sequence);
                 assert_eq!(
                     now,
@@ -365,6 +416,13 @@ impl Watch {
                 && handled
                     .iter()
                     .any(|s| channel[*s as usize].event == arrival.event))
+    }
+
+    /// Whether a consumer joined when an event was gone, or was there only for others.
+    fn came_late(&self, id: &ConsumerId, sequence: u64) -> bool {
+        self.missed
+            .get(id)
+            .is_some_and(|missed| missed.contains(&sequence))
     }
 
     fn consumer(&self, id: &ConsumerId) -> &ConsumerConfig {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tidegate_base::{ConsumerId, Name, Ratio, Timestamp};
 use tidegate_delivery::{
     Arrival, Backoff, Class, Conclusion, ConsumerConfig, DeliveryStatus, DependencyConfig, Effect,
-    EventRef, Followers, Input, Jitter, Machine, Mode, Order, Outcome, Repetition, RetryMode,
-    RetryPolicy, StateRecord, SystemConfig, Ticket,
+    EventRef, Followers, Input, Jitter, Machine, Mode, Needed, Order, Outcome, Repetition,
+    RetryMode, RetryPolicy, StateRecord, SystemConfig, Ticket,
 };
 
 use crate::chance::Chance;
@@ -42,7 +42,13 @@ pub(crate) struct World {
     pub(crate) config: SystemConfig,
     pub(crate) machine: Machine,
     pub(crate) now: Timestamp,
+    /// Every record that there ever was.
     pub(crate) channel: Vec<Arrival>,
+    /// Those that retention has removed, and the first sequence that it has not passed.
+    removed: BTreeSet<u64>,
+    head: u64,
+    /// A consumer that the design does not have yet.
+    newcomer: Option<ConsumerConfig>,
     disk: Vec<Kept>,
     commits: VecDeque<Persist>,
     fetches: VecDeque<(ConsumerId, u64, usize)>,
@@ -109,6 +115,7 @@ impl World {
             }],
         };
         let now = Timestamp::from_millis(1_000_000);
+        let newcomer = consumer(&mut chance, 3);
         let mut world = Self {
             machine: Machine::restore(config.clone(), now, []),
             watch: Watch::new(&config),
@@ -116,6 +123,9 @@ impl World {
             config,
             now,
             channel: Vec::new(),
+            removed: BTreeSet::new(),
+            head: 0,
+            newcomer: Some(newcomer),
             disk: Vec::new(),
             commits: VecDeque::new(),
             fetches: VecDeque::new(),
@@ -132,6 +142,10 @@ impl World {
 
     fn boot(&mut self) {
         self.step(Input::TakeOver);
+        self.step(Input::Trimmed {
+            channel: channel(),
+            head: self.head,
+        });
         self.step(Input::Grown {
             channel: channel(),
             tail: self.channel.len() as u64,
@@ -156,6 +170,7 @@ impl World {
             94 => self.checkpoint(),
             95 if self.chance.in_thousand(300) => self.crash(),
             96 if self.chance.in_thousand(100) => self.drain_and_restart(),
+            97 => self.clean(),
             _ => {}
         }
         if self.chance.in_thousand(300) {
@@ -215,20 +230,39 @@ impl World {
     fn fetch(&mut self) {
         if let Some((consumer, from, limit)) = self.fetches.pop_front() {
             let some = 1 + self.chance.below(limit as u64) as usize;
-            let records: Vec<Arrival> = self
-                .channel
-                .iter()
-                .skip(from as usize)
+            let tail = self.channel.len() as u64;
+            let left = (from..tail).filter(|sequence| !self.removed.contains(sequence));
+            let records: Vec<Arrival> = left
                 .take(some)
-                .cloned()
+                .map(|sequence| self.channel[sequence as usize].clone())
                 .collect();
-            let next = from + records.len() as u64;
+            // Without any left, all up to the tail were removed.
+            let next = records.last().map_or(tail, |last| last.sequence + 1);
             self.step(Input::Arrived {
                 consumer,
                 records,
                 next,
             });
         }
+    }
+
+    /// Retention removes what nobody needs: the oldest, or here and there one that has a successor.
+    fn clean(&mut self) {
+        let tail = self.channel.len() as u64;
+        let Needed { from, pinned } = self.machine.needed(&channel());
+        let free = from.unwrap_or(tail);
+        let oldest = self.chance.in_thousand(700);
+        let end = self.chance.below(free + 1);
+        for sequence in (0..end).filter(|sequence| !pinned.contains(sequence)) {
+            if oldest || self.chance.in_thousand(300) {
+                self.removed.insert(sequence);
+            }
+        }
+        let passed = |sequence: &u64| {
+            self.removed.contains(sequence) || (*sequence < end && pinned.contains(sequence))
+        };
+        self.head = (self.head..tail).find(|s| !passed(s)).unwrap_or(tail);
+        self.watch.cleaned(&self.removed);
     }
 
     fn end_attempt(&mut self) {
@@ -255,7 +289,8 @@ impl World {
     }
 
     fn redrive(&mut self) {
-        let consumer = self.config.consumers[self.chance.below(3) as usize]
+        let consumer = self.config.consumers
+            [self.chance.below(self.config.consumers.len() as u64) as usize]
             .id
             .clone();
         let all: Vec<u64> = self
@@ -325,6 +360,12 @@ impl World {
         self.commits.clear();
         self.fetches.clear();
         self.wake_at = None;
+        if self.chance.in_thousand(300)
+            && let Some(newcomer) = self.newcomer.take()
+        {
+            self.watch.joined(&newcomer, self.head);
+            self.config.consumers.push(newcomer);
+        }
         let records = self.disk.iter().map(|kept| kept.record.clone());
         self.machine = Machine::restore(self.config.clone(), self.now, records);
         self.watch.restarted();

@@ -1,5 +1,6 @@
 //! A machine, its channel and its records, driven by hand.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +16,10 @@ pub(crate) struct Rig {
     pub(crate) config: SystemConfig,
     pub(crate) machine: Machine,
     pub(crate) now: Timestamp,
+    /// What was ever in the channel.
     pub(crate) channel: Vec<Arrival>,
+    /// What retention has removed of it.
+    pub(crate) removed: BTreeSet<u64>,
     pub(crate) disk: Vec<StateRecord>,
     /// Attempts that started and have not been answered, with their numbers.
     pub(crate) running: Vec<(Ticket, u32)>,
@@ -110,6 +114,7 @@ impl Rig {
             config,
             now,
             channel: channel.collect(),
+            removed: BTreeSet::new(),
             disk: Vec::new(),
             running: Vec::new(),
             starts: Vec::new(),
@@ -127,6 +132,11 @@ impl Rig {
     pub(crate) fn boot(&mut self) {
         self.step(Input::TakeOver);
         let tail = self.channel.len() as u64;
+        let head = (0..tail).find(|sequence| !self.removed.contains(sequence));
+        self.step(Input::Trimmed {
+            channel: "Event".parse().unwrap(),
+            head: head.unwrap_or(tail),
+        });
         self.step(Input::Grown {
             channel: "Event".parse().unwrap(),
             tail,
@@ -172,6 +182,7 @@ impl Rig {
                             .channel
                             .iter()
                             .skip(from as usize)
+                            .filter(|record| !self.removed.contains(&record.sequence))
                             .take(limit)
                             .filter(|record| {
                                 self.damaged_from
@@ -179,7 +190,9 @@ impl Rig {
                             })
                             .cloned()
                             .collect();
-                        let next = from + records.len() as u64;
+                        // Without any left, all up to the tail were removed.
+                        let tail = self.channel.len() as u64;
+                        let next = records.last().map_or(tail, |last| last.sequence + 1);
                         inputs.push(Input::Arrived {
                             consumer,
                             records,

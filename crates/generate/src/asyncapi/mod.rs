@@ -11,7 +11,7 @@ mod quantity;
 
 use serde_json::{Map, Value, json};
 use tidegate_base::{ConsumerId, Name};
-use tidegate_model::design::{ConsumerRef, Event};
+use tidegate_model::design::{CleanupPolicy, ConsumerRef, Event};
 use tidegate_model::{Design, Word as _};
 
 use crate::ids::Ids;
@@ -55,6 +55,19 @@ pub fn service(design: &Design, name: &Name) -> Option<Value> {
         set(&mut info, "x-owner", json!(owner.value));
     }
     Some(document.finish(info))
+}
+
+/// What Kafka is told of an event's topic. It takes a limit of size for each partition.
+fn topic(event: &Event) -> Value {
+    let policy = event.cleanup_policy.value;
+    if policy == CleanupPolicy::Compact {
+        return json!({"cleanup.policy": [policy.word()]});
+    }
+    let mut topic = json!({"retention.ms": millis(event.retention.value)});
+    if let Some(size) = &event.retention_size {
+        set(&mut topic, "retention.bytes", json!(size.value.0));
+    }
+    topic
 }
 
 /// Puts `value` under `key` of an object.
@@ -195,17 +208,22 @@ impl<'a> Document<'a> {
         if self.channels.contains_key(name.as_str()) {
             return;
         }
-        let retention = millis(event.retention.value);
         let kafka = json!({
-            "topicConfiguration": {"retention.ms": retention},
+            "topicConfiguration": topic(event),
             "bindingVersion": "0.5.0",
         });
         let mut channel = json!({
             "address": name,
             "messages": {name.as_str(): reference(&["components", "messages", name.as_str()])},
             "bindings": {"kafka": kafka},
-            "x-retention": iso(event.retention.value),
         });
+        if event.cleanup_policy.value == CleanupPolicy::Delete {
+            set(
+                &mut channel,
+                "x-retention",
+                json!(iso(event.retention.value)),
+            );
+        }
         if let Some(targets) = extensions::targets(&event.targets) {
             set(&mut channel, "x-targets", targets);
         }

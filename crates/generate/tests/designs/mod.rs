@@ -27,8 +27,11 @@ events:
     key: /orderId
     compatibility: backward-transitive
     retention: 30d
+    retention-size: 10GB
     targets: {rate: 2000/s, peak: 10000/s, p99: 250ms, size: 1KiB}
   PaymentTaken:
+    key: /orderId
+    cleanup-policy: compact
     schema:
       type: object
       properties: {orderId: {$ref: '#/$defs/id', description: The order., minLength: 3}}

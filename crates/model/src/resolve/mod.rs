@@ -85,6 +85,8 @@ fn event(name: &Name, record: &Record, schemas: &mut Schemas<'_>) -> Event {
         key: record.get("key"),
         compatibility: record.value("compatibility"),
         retention: record.located("retention"),
+        retention_size: record.get("retention-size"),
+        cleanup_policy: record.located("cleanup-policy"),
         targets: record.section("targets").map(targets).unwrap_or_default(),
     }
 }

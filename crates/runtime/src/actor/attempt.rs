@@ -77,7 +77,8 @@ async fn call(
     } = push;
     let started = clock.now();
     let envelope = match read(&*broker, &ticket).await {
-        Ok(envelope) => Arc::new(envelope),
+        Ok(Some(envelope)) => Arc::new(envelope),
+        Ok(None) => return Event::Gone { ticket },
         Err(reason) => return Event::Unreadable { ticket, reason },
     };
     let attempt = Attempt {
@@ -122,37 +123,37 @@ async fn lease(
     deadline: Timestamp,
 ) -> Event {
     match read(&*broker, &ticket).await {
-        Ok(envelope) => Event::Leased(Leased {
+        Ok(Some(envelope)) => Event::Leased(Leased {
             ticket,
             attempt,
             deadline,
             envelope: Arc::new(envelope),
         }),
+        Ok(None) => Event::Gone { ticket },
         Err(reason) => Event::Unreadable { ticket, reason },
     }
 }
 
-/// The event of a delivery, or why it cannot be read.
-async fn read(broker: &dyn Broker, ticket: &Ticket) -> Result<Envelope, String> {
+/// The event of a delivery, `None` when it was removed, or why it cannot be read.
+async fn read(broker: &dyn Broker, ticket: &Ticket) -> Result<Option<Envelope>, String> {
     read_event(broker, &ticket.consumer.event, ticket.sequence).await
 }
 
-/// The event at `sequence` of `channel`, or why it cannot be read.
+/// The event at `sequence` of `channel`, `None` when it was removed, or why it cannot be read.
 pub(super) async fn read_event(
     broker: &dyn Broker,
     channel: &tidegate_base::Name,
     sequence: u64,
-) -> Result<Envelope, String> {
+) -> Result<Option<Envelope>, String> {
     let limit = ReadLimit {
         records: 1,
         bytes: PAYLOAD_BYTES_MAX,
     };
     match broker.read(channel, sequence, limit).await {
-        Ok(records) => records
+        Ok(records) => Ok(records
             .into_iter()
             .find(|record| record.sequence == sequence)
-            .map(stored::envelope)
-            .ok_or_else(|| format!("channel `{channel}` has no record at sequence {sequence}")),
+            .map(stored::envelope)),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::FutureExt;
 use tidegate_base::limit::PAYLOAD_BYTES_MAX;
 use tidegate_base::{ConsumerId, Envelope, Name, Timestamp};
-use tidegate_broker::{CommitError, Durability, ReadError, ReadLimit, Record};
+use tidegate_broker::{CleanError, Cleaned, CommitError, Durability, ReadError, ReadLimit, Record};
 use tidegate_delivery::{Input, Outcome, Ticket};
 use tokio::sync::{oneshot, watch};
 
@@ -41,7 +41,12 @@ pub(super) enum Event {
         ticket: Ticket,
         reason: String,
     },
+    /// The record of a delivery was removed.
+    Gone {
+        ticket: Ticket,
+    },
     Leased(Leased),
+    Cleaned(Result<Cleaned, CleanError>),
     Detailed {
         detail: Box<DeadLetterDetail>,
         reply: oneshot::Sender<Option<DeadLetterDetail>>,
@@ -84,7 +89,9 @@ impl Actor {
                 took,
             } => self.ended(ticket, outcome, took),
             Event::Unreadable { ticket, reason } => self.unreadable(ticket, reason),
+            Event::Gone { ticket } => self.gone(ticket),
             Event::Leased(leased) => self.leased(leased),
+            Event::Cleaned(result) => self.cleaned(result),
             Event::Detailed { detail, reply } => {
                 let _left = reply.send(Some(*detail));
             }
@@ -137,7 +144,17 @@ impl Actor {
     fn fetched(&mut self, consumer: ConsumerId, from: u64, result: Result<Vec<Record>, ReadError>) {
         match result {
             Ok(records) => {
-                let next = records.last().map_or(from, |last| last.sequence + 1);
+                // Where none is left, retention has passed.
+                let head = || self.parts.broker.head(&consumer.event);
+                let next = records.last().map_or_else(head, |last| last.sequence + 1);
+                if next <= from {
+                    let reason = format!(
+                        "channel `{}` has no record from sequence {from} on, though retention has not passed it",
+                        consumer.event
+                    );
+                    self.step(Input::ChannelFault { consumer, reason });
+                    return;
+                }
                 let records = records.iter().map(stored::arrival).collect();
                 self.step(Input::Arrived {
                     consumer,
@@ -165,6 +182,19 @@ impl Actor {
         if let Some(drain) = &mut self.drain {
             drain.finished += 1;
         }
+        self.step(Input::Ended { ticket, outcome });
+    }
+
+    /// Retention has removed the record of a delivery. That happens only to one that the state has
+    /// kept while the design did not have its consumer: nobody can do it any more.
+    fn gone(&mut self, ticket: Ticket) {
+        self.running.remove(&ticket);
+        self.lease_lost(&ticket.consumer);
+        let error =
+            "the event is gone: retention removed it while the design did not have its consumer";
+        let outcome = Outcome::Permanent {
+            error: error.to_owned(),
+        };
         self.step(Input::Ended { ticket, outcome });
     }
 

@@ -111,7 +111,8 @@ impl Actor {
         let broker = self.parts.broker.clone();
         let work = async move {
             let event = match read_event(&*broker, &consumer.event, sequence).await {
-                Ok(envelope) => envelope.to_value(),
+                Ok(Some(envelope)) => envelope.to_value(),
+                Ok(None) => serde_json::json!({ "unreadable": "retention has removed it" }),
                 // The letter is still there to be seen, with the reason in the event's place.
                 Err(reason) => serde_json::json!({ "unreadable": reason }),
             };

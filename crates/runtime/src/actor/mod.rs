@@ -10,6 +10,7 @@ mod drain;
 mod hear;
 mod letters;
 mod pulls;
+mod retention;
 mod show;
 
 use std::collections::{BTreeMap, HashMap};
@@ -24,7 +25,7 @@ use tidegate_delivery::{Conclusion, Effect, Input, Machine, Ticket};
 use tidegate_model::Design;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::caller::Caller;
 use crate::command::Command;
@@ -74,6 +75,8 @@ pub(crate) struct Actor {
     settling: BTreeMap<(ConsumerId, u64), oneshot::Sender<Result<(), SettleError>>>,
     redrives: Vec<PendingRedrive>,
     drain: Option<drain::Drain>,
+    /// A clean of the channels is under way.
+    cleaning: bool,
     meters: HashMap<ConsumerId, ConsumerMeter>,
     arrivals: HashMap<tidegate_base::Name, RateMeter>,
     portrait: Portrait,
@@ -119,6 +122,7 @@ impl Actor {
             settling: BTreeMap::new(),
             redrives: Vec::new(),
             drain: None,
+            cleaning: false,
             meters: HashMap::new(),
             arrivals: HashMap::new(),
             portrait,
@@ -136,6 +140,7 @@ impl Actor {
             let records = *tail.borrow_and_update();
             actor.grown(name, records, tail);
         }
+        actor.keep();
         actor.show();
         (actor, seen)
     }
@@ -144,6 +149,9 @@ impl Actor {
     pub(crate) async fn run(mut self) {
         let mut renewal = tokio::time::interval(self.parts.settings.view_interval);
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let period = self.parts.settings.clean_interval;
+        let mut cleaning = tokio::time::interval_at(Instant::now() + period, period);
+        cleaning.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.carry_out();
         loop {
             let wait = self.next_wake();
@@ -155,6 +163,7 @@ impl Actor {
                 Some(event) = self.work.next() => self.hear_burst(event),
                 () = sleep(wait) => self.wake(),
                 _ = renewal.tick() => self.show(),
+                _ = cleaning.tick() => self.clean(),
             }
             self.carry_out();
         }

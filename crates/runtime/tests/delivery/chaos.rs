@@ -1,5 +1,5 @@
-//! Many systems under chance: full stores, restarts, drains and failing handlers. Every event is
-//! done in the end, and no key ever goes back.
+//! Many systems under chance: full stores, restarts, drains, failing handlers, and a retention that
+//! removes what it may at once. Every event is done in the end, and no key ever goes back.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -113,13 +113,41 @@ async fn send_back(world: &World, pulls: &mut Pulls) {
     assert_eq!(report.refused, []);
 }
 
+/// Everything is well again: all is done, and retention leaves nothing of it.
+async fn mend(world: &World, pulls: &mut Pulls, accepted: usize) {
+    world.script.otherwise(Outcome::Done);
+    world.script.takes(Duration::ZERO);
+    world.pass(seconds(300)).await;
+    let billing = world.consumer(BILLING).await;
+    assert_eq!(
+        (billing.backlog, billing.dead_letters),
+        (0, 0),
+        "{}",
+        billing.reason
+    );
+    send_back(world, pulls).await;
+    while pull(world, pulls, 100, Outcome::Done, || ()).await > 0 {}
+    let audit = world.consumer(AUDIT).await;
+    assert_eq!(audit.backlog, 0, "{}", audit.reason);
+    assert_eq!(pulls.came.len(), accepted, "{pulls:?}");
+    world.pass(seconds(1)).await;
+    assert_eq!(world.sequences().await, [0; 0], "all is done, and old");
+    assert_eq!(world.head(), accepted as u64);
+}
+
 /// Lives through it. Returns the calls, and how many events were accepted.
 async fn live(happenings: Vec<(Happening, u64)>) -> (Vec<String>, usize) {
     let broker = FaultyBroker::default();
     let shared: Arc<dyn Broker> = Arc::new(broker.clone());
     let clock = TokioClock::starting_at(Timestamp::from_millis(1_700_000_000_000));
-    let text = DESIGN.replace("attempts: 3", "attempts: 1000");
-    let mut world = World::on(&text, Settings::default(), shared, Script::default(), clock).await;
+    let text = DESIGN
+        .replace("attempts: 3", "attempts: 1000")
+        .replace("key: /orderId", "key: /orderId\n    retention: 1ms");
+    let settings = Settings {
+        clean_interval: Duration::from_millis(300),
+        ..Settings::default()
+    };
+    let mut world = World::on(&text, settings, shared, Script::default(), clock).await;
     let mut accepted = 0;
     let mut pulls = Pulls::default();
     for (happening, ms) in happenings {
@@ -162,21 +190,7 @@ async fn live(happenings: Vec<(Happening, u64)>) -> (Vec<String>, usize) {
         world.pass(Duration::from_millis(ms)).await;
     }
     broker.commits(Commits::Done);
-    world.script.otherwise(Outcome::Done);
-    world.script.takes(Duration::ZERO);
-    world.pass(seconds(300)).await;
-    let billing = world.consumer(BILLING).await;
-    assert_eq!(
-        (billing.backlog, billing.dead_letters),
-        (0, 0),
-        "{}",
-        billing.reason
-    );
-    send_back(&world, &mut pulls).await;
-    while pull(&world, &mut pulls, 100, Outcome::Done, || ()).await > 0 {}
-    let audit = world.consumer(AUDIT).await;
-    assert_eq!(audit.backlog, 0, "{}", audit.reason);
-    assert_eq!(pulls.came.len(), accepted, "{pulls:?}");
+    mend(&world, &mut pulls, accepted).await;
     let calls = world.script.calls().into_iter().map(|(event, _)| event);
     (calls.collect(), accepted)
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, ready};
-use tidegate_base::Name;
+use tidegate_base::{Name, Timestamp};
 use tidegate_broker::{
-    Batch, Broker, CommitError, Durability, MemoryBroker, Promises, ReadError, ReadLimit, Record,
+    Batch, Broker, CleanError, Cleaned, CommitError, Durability, Keep, MemoryBroker, Promises,
+    ReadError, ReadLimit, Record,
 };
 use tokio::sync::watch;
 
@@ -24,6 +25,19 @@ struct Faults {
     refused: usize,
     damaged: Option<u64>,
     damaged_reads: usize,
+    cleans: Cleans,
+    cleaned: usize,
+    cleaning: usize,
+}
+
+/// What becomes of cleans.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Cleans {
+    #[default]
+    Done,
+    Failing,
+    /// They are done after this time.
+    Slow(Duration),
 }
 
 /// What becomes of commits.
@@ -59,6 +73,16 @@ impl FaultyBroker {
     /// From now on this record of every channel is damaged; `None`: it is repaired.
     pub(crate) fn damage(&self, sequence: Option<u64>) {
         self.faults().damaged = sequence;
+    }
+
+    /// What becomes of cleans from now on.
+    pub(crate) fn cleans(&self, cleans: Cleans) {
+        self.faults().cleans = cleans;
+    }
+
+    /// How many cleans were asked for.
+    pub(crate) fn cleaned(&self) -> usize {
+        self.faults().cleaned
     }
 
     /// How many reads began at the damaged record.
@@ -128,6 +152,34 @@ impl Broker for FaultyBroker {
 
     fn tail(&self, channel: &Name) -> watch::Receiver<u64> {
         self.memory.tail(channel)
+    }
+
+    fn head(&self, channel: &Name) -> u64 {
+        self.memory.head(channel)
+    }
+
+    fn keep(&self, channel: &Name, keep: Keep) {
+        self.memory.keep(channel, keep);
+    }
+
+    fn clean(&self, now: Timestamp) -> BoxFuture<'static, Result<Cleaned, CleanError>> {
+        let mut faults = self.faults();
+        faults.cleaned += 1;
+        faults.cleaning += 1;
+        assert_eq!(faults.cleaning, 1, "two cleans at once");
+        let (cleans, broker) = (faults.cleans, self.clone());
+        async move {
+            if let Cleans::Slow(time) = cleans {
+                tokio::time::sleep(time).await;
+            }
+            broker.faults().cleaning -= 1;
+            if cleans == Cleans::Failing {
+                let reason = "the disk is full".to_owned();
+                return Err(CleanError { reason });
+            }
+            broker.memory.clean(now).await
+        }
+        .boxed()
     }
 
     fn state(&self) -> BoxFuture<'static, Result<Vec<Bytes>, ReadError>> {

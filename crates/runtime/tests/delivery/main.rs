@@ -9,6 +9,7 @@
 mod chaos;
 mod faults;
 mod faulty;
+mod retention;
 mod support;
 
 use std::collections::BTreeMap;

@@ -210,18 +210,24 @@ impl World {
 
     /// The process ends without a word, and another one starts on the same broker.
     pub(crate) async fn restart(self) -> Self {
+        let text = self.text.clone();
+        self.restart_as(&text).await
+    }
+
+    /// As [`Self::restart`], with another design.
+    pub(crate) async fn restart_as(self, text: &str) -> Self {
         let Self {
             runtime,
             broker,
             script,
-            text,
+            text: _,
             settings,
             clock,
         } = self;
         drop(runtime);
         // The actor notices that its last handle is gone.
         tokio::time::sleep(Duration::from_millis(1)).await;
-        Self::on(&text, settings, broker, script, clock).await
+        Self::on(text, settings, broker, script, clock).await
     }
 
     pub(crate) async fn publish(&self, events: impl IntoIterator<Item = Envelope>) {
