@@ -16,7 +16,6 @@ use tidegate_log::{Log, OpenError, Options, Placed, Recovery};
 use tokio::sync::{oneshot, watch};
 use tokio::task::spawn_blocking;
 
-use crate::body;
 use crate::convert::{self, commit_error, read_error, to_log};
 
 /// A broker on a log in a directory of this machine. Cheap to clone; the last clone closes the log.
@@ -28,7 +27,7 @@ pub struct LogBroker {
 
 impl LogBroker {
     /// Opens the log in `directory`, or starts one there. Returns what was found with it. Reads the
-    /// whole log, so it may take a while: call it before the runtime starts.
+    /// last segment, so it may take a moment: call it before the runtime starts.
     ///
     /// # Errors
     ///
@@ -65,7 +64,7 @@ impl Broker for LogBroker {
             name: "embedded log",
             survives: Survives::PowerLoss,
             atomic_batch: AtomicBatch::Whole,
-            retention: Retention::Kept,
+            retention: Retention::Enforced,
         }
     }
 
@@ -87,9 +86,8 @@ impl Broker for LogBroker {
             let result = receiver.await.map_err(|_| CommitError::Stopped {
                 reason: "the writer has ended".to_owned(),
             })?;
-            let sequence = |placed: &Placed| placed.sequence;
             result
-                .map(|placed| placed.iter().map(sequence).collect())
+                .map(|placed: Placed| placed.sequences.into_vec())
                 .map_err(commit_error)
         };
         wait.boxed()
@@ -133,14 +131,24 @@ impl Broker for LogBroker {
         receiver
     }
 
-    fn head(&self, _channel: &Name) -> u64 {
-        0
+    fn head(&self, channel: &Name) -> u64 {
+        head(&self.log, channel)
     }
 
-    fn keep(&self, _channel: &Name, _keep: Keep) {}
+    fn keep(&self, channel: &Name, keep: Keep) {
+        self.log.keep(channel, convert::keep(keep));
+    }
 
-    fn clean(&self, _now: Timestamp) -> BoxFuture<'static, Result<Cleaned, CleanError>> {
-        ready(Ok(Cleaned::default())).boxed()
+    fn clean(&self, now: Timestamp) -> BoxFuture<'static, Result<Cleaned, CleanError>> {
+        let log = Arc::clone(&self.log);
+        let wait = async move {
+            match spawn_blocking(move || log.clean(now)).await {
+                Ok(Ok(cleaned)) => Ok(convert::cleaned(cleaned)),
+                Ok(Err(error)) => Err(convert::clean_error(&error)),
+                Err(error) => Err(convert::clean_error(&error)),
+            }
+        };
+        wait.boxed()
     }
 
     fn state(&self) -> BoxFuture<'static, Result<Vec<Bytes>, ReadError>> {
@@ -164,20 +172,21 @@ fn read(log: &Log, channel: &Name, from: u64, limit: ReadLimit) -> Result<Vec<Re
     let records = log
         .read(channel, from, tidegate_log::ReadLimit { records, bytes })
         .map_err(|error| read_error(channel, from, error))?;
-    let unknown = |sequence| ReadError::Damaged {
-        channel: channel.clone(),
-        sequence,
-        reason: "its body is not one that is written".to_owned(),
+    Ok(records.iter().map(convert::from_log).collect())
+}
+
+/// The first record that retention has left: compaction may have removed the one at the head.
+fn head(log: &Log, channel: &Name) -> u64 {
+    let head = log.head(channel);
+    let one = tidegate_log::ReadLimit {
+        records: 1,
+        bytes: 0,
     };
-    let mut decoded = Vec::with_capacity(records.len());
-    for record in records {
-        let sequence = record.sequence;
-        match body::decode(record) {
-            Some(record) => decoded.push(record),
-            None if decoded.is_empty() => return Err(unknown(sequence)),
-            // What is before it can be read.
-            None => break,
-        }
+    match log.read(channel, head, one) {
+        Ok(records) => records
+            .first()
+            .map_or_else(|| log.tail(channel), |first| first.sequence),
+        // It is told when it is read.
+        Err(_) => head,
     }
-    Ok(decoded)
 }

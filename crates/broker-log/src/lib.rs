@@ -4,9 +4,8 @@
 //! the log's writer. A read of records that were written a moment ago is made in place, since it does
 //! not wait for a disk; any other read is made on a thread that may wait.
 
-mod body;
 mod broker;
 mod convert;
 
 pub use broker::LogBroker;
-pub use tidegate_log::{Cut, OpenError, Options, Recovery};
+pub use tidegate_log::{Cut, Damage, OpenError, Options, Recovery};

@@ -55,7 +55,11 @@ async fn check(options: Options) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_embedded_log_conforms() {
-    check(Options::default()).await;
+    check(Options {
+        segment_bytes: 8 << 10,
+        ..Options::default()
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

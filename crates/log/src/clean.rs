@@ -27,6 +27,8 @@ use crate::shared::{Closed, Shared};
 use crate::snapshot::Extent;
 use crate::{CleanError, Cleaned, Durability, History, Keep, ReadError};
 
+/// The segment that is written is closed early when this part of a full one is needed no more.
+const ACTIVE_PASSED: u64 = 64;
 /// Small segments side by side that are worth being written into one.
 const SMALL_RUN: usize = 4;
 
@@ -56,6 +58,11 @@ impl Needs {
             // Nobody has said yet what is pinned there.
             false => 0,
         }
+    }
+
+    /// Whether readers see a record unless compaction by key removes it.
+    pub(crate) fn is_seen(&self, number: Number, sequence: u64) -> bool {
+        number != STATE && sequence >= self.low(number)
     }
 
     /// Whether a record is needed.
@@ -137,6 +144,10 @@ impl Cleaner<'_> {
         for low in &lows {
             slot_mut(&mut extents, low.number).low = low.low;
         }
+        if self.is_worth_closing(&extents) {
+            self.wait_for(Work::Roll, 0, &step)?;
+            self.indexer.make_all(self.shared).map_err(index)?;
+        }
         self.sweep(&keeps, &extents, compacted, &mut cleaned)?;
         if mutant::is(Mutant::RemovedTooEarly) {
             self.note(&lows, &step)?;
@@ -170,11 +181,13 @@ impl Cleaner<'_> {
             };
             let low = low.min(needed_from).min(extent.next);
             if low > extent.low {
+                let passed = extent.low..low;
+                let records = read::count(self.shared, &channel, passed, keep)?;
                 lows.push(NewLow {
                     number: *number,
                     channel,
                     low,
-                    records: low - extent.low,
+                    records,
                 });
             }
         }
@@ -223,9 +236,37 @@ impl Cleaner<'_> {
             false => FRAME_HEAD_BYTES + names.sum::<usize>(),
         };
         let trim = |low: &NewLow| (low.number, low.channel.clone(), low.low);
+        let work = Work::Trim(lows.iter().map(trim).collect());
+        self.wait_for(work, frame_bytes, step)
+    }
+
+    /// Whether so much of the segment that is written is needed no more that it is worth a new one.
+    fn is_worth_closing(&self, extents: &[Extent]) -> bool {
+        let visible = self.shared.visible();
+        let (mut bytes, mut passed_bytes) = (0, 0);
+        for (number, channel) in visible.places.channels() {
+            let low = extents.get(number as usize).map_or(0, |extent| extent.low);
+            let span = channel.next - channel.start;
+            let passed = low.min(channel.next).saturating_sub(channel.start);
+            bytes += channel.bytes;
+            passed_bytes += match passed == span {
+                true => channel.bytes,
+                false => (channel.bytes / span).saturating_mul(passed),
+            };
+        }
+        passed_bytes * 2 > bytes && passed_bytes > self.segment_bytes / ACTIVE_PASSED
+    }
+
+    /// Queues what is to be written. Returns once it is durable.
+    fn wait_for(
+        &self,
+        work: Work,
+        frame_bytes: usize,
+        step: &impl Fn() -> bool,
+    ) -> Result<(), CleanError> {
         let (sender, done) = sync_channel(1);
         self.queue.push(Job {
-            work: Work::Trim(lows.iter().map(trim).collect()),
+            work,
             frame_bytes,
             durability: Durability::Durable,
             // Whoever waits for it is still there.
@@ -361,7 +402,10 @@ impl Cleaner<'_> {
         };
         let next = self.position_behind(&old);
         let new = match rewrite::write(self.shared, &old, next, needs).map_err(io)? {
-            Rewritten::Whole(new) => new,
+            Rewritten::Whole(new, superseded) => {
+                cleaned.records += superseded;
+                new
+            }
             Rewritten::Damaged => {
                 cleaned.damaged += 1;
                 return Ok(());

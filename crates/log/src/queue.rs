@@ -45,6 +45,8 @@ pub(crate) struct Job {
 
 /// What a job writes.
 pub(crate) enum Work {
+    /// Nothing: what comes behind it goes into a new segment.
+    Roll,
     /// A batch, and the channel of each of its appends.
     Batch(Batch, SmallVec<[Number; 2]>),
     /// For each channel the first sequence that stays.
@@ -190,7 +192,11 @@ impl Queue {
             (job.done)(Err(error));
             return;
         }
-        self.make_room(&mut gathering, job.frame_bytes);
+        let head = gathering.head;
+        match job.work {
+            Work::Roll if head.end > head.frames_at => self.roll(&mut gathering),
+            _ => self.make_room(&mut gathering, job.frame_bytes),
+        }
         gathering.encode(job);
         let wake = std::mem::take(&mut gathering.idle);
         drop(gathering);
@@ -433,6 +439,7 @@ impl Gathering {
                     target.batch(batch, &numbers);
                 }
                 Work::Trim(lows) => target.trim(lows),
+                Work::Roll => {}
             }
             self.head.position = target.frame.finish();
             self.head.end += (group.frames.len() - before) as u64;

@@ -2,6 +2,7 @@
 //! frames in memory or from the disk. Nothing here holds a lock while it reads.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -16,7 +17,7 @@ use crate::registry::{Number, STATE};
 use crate::segment::Segment;
 use crate::shared::{Closed, Shared, Visible};
 use crate::window::Window;
-use crate::{ReadError, ReadLimit, Record};
+use crate::{Keep, ReadError, ReadLimit, Record};
 
 /// Most records of one read: bounds the places that are copied from an index.
 pub(crate) const READ_RECORDS_MAX: usize = 4_096;
@@ -66,6 +67,36 @@ pub(crate) fn at_time(shared: &Shared, channel: &Name, time: u64) -> Result<u64,
         Some(query) => query.at_time(time),
         None => Ok(0),
     }
+}
+
+/// How many records of a channel there are in `range`, but for those that `keep` pins. Counts places and
+/// reads no record.
+pub(crate) fn count(
+    shared: &Shared,
+    channel: &Name,
+    range: Range<u64>,
+    keep: &Keep,
+) -> Result<u64, ReadError> {
+    let Some(query) = Query::of_channel(shared, channel) else {
+        return Ok(0);
+    };
+    let (mut from, mut count) = (range.start, 0);
+    while from < range.end {
+        from = match query.search(from, READ_RECORDS_MAX) {
+            Ok(Search::Tail) => break,
+            Ok(Search::Behind(next)) => next.max(from + 1),
+            Ok(Search::Found(found)) => {
+                let counts = |place: &&Place| {
+                    range.contains(&place.sequence) && !keep.is_pinned(place.sequence)
+                };
+                count += found.places.iter().filter(counts).count() as u64;
+                found.places.last().map_or(from, |last| last.sequence) + 1
+            }
+            Err(Failure::Lost { next, .. }) => next,
+            Err(failure) => return Err(failure.tell(Some(channel), from, None)),
+        };
+    }
+    Ok(count)
 }
 
 struct Query<'a> {

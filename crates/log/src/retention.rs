@@ -43,7 +43,7 @@ pub enum History {
 /// What a clean has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cleaned {
-    /// Records of channels that retention has passed, and that readers see no more.
+    /// Records of channels that readers see no more: passed by retention, or superseded.
     pub records: u64,
     /// Bytes of the disk that are free again.
     pub bytes: u64,

@@ -22,8 +22,8 @@ const FRAME_BYTES: usize = 256 << 10;
 
 /// How it went.
 pub(crate) enum Rewritten {
-    /// The segment that takes the place of the others.
-    Whole(Closed),
+    /// The segment that takes the place of the others, and how many records went for a newer one.
+    Whole(Closed, u64),
     /// One of them is damaged: they are as they were.
     Damaged,
 }
@@ -51,7 +51,7 @@ pub(crate) fn write(
     let new = format!("{}{NEW_SUFFIX}", id.name());
     let output = Output::new(disk.create(&new)?, header.salt, page);
     let written = output.write(shared, old, needs);
-    let Ok(Some((mut places, bytes))) = written else {
+    let Ok(Some((mut places, bytes, superseded))) = written else {
         // Whatever it holds takes room that may be short.
         recovery::remove_if_there(disk, &new)?;
         return written.map(|_| Rewritten::Damaged);
@@ -67,7 +67,7 @@ pub(crate) fn write(
     }
     let segment = Arc::new(Segment::new(header));
     index_file::write(disk, &segment, bytes, &places, &shared.registry())?;
-    Ok(Rewritten::Whole(Closed { segment, bytes }))
+    Ok(Rewritten::Whole(Closed { segment, bytes }, superseded))
 }
 
 /// The channel, sequence and time of a record.
@@ -86,6 +86,8 @@ struct Output {
     /// Where each of them ends, and what it is.
     pending: Vec<(usize, Kept)>,
     places: Places,
+    /// Records that went because their key has a newer one.
+    superseded: u64,
 }
 
 impl Output {
@@ -98,6 +100,7 @@ impl Output {
             records: Vec::new(),
             pending: Vec::new(),
             places: Places::default(),
+            superseded: 0,
         }
     }
 
@@ -108,7 +111,7 @@ impl Output {
         shared: &Shared,
         old: &[Closed],
         needs: &Needs,
-    ) -> io::Result<Option<(Places, u64)>> {
+    ) -> io::Result<Option<(Places, u64, u64)>> {
         if let Some(first) = old.first() {
             self.start(shared, first)?;
         }
@@ -142,8 +145,10 @@ impl Output {
                 return Ok(false);
             };
             for (_, record, entry) in records {
-                if let Some(what) = needed(shared, needs, entry) {
-                    self.add(record, what)?;
+                match needed(shared, needs, entry) {
+                    Verdict::Needed(what) => self.add(record, what)?,
+                    Verdict::Superseded => self.superseded += 1,
+                    Verdict::Passed => {}
                 }
             }
             byte += bytes.len() as u64;
@@ -184,19 +189,27 @@ impl Output {
     }
 
     /// Makes it durable. Returns where its records are, and its size.
-    fn finish(mut self) -> io::Result<(Places, u64)> {
+    fn finish(mut self) -> io::Result<(Places, u64, u64)> {
         self.end_frame()?;
         if !self.buffer.is_empty() {
             self.file.write_at(&self.buffer, self.at)?;
             self.at += self.buffer.len() as u64;
         }
         self.file.sync()?;
-        Ok((self.places, self.at))
+        Ok((self.places, self.at, self.superseded))
     }
 }
 
-/// The channel, sequence and time of a record that is needed.
-fn needed(shared: &Shared, needs: &Needs, entry: Entry<'_>) -> Option<Kept> {
+/// Whether a record stays.
+enum Verdict {
+    Needed(Kept),
+    /// Its key has a newer one.
+    Superseded,
+    /// Nobody sees it any more.
+    Passed,
+}
+
+fn needed(shared: &Shared, needs: &Needs, entry: Entry<'_>) -> Verdict {
     match entry.content {
         Content::Channel {
             name,
@@ -204,15 +217,23 @@ fn needed(shared: &Shared, needs: &Needs, entry: Entry<'_>) -> Option<Kept> {
             time,
             body,
         } => {
-            let number = shared.registry().find(name)?;
+            let Some(number) = shared.registry().find(name) else {
+                return Verdict::Passed;
+            };
             let needed = needs.is_needed(number, sequence, record::key_of(body));
-            needed.then_some((number, sequence, time))
+            match (needed, needs.is_seen(number, sequence)) {
+                (true, _) => Verdict::Needed((number, sequence, time)),
+                (false, true) => Verdict::Superseded,
+                (false, false) => Verdict::Passed,
+            }
         }
         Content::State { sequence, .. } => {
-            let needed = needs.is_needed(STATE, sequence, None);
-            needed.then_some((STATE, sequence, 0))
+            match needs.is_needed(STATE, sequence, None) {
+                true => Verdict::Needed((STATE, sequence, 0)),
+                false => Verdict::Passed,
+            }
         }
         // The snapshot of every later segment has them.
-        Content::Cursor { .. } | Content::Trim { .. } => None,
+        Content::Cursor { .. } | Content::Trim { .. } => Verdict::Passed,
     }
 }

@@ -45,6 +45,8 @@ pub(super) struct History {
     answers: Arc<Mutex<Vec<Answer>>>,
     may_go: BTreeSet<(usize, u64)>,
     keeps: [Option<Keep>; CHANNELS],
+    /// What was ever pinned.
+    pinned: BTreeSet<(usize, u64)>,
     now: u64,
     numbers: usize,
     /// Whether the writer may have stopped.
@@ -81,6 +83,7 @@ impl History {
             answers: Arc::default(),
             may_go: BTreeSet::new(),
             keeps: [const { None }; CHANNELS],
+            pinned: BTreeSet::new(),
             now: 1_000,
             numbers: 0,
             failing: false,
@@ -168,6 +171,7 @@ impl History {
         let tails = self.base.tails();
         self.may_go.retain(|(at, sequence)| *sequence < tails[*at]);
         self.say_what_is_kept(&log);
+        self.check_heads(&log)?;
         self.check_all(&log)?;
         Ok(log)
     }
@@ -179,6 +183,22 @@ impl History {
                 log.keep(&channel(at), keep.clone());
             }
         }
+    }
+
+    /// What is before a head was allowed to go, or is seen only as long as it is pinned.
+    fn check_heads(&mut self, log: &Log) -> Held {
+        for at in 0..CHANNELS {
+            for passed in (0..log.head(&channel(at))).map(|sequence| (at, sequence)) {
+                if !self.may_go.contains(&passed) && !self.pinned.contains(&passed) {
+                    return Err(format!("channel {at}: retention has passed {}", passed.1));
+                }
+                let keep = self.keeps[at].as_ref();
+                if !keep.is_some_and(|keep| keep.pinned.contains(&passed.1)) {
+                    self.may_go.insert(passed);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn event(&mut self, log: &Log) -> Held {
@@ -193,7 +213,7 @@ impl History {
             26..=28 => self.check_channel(log)?,
             29 => self.check_time(log)?,
             30..=32 => self.clean(log)?,
-            33 => self.keep(log),
+            33 => self.keep(log)?,
             34 => {
                 self.tell("index");
                 drop(log.index());
@@ -290,7 +310,7 @@ impl History {
         }
     }
 
-    fn keep(&mut self, log: &Log) {
+    fn keep(&mut self, log: &Log) -> Held {
         let at = self.dice.roll(CHANNELS);
         let tail = self.visible().channels[at].len() as u64;
         let before = self.keeps[at].as_ref().map_or(0, |keep| keep.needed_from);
@@ -311,11 +331,10 @@ impl History {
         };
         self.tell(format!("keep {at} {keep:?}"));
         log.keep(&channel(at), keep.clone());
-        // What is before the head is seen only as long as it is pinned.
-        let passed = 0..log.head(&channel(at));
-        let unpinned = passed.filter(|s| keep.pinned.binary_search(s).is_err());
-        self.may_go.extend(unpinned.map(|sequence| (at, sequence)));
+        let pinned = keep.pinned.iter().map(|sequence| (at, *sequence));
+        self.pinned.extend(pinned);
         self.keeps[at] = Some(keep);
+        self.check_heads(log)
     }
 
     fn clean(&mut self, log: &Log) -> Held {
