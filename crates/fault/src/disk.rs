@@ -156,6 +156,15 @@ impl FaultDisk {
         state.files[&state.names[name]].now.clone()
     }
 
+    /// Puts a file there, behind the log's back.
+    pub fn put(&self, name: &str, bytes: &[u8]) {
+        let mut state = self.state();
+        state.files_made += 1;
+        let id = state.files_made;
+        state.files.insert(id, Content::on_disk(bytes.to_vec()));
+        state.names.insert(name.to_owned(), id);
+    }
+
     /// Changes the bytes of a file behind the log's back.
     pub fn damage(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.state();
