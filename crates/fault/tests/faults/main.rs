@@ -4,7 +4,6 @@
 
 mod crash;
 mod damage;
-mod disk;
 mod failure;
 
 use std::sync::Arc;
@@ -13,11 +12,11 @@ use std::sync::mpsc::sync_channel;
 use bytes::Bytes;
 use tidegate_base::{Name, Timestamp};
 use tidegate_log::{
-    Append, AppendError, Batch, Durability, Log, OpenError, Options, Placed, ReadLimit, Recovery,
+    Append, AppendError, Batch, Durability, Log, OpenError, Options, Placed, ReadLimit, Record, Recovery,
     StateChange,
 };
 
-use disk::FaultDisk;
+use tidegate_fault::FaultDisk;
 
 const ALL: ReadLimit = ReadLimit {
     records: usize::MAX,
@@ -65,6 +64,19 @@ fn append(log: &Log, batch: Batch, class: Durability) -> Result<Placed, AppendEr
     receiver.recv().unwrap()
 }
 
+/// All records of a channel: one read gives those of one segment.
+fn read_all(log: &Log, channel: &str) -> Vec<Record> {
+    let mut all: Vec<Record> = Vec::new();
+    loop {
+        let from = all.last().map_or(0, |last| last.sequence + 1);
+        let records = log.read(&name(channel), from, ALL).unwrap();
+        if records.is_empty() {
+            return all;
+        }
+        all.extend(records);
+    }
+}
+
 /// The numbers of the batches that the log holds; each must be there whole.
 fn batches(log: &Log) -> Vec<usize> {
     let number = |bytes: &[u8]| {
@@ -72,7 +84,7 @@ fn batches(log: &Log) -> Vec<usize> {
         text.split_once(' ').unwrap().0.parse::<usize>().unwrap()
     };
     let read = |channel| -> Vec<usize> {
-        let records = log.read(&name(channel), 0, ALL).unwrap();
+        let records = read_all(log, channel);
         records.iter().map(|record| number(&record.payload())).collect()
     };
     let (a, b) = (read("a"), read("b"));

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 use tidegate_log::Durability;
 
-use super::disk::{Dice, FaultDisk};
+use tidegate_fault::{Dice, FaultDisk};
 use super::{SMALL, append, batch, batches, open};
 
 proptest! {

@@ -4,7 +4,7 @@ use std::sync::mpsc::{TryRecvError, sync_channel};
 
 use tidegate_log::{AppendError, Durability, StateChange};
 
-use super::disk::{Dice, FaultDisk};
+use tidegate_fault::{Dice, FaultDisk};
 use super::{ONE_SEGMENT, SMALL, append, batch, batches, name, open};
 
 #[test]
@@ -12,14 +12,14 @@ fn a_failed_sync_stops_the_writer_for_good_and_reads_go_on() {
     let disk = FaultDisk::default();
     let (log, _) = open(&disk, ONE_SEGMENT).unwrap();
     append(&log, batch(0, 0), Durability::Durable).unwrap();
-    disk.fail_syncs_after(0);
+    disk.fail_syncs_after(Some(0));
     let error = append(&log, batch(1, 0), Durability::Durable).unwrap_err();
     insta::assert_snapshot!(
         error,
         @"the writer has stopped: syncing segment `00000000000000000000.seg`: the disk has failed"
     );
     // The disk works again, but what it holds is not known any more.
-    disk.fail_syncs_after(1_000);
+    disk.fail_syncs_after(None);
     for class in [Durability::Durable, Durability::Written] {
         let again = append(&log, batch(2, 0), class).unwrap_err();
         assert_eq!(again, error);
@@ -162,7 +162,7 @@ fn a_full_queue_pushes_back() {
     assert_eq!(refused.len(), 18);
     insta::assert_snapshot!(
         refused[0],
-        @"2386 bytes wait for the writer, of at most 4000; nothing was written, try again in 20ms"
+        @"2426 bytes wait for the writer, of at most 4000; nothing was written, try again in 20ms"
     );
     log.close();
     assert_eq!(done.try_iter().filter(Result::is_ok).count(), 2);
