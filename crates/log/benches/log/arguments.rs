@@ -61,7 +61,7 @@ impl Arguments {
 
     /// Alternating runs of each figure.
     pub(crate) fn runs(&self) -> usize {
-        if self.quick { 1 } else { 5 }
+        if self.quick { 1 } else { 7 }
     }
 
     /// A tenth of `time` when it must be quick.

@@ -14,7 +14,7 @@ use crate::table::{Table, ratio};
 use crate::window::{EndOnDrop, Window};
 
 /// How long one run takes.
-const RUN_TIME: Duration = Duration::from_millis(800);
+const RUN_TIME: Duration = Duration::from_millis(500);
 /// Records that are not acknowledged.
 const WINDOW: u64 = 1_000;
 /// Records that are not read: what the consumer may lag behind, so that its rate is the rate.

@@ -10,7 +10,7 @@
 //! commit, zero-filled ahead, synced before it acknowledges. It knows no channels, checksums or
 //! indexes, and its reader gets what was written from memory. What counts is the ratio: absolute
 //! figures move with the machine. Runs of the two alternate, each in a folder of its own; the warm-up
-//! is cut; figures are medians with their range.
+//! is cut; figures are medians with their range, and so are ratios, of runs that follow each other.
 
 #![expect(clippy::print_stdout, reason = "it prints its result")]
 #![expect(clippy::disallowed_methods, reason = "it measures time")]

@@ -111,7 +111,7 @@ fn segments(directory: &Path) -> Vec<PathBuf> {
 fn target(arguments: &Arguments, part: f64) -> u64 {
     let segment = arguments.segment_bytes();
     let mut bytes = segment / 2;
-    while (bytes + segment) as f64 <= arguments.backlog_bytes() * part {
+    while (bytes + segment / 2) as f64 <= arguments.backlog_bytes() * part {
         bytes += segment;
     }
     bytes

@@ -12,7 +12,7 @@ use crate::table::Table;
 use crate::window::{EndOnDrop, Window};
 
 /// How long one run takes.
-const RUN_TIME: Duration = Duration::from_millis(400);
+const RUN_TIME: Duration = Duration::from_millis(300);
 /// What is cut off the start of a run.
 pub(crate) const WARM_UP: Duration = Duration::from_millis(150);
 

@@ -66,12 +66,10 @@ pub(crate) fn figure(values: &[f64]) -> String {
     with_range(median(values), values, number)
 }
 
-/// The medians' ratio, and the range of those of single pairs of runs.
+/// The ratios of runs that belong together: a disk that is slow for a while slows both.
 pub(crate) fn ratio(over: &[f64], under: &[f64]) -> String {
     let pairs: Vec<f64> = over.iter().zip(under).map(|(o, u)| o / u).collect();
-    with_range(median(over) / median(under), &pairs, |ratio| {
-        format!("{ratio:.2}")
-    })
+    with_range(median(&pairs), &pairs, |ratio| format!("{ratio:.2}"))
 }
 
 fn with_range(middle: f64, values: &[f64], show: impl Fn(f64) -> String) -> String {
