@@ -37,11 +37,11 @@ impl Arguments {
             only: Vec::new(),
             gigabytes: 2.0,
         };
+        let mut is_bench = false;
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or(format!("`{word}` needs a value"));
             match word.as_str() {
-                // Cargo says it.
-                "--bench" => {}
+                "--bench" => is_bench = true,
                 "--quick" => arguments.quick = true,
                 "--in" => arguments.parent = value()?.into(),
                 "--only" => arguments.only.push(part(&value()?)?),
@@ -49,6 +49,8 @@ impl Arguments {
                 _ => return Err(format!("`{word}` is not known")),
             }
         }
+        // Only `cargo bench` says that it is one: `cargo test --benches` must not write gigabytes.
+        arguments.quick |= !is_bench;
         match arguments.parent.is_dir() {
             true => Ok(arguments),
             false => Err(format!("no directory `{}`", arguments.parent.display())),

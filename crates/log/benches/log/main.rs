@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo bench -p tidegate-log                          everything, in less than five minutes
-//! cargo bench -p tidegate-log -- --in /dev/shm         the processor's part alone
+//! cargo bench -p tidegate-log -- --in /dev/shm         the processor's part alone: aims are for a disk
 //! cargo bench -p tidegate-log -- --only publish        one part
 //! ```
 //!
@@ -13,6 +13,7 @@
 //! is cut; figures are medians with their range, and so are ratios, of runs that follow each other.
 
 #![expect(clippy::print_stdout, reason = "it prints its result")]
+#![expect(clippy::print_stderr, reason = "it prints what it does not understand")]
 #![expect(clippy::disallowed_methods, reason = "it measures time")]
 #![expect(
     clippy::expect_used,
@@ -38,17 +39,19 @@ mod sink;
 mod table;
 mod window;
 
+use std::process::ExitCode;
+
 use arguments::{Arguments, Part};
 
-fn main() {
+fn main() -> ExitCode {
     if child::run() {
-        return;
+        return ExitCode::SUCCESS;
     }
     let arguments = match Arguments::parse(std::env::args().skip(1)) {
         Ok(arguments) => arguments,
         Err(reason) => {
-            println!("{reason}\n\n{}", arguments::USAGE);
-            std::process::abort();
+            eprintln!("{reason}\n\n{}", arguments::USAGE);
+            return ExitCode::FAILURE;
         }
     };
     println!("in {}, system allocator", arguments.parent.display());
@@ -71,4 +74,5 @@ fn main() {
         let backlog = opened.unwrap_or_else(|| open::Backlog::filled(&arguments));
         memory::run(&arguments, &backlog);
     }
+    ExitCode::SUCCESS
 }

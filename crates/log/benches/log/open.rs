@@ -133,6 +133,7 @@ pub(crate) fn run(arguments: &Arguments) -> Backlog {
     ];
     let table = Table::start(title, &columns);
     let backlog = Backlog::new(arguments);
+    let mut medians = Vec::new();
     for part in [0.25, 0.5, 1.0] {
         let mut bytes = target(arguments, part);
         let mut killed = Vec::new();
@@ -148,6 +149,7 @@ pub(crate) fn run(arguments: &Arguments) -> Backlog {
         let tail_bytes = last.iter().map(|path| bytes_of(path)).sum::<u64>();
         let tail = (0..RUNS).map(|_| time_read(last)).collect::<Vec<_>>();
         let all = (0..RUNS).map(|_| time_read(&segments)).collect::<Vec<_>>();
+        medians.push((found[0].bytes as f64, median(&killed), median(&closed)));
         table.row(&[
             format!("{:.2} GB", found[0].bytes as f64 / 1e9),
             found[0].segments.to_string(),
@@ -159,6 +161,13 @@ pub(crate) fn run(arguments: &Arguments) -> Backlog {
             format!("{:.2}", median(&closed) / median(&tail)),
         ]);
     }
+    let (quarter, whole) = (medians[0], medians[2]);
+    println!(
+        "\n{:.1} times the history: {:.2} times as long after a kill, {:.2} after a close   aim 1",
+        whole.0 / quarter.0,
+        whole.1 / quarter.1,
+        whole.2 / quarter.2,
+    );
     backlog
 }
 
