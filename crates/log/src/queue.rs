@@ -100,6 +100,18 @@ pub(crate) struct Group {
     cost: usize,
 }
 
+impl Group {
+    /// Empties it, keeping its memory.
+    pub(crate) fn clear(&mut self) {
+        self.segment = None;
+        self.frames.clear();
+        self.records.clear();
+        self.changes.clear();
+        self.jobs.clear();
+        self.cost = 0;
+    }
+}
+
 /// Where the next frame goes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Head {
@@ -133,6 +145,8 @@ struct Gathering {
     groups: VecDeque<Group>,
     /// What the waiting batches cost.
     cost: usize,
+    /// Groups and buffers to be used again: all empty.
+    spare_groups: Vec<Group>,
     spare: Vec<Vec<u8>>,
     /// Whether the writer waits to be woken.
     idle: bool,
@@ -165,6 +179,7 @@ impl Queue {
                 closed_bytes: visible.closed_bytes(),
                 groups: VecDeque::new(),
                 cost: 0,
+                spare_groups: Vec::new(),
                 spare: Vec::new(),
                 idle: false,
                 stopped: None,
@@ -197,9 +212,11 @@ impl Queue {
             Work::Roll if head.end > head.frames_at => self.roll(&mut gathering),
             _ => self.make_room(&mut gathering, job.frame_bytes),
         }
-        gathering.encode(job);
+        let work = gathering.encode(job);
         let wake = std::mem::take(&mut gathering.idle);
         drop(gathering);
+        // What is encoded is let go without the lock.
+        drop(work);
         if wake {
             self.changed.notify_one();
         }
@@ -305,18 +322,18 @@ impl Queue {
         self.gathering().take()
     }
 
-    /// Tells how much of the segment that is written is on the disk, and gives a buffer back.
-    pub(crate) fn synced(&self, salt: u32, synced: u64, spare: Option<Vec<u8>>) {
+    /// Tells how much of the segment of that salt is on the disk, and gives an empty group back, with
+    /// buffers that are free.
+    pub(crate) fn written(&self, salt: u32, synced: u64, group: Group, buffers: Vec<Vec<u8>>) {
         let mut gathering = self.gathering();
         if gathering.head.salt == salt {
             gathering.head.synced = u32::try_from(synced).unwrap_or(u32::MAX);
         }
-        if let Some(mut spare) = spare
-            && gathering.spare.len() < SPARE_MAX
-        {
-            spare.clear();
-            gathering.spare.push(spare);
+        if gathering.spare_groups.len() < SPARE_MAX {
+            gathering.spare_groups.push(group);
         }
+        let room = SPARE_MAX.saturating_sub(gathering.spare.len());
+        gathering.spare.extend(buffers.into_iter().take(room));
     }
 
     /// Takes everything that waits out again, because nothing could be written: numbers go on at
@@ -388,12 +405,12 @@ impl Gathering {
     }
 
     fn start_group(&mut self, segment: Option<(Header, Vec<u8>)>) {
-        let frames = self.spare.pop().unwrap_or_default();
-        self.groups.push_back(Group {
-            segment,
-            frames,
-            ..Group::default()
-        });
+        let mut group = self.spare_groups.pop().unwrap_or_default();
+        if group.frames.capacity() == 0 {
+            group.frames = self.spare.pop().unwrap_or_default();
+        }
+        group.segment = segment;
+        self.groups.push_back(group);
     }
 
     fn cursors_exceed(&self, cursors: &[(Name, u64)]) -> bool {
@@ -406,11 +423,10 @@ impl Gathering {
         self.cursors.len() + new.len() > CURSORS_MAX
     }
 
-    /// Numbers the records and adds the frame to the last group, which has room for it.
-    fn encode(&mut self, job: Job) {
-        let Some(group) = self.groups.back_mut() else {
-            return;
-        };
+    /// Numbers the records and adds the frame to the last group, which has room for it. Returns what is
+    /// encoded.
+    fn encode(&mut self, job: Job) -> Option<Work> {
+        let group = self.groups.back_mut()?;
         let Job {
             work,
             frame_bytes,
@@ -433,10 +449,10 @@ impl Gathering {
                 extents: &mut self.extents,
                 cursors: &mut self.cursors,
             };
-            match work {
+            match &work {
                 Work::Batch(batch, numbers) => {
                     appends = batch.appends.len();
-                    target.batch(batch, &numbers);
+                    target.batch(batch, numbers);
                 }
                 Work::Trim(lows) => target.trim(lows),
                 Work::Roll => {}
@@ -456,6 +472,7 @@ impl Gathering {
             changes_end: group.changes.len(),
             done,
         });
+        Some(work)
     }
 }
 
@@ -471,7 +488,7 @@ struct Target<'a> {
 }
 
 impl Target<'_> {
-    fn batch(&mut self, batch: Batch, numbers: &[Number]) {
+    fn batch(&mut self, batch: &Batch, numbers: &[Number]) {
         for (append, number) in batch.appends.iter().zip(numbers) {
             let next = &mut slot_mut(self.extents, *number).next;
             let sequence = *next;
@@ -482,10 +499,10 @@ impl Target<'_> {
         if !batch.state.is_none() {
             self.state(&batch.state);
         }
-        for (name, value) in batch.cursors {
-            self.frame.cursor(name.as_str(), value);
-            self.cursors.insert(name.clone(), value);
-            self.changes.push(Change::Cursor(name, value));
+        for (name, value) in &batch.cursors {
+            self.frame.cursor(name.as_str(), *value);
+            self.cursors.insert(name.clone(), *value);
+            self.changes.push(Change::Cursor(name.clone(), *value));
         }
     }
 
@@ -501,11 +518,11 @@ impl Target<'_> {
         self.note(STATE, at, sequence, 0);
     }
 
-    fn trim(&mut self, lows: Vec<(Number, Name, u64)>) {
+    fn trim(&mut self, lows: &[(Number, Name, u64)]) {
         for (number, name, low) in lows {
-            self.frame.trim(name.as_str(), low);
-            slot_mut(self.extents, number).low = low;
-            self.changes.push(Change::Low(number, low));
+            self.frame.trim(name.as_str(), *low);
+            slot_mut(self.extents, *number).low = *low;
+            self.changes.push(Change::Low(*number, *low));
         }
     }
 

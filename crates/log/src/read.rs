@@ -12,7 +12,7 @@ use crate::directories;
 use crate::places::{ChannelPlaces, Place};
 use crate::recent::Chunk;
 use crate::frame::FRAME_BYTES_MAX;
-use crate::record::{self, Content, PREFIX_BYTES, Wrong, prefix};
+use crate::record::{self, Content, Entry, PREFIX_BYTES, Wrong, prefix};
 use crate::registry::{Number, STATE};
 use crate::segment::Segment;
 use crate::shared::{Closed, Shared, Visible};
@@ -144,6 +144,18 @@ impl<'a> Query<'a> {
         let count = records_max.clamp(1, READ_RECORDS_MAX);
         let mut from = from;
         let mut moves = 0;
+        match self.at_tail(from, count) {
+            Some(Search::Found(found)) => {
+                let mut reader = Reader::new(self.shared, self.channel, found);
+                match take(&mut reader) {
+                    // Closed, cleaned and moved meanwhile.
+                    Err(Failure::Moved(_)) => {}
+                    taken => return taken.map_err(|failure| reader.tell(failure)),
+                }
+            }
+            Some(Search::Tail) => return Ok(Vec::new()),
+            _ => {}
+        }
         loop {
             from = self.first_wanted(from);
             let moved = match self.search(from, count) {
@@ -177,17 +189,27 @@ impl<'a> Query<'a> {
     ) -> Taken<T> {
         let last = found.places.last().map_or(0, |last| last.sequence);
         self.retain_wanted(&mut found.places);
-        let Some(first) = found.places.first().copied() else {
+        if found.places.is_empty() {
             return Taken::Behind(last + 1);
-        };
-        let segment = Arc::clone(&found.segment);
-        match take(&mut Reader::new(self.shared, self.channel, found)) {
-            Err(Failure::Moved(error)) => Taken::Moved(error),
-            taken => Taken::Some(taken.map_err(|failure| {
-                let place = Some((segment.as_ref(), first.byte));
-                failure.tell(self.channel, first.sequence, place)
-            })),
         }
+        let mut reader = Reader::new(self.shared, self.channel, found);
+        match take(&mut reader) {
+            Err(Failure::Moved(error)) => Taken::Moved(error),
+            taken => Taken::Some(taken.map_err(|failure| reader.tell(failure))),
+        }
+    }
+
+    /// The first records from `from` on when they are in the segment that is written and readers may
+    /// see all of them: one look answers what most reads ask.
+    fn at_tail(&self, from: u64, count: usize) -> Option<Search> {
+        let visible = self.shared.visible();
+        let extent = visible.extent(self.number);
+        if from >= extent.next {
+            return Some(Search::Tail);
+        }
+        let active = visible.places.channel(self.number)?;
+        (from >= extent.low.max(active.start))
+            .then(|| found_in_active(&visible, active, from, count))
     }
 
     fn low(&self) -> u64 {
@@ -420,11 +442,17 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// The failure of reading the first of the records.
+    fn tell(&self, failure: Failure) -> ReadError {
+        let first = self.found.places.first();
+        let place = first.map(|first| (self.found.segment.as_ref(), first.byte));
+        failure.tell(self.channel, first.map_or(0, |first| first.sequence), place)
+    }
+
     /// As many records as there are, and no more bytes than allowed, but for the first one.
     fn records(&mut self, bytes_max: usize) -> Result<Vec<Record>, Failure> {
         let channel = self.channel.map_or("", Name::as_str);
-        self.each(bytes_max, |bytes, salt, expected| {
-            let (entry, _) = record::decode(bytes, salt)?;
+        self.each(bytes_max, |bytes, entry, expected| {
             match entry.content {
                 Content::Channel {
                     name,
@@ -442,8 +470,7 @@ impl<'a> Reader<'a> {
 
     /// Changes of the state, each with its sequence.
     fn changes(&mut self) -> Result<Vec<(u64, Vec<Bytes>)>, Failure> {
-        self.each(usize::MAX, |bytes, salt, expected| {
-            let (entry, _) = record::decode(bytes, salt)?;
+        self.each(usize::MAX, |bytes, entry, expected| {
             let Content::State {
                 sequence, items, ..
             } = entry.content
@@ -458,7 +485,7 @@ impl<'a> Reader<'a> {
     fn each<T>(
         &mut self,
         bytes_max: usize,
-        decode: impl Fn(&Bytes, u32, u64) -> Result<T, Wrong>,
+        take: impl Fn(&Bytes, Entry<'_>, u64) -> Result<T, Wrong>,
     ) -> Result<Vec<T>, Failure> {
         let salt = self.found.segment.salt;
         let mut decoded = Vec::with_capacity(self.found.places.len());
@@ -477,8 +504,11 @@ impl<'a> Reader<'a> {
             };
             let first = decoded.is_empty();
             let one = bytes.and_then(|bytes| {
-                let size = bytes.len();
-                Ok((size, decode(&bytes, salt, place.sequence)?))
+                let entry = match copies {
+                    Some(_) => record::decode_trusted(&bytes)?,
+                    None => record::decode(&bytes, salt)?.0,
+                };
+                Ok((bytes.len(), take(&bytes, entry, place.sequence)?))
             });
             match one {
                 Ok((size, _)) if size > left && !first => break,

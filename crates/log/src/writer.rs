@@ -11,7 +11,7 @@ use crate::disk::Disk;
 use crate::frame;
 use crate::housekeeping::Indexer;
 use crate::mutant::{self, Mutant};
-use crate::queue::{Change, Encoded, FULL_RETRY_AFTER, Group, Head, Pending, Queue};
+use crate::queue::{FULL_RETRY_AFTER, Group, Head, Pending, Queue};
 use crate::recent::Chunk;
 use crate::registry::STATE;
 use crate::segment::{self, Header, Segment};
@@ -41,16 +41,17 @@ impl std::fmt::Debug for Writer {
     }
 }
 
-/// What is left of a group that is written.
-struct Rest {
-    jobs: VecDeque<Pending>,
-    records: Vec<Encoded>,
+/// A group that is written, and how far.
+struct Progress {
+    group: Group,
     records_shown: usize,
     records_acknowledged: usize,
-    changes: Vec<Change>,
     changes_shown: usize,
     chunk: Option<Arc<Chunk>>,
+    /// Where its frames end in the segment.
     end: u64,
+    /// Buffers that are free again.
+    free: Vec<Vec<u8>>,
 }
 
 /// Why a group is not written.
@@ -122,41 +123,37 @@ impl Writer {
     }
 
     fn write(&mut self, group: Group) -> bool {
-        let Group {
-            segment,
-            frames,
-            records,
-            changes,
-            jobs,
-            ..
-        } = group;
-        let mut rest = Rest {
-            jobs,
-            records,
+        let mut progress = Progress {
+            group,
             records_shown: 0,
             records_acknowledged: 0,
-            changes,
             changes_shown: 0,
             chunk: None,
             end: self.tail.end(),
+            free: Vec::new(),
         };
         if mutant::is(Mutant::IndexAheadOfData) {
-            let all = rest.jobs.len();
-            self.show(&mut rest, all);
+            let all = progress.group.jobs.len();
+            self.show(&mut progress, all);
         }
-        let failure = match self.write_group(segment, frames, &mut rest) {
-            Ok(()) => return true,
-            Err(failure) => failure,
-        };
-        match failure {
-            Failure::Full(reason) => {
-                self.refuse(rest.jobs, &reason);
+        match self.write_group(&mut progress) {
+            Ok(()) => {
+                let Progress {
+                    mut group, free, ..
+                } = progress;
+                group.clear();
+                let (salt, synced) = (self.tail.segment.salt, self.tail.synced());
+                self.queue.written(salt, synced, group, free);
                 true
             }
-            Failure::Stop(reason) => {
+            Err(Failure::Full(reason)) => {
+                self.refuse(progress.group.jobs, &reason);
+                true
+            }
+            Err(Failure::Stop(reason)) => {
                 self.failed = true;
                 self.queue.stop(&reason);
-                for pending in rest.jobs {
+                for pending in progress.group.jobs {
                     let reason = reason.clone();
                     (pending.done)(Err(AppendError::Stopped { reason }));
                 }
@@ -165,21 +162,17 @@ impl Writer {
         }
     }
 
-    fn write_group(
-        &mut self,
-        segment: Option<(Header, Vec<u8>)>,
-        mut frames: Vec<u8>,
-        rest: &mut Rest,
-    ) -> Result<(), Failure> {
-        if let Some((header, page)) = segment {
+    fn write_group(&mut self, progress: &mut Progress) -> Result<(), Failure> {
+        if let Some((header, page)) = progress.group.segment.take() {
             self.roll(header, &page)?;
         }
-        let length = frames.len();
         let start = self.tail.end();
+        let frames = &mut progress.group.frames;
+        let length = frames.len();
         if length > 0 {
             let synced = u32::try_from(self.tail.synced()).unwrap_or(u32::MAX);
-            frame::set_synced(&mut frames, self.tail.segment.salt, synced);
-            match self.tail.write(&mut frames, self.options.ahead_bytes) {
+            frame::set_synced(frames, self.tail.segment.salt, synced);
+            match self.tail.write(frames, self.options.ahead_bytes) {
                 Ok(()) => frames.truncate(length),
                 Err(WriteError::NoRoom(error)) => {
                     return Err(Failure::Full(format!("the disk is full: {error}")));
@@ -187,25 +180,23 @@ impl Writer {
                 Err(WriteError::Broken(error)) => return Err(self.stop("writing", &error)),
             }
         }
-        rest.end = self.tail.end();
-        let spare = self.keep_in_memory(frames, start, rest);
+        progress.end = self.tail.end();
+        self.keep_in_memory(progress, start);
         // In the order of the calls: what is only written waits for what is durable before it.
+        let jobs = &progress.group.jobs;
         let durable = |pending: &Pending| pending.durability == Durability::Durable;
-        let written = rest.jobs.iter().position(durable);
-        let mut written = written.unwrap_or(rest.jobs.len());
+        let mut written = jobs.iter().position(durable).unwrap_or(jobs.len());
         if mutant::is(Mutant::AckBeforeSync) {
-            written = rest.jobs.len();
+            written = jobs.len();
         }
-        self.acknowledge(rest, written);
-        if !rest.jobs.is_empty() {
+        self.acknowledge(progress, written);
+        let left = progress.group.jobs.len();
+        if left > 0 {
             self.tail
                 .sync()
                 .map_err(|error| self.stop("syncing", &error))?;
-            let left = rest.jobs.len();
-            self.acknowledge(rest, left);
+            self.acknowledge(progress, left);
         }
-        let (salt, synced) = (self.tail.segment.salt, self.tail.synced());
-        self.queue.synced(salt, synced, spare);
         Ok(())
     }
 
@@ -214,21 +205,21 @@ impl Writer {
         Failure::Stop(format!("{action} segment `{name}`: {error}"))
     }
 
-    /// Makes the frames a chunk that readers find. Returns a buffer that is free.
-    fn keep_in_memory(&self, frames: Vec<u8>, start: u64, rest: &mut Rest) -> Option<Vec<u8>> {
+    /// Makes the frames a chunk that readers find.
+    fn keep_in_memory(&self, progress: &mut Progress, start: u64) {
+        let frames = &mut progress.group.frames;
         if frames.is_empty() {
-            return Some(frames);
+            return;
         }
-        let (bytes, spare) = match frames.len() < frames.capacity() / COPY_BELOW {
-            true => (frames.as_slice().to_vec(), Some(frames)),
-            false => (frames, None),
+        let bytes = match frames.len() < frames.capacity() / COPY_BELOW {
+            true => frames.as_slice().to_vec(),
+            false => std::mem::take(frames),
         };
-        rest.chunk = Some(Arc::new(Chunk {
+        progress.chunk = Some(Arc::new(Chunk {
             segment: Some(self.tail.segment.id),
             start: u32::try_from(start).unwrap_or(u32::MAX),
             bytes,
         }));
-        spare
     }
 
     /// Closes the segment, durably, and goes on in a new one.
@@ -257,24 +248,23 @@ impl Writer {
     }
 
     /// Makes the first `count` batches visible, then says so.
-    fn acknowledge(&mut self, rest: &mut Rest, count: usize) {
+    fn acknowledge(&mut self, progress: &mut Progress, count: usize) {
         if count == 0 {
             return;
         }
         if !mutant::is(Mutant::IndexAheadOfData) {
-            self.show(rest, count);
+            self.show(progress, count);
         }
-        let mut from = rest.records_acknowledged;
-        for pending in rest.jobs.drain(..count) {
-            let records = rest.records.get(from..pending.records_end);
-            let channels = records.unwrap_or_default().iter();
-            let sequences: SmallVec<[u64; 2]> = channels
+        let group = &mut progress.group;
+        for pending in group.jobs.drain(..count) {
+            let records = progress.records_acknowledged..pending.records_end;
+            progress.records_acknowledged = pending.records_end;
+            let records = group.records.get(records).unwrap_or_default().iter();
+            let sequences: SmallVec<[u64; 2]> = records
                 .filter(|record| record.number != STATE)
                 .take(pending.appends)
                 .map(|record| record.sequence)
                 .collect();
-            from = pending.records_end;
-            rest.records_acknowledged = from;
             (pending.done)(Ok(Placed {
                 position: pending.position,
                 sequences,
@@ -283,30 +273,33 @@ impl Writer {
     }
 
     /// Makes the first `count` batches visible.
-    fn show(&self, rest: &mut Rest, count: usize) {
-        let Some(last) = count.checked_sub(1).and_then(|at| rest.jobs.get(at)) else {
+    fn show(&self, progress: &mut Progress, count: usize) {
+        let group = &progress.group;
+        let Some(last) = count.checked_sub(1).and_then(|at| group.jobs.get(at)) else {
             return;
         };
+        let records = group.records.get(progress.records_shown..last.records_end);
+        let changes = group.changes.get(progress.changes_shown..last.changes_end);
         let (grown, gone) = {
             let mut visible = self.shared.visible_mut();
-            let records = rest.records.get(rest.records_shown..last.records_end);
             visible.add(records.unwrap_or_default());
-            let changes = rest.changes.get(rest.changes_shown..last.changes_end);
             for change in changes.unwrap_or_default() {
                 visible.change(change.clone());
             }
             visible.position = last.next_position;
-            visible.end = rest.end;
-            let chunk = rest.chunk.take();
+            visible.end = progress.end;
+            let chunk = progress.chunk.take();
             let gone = chunk.map(|c| visible.recent.push(c, self.options.recent_bytes_max));
             (visible.take_grown(), gone)
         };
-        rest.records_shown = last.records_end;
-        rest.changes_shown = last.changes_end;
+        progress.records_shown = last.records_end;
+        progress.changes_shown = last.changes_end;
         self.shared.notify(grown);
         for chunk in gone.into_iter().flatten() {
-            if let Ok(chunk) = Arc::try_unwrap(chunk) {
-                self.queue.synced(0, 0, Some(chunk.bytes));
+            // One that a reader holds is freed there.
+            if let Ok(mut chunk) = Arc::try_unwrap(chunk) {
+                chunk.bytes.clear();
+                progress.free.push(chunk.bytes);
             }
         }
     }
