@@ -133,6 +133,10 @@ impl FaultDisk {
     }
 
     /// Waits until a sync waits.
+    ///
+    /// # Panics
+    ///
+    /// When a thread has panicked while it used the disk.
     pub fn wait_for_sync(&self) {
         let state = self
             .0

@@ -8,7 +8,6 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
-    clippy::panic,
     reason = "a tool of tests: it stops at the first surprise"
 )]
 

@@ -7,7 +7,7 @@ use std::sync::mpsc::sync_channel;
 
 use bytes::Bytes;
 use tidegate_base::{Name, Timestamp};
-use tidegate_log::{Append, Batch, Durability, Log, Options, StateChange};
+use tidegate_log::{Append, Batch, Durability, History, Keep, Log, Options, StateChange};
 
 fn main() {
     let directory = std::env::args().nth(1).expect("a directory");
@@ -16,26 +16,54 @@ fn main() {
         ..Options::default()
     };
     let (log, _) = Log::open(Path::new(&directory), options).expect("a new log");
-    let append = |channel, number: u64| Append::new(Name::new(channel).expect("a name"), Timestamp::from_millis(1_730_291_041_637 + number), Bytes::from(format!("{channel} {number} {}", "·".repeat(20))));
-    let text = |number| Bytes::from(format!("state {number}"));
     for number in 0..5 {
-        let appends = vec![
+        if number == 4 {
+            clean(&log);
+        }
+        let (sender, done) = sync_channel(1);
+        log.append(batch(number), Durability::Durable, move |result| {
+            sender.send(result).expect("the receiver is there");
+        });
+        done.recv().expect("an answer").expect("an append");
+    }
+}
+
+/// Leaves a segment that was written anew: of `stock`, only the latest record of each key.
+fn clean(log: &Log) {
+    let keep = Keep {
+        history: History::LatestPerKey,
+        needed_from: u64::MAX,
+        ..Keep::default()
+    };
+    log.keep(&Name::new("stock").expect("a name"), keep);
+    log.clean(Timestamp::EPOCH).expect("a clean");
+}
+
+fn batch(number: u64) -> Batch {
+    let append = |channel, number: u64| {
+        let mut append = Append::new(
+            Name::new(channel).expect("a name"),
+            Timestamp::from_millis(1_730_291_041_637 + number),
+            Bytes::from(format!("{channel} {number} {}", "·".repeat(20))),
+        );
+        append.headers = vec![("id".to_owned(), number.to_string())];
+        append
+    };
+    let mut stock = append("stock", number);
+    stock.key = Some("chair".to_owned());
+    stock.payload = Bytes::from("·".repeat(600));
+    let text = |number| Bytes::from(format!("state {number}"));
+    Batch {
+        appends: vec![
             append("OrderPlaced", 2 * number),
             append("payments", number),
             append("OrderPlaced", 2 * number + 1),
-        ];
-        let state = match number {
+            stock,
+        ],
+        state: match number {
             2 => StateChange::Replace(vec![text(number)]),
             _ => StateChange::Append(vec![text(number), Bytes::new()]),
-        };
-        let (sender, done) = sync_channel(1);
-        log.append(
-            Batch { appends, state, cursors: vec![] },
-            Durability::Durable,
-            move |result| {
-                sender.send(result).expect("the receiver is there");
-            },
-        );
-        done.recv().expect("an answer").expect("an append");
+        },
+        cursors: vec![(Name::new("billing").expect("a name"), number)],
     }
 }

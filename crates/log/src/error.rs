@@ -19,7 +19,9 @@ pub enum OpenError {
         pid: Option<u32>,
     },
     /// The start of a segment is damaged so far that nothing in it can be checked.
-    #[error("the header of segment `{segment}` is damaged, and so is its copy; `tidegate log repair` sets the segment aside")]
+    #[error(
+        "the header of segment `{segment}` is damaged, and so is its copy; `tidegate log repair` sets the segment aside"
+    )]
     Header {
         /// The segment's file name.
         segment: String,

@@ -28,7 +28,7 @@ pub(crate) const FRAME_BYTES_MAX: usize = BATCH_BYTES_MAX;
 /// Largest frame that is read, in bytes: one of the first format version grows when it is upgraded.
 const FRAME_BYTES_READ_MAX: usize = FRAME_BYTES_MAX + (1 << 20);
 /// Smallest frame, in bytes.
-pub(crate) const FRAME_BYTES_MIN: usize = FRAME_HEAD_BYTES + RECORD_BYTES_MIN as usize;
+pub(crate) const FRAME_BYTES_MIN: usize = FRAME_HEAD_BYTES + RECORD_BYTES_MIN;
 
 /// What a frame says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,7 +186,9 @@ pub(crate) fn decode_head(bytes: &[u8], salt: u32) -> Result<FrameHead, Wrong> {
         return Err(Wrong::Length(length as u64));
     }
     let short = || Wrong::Length(bytes.len() as u64);
-    let fields = bytes.get(PREFIX_BYTES..FRAME_HEAD_BYTES).ok_or_else(short)?;
+    let fields = bytes
+        .get(PREFIX_BYTES..FRAME_HEAD_BYTES)
+        .ok_or_else(short)?;
     let computed = checksum(salt, length_u32(length).to_le_bytes(), fields);
     if computed != stored && !mutant::is(Mutant::NoChecksum) {
         return Err(Wrong::Checksum { computed, stored });
@@ -202,6 +204,9 @@ pub(crate) fn decode_head(bytes: &[u8], salt: u32) -> Result<FrameHead, Wrong> {
         records,
     })
 }
+
+/// A record with its offset in the frame and its own bytes.
+pub(crate) type Placed<'a> = (usize, &'a [u8], Entry<'a>);
 
 /// The records of a frame whose head was verified, one after the other, each with its offset in the
 /// frame. Ends at the first one that is wrong.
@@ -233,7 +238,7 @@ impl<'a> Records<'a> {
 }
 
 impl<'a> Iterator for Records<'a> {
-    type Item = Result<(usize, &'a [u8], Entry<'a>), Wrong>;
+    type Item = Result<Placed<'a>, Wrong>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
@@ -257,14 +262,12 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
-/// The records of the whole frame at the start of `bytes`, each with its offset in the frame and its
-/// own bytes; an error when any of it is wrong.
-pub(crate) fn decode(
-    bytes: &[u8],
-    salt: u32,
-) -> Result<(FrameHead, Vec<(usize, &[u8], Entry<'_>)>), Wrong> {
+/// The records of the whole frame at the start of `bytes`; an error when any of it is wrong.
+pub(crate) fn decode(bytes: &[u8], salt: u32) -> Result<(FrameHead, Vec<Placed<'_>>), Wrong> {
     let head = decode_head(bytes, salt)?;
-    let whole = bytes.get(..head.size).ok_or(Wrong::Length(head.size as u64))?;
+    let whole = bytes
+        .get(..head.size)
+        .ok_or(Wrong::Length(head.size as u64))?;
     let records: Result<_, _> = Records::new(whole, salt, head).collect();
     Ok((head, records?))
 }

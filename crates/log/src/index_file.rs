@@ -172,7 +172,9 @@ pub(crate) fn read_head(file: &dyn DiskFile) -> Result<Head, Failure> {
     let mut bytes = [0; HEAD_BYTES];
     let read = file.read_at(&mut bytes, 0)?;
     let rest = bytes.get(..read).and_then(|b| b.strip_prefix(MAGIC));
-    let mut rest = rest.filter(|r| r.len() >= HEAD_BYTES - 12).ok_or(Failure::Wrong)?;
+    let mut rest = rest
+        .filter(|r| r.len() >= HEAD_BYTES - 12)
+        .ok_or(Failure::Wrong)?;
     if rest.get_u32_le() != VERSION {
         return Err(Failure::Wrong);
     }
@@ -273,11 +275,7 @@ impl Listed {
 
     /// The rest of the block that has the first record from sequence `from` on, and no more than one
     /// block; none when there is no such record.
-    pub(crate) fn places(
-        &self,
-        file: &dyn DiskFile,
-        from: u64,
-    ) -> Result<Vec<Place>, Failure> {
+    pub(crate) fn places(&self, file: &dyn DiskFile, from: u64) -> Result<Vec<Place>, Failure> {
         let blocks = self.times.len();
         let from = from.max(self.start);
         if !self.sparse {
@@ -326,7 +324,9 @@ impl Listed {
 
     fn read_block(&self, file: &dyn DiskFile, block: usize) -> Result<Vec<Place>, Failure> {
         let before = block * self.block_places();
-        let count = (self.count as usize).saturating_sub(before).min(self.block_places());
+        let count = (self.count as usize)
+            .saturating_sub(before)
+            .min(self.block_places());
         let width = if self.sparse { 12 } else { 4 };
         let mut bytes = vec![0; count * width + 4];
         let read = file.read_at(&mut bytes, self.at + block as u64 * BLOCK_BYTES)?;

@@ -74,7 +74,9 @@ impl Superseded {
                 }
             }
         }
-        let latest = within.into_iter().map(|(key, (sequence, _))| (key, sequence));
+        let latest = within
+            .into_iter()
+            .map(|(key, (sequence, _))| (key, sequence));
         self.latest.extend(latest);
         self.dead_bytes.insert(segment, dead);
         Ok(())

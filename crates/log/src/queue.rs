@@ -13,11 +13,11 @@ use tidegate_base::Name;
 
 use crate::disk::Disk;
 use crate::frame::FrameEncoder;
+use crate::mutant::{self, Mutant};
 use crate::registry::{Number, STATE, slot, slot_mut};
 use crate::segment::{self, Header, SegmentId};
 use crate::shared::Shared;
 use crate::snapshot::{Extent, Snapshot};
-use crate::mutant::{self, Mutant};
 use crate::{AppendError, Batch, CURSORS_MAX, Durability, Options, Placed, StateChange};
 
 /// What is called once an append is done or refused.
@@ -196,7 +196,9 @@ impl Queue {
     }
 
     fn gathering(&self) -> MutexGuard<'_, Gathering> {
-        self.gathering.lock().unwrap_or_else(PoisonError::into_inner)
+        self.gathering
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Encodes a batch behind those that wait, or refuses it at once.
@@ -418,8 +420,9 @@ impl Gathering {
             return false;
         }
         let new = cursors.iter().map(|(name, _)| name);
-        let new: std::collections::BTreeSet<_> =
-            new.filter(|name| !self.cursors.contains_key(*name)).collect();
+        let new: std::collections::BTreeSet<_> = new
+            .filter(|name| !self.cursors.contains_key(*name))
+            .collect();
         self.cursors.len() + new.len() > CURSORS_MAX
     }
 

@@ -9,9 +9,9 @@ use bytes::{Bytes, BytesMut};
 use tidegate_base::Name;
 
 use crate::directories;
+use crate::frame::FRAME_BYTES_MAX;
 use crate::places::{ChannelPlaces, Place};
 use crate::recent::Chunk;
-use crate::frame::FRAME_BYTES_MAX;
 use crate::record::{self, Content, Entry, PREFIX_BYTES, Wrong, prefix};
 use crate::registry::{Number, STATE};
 use crate::segment::Segment;
@@ -372,9 +372,7 @@ impl<'a> Query<'a> {
     fn first_at(&self, from: u64, next: u64, time: u64) -> Result<Option<u64>, ReadError> {
         let mut from = from;
         while from < next {
-            let records = self.read(from, READ_RECORDS_MAX, |reader| {
-                reader.records(SPAN_BYTES)
-            })?;
+            let records = self.read(from, READ_RECORDS_MAX, |reader| reader.records(SPAN_BYTES))?;
             let Some(last) = records.last() else {
                 return Ok(None);
             };
@@ -397,12 +395,7 @@ enum Taken<T> {
     Moved(io::Error),
 }
 
-fn found_in_active(
-    visible: &Visible,
-    active: &ChannelPlaces,
-    from: u64,
-    count: usize,
-) -> Search {
+fn found_in_active(visible: &Visible, active: &ChannelPlaces, from: u64, count: usize) -> Search {
     let places: Vec<Place> = active.from(from).take(count).collect();
     let (Some(first), Some(last)) = (places.first(), places.last()) else {
         return Search::Tail;
@@ -452,19 +445,17 @@ impl<'a> Reader<'a> {
     /// As many records as there are, and no more bytes than allowed, but for the first one.
     fn records(&mut self, bytes_max: usize) -> Result<Vec<Record>, Failure> {
         let channel = self.channel.map_or("", Name::as_str);
-        self.each(bytes_max, |bytes, entry, expected| {
-            match entry.content {
-                Content::Channel {
-                    name,
-                    sequence,
-                    time,
-                    body,
-                } if name == channel => {
-                    expect(sequence, expected)?;
-                    record::of_channel(bytes, entry.position, sequence, time, body)
-                }
-                _ => Err(Wrong::Content("channel name")),
+        self.each(bytes_max, |bytes, entry, expected| match entry.content {
+            Content::Channel {
+                name,
+                sequence,
+                time,
+                body,
+            } if name == channel => {
+                expect(sequence, expected)?;
+                record::of_channel(bytes, entry.position, sequence, time, body)
             }
+            _ => Err(Wrong::Content("channel name")),
         })
     }
 
@@ -500,7 +491,7 @@ impl<'a> Reader<'a> {
                     Some(bytes) => Ok(bytes.clone()),
                     None => break,
                 },
-                None => self.from_disk(at, place.byte),
+                None => self.read_from_disk(at, place.byte),
             };
             let first = decoded.is_empty();
             let one = bytes.and_then(|bytes| {
@@ -549,10 +540,15 @@ impl<'a> Reader<'a> {
         }
         let copy = copy.freeze();
         let starts = std::iter::once(0).chain(ends.iter().copied());
-        Some(starts.zip(&ends).map(|(start, end)| copy.slice(start..*end)).collect())
+        Some(
+            starts
+                .zip(&ends)
+                .map(|(start, end)| copy.slice(start..*end))
+                .collect(),
+        )
     }
 
-    fn from_disk(&mut self, at: usize, byte: u32) -> Result<Bytes, Failure> {
+    fn read_from_disk(&mut self, at: usize, byte: u32) -> Result<Bytes, Failure> {
         let file = self.shared.files.get(&self.found.segment.name)?;
         let ahead = self.span(at);
         let head = self
@@ -598,7 +594,10 @@ fn expect(found: u64, expected: u64) -> Result<(), Wrong> {
 /// Why records cannot be had.
 enum Failure {
     Wrong(Wrong),
-    Lost { from: u64, next: u64 },
+    Lost {
+        from: u64,
+        next: u64,
+    },
     /// The file is not there: compaction has replaced it.
     Moved(io::Error),
     Io(io::Error),

@@ -59,7 +59,9 @@ impl Recent {
         let range = self.chunks.range(first..after(last));
         let of_segment = range.filter(|chunk| chunk.segment == Some(segment));
         let chunks: Vec<_> = of_segment.cloned().collect();
-        let holds = chunks.first().is_some_and(|chunk| chunk.from(byte).is_some());
+        let holds = chunks
+            .first()
+            .is_some_and(|chunk| chunk.from(byte).is_some());
         if holds { chunks } else { Vec::new() }
     }
 

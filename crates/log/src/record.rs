@@ -32,7 +32,7 @@ const HEAD_BYTES: usize = PREFIX_BYTES + 8 + 1;
 /// Bytes of a record of a channel without name and body.
 const CHANNEL_BYTES: usize = HEAD_BYTES + 8 + 8 + 1;
 /// The smallest record that is ever written, in bytes.
-pub(crate) const RECORD_BYTES_MIN: u64 = HEAD_BYTES as u64 + 8;
+pub(crate) const RECORD_BYTES_MIN: usize = HEAD_BYTES + 8;
 /// Longest key, in bytes: one less than what says that there is none.
 pub const KEY_LENGTH_MAX: usize = u16::MAX as usize - 1;
 
@@ -197,7 +197,11 @@ pub(crate) fn named_bytes(name: &str) -> usize {
 
 /// What is wrong with the parts of `append`; `None` when all lengths fit.
 pub(crate) fn misfit(append: &Append) -> Option<String> {
-    if append.key.as_ref().is_some_and(|key| key.len() > KEY_LENGTH_MAX) {
+    if append
+        .key
+        .as_ref()
+        .is_some_and(|key| key.len() > KEY_LENGTH_MAX)
+    {
         return Some(format!("a key is longer than {KEY_LENGTH_MAX} bytes"));
     }
     if append.headers.len() > u16::MAX.into() {

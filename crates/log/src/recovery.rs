@@ -18,11 +18,10 @@ use crate::OpenError;
 use crate::disk::{Disk, DiskFile};
 use crate::files::Files;
 use crate::index_file;
+use crate::places::Places;
 use crate::registry::{Registry, STATE, slot_mut};
 use crate::scan::{self, Base, Behind, Damage, Scanned};
-use crate::segment::{
-    self, Header, HeaderRead, NEW_SUFFIX, SNAPSHOT_AT, Segment, SegmentId,
-};
+use crate::segment::{self, Header, HeaderRead, NEW_SUFFIX, SNAPSHOT_AT, Segment, SegmentId};
 use crate::shared::{Closed, Visible};
 use crate::snapshot::Snapshot;
 use crate::tail::Tail;
@@ -113,9 +112,9 @@ pub(crate) fn segments(files: &Files) -> Result<Vec<Arc<Segment>>, OpenError> {
     ids.sort_unstable_by_key(|id| (id.position, std::cmp::Reverse(id.generation)));
     let mut segments: Vec<Arc<Segment>> = Vec::new();
     for id in ids {
-        let replaced = segments.last().is_some_and(|before| {
-            before.id.position == id.position || before.end > id.position
-        });
+        let replaced = segments
+            .last()
+            .is_some_and(|before| before.id.position == id.position || before.end > id.position);
         if replaced {
             for name in [id.name(), id.index_name()] {
                 remove_if_there(disk, &name).map_err(OpenError::io("remove", &name))?;
@@ -227,24 +226,19 @@ impl Opening {
             position: 0,
             generation: 0,
         };
-        let (segment, file, page_bytes) = self.create(id, &Snapshot::default())?;
-        let visible = Visible::new(Vec::new(), Arc::clone(&segment), Default::default(), page_bytes);
-        let tail = Tail::new(segment, file, page_bytes);
+        let tail = self.create(id, &Snapshot::default())?;
+        let segment = Arc::clone(&tail.segment);
+        let visible = Visible::new(Vec::new(), segment, Places::default(), tail.end());
         Ok(self.found(visible, tail))
     }
 
-    fn create(
-        &self,
-        id: SegmentId,
-        snapshot: &Snapshot,
-    ) -> Result<(Arc<Segment>, Arc<dyn DiskFile>, u64), OpenError> {
+    fn create(&self, id: SegmentId, snapshot: &Snapshot) -> Result<Tail, OpenError> {
         let disk = self.files.disk();
         let (header, page) = segment::page(id, 0, disk.salt(), snapshot);
-        let file =
-            segment::create(disk, id, &page).map_err(OpenError::io("create", &id.name()))?;
+        let file = segment::create(disk, id, &page).map_err(OpenError::io("create", &id.name()))?;
         let segment = Arc::new(Segment::new(header));
         self.files.put(&segment.name, Arc::clone(&file));
-        Ok((segment, file, page.len() as u64))
+        Ok(Tail::new(segment, file, page.len() as u64))
     }
 
     /// A segment that `next` follows: it has an index, or gets one.
@@ -290,7 +284,10 @@ impl Opening {
         let mut tail = Tail::new(Arc::clone(&segment), file, scanned.end);
         // What a killed process has written is visible from now on: it must be durable.
         tail.trim().map_err(io("sync"))?;
-        let (end, damaged) = (scanned.end, !scanned.damages.is_empty() || segment.has_gaps());
+        let (end, damaged) = (
+            scanned.end,
+            !scanned.damages.is_empty() || segment.has_gaps(),
+        );
         let mut visible = Visible::new(closed, segment, scanned.places, end);
         visible.extents = scanned.extents;
         visible.cursors = scanned.cursors;
@@ -337,11 +334,7 @@ impl Opening {
     }
 
     /// Goes on in a new segment behind a damaged one, past every sequence that may have been given.
-    fn go_on_behind(
-        &self,
-        visible: &mut Visible,
-        lost: u64,
-    ) -> Result<Tail, OpenError> {
+    fn go_on_behind(&self, visible: &mut Visible, lost: u64) -> Result<Tail, OpenError> {
         for number in self.registry.numbers() {
             let next = &mut slot_mut(&mut visible.extents, number).next;
             if *next > 0 || number != STATE {
@@ -367,14 +360,15 @@ impl Opening {
             channels: channels.filter(|(_, extent)| extent.next > 0).collect(),
             cursors: visible.cursors.clone(),
         };
-        let (segment, file, page_bytes) = self.create(id, &snapshot)?;
+        let tail = self.create(id, &snapshot)?;
+        let segment = Arc::clone(&tail.segment);
         visible.position = id.position;
         match replaces {
             true => visible.active = Arc::clone(&segment),
             false => visible.roll(Arc::clone(&segment)),
         }
-        visible.end = page_bytes;
-        Ok(Tail::new(segment, file, page_bytes))
+        visible.end = tail.end();
+        Ok(tail)
     }
 
     fn found(self, mut visible: Visible, tail: Tail) -> Found {
@@ -415,7 +409,9 @@ fn write_again(file: &dyn DiskFile, from: u64, end: u64) -> io::Result<()> {
     let mut at = from;
     let mut buffer = vec![0; CHUNK_BYTES];
     while at < end {
-        let want = usize::try_from(end - at).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
+        let want = usize::try_from(end - at)
+            .unwrap_or(CHUNK_BYTES)
+            .min(CHUNK_BYTES);
         let Some(part) = buffer.get_mut(..want) else {
             break;
         };
@@ -430,11 +426,7 @@ fn write_again(file: &dyn DiskFile, from: u64, end: u64) -> io::Result<()> {
 }
 
 /// Keeps what a crash has left behind the last frame, when it is more than zeros; the caller cuts it.
-fn cut_tail(
-    files: &Files,
-    segment: &Segment,
-    scanned: &Scanned,
-) -> Result<Option<Cut>, OpenError> {
+fn cut_tail(files: &Files, segment: &Segment, scanned: &Scanned) -> Result<Option<Cut>, OpenError> {
     let Some(reason) = &scanned.torn else {
         return Ok(None);
     };

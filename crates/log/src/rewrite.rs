@@ -227,12 +227,10 @@ fn needed(shared: &Shared, needs: &Needs, entry: Entry<'_>) -> Verdict {
                 (false, false) => Verdict::Passed,
             }
         }
-        Content::State { sequence, .. } => {
-            match needs.is_needed(STATE, sequence, None) {
-                true => Verdict::Needed((STATE, sequence, 0)),
-                false => Verdict::Passed,
-            }
-        }
+        Content::State { sequence, .. } => match needs.is_needed(STATE, sequence, None) {
+            true => Verdict::Needed((STATE, sequence, 0)),
+            false => Verdict::Passed,
+        },
         // The snapshot of every later segment has them.
         Content::Cursor { .. } | Content::Trim { .. } => Verdict::Passed,
     }

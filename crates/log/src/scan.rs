@@ -307,7 +307,7 @@ impl Scan<'_> {
     fn damaged(&mut self, byte: u64, next: u64, wrong: &Wrong) {
         let at = u32::try_from(byte).unwrap_or(u32::MAX);
         let before = self.gap.map_or(0, |(_, records)| records);
-        let records = (next - byte) / RECORD_BYTES_MIN;
+        let records = (next - byte) / RECORD_BYTES_MIN as u64;
         self.gap = Some((at, before + records));
         // Damage next to damage is one.
         if let Some(last) = self.found.damages.last_mut()

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{
-    Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tidegate_base::Name;
 
@@ -63,12 +61,7 @@ pub(crate) struct Visible {
 
 impl Visible {
     /// What was found at open.
-    pub(crate) fn new(
-        closed: Vec<Closed>,
-        active: Arc<Segment>,
-        places: Places,
-        end: u64,
-    ) -> Self {
+    pub(crate) fn new(closed: Vec<Closed>, active: Arc<Segment>, places: Places, end: u64) -> Self {
         Self {
             closed: Arc::new(closed),
             sealed: Vec::new(),

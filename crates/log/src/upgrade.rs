@@ -62,7 +62,9 @@ fn header(disk: &dyn Disk, id: SegmentId) -> Result<HeaderRead, OpenError> {
     let name = id.name();
     let file = disk.open(&name).map_err(OpenError::io("open", &name))?;
     let mut page = [0; SNAPSHOT_AT];
-    let read = file.read_at(&mut page, 0).map_err(OpenError::io("read", &name))?;
+    let read = file
+        .read_at(&mut page, 0)
+        .map_err(OpenError::io("read", &name))?;
     Ok(segment::read_header(page.get(..read).unwrap_or_default()))
 }
 

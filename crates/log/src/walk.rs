@@ -94,6 +94,7 @@ impl Walk {
     }
 
     fn bytes(&mut self, byte: u64, count: usize) -> io::Result<Bytes> {
-        self.window.bytes(self.file.as_ref(), byte, count, AHEAD_BYTES)
+        self.window
+            .bytes(self.file.as_ref(), byte, count, AHEAD_BYTES)
     }
 }

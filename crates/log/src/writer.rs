@@ -118,7 +118,8 @@ impl Writer {
         }
         if let Err(error) = self.tail.trim() {
             let name = &self.tail.segment.name;
-            self.queue.stop(&format!("closing segment `{name}`: {error}"));
+            self.queue
+                .stop(&format!("closing segment `{name}`: {error}"));
         }
     }
 

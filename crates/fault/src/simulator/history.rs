@@ -137,7 +137,10 @@ impl History {
         let (log, recovery) = opened.map_err(|error| format!("it does not open: {error}"))?;
         self.tell(format!("opened after {end:?}: {recovery:?}"));
         if !recovery.damages.is_empty() {
-            return Err(format!("damage where there is none: {:?}", recovery.damages));
+            return Err(format!(
+                "damage where there is none: {:?}",
+                recovery.damages
+            ));
         }
         let answers = std::mem::take(&mut *self.answers.lock().unwrap());
         let kept = |sent: &Sent| match &answers[sent.number] {
@@ -160,10 +163,14 @@ impl History {
         }
         let Some((count, contents)) = best else {
             let (found, most) = (tails(&log), contents.tails());
-            return Err(format!("no prefix of the batches is there: {found:?} of {most:?}"));
+            return Err(format!(
+                "no prefix of the batches is there: {found:?} of {most:?}"
+            ));
         };
         if count < least {
-            return Err(format!("{least} batches were acknowledged, {count} are there"));
+            return Err(format!(
+                "{least} batches were acknowledged, {count} are there"
+            ));
         }
         self.base = contents;
         self.sent.clear();
@@ -400,7 +407,9 @@ impl History {
         let visible = self.visible();
         if tails(log) != visible.tails() {
             let (found, should) = (tails(log), visible.tails());
-            return Err(format!("tails {found:?} are visible, {should:?} acknowledged"));
+            return Err(format!(
+                "tails {found:?} are visible, {should:?} acknowledged"
+            ));
         }
         if !holds_cursors(log, &visible) {
             return Err("cursors are not what was acknowledged".to_owned());
@@ -483,7 +492,9 @@ impl History {
         let should = first.map_or(tail, |first| first.sequence);
         match found == should {
             true => Ok(()),
-            false => Err(format!("channel {at} at {time}: {found}, should be {should}")),
+            false => Err(format!(
+                "channel {at} at {time}: {found}, should be {should}"
+            )),
         }
     }
 

@@ -35,11 +35,12 @@ pub fn run(seed: u64) -> Result<Trace, Box<Violation>> {
 #[must_use]
 pub fn hunt(mutant: Mutant, first: u64, count: u64) -> Option<(u64, String)> {
     mutant::build_in(Some(mutant));
-    let found = (first..first + count).find_map(|seed| match std::panic::catch_unwind(|| run(seed)) {
-        Ok(Ok(_)) => None,
-        Ok(Err(violation)) => Some((seed, violation.what)),
-        Err(_) => Some((seed, "a panic".to_owned())),
-    });
+    let found =
+        (first..first + count).find_map(|seed| match std::panic::catch_unwind(|| run(seed)) {
+            Ok(Ok(_)) => None,
+            Ok(Err(violation)) => Some((seed, violation.what)),
+            Err(_) => Some((seed, "a panic".to_owned())),
+        });
     mutant::build_in(None);
     found
 }

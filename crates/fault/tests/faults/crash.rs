@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 use tidegate_log::Durability;
 
-use tidegate_fault::{Dice, FaultDisk};
 use super::{SMALL, append, batch, batches, open};
+use tidegate_fault::{Dice, FaultDisk};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(50))]

@@ -4,8 +4,8 @@ use std::sync::mpsc::{TryRecvError, sync_channel};
 
 use tidegate_log::{AppendError, Durability, StateChange};
 
-use tidegate_fault::{Dice, FaultDisk};
 use super::{ONE_SEGMENT, SMALL, append, batch, batches, name, open};
+use tidegate_fault::{Dice, FaultDisk};
 
 #[test]
 fn a_failed_sync_stops_the_writer_for_good_and_reads_go_on() {

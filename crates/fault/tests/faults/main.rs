@@ -5,6 +5,7 @@
 mod crash;
 mod damage;
 mod failure;
+mod upgrade;
 
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -12,8 +13,8 @@ use std::sync::mpsc::sync_channel;
 use bytes::Bytes;
 use tidegate_base::{Name, Timestamp};
 use tidegate_log::{
-    Append, AppendError, Batch, Durability, Log, OpenError, Options, Placed, ReadLimit, Record, Recovery,
-    StateChange,
+    Append, AppendError, Batch, Durability, Log, OpenError, Options, Placed, ReadLimit, Record,
+    Recovery, StateChange,
 };
 
 use tidegate_fault::FaultDisk;
@@ -85,7 +86,10 @@ fn batches(log: &Log) -> Vec<usize> {
     };
     let read = |channel| -> Vec<usize> {
         let records = read_all(log, channel);
-        records.iter().map(|record| number(&record.payload())).collect()
+        records
+            .iter()
+            .map(|record| number(&record.payload()))
+            .collect()
     };
     let (a, b) = (read("a"), read("b"));
     let state: Vec<usize> = log
