@@ -157,6 +157,17 @@ fn open(data: &Path) -> Result<LogBroker, Failure> {
             cut.bytes, cut.segment, cut.byte, cut.reason, cut.kept
         ));
     }
+    for damage in &recovery.damages {
+        say(&format!(
+            "log: {} bytes of {} are damaged from byte {} on: {}. What is whole is read; consumers that meet the \
+             damage halt. `tidegate log verify {}` tells what is lost",
+            damage.bytes,
+            damage.segment,
+            damage.byte,
+            damage.reason,
+            data.display()
+        ));
+    }
     Ok(broker)
 }
 
