@@ -38,6 +38,10 @@ pub const SCHEMA_FANOUT_MAX: usize = 10_000;
 pub const VIOLATIONS_MAX: usize = 16;
 /// Most channels of one broker.
 pub const CHANNELS_MAX: usize = 60_000;
+/// Most cursors of one log.
+pub const CURSORS_MAX: usize = 60_000;
+/// Most keys that one compaction by key holds; records of further keys stay until the next one.
+pub const COMPACTION_KEYS_MAX: usize = 1 << 20;
 /// Largest batch that is written together, in bytes as written: a full published batch fits.
 pub const BATCH_BYTES_MAX: usize = 16 << 20;
 /// Most records of one batch.

@@ -5,13 +5,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
 
 use tidegate_base::Name;
+use tidegate_base::limit::COMPACTION_KEYS_MAX;
 
 use crate::read;
 use crate::shared::Shared;
 use crate::{ReadError, ReadLimit};
 
-/// Most keys that are held. Records of further keys all stay.
-const KEYS_MAX: usize = 1 << 20;
 /// Most bytes of one read.
 const READ_BYTES: usize = 1 << 20;
 
@@ -68,7 +67,9 @@ impl Superseded {
                 };
                 if self.latest.contains_key(&key) {
                     dead += bytes;
-                } else if within.contains_key(&key) || self.latest.len() + within.len() < KEYS_MAX {
+                } else if within.contains_key(&key)
+                    || self.latest.len() + within.len() < COMPACTION_KEYS_MAX
+                {
                     let before = within.insert(key, (record.sequence, bytes));
                     dead += before.map_or(0, |(_, bytes)| bytes);
                 }

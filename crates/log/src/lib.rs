@@ -67,6 +67,7 @@ mod options;
 mod places;
 mod queue;
 mod read;
+mod reader;
 mod recent;
 mod record;
 mod recovery;
@@ -92,6 +93,3 @@ pub use record::{KEY_LENGTH_MAX, Record};
 pub use recovery::{Cut, Recovery};
 pub use retention::{Cleaned, History, Keep};
 pub use scan::Damage;
-
-/// Most cursors of one log.
-pub const CURSORS_MAX: usize = tidegate_base::limit::CHANNELS_MAX;

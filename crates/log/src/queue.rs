@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 use tidegate_base::Name;
+use tidegate_base::limit::CURSORS_MAX;
 
 use crate::disk::Disk;
 use crate::frame::FrameEncoder;
@@ -18,7 +19,7 @@ use crate::registry::{Number, STATE, slot, slot_mut};
 use crate::segment::{self, Header, SegmentId};
 use crate::shared::Shared;
 use crate::snapshot::{Extent, Snapshot};
-use crate::{AppendError, Batch, CURSORS_MAX, Durability, Options, Placed, StateChange};
+use crate::{AppendError, Batch, Durability, Options, Placed, StateChange};
 
 /// What is called once an append is done or refused.
 pub(crate) type Done = Box<dyn FnOnce(Result<Placed, AppendError>) + Send>;

@@ -1,30 +1,22 @@
-//! Reading: first where the records are, in memory or in an index, then the records, from the latest
-//! frames in memory or from the disk. Nothing here holds a lock while it reads.
+//! Reading: where the records from a sequence on are, in memory or in an index, and what is skipped on the
+//! way there; [`crate::reader`] then reads them.
 
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tidegate_base::Name;
 
 use crate::directories;
-use crate::frame::FRAME_BYTES_MAX;
 use crate::places::{ChannelPlaces, Place};
-use crate::recent::Chunk;
-use crate::record::{self, Content, Entry, PREFIX_BYTES, Wrong, prefix};
+use crate::reader::{Failure, Found, Reader, SPAN_BYTES};
 use crate::registry::{Number, STATE};
-use crate::segment::Segment;
 use crate::shared::{Closed, Shared, Visible};
-use crate::window::Window;
 use crate::{Keep, ReadError, ReadLimit, Record};
 
 /// Most records of one read: bounds the places that are copied from an index.
 pub(crate) const READ_RECORDS_MAX: usize = 4_096;
-/// Records that are no farther apart than this are read in one call.
-const GAP_BYTES: usize = 4 << 10;
-/// Most bytes of one call, but for one larger record.
-const SPAN_BYTES: usize = 256 << 10;
 /// How often a read starts over because compaction has moved what it was about to read.
 const MOVES_MAX: usize = 16;
 
@@ -114,14 +106,6 @@ enum Search {
     Behind(u64),
     /// Nowhere: the tail is reached.
     Tail,
-}
-
-/// Records of one segment.
-struct Found {
-    segment: Arc<Segment>,
-    places: Vec<Place>,
-    /// The latest frames, when they hold all of these records.
-    chunks: Vec<Arc<Chunk>>,
 }
 
 impl<'a> Query<'a> {
@@ -414,238 +398,5 @@ fn absent(from: u64, next: u64, low: u64) -> Result<Search, Failure> {
     match from < low {
         true => Ok(Search::Behind(next)),
         false => Err(Failure::Lost { from, next }),
-    }
-}
-
-/// Reads records of one segment, one after the other.
-struct Reader<'a> {
-    shared: &'a Shared,
-    channel: Option<&'a Name>,
-    found: Found,
-    window: Window,
-}
-
-impl<'a> Reader<'a> {
-    fn new(shared: &'a Shared, channel: Option<&'a Name>, found: Found) -> Self {
-        Self {
-            shared,
-            channel,
-            found,
-            window: Window::default(),
-        }
-    }
-
-    /// The failure of reading the first of the records.
-    fn tell(&self, failure: Failure) -> ReadError {
-        let first = self.found.places.first();
-        let place = first.map(|first| (self.found.segment.as_ref(), first.byte));
-        failure.tell(self.channel, first.map_or(0, |first| first.sequence), place)
-    }
-
-    /// As many records as there are, and no more bytes than allowed, but for the first one.
-    fn records(&mut self, bytes_max: usize) -> Result<Vec<Record>, Failure> {
-        let channel = self.channel.map_or("", Name::as_str);
-        self.each(bytes_max, |bytes, entry, expected| match entry.content {
-            Content::Channel {
-                name,
-                sequence,
-                time,
-                body,
-            } if name == channel => {
-                expect(sequence, expected)?;
-                record::of_channel(bytes, entry.position, sequence, time, body)
-            }
-            _ => Err(Wrong::Content("channel name")),
-        })
-    }
-
-    /// Changes of the state, each with its sequence.
-    fn changes(&mut self) -> Result<Vec<(u64, Vec<Bytes>)>, Failure> {
-        self.each(usize::MAX, |bytes, entry, expected| {
-            let Content::State {
-                sequence, items, ..
-            } = entry.content
-            else {
-                return Err(Wrong::Content("kind"));
-            };
-            expect(sequence, expected)?;
-            Ok((sequence, record::decode_state(bytes, items)?))
-        })
-    }
-
-    fn each<T>(
-        &mut self,
-        bytes_max: usize,
-        take: impl Fn(&Bytes, Entry<'_>, u64) -> Result<T, Wrong>,
-    ) -> Result<Vec<T>, Failure> {
-        let salt = self.found.segment.salt;
-        let mut decoded = Vec::with_capacity(self.found.places.len());
-        let mut left = bytes_max;
-        let copies = self.copy_recent(bytes_max);
-        for at in 0..self.found.places.len() {
-            let Some(place) = self.found.places.get(at).copied() else {
-                break;
-            };
-            let bytes = match &copies {
-                Some(copies) => match copies.get(at) {
-                    Some(bytes) => Ok(bytes.clone()),
-                    None => break,
-                },
-                None => self.read_from_disk(at, place.byte),
-            };
-            let first = decoded.is_empty();
-            let one = bytes.and_then(|bytes| {
-                let entry = match copies {
-                    Some(_) => record::decode_trusted(&bytes)?,
-                    None => record::decode(&bytes, salt)?.0,
-                };
-                Ok((bytes.len(), take(&bytes, entry, place.sequence)?))
-            });
-            match one {
-                Ok((size, _)) if size > left && !first => break,
-                Ok((size, one)) => {
-                    left = left.saturating_sub(size);
-                    decoded.push(one);
-                }
-                Err(failure) if first => return Err(failure),
-                // What is before it is whole: the next read tells.
-                Err(_) => break,
-            }
-        }
-        Ok(decoded)
-    }
-
-    /// Copies the records out of the latest frames into one piece, so that a slow reader holds what it
-    /// has read and not what was written with it. `None` when they are not in memory.
-    fn copy_recent(&self, bytes_max: usize) -> Option<Vec<Bytes>> {
-        let mut chunks = self.found.chunks.iter().peekable();
-        chunks.peek()?;
-        let mut copy = BytesMut::with_capacity(bytes_max.min(self.found.places.len() * 512));
-        let mut ends = Vec::with_capacity(self.found.places.len());
-        for place in &self.found.places {
-            let starts_later = |next: &&Arc<Chunk>| next.start > place.byte;
-            let mut chunk = *chunks.peek()?;
-            while let Some(next) = chunks.clone().nth(1).filter(|next| !starts_later(next)) {
-                chunk = next;
-                chunks.next();
-            }
-            let bytes = chunk.from(place.byte)?;
-            let (length, _) = prefix(bytes)?;
-            let bytes = bytes.get(..PREFIX_BYTES.checked_add(length)?)?;
-            if !ends.is_empty() && copy.len() + bytes.len() > bytes_max {
-                break;
-            }
-            copy.extend_from_slice(bytes);
-            ends.push(copy.len());
-        }
-        let copy = copy.freeze();
-        let starts = std::iter::once(0).chain(ends.iter().copied());
-        Some(
-            starts
-                .zip(&ends)
-                .map(|(start, end)| copy.slice(start..*end))
-                .collect(),
-        )
-    }
-
-    fn read_from_disk(&mut self, at: usize, byte: u32) -> Result<Bytes, Failure> {
-        let file = self.shared.files.get(&self.found.segment.name)?;
-        let ahead = self.span(at);
-        let head = self
-            .window
-            .bytes(file.as_ref(), byte.into(), PREFIX_BYTES, ahead)?;
-        let length = prefix(&head).map_or(0, |(length, _)| length);
-        if length > FRAME_BYTES_MAX {
-            return Err(Wrong::Length(length as u64).into());
-        }
-        drop(head);
-        let size = PREFIX_BYTES + length;
-        Ok(self.window.bytes(file.as_ref(), byte.into(), size, ahead)?)
-    }
-
-    /// Bytes to read at once for the records from index `at` on: those that lie close together.
-    fn span(&self, at: usize) -> usize {
-        let places = self.found.places.get(at..).unwrap_or_default();
-        let start = places.first().map_or(0, |place| place.byte as usize);
-        let close = places.windows(2).take_while(|pair| match pair {
-            [one, next] => {
-                let next = next.byte as usize;
-                next.saturating_sub(one.byte as usize) <= GAP_BYTES
-                    && next.saturating_sub(start) <= SPAN_BYTES
-            }
-            _ => false,
-        });
-        let last = close.last().and_then(|pair| pair.last());
-        last.map_or(0, |last| last.byte as usize - start) + GAP_BYTES
-    }
-}
-
-fn expect(found: u64, expected: u64) -> Result<(), Wrong> {
-    match found == expected {
-        true => Ok(()),
-        false => Err(Wrong::Place {
-            what: "sequence",
-            found,
-            expected,
-        }),
-    }
-}
-
-/// Why records cannot be had.
-enum Failure {
-    Wrong(Wrong),
-    Lost {
-        from: u64,
-        next: u64,
-    },
-    /// The file is not there: compaction has replaced it.
-    Moved(io::Error),
-    Io(io::Error),
-}
-
-impl From<Wrong> for Failure {
-    fn from(wrong: Wrong) -> Self {
-        Self::Wrong(wrong)
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::NotFound => Self::Moved(error),
-            _ => Self::Io(error),
-        }
-    }
-}
-
-impl Failure {
-    fn tell(
-        self,
-        channel: Option<&Name>,
-        sequence: u64,
-        place: Option<(&Segment, u32)>,
-    ) -> ReadError {
-        let channel = channel.cloned();
-        let segment = place.map_or("index", |(segment, _)| segment.name.as_str());
-        let (segment, byte) = (segment.to_owned(), place.map_or(0, |(_, byte)| byte.into()));
-        match self {
-            Self::Wrong(wrong) => ReadError::Damaged {
-                channel,
-                sequence,
-                segment,
-                byte,
-                reason: wrong.to_string(),
-            },
-            Self::Lost { from, next } => ReadError::Lost {
-                channel,
-                sequence: from,
-                next,
-            },
-            Self::Moved(error) | Self::Io(error) => ReadError::Io {
-                segment,
-                byte,
-                reason: error.to_string(),
-            },
-        }
     }
 }

@@ -14,9 +14,8 @@ use std::collections::BTreeMap;
 
 use bytes::{Buf, BufMut};
 use tidegate_base::Name;
-use tidegate_base::limit::CHANNELS_MAX;
+use tidegate_base::limit::{CHANNELS_MAX, CURSORS_MAX};
 
-use crate::CURSORS_MAX;
 use crate::mutant::{self, Mutant};
 use crate::record::{self, PREFIX_BYTES, Wrong, checksum, length_u32, prefix, seal};
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tidegate_base::{Name, Timestamp};
 use tidegate_log::{
-    Append, AppendError, Batch, Durability, History as KeepHistory, Keep, Log, Options, ReadError,
-    ReadLimit, Record, StateChange,
+    Append, AppendError, Batch, Durability, History as KeepHistory, Keep, Log, Options, ReadLimit,
+    Record, StateChange,
 };
 
 use super::Violation;
@@ -34,16 +34,16 @@ pub struct Trace {
 type Answer = Option<Result<u64, AppendError>>;
 
 pub(super) struct History {
-    dice: Dice,
-    disk: FaultDisk,
-    options: Options,
+    pub(super) dice: Dice,
+    pub(super) disk: FaultDisk,
+    pub(super) options: Options,
     story: Vec<String>,
     /// What was there for sure at the last opening.
-    base: Contents,
+    pub(super) base: Contents,
     /// What was appended since, in order, but for what was refused.
     sent: Vec<Sent>,
     answers: Arc<Mutex<Vec<Answer>>>,
-    may_go: BTreeSet<(usize, u64)>,
+    pub(super) may_go: BTreeSet<(usize, u64)>,
     keeps: [Option<Keep>; CHANNELS],
     /// What was ever pinned.
     pinned: BTreeSet<(usize, u64)>,
@@ -61,7 +61,7 @@ enum End {
     PowerLost,
 }
 
-type Held = Result<(), String>;
+pub(super) type Held = Result<(), String>;
 
 impl History {
     pub(super) fn new(seed: u64) -> Self {
@@ -124,7 +124,7 @@ impl History {
         Ok(())
     }
 
-    fn tell(&mut self, what: impl Into<String>) {
+    pub(super) fn tell(&mut self, what: impl Into<String>) {
         self.story.push(what.into());
     }
 
@@ -184,7 +184,7 @@ impl History {
     }
 
     /// As whoever uses a log does: what is needed is said before anything else.
-    fn say_what_is_kept(&self, log: &Log) {
+    pub(super) fn say_what_is_kept(&self, log: &Log) {
         for (at, keep) in self.keeps.iter().enumerate() {
             if let Some(keep) = keep {
                 log.keep(&channel(at), keep.clone());
@@ -421,7 +421,7 @@ impl History {
         }
     }
 
-    fn check_all(&mut self, log: &Log) -> Held {
+    pub(super) fn check_all(&mut self, log: &Log) -> Held {
         self.check_visible(log)?;
         let visible = self.visible();
         (0..CHANNELS).try_for_each(|at| {
@@ -498,50 +498,6 @@ impl History {
         }
     }
 
-    /// Damages one byte of one file, and checks that this is told and that everything else is read.
-    fn flip_and_check(&mut self) -> Held {
-        let names = self.disk.names("");
-        let segments = self.disk.names(".seg");
-        let name = names[self.dice.roll(names.len())].clone();
-        let length = self.disk.bytes(&name).len();
-        if length == 0 {
-            return Ok(());
-        }
-        let (byte, bit) = (self.dice.roll(length), 1 << self.dice.roll(8));
-        self.tell(format!("flip {bit:#x} of byte {byte} of {name}"));
-        self.disk.damage(&name, |bytes| bytes[byte] ^= bit);
-        let opened = Log::open_stepped(Arc::new(self.disk.clone()), self.options);
-        let (log, recovery) = opened.map_err(|error| format!("it does not open: {error}"))?;
-        self.tell(format!("opened: {recovery:?}"));
-        self.say_what_is_kept(&log);
-        let is_last = segments.last() == Some(&name);
-        if !name.ends_with(".seg") {
-            return self.check_all(&log);
-        }
-        let mut lost = 0;
-        let contents = self.base.clone();
-        for at in 0..CHANNELS {
-            let found = read_past_damage(&log, at)?;
-            let should = &contents.channels[at];
-            let whole = |record: &Record| {
-                should.get(record.sequence as usize) == Some(&expected_of(record))
-            };
-            if !found.iter().all(whole) {
-                return Err(format!("channel {at}: a record is not what was appended"));
-            }
-            let there: BTreeSet<u64> = found.iter().map(|record| record.sequence).collect();
-            let stays = |s: &u64| !self.may_go.contains(&(at, *s));
-            let absent = (0..should.len() as u64).filter(|s| !there.contains(s));
-            lost += absent.filter(stays).count();
-        }
-        // One frame, unless it could be taken for the torn end of the log.
-        let rewritten = name.matches('.').count() > 1;
-        match lost > 6 && !is_last && !rewritten {
-            true => Err(format!("one byte took {lost} records along")),
-            false => Ok(()),
-        }
-    }
-
     fn hash_of_disk(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         for name in self.disk.names("") {
@@ -569,36 +525,12 @@ fn holds_cursors(log: &Log, contents: &Contents) -> bool {
     (0..3).all(|at| log.cursor(&consumer(at)) == contents.cursors.get(&consumer(at)).copied())
 }
 
-fn expected_of(record: &Record) -> Expected {
+pub(super) fn expected_of(record: &Record) -> Expected {
     let text = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
     Expected {
         time: record.time,
         key: record.key().map(str::to_owned),
         headers: record.headers().map(text).collect(),
         payload: record.payload(),
-    }
-}
-
-/// All records that can be read, whatever lies between.
-fn read_past_damage(log: &Log, at: usize) -> Result<Vec<Record>, String> {
-    let limit = ReadLimit {
-        records: 100,
-        bytes: 10_000,
-    };
-    let mut next = 0;
-    let mut all = Vec::new();
-    loop {
-        match log.read(&channel(at), next, limit) {
-            Ok(records) => match records.last() {
-                Some(last) => {
-                    next = last.sequence + 1;
-                    all.extend(records);
-                }
-                None => return Ok(all),
-            },
-            Err(ReadError::Damaged { sequence, .. }) => next = sequence + 1,
-            Err(ReadError::Lost { next: behind, .. }) => next = behind,
-            Err(error) => return Err(format!("channel {at} from {next}: {error}")),
-        }
     }
 }

@@ -5,6 +5,7 @@
 //! and the state are those of that prefix; retention has removed nothing that was needed. While it is
 //! open: reads give what was acknowledged, nothing that a crash could take back, in order.
 
+mod flip;
 mod history;
 mod model;
 

@@ -1,0 +1,79 @@
+//! One damaged byte: it is told, and everything else is read.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tidegate_log::{Log, ReadError, ReadLimit, Record};
+
+use super::history::{Held, History, expected_of};
+use super::model::{CHANNELS, channel};
+
+impl History {
+    /// Damages one byte of one file, and checks that this is told and that everything else is read.
+    pub(super) fn flip_and_check(&mut self) -> Held {
+        let names = self.disk.names("");
+        let segments = self.disk.names(".seg");
+        let name = names[self.dice.roll(names.len())].clone();
+        let length = self.disk.bytes(&name).len();
+        if length == 0 {
+            return Ok(());
+        }
+        let (byte, bit) = (self.dice.roll(length), 1 << self.dice.roll(8));
+        self.tell(format!("flip {bit:#x} of byte {byte} of {name}"));
+        self.disk.damage(&name, |bytes| bytes[byte] ^= bit);
+        let opened = Log::open_stepped(Arc::new(self.disk.clone()), self.options);
+        let (log, recovery) = opened.map_err(|error| format!("it does not open: {error}"))?;
+        self.tell(format!("opened: {recovery:?}"));
+        self.say_what_is_kept(&log);
+        let is_last = segments.last() == Some(&name);
+        if !name.ends_with(".seg") {
+            return self.check_all(&log);
+        }
+        let mut lost = 0;
+        let contents = self.base.clone();
+        for at in 0..CHANNELS {
+            let found = read_past_damage(&log, at)?;
+            let should = &contents.channels[at];
+            let whole = |record: &Record| {
+                should.get(record.sequence as usize) == Some(&expected_of(record))
+            };
+            if !found.iter().all(whole) {
+                return Err(format!("channel {at}: a record is not what was appended"));
+            }
+            let there: BTreeSet<u64> = found.iter().map(|record| record.sequence).collect();
+            let stays = |s: &u64| !self.may_go.contains(&(at, *s));
+            let absent = (0..should.len() as u64).filter(|s| !there.contains(s));
+            lost += absent.filter(stays).count();
+        }
+        // One frame, unless it could be taken for the torn end of the log.
+        let rewritten = name.matches('.').count() > 1;
+        match lost > 6 && !is_last && !rewritten {
+            true => Err(format!("one byte took {lost} records along")),
+            false => Ok(()),
+        }
+    }
+}
+
+/// All records that can be read, whatever lies between.
+fn read_past_damage(log: &Log, at: usize) -> Result<Vec<Record>, String> {
+    let limit = ReadLimit {
+        records: 100,
+        bytes: 10_000,
+    };
+    let mut next = 0;
+    let mut all = Vec::new();
+    loop {
+        match log.read(&channel(at), next, limit) {
+            Ok(records) => match records.last() {
+                Some(last) => {
+                    next = last.sequence + 1;
+                    all.extend(records);
+                }
+                None => return Ok(all),
+            },
+            Err(ReadError::Damaged { sequence, .. }) => next = sequence + 1,
+            Err(ReadError::Lost { next: behind, .. }) => next = behind,
+            Err(error) => return Err(format!("channel {at} from {next}: {error}")),
+        }
+    }
+}
