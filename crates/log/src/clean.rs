@@ -80,29 +80,22 @@ impl Needs {
         keep.is_needed(sequence) || !key.is_some_and(newer)
     }
 
-    /// Bytes of the listed records that are needed, about; 0 only when none is.
-    fn needed_bytes(&self, number: Number, listed: &Listed, segment: u64) -> u64 {
-        let low = self.low(number);
+    /// Bytes of the listed records that have no newer one of their key, about.
+    fn latest_bytes(&self, number: Number, listed: &Listed, segment: u64) -> u64 {
         let of_keys = self.superseded.get(&number);
         let dead = of_keys.map_or(0, |superseded| superseded.dead_bytes(segment));
-        let live = listed.bytes.saturating_sub(dead).max(1);
-        if listed.count == 0 {
-            // Compaction has removed them: the segment says that nothing is lost there.
-            return u64::from(listed.next > listed.start.max(low));
-        }
-        if low <= listed.start {
-            return live;
-        }
-        let pinned = self.keeps.get(&number).map_or(0, |keep| {
-            let before = |end: u64| keep.pinned.partition_point(|pinned| *pinned < end);
-            (before(listed.next.min(low)) - before(listed.start)) as u64
+        listed.bytes.saturating_sub(dead).max(1)
+    }
+
+    /// Whether nothing of the listed records is needed, as far as that is seen without looking at them.
+    fn is_passed(&self, number: Number, listed: &Listed) -> bool {
+        let pinned = self.keeps.get(&number).is_some_and(|keep| {
+            let first = keep.pinned.partition_point(|pinned| *pinned < listed.start);
+            keep.pinned
+                .get(first)
+                .is_some_and(|pinned| *pinned < listed.next)
         });
-        let passed = low.min(listed.next) - listed.start;
-        let span = (listed.next - listed.start).max(1);
-        let share = |count: u64| u128::from(live) * u128::from(count) / u128::from(span);
-        let left = u64::try_from(share(span - passed)).unwrap_or(u64::MAX);
-        let least = u64::from(passed < span || pinned > 0);
-        (left + u64::try_from(share(pinned)).unwrap_or(0)).max(least)
+        self.low(number) >= listed.next && !pinned
     }
 }
 
@@ -221,11 +214,7 @@ impl Cleaner<'_> {
     }
 
     fn directory(&self, closed: &Closed) -> Result<Arc<Directory>, ReadError> {
-        directories::of(self.shared, closed).map_err(|error| ReadError::Io {
-            segment: closed.segment.id.index_name(),
-            byte: 0,
-            reason: error.to_string(),
-        })
+        directories::of(self.shared, closed).map_err(|error| unreadable(closed, &error))
     }
 
     /// Notes how far retention has passed. Returns once that and all that was visible is durable.
@@ -360,14 +349,68 @@ impl Cleaner<'_> {
 
     fn judge(&self, closed: &Closed, needs: &Needs) -> Result<Verdict, ReadError> {
         let directory = self.directory(closed)?;
-        let segment = closed.segment.id.position;
-        let needed =
-            |(number, listed): &(Number, Listed)| needs.needed_bytes(*number, listed, segment);
-        Ok(Verdict {
+        let mut verdict = Verdict {
             closed: closed.clone(),
-            needed_bytes: directory.channels().map(needed).sum(),
-            record_bytes: directory.channels().map(|(_, listed)| listed.bytes).sum(),
-        })
+            needed_bytes: 0,
+            record_bytes: 0,
+        };
+        for (number, listed) in directory.channels() {
+            verdict.needed_bytes += self.needed_bytes(closed, *number, listed, needs)?;
+            verdict.record_bytes += listed.bytes;
+        }
+        Ok(verdict)
+    }
+
+    /// Bytes of the listed records that are needed, about; 0 only when the segment may go for them.
+    fn needed_bytes(
+        &self,
+        closed: &Closed,
+        number: Number,
+        listed: &Listed,
+        needs: &Needs,
+    ) -> Result<u64, ReadError> {
+        let low = needs.low(number);
+        if listed.count == 0 {
+            // Compaction has removed them: the segment says that nothing is lost there.
+            return Ok(u64::from(listed.next > listed.start.max(low)));
+        }
+        let latest = needs.latest_bytes(number, listed, closed.segment.id.position);
+        if low <= listed.start {
+            return Ok(latest);
+        }
+        if needs.is_passed(number, listed) {
+            return Ok(0);
+        }
+        let count = u64::from(listed.count);
+        let left = count.saturating_sub(self.passed(closed, number, low, needs)?);
+        let bytes = u128::from(latest) * u128::from(left) / u128::from(count);
+        let least = u64::from(left > 0 || listed.next > low);
+        Ok(u64::try_from(bytes).unwrap_or(u64::MAX).max(least))
+    }
+
+    /// How many records of a channel in a closed segment retention has passed: counts places.
+    fn passed(
+        &self,
+        closed: &Closed,
+        number: Number,
+        low: u64,
+        needs: &Needs,
+    ) -> Result<u64, ReadError> {
+        let (mut from, mut passed) = (0, 0);
+        loop {
+            let places = directories::places(self.shared, closed, number, |listed, file| {
+                listed.places(file, from)
+            });
+            let places = places.map_err(|error| unreadable(closed, &error))?;
+            let before = places.iter().filter(|place| place.sequence < low);
+            passed += before
+                .filter(|place| !needs.is_needed(number, place.sequence, None))
+                .count() as u64;
+            match places.last() {
+                Some(last) if last.sequence < low => from = last.sequence + 1,
+                _ => return Ok(passed),
+            }
+        }
     }
 
     fn is_candidate(&self, verdict: &Verdict) -> bool {
@@ -462,6 +505,14 @@ impl Cleaner<'_> {
             remove_if_there(disk, &id.index_name())?;
         }
         Ok(())
+    }
+}
+
+fn unreadable(closed: &Closed, error: &std::io::Error) -> ReadError {
+    ReadError::Io {
+        segment: closed.segment.id.index_name(),
+        byte: 0,
+        reason: error.to_string(),
     }
 }
 

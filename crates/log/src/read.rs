@@ -11,6 +11,7 @@ use tidegate_base::Name;
 use crate::directories;
 use crate::places::{ChannelPlaces, Place};
 use crate::reader::{Failure, Found, Reader, SPAN_BYTES};
+use crate::recent::Chunks;
 use crate::registry::{Number, STATE};
 use crate::shared::{Closed, Shared, Visible};
 use crate::{Keep, ReadError, ReadLimit, Record};
@@ -257,7 +258,7 @@ impl<'a> Query<'a> {
         Ok(Search::Found(Found {
             segment: Arc::clone(segment),
             places,
-            chunks: Vec::new(),
+            chunks: Chunks::new(),
         }))
     }
 

@@ -5,11 +5,12 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use smallvec::SmallVec;
 use tidegate_base::Name;
 
 use crate::frame::FRAME_BYTES_MAX;
 use crate::places::Place;
-use crate::recent::Chunk;
+use crate::recent::Chunks;
 use crate::record::{self, Content, Entry, PREFIX_BYTES, Wrong, prefix};
 use crate::segment::Segment;
 use crate::shared::Shared;
@@ -21,12 +22,15 @@ const GAP_BYTES: usize = 4 << 10;
 /// Most bytes of one call, but for one larger record.
 pub(crate) const SPAN_BYTES: usize = 256 << 10;
 
+/// Where copied records end.
+type Ends = SmallVec<[usize; 16]>;
+
 /// Records of one segment.
 pub(crate) struct Found {
     pub(crate) segment: Arc<Segment>,
     pub(crate) places: Vec<Place>,
     /// The latest frames, when they hold all of these records.
-    pub(crate) chunks: Vec<Arc<Chunk>>,
+    pub(crate) chunks: Chunks,
 }
 
 /// Reads records of one segment, one after the other.
@@ -90,58 +94,70 @@ impl<'a> Reader<'a> {
         bytes_max: usize,
         take: impl Fn(&Bytes, Entry<'_>, u64) -> Result<T, Wrong>,
     ) -> Result<Vec<T>, Failure> {
+        if let Some((copy, ends)) = self.copy_recent(bytes_max) {
+            return self.each_of_copy(&copy, &ends, take);
+        }
         let salt = self.found.segment.salt;
-        let mut decoded = Vec::with_capacity(self.found.places.len());
+        let mut taken = Vec::new();
         let mut left = bytes_max;
-        let copies = self.copy_recent(bytes_max);
         for at in 0..self.found.places.len() {
             let Some(place) = self.found.places.get(at).copied() else {
                 break;
             };
-            let bytes = match &copies {
-                Some(copies) => match copies.get(at) {
-                    Some(bytes) => Ok(bytes.clone()),
-                    None => break,
-                },
-                None => self.read_from_disk(at, place.byte),
-            };
-            let first = decoded.is_empty();
-            let one = bytes.and_then(|bytes| {
-                let entry = match copies {
-                    Some(_) => record::decode_trusted(&bytes)?,
-                    None => record::decode(&bytes, salt)?.0,
-                };
+            let first = taken.is_empty();
+            let one = self.read_from_disk(at, place.byte).and_then(|bytes| {
+                let (entry, _) = record::decode(&bytes, salt)?;
                 Ok((bytes.len(), take(&bytes, entry, place.sequence)?))
             });
             match one {
                 Ok((size, _)) if size > left && !first => break,
                 Ok((size, one)) => {
                     left = left.saturating_sub(size);
-                    decoded.push(one);
+                    taken.push(one);
                 }
                 Err(failure) if first => return Err(failure),
                 // What is before it is whole: the next read tells.
                 Err(_) => break,
             }
         }
-        Ok(decoded)
+        Ok(taken)
+    }
+
+    /// As [`Reader::each`], of records that were copied out of memory: they need no check.
+    fn each_of_copy<T>(
+        &self,
+        copy: &Bytes,
+        ends: &[usize],
+        take: impl Fn(&Bytes, Entry<'_>, u64) -> Result<T, Wrong>,
+    ) -> Result<Vec<T>, Failure> {
+        let mut taken = Vec::with_capacity(ends.len());
+        let mut start = 0;
+        for (place, end) in self.found.places.iter().zip(ends) {
+            let bytes = copy.get(start..*end).unwrap_or_default();
+            start = *end;
+            let entry = record::decode_trusted(bytes)?;
+            taken.push(take(copy, entry, place.sequence)?);
+        }
+        Ok(taken)
     }
 
     /// Copies the records out of the latest frames into one piece, so that a slow reader holds what it
-    /// has read and not what was written with it. `None` when they are not in memory.
-    fn copy_recent(&self, bytes_max: usize) -> Option<Vec<Bytes>> {
-        let mut chunks = self.found.chunks.iter().peekable();
-        chunks.peek()?;
+    /// has read and not what was written with it. Returns where each ends; `None` when they are not in
+    /// memory.
+    fn copy_recent(&self, bytes_max: usize) -> Option<(Bytes, Ends)> {
+        let chunks = self.found.chunks.as_slice();
+        let mut at = 0;
+        chunks.first()?;
         let mut copy = BytesMut::with_capacity(bytes_max.min(self.found.places.len() * 512));
-        let mut ends = Vec::with_capacity(self.found.places.len());
+        let mut ends = Ends::new();
         for place in &self.found.places {
-            let starts_later = |next: &&Arc<Chunk>| next.start > place.byte;
-            let mut chunk = *chunks.peek()?;
-            while let Some(next) = chunks.clone().nth(1).filter(|next| !starts_later(next)) {
-                chunk = next;
-                chunks.next();
+            while chunks
+                .get(at + 1)
+                .is_some_and(|next| next.start <= place.byte)
+            {
+                at += 1;
             }
-            let bytes = chunk.from(place.byte)?;
+            let bytes = chunks.get(at)?.from(place.byte)?;
             let (length, _) = prefix(bytes)?;
             let bytes = bytes.get(..PREFIX_BYTES.checked_add(length)?)?;
             if !ends.is_empty() && copy.len() + bytes.len() > bytes_max {
@@ -150,14 +166,7 @@ impl<'a> Reader<'a> {
             copy.extend_from_slice(bytes);
             ends.push(copy.len());
         }
-        let copy = copy.freeze();
-        let starts = std::iter::once(0).chain(ends.iter().copied());
-        Some(
-            starts
-                .zip(&ends)
-                .map(|(start, end)| copy.slice(start..*end))
-                .collect(),
-        )
+        Some((copy.freeze(), ends))
     }
 
     fn read_from_disk(&mut self, at: usize, byte: u32) -> Result<Bytes, Failure> {

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::segment::SegmentId;
 
 /// Frames that were written together.
@@ -22,6 +24,9 @@ impl Chunk {
         self.bytes.get(at..)
     }
 }
+
+/// Chunks side by side.
+pub(crate) type Chunks = SmallVec<[Arc<Chunk>; 2]>;
 
 /// The latest chunks, up to a number of bytes, and at least the last one.
 #[derive(Debug, Default)]
@@ -47,22 +52,22 @@ impl Recent {
 
     /// The chunks of `segment` from the one on that holds `byte`, up to the one that holds `last`;
     /// none when `byte` is not in memory.
-    pub(crate) fn range(&self, segment: SegmentId, byte: u32, last: u32) -> Vec<Arc<Chunk>> {
+    pub(crate) fn range(&self, segment: SegmentId, byte: u32, last: u32) -> Chunks {
         let key = |chunk: &Chunk| (chunk.segment, chunk.start);
         let after = |byte| {
             self.chunks
                 .partition_point(|chunk| key(chunk) <= (Some(segment), byte))
         };
         let Some(first) = after(byte).checked_sub(1) else {
-            return Vec::new();
+            return Chunks::new();
         };
         let range = self.chunks.range(first..after(last));
         let of_segment = range.filter(|chunk| chunk.segment == Some(segment));
-        let chunks: Vec<_> = of_segment.cloned().collect();
+        let chunks: Chunks = of_segment.cloned().collect();
         let holds = chunks
             .first()
             .is_some_and(|chunk| chunk.from(byte).is_some());
-        if holds { chunks } else { Vec::new() }
+        if holds { chunks } else { Chunks::new() }
     }
 
     /// Whether `byte` of `segment` is in memory.

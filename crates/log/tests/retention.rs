@@ -114,6 +114,12 @@ fn what_is_old_and_not_needed_goes_for_good() {
     assert_eq!(sequences(&log, "a"), expected);
     assert_eq!((log.head(&name("a")), log.tail(&name("a"))), (100, 200));
 
+    // Cleaning again finds nothing more to do.
+    for _ in 0..3 {
+        let again = log.clean(seconds(150)).unwrap();
+        assert_eq!((again.records, again.segments), (0, 0), "{again:?}");
+    }
+
     // Later all is old: what is needed or pinned stays.
     assert_eq!(log.clean(seconds(5_000)).unwrap().records, 79);
     let expected: Vec<u64> = [3, 120].into_iter().chain(180..200).collect();
