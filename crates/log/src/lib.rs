@@ -81,6 +81,7 @@ mod clean;
 mod keys;
 mod rewrite;
 mod log;
+pub mod inspect;
 pub mod mutant;
 
 pub use batch::{Append, Batch, Durability, Placed, ReadLimit, StateChange};
