@@ -89,7 +89,9 @@ impl Indexer {
 
     /// Makes room for one more closed segment in memory.
     pub(crate) fn keep_up(&self, shared: &Shared) -> io::Result<()> {
-        match shared.visible().sealed.len() < SEALED_MAX {
+        // In a statement of its own: the lock is free again before the indexes are made.
+        let has_room = shared.visible().sealed.len() < SEALED_MAX;
+        match has_room {
             true => Ok(()),
             false => self.make_all(shared),
         }

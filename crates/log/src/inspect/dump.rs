@@ -10,6 +10,7 @@ use tidegate_base::Name;
 
 use super::inventory::{Inventory, Member, damage};
 use super::pieces::{self, Met, Piece, Pieces};
+use super::survey::SNAPSHOT;
 use super::{InspectError, take};
 use crate::disk::Disk;
 use crate::files::Files;
@@ -17,7 +18,7 @@ use crate::record::{self, Content, Entry, Wrong};
 use crate::recovery;
 use crate::registry::Registry;
 use crate::scan::{self, Base, Behind};
-use crate::segment::Segment;
+use crate::segment::{SNAPSHOT_AT, Segment};
 use crate::{Damage, Record};
 
 /// Which records are told.
@@ -176,6 +177,7 @@ impl Dumper<'_> {
         };
         let file = files.get(&segment.name)?;
         let snapshot = recovery::snapshot(file.as_ref(), segment)?;
+        let is_damaged = snapshot.is_none();
         let limit = match next {
             Some(_) => file.length()?,
             None => {
@@ -185,6 +187,11 @@ impl Dumper<'_> {
                 scan::scan(segment, Arc::clone(&file), base, nothing, &mut registry)?.end
             }
         };
+        if is_damaged {
+            let (start, end) = (SNAPSHOT_AT as u64, u64::from(segment.frames_at));
+            let damage = damage(&segment.name, start, end.saturating_sub(start), SNAPSHOT);
+            self.tell(Item::Damage(damage))?;
+        }
         let mut pieces = Pieces::new(file, segment, next.map(|next| next.id.position))?;
         let mut expected = 0;
         pieces.each(limit, &mut |met| match met {
@@ -199,6 +206,7 @@ impl Dumper<'_> {
                 expected = expected.max(piece.next);
                 self.piece(segment, &piece, bytes)
             }
+            Met::Hole(hole) if hole.end <= u64::from(segment.frames_at) => Ok(()),
             Met::Hole(hole) => {
                 let (bytes, reason) = (hole.end - hole.byte, hole.wrong.to_string());
                 let damage = damage(&segment.name, hole.byte, bytes, &reason);

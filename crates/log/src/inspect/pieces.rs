@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::disk::DiskFile;
 use crate::frame::{self, FRAME_BYTES_MAX};
 use crate::record::{self, PREFIX_BYTES, RECORD_BYTES_MIN, Wrong};
+use crate::recovery;
 use crate::segment::Segment;
 use crate::walk::Walk;
 use crate::window::Window;
@@ -56,18 +57,21 @@ pub(crate) struct Pieces {
     walk: Walk,
     window: Window,
     salt: u32,
-    frames_at: u64,
+    /// Where it starts.
+    from: u64,
     /// Positions that its records can have.
     positions: std::ops::Range<u64>,
 }
 
 impl Pieces {
-    /// Through `segment`, in `file`, whose records lie before position `next` when that is known.
+    /// Through `segment`, in `file`, whose records lie before position `next` when that is known. When
+    /// what stands before the frames is not whole either, frames may stand there: bytes were cut out.
     pub(crate) fn new(
         file: Arc<dyn DiskFile>,
         segment: &Segment,
         next: Option<u64>,
     ) -> io::Result<Self> {
+        let is_whole = recovery::snapshot(file.as_ref(), segment)?.is_some();
         let walk = Walk::new(Arc::clone(&file), segment.salt)?;
         let position = segment.id.position;
         let most = walk.length() / RECORD_BYTES_MIN + 1;
@@ -77,7 +81,7 @@ impl Pieces {
             walk,
             window: Window::default(),
             salt: segment.salt,
-            frames_at: segment.frames_at.into(),
+            from: if is_whole { segment.frames_at.into() } else { 0 },
             positions: position..next,
         })
     }
@@ -88,7 +92,7 @@ impl Pieces {
         limit: u64,
         sink: &mut dyn FnMut(Met<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut byte = self.frames_at;
+        let mut byte = self.from;
         while byte < limit {
             match self.frame(byte)? {
                 Ok((piece, bytes)) => {

@@ -85,6 +85,7 @@ pub(crate) fn survey(
         broken: BTreeMap::new(),
         gaps: Vec::new(),
         base: Snapshot::default(),
+        last_end: None,
     };
     surveyor.lows(&inventory)?;
     for at in 0..inventory.members.len() {
@@ -185,18 +186,26 @@ struct Surveyor<'a> {
     gaps: Vec<Gap>,
     /// What the segment that was read last starts from.
     base: Snapshot,
+    /// Where the last segment ends.
+    last_end: Option<u64>,
 }
 
 impl Surveyor<'_> {
-    /// Finds how far retention has passed each channel: the latest word counts, so it comes first.
+    /// Finds how far retention has passed each channel: the latest word counts, so it comes first. With
+    /// it, finds where the last segment ends.
     fn lows(&mut self, inventory: &Inventory) -> Result<(), InspectError> {
-        for member in &inventory.members {
+        let last = inventory.members.len().saturating_sub(1);
+        for (at, member) in inventory.members.iter().enumerate() {
             let Some(segment) = &member.segment else {
                 continue;
             };
             let read = |error| InspectError::io("read", &segment.name)(error);
             let file = self.files.get(&segment.name).map_err(read)?;
             let snapshot = recovery::snapshot(file.as_ref(), segment).map_err(read)?;
+            if at == last {
+                let end = self.torn(&file, segment, snapshot.clone()).map_err(read)?;
+                self.last_end = Some(end);
+            }
             for (name, extent) in snapshot.unwrap_or_default().channels {
                 let number = self.carry.registry.number_or_state(name.as_ref());
                 if let Some(number) = number {
@@ -259,9 +268,9 @@ impl Surveyor<'_> {
         let file = self.files.get(&segment.name)?;
         let mut damages = member.damages.clone();
         let stored = recovery::snapshot(file.as_ref(), segment)?;
-        let limit = match next {
-            Some(_) => file.length()?,
-            None => self.torn(&file, segment, stored.clone())?,
+        let limit = match self.last_end.filter(|_| next.is_none()) {
+            Some(end) => end,
+            None => file.length()?,
         };
         let stored = stored.ok_or_else(|| SNAPSHOT.to_owned());
         let stored = stored.and_then(|stored| self.conflict(&stored).map_or(Ok(stored), Err));
@@ -556,12 +565,14 @@ impl Surveyor<'_> {
     }
 }
 
-const SNAPSHOT: &str = "its snapshot of channels and cursors is not what was written";
+/// What is said of a damaged snapshot.
+pub(crate) const SNAPSHOT: &str = "its snapshot of channels and cursors is not what was written";
 
 /// What one segment holds.
 pub(crate) struct Tally {
     name: String,
     salt: u32,
+    frames_at: u64,
     has_gaps: bool,
     /// Whether it is known where the channels start.
     exact: bool,
@@ -591,6 +602,7 @@ impl Tally {
         Self {
             name: segment.name.clone(),
             salt: segment.salt,
+            frames_at: segment.frames_at.into(),
             has_gaps: segment.has_gaps(),
             exact,
             places: Places::starting(starts),
@@ -611,6 +623,11 @@ impl Tally {
     }
 
     fn hole(&mut self, byte: u64, end: u64, wrong: &Wrong) {
+        // What stands before the frames is looked at by itself.
+        let byte = byte.max(self.frames_at).min(end);
+        if byte == end {
+            return;
+        }
         self.holes += 1;
         self.since += end - byte;
         self.damaged(byte, end - byte, wrong);
@@ -654,9 +671,13 @@ impl Tally {
                 self.missing += jump.min(self.since / RECORD_BYTES_MIN);
             }
         }
-        self.since = 0;
+        if !piece.loose {
+            self.since = 0;
+        }
+        // A record in a hole has what is lost before it, and may have more behind it.
+        let mark = self.holes - u32::from(piece.loose && self.holes > 0);
         for (byte, record, entry) in records {
-            match self.record(entry.content, byte, record.len() as u64, registry) {
+            match self.record(entry.content, (byte, record.len() as u64), mark, registry) {
                 Ok(()) => self.records += 1,
                 Err(wrong) => self.damaged(byte, record.len() as u64, &wrong),
             }
@@ -667,8 +688,8 @@ impl Tally {
     fn record(
         &mut self,
         content: Content<'_>,
-        byte: u64,
-        bytes: u64,
+        (byte, bytes): (u64, u64),
+        mark: u32,
         registry: &mut Registry,
     ) -> Result<(), Wrong> {
         let mut number = |name: &str| {
@@ -690,14 +711,14 @@ impl Tally {
                 ..
             } => {
                 let number = number(name)?;
-                self.numbered(number, sequence)?;
+                self.numbered(number, sequence, mark)?;
                 let places = self.places.channel_mut(number);
                 places.push(Place { sequence, byte }, time, bytes);
             }
             Content::State {
                 sequence, replaces, ..
             } => {
-                self.numbered(STATE, sequence)?;
+                self.numbered(STATE, sequence, mark)?;
                 let places = self.places.channel_mut(STATE);
                 places.push(Place { sequence, byte }, 0, bytes);
                 if replaces {
@@ -717,7 +738,7 @@ impl Tally {
         Ok(())
     }
 
-    fn numbered(&mut self, number: Number, sequence: u64) -> Result<(), Wrong> {
+    fn numbered(&mut self, number: Number, sequence: u64, mark: u32) -> Result<(), Wrong> {
         let expected = self
             .extents
             .get(slot(number))
@@ -729,7 +750,7 @@ impl Tally {
                 expected,
             });
         }
-        let seen = std::mem::replace(slot_mut(&mut self.marks, number), self.holes);
+        let seen = std::mem::replace(slot_mut(&mut self.marks, number), mark);
         let is_first = self.places.channel_mut(number).count() == 0;
         let certain = !self.has_gaps && (self.exact || !is_first);
         if sequence > expected {
