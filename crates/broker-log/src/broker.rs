@@ -16,7 +16,6 @@ use tidegate_log::{Log, OpenError, Options, Placed, Recovery};
 use tokio::sync::{oneshot, watch};
 use tokio::task::spawn_blocking;
 
-use crate::body;
 use crate::convert::{self, commit_error, read_error, to_log};
 
 /// A broker on a log in a directory of this machine. Cheap to clone; the last clone closes the log.
@@ -86,9 +85,8 @@ impl Broker for LogBroker {
             let result = receiver.await.map_err(|_| CommitError::Stopped {
                 reason: "the writer has ended".to_owned(),
             })?;
-            let sequence = |placed: &Placed| placed.sequence;
             result
-                .map(|placed| placed.iter().map(sequence).collect())
+                .map(|placed: Placed| placed.sequences.into_vec())
                 .map_err(commit_error)
         };
         wait.boxed()
@@ -153,20 +151,5 @@ fn read(log: &Log, channel: &Name, from: u64, limit: ReadLimit) -> Result<Vec<Re
     let records = log
         .read(channel, from, tidegate_log::ReadLimit { records, bytes })
         .map_err(|error| read_error(channel, from, error))?;
-    let unknown = |sequence| ReadError::Damaged {
-        channel: channel.clone(),
-        sequence,
-        reason: "its body is not one that is written".to_owned(),
-    };
-    let mut decoded = Vec::with_capacity(records.len());
-    for record in records {
-        let sequence = record.sequence;
-        match body::decode(record) {
-            Some(record) => decoded.push(record),
-            None if decoded.is_empty() => return Err(unknown(sequence)),
-            // What is before it can be read.
-            None => break,
-        }
-    }
-    Ok(decoded)
+    Ok(records.iter().map(convert::record).collect())
 }

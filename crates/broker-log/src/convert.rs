@@ -1,20 +1,17 @@
 //! The words of the contract in the words of the log, and back.
 
 use tidegate_base::Name;
-use tidegate_broker::{Batch, CommitError, Durability, ReadError, StateChange};
+use tidegate_broker::{Batch, CommitError, Durability, ReadError, Record, StateChange};
 use tidegate_log::AppendError;
-
-use crate::body;
 
 /// The batch as the log takes it.
 pub(crate) fn to_log(batch: Batch) -> tidegate_log::Batch {
-    let append = |append: tidegate_broker::Append| {
-        let body = body::encode(&append);
-        tidegate_log::Append {
-            channel: append.channel,
-            time: append.time,
-            body,
-        }
+    let append = |append: tidegate_broker::Append| tidegate_log::Append {
+        channel: append.channel,
+        key: append.key,
+        time: append.time,
+        headers: append.headers,
+        payload: append.payload,
     };
     let state = match batch.state {
         StateChange::Append(records) => tidegate_log::StateChange::Append(records),
@@ -23,6 +20,19 @@ pub(crate) fn to_log(batch: Batch) -> tidegate_log::Batch {
     tidegate_log::Batch {
         appends: batch.appends.into_iter().map(append).collect(),
         state,
+        cursors: vec![],
+    }
+}
+
+/// The record in the words of the contract.
+pub(crate) fn record(record: &tidegate_log::Record) -> Record {
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    Record {
+        sequence: record.sequence,
+        key: record.key().map(str::to_owned),
+        time: record.time,
+        headers: record.headers().map(owned).collect(),
+        payload: record.payload(),
     }
 }
 
@@ -48,6 +58,7 @@ pub(crate) fn commit_error(error: AppendError) -> CommitError {
         AppendError::Large { bytes, bytes_max } => CommitError::Invalid {
             reason: format!("the batch is {bytes} bytes as written; the most is {bytes_max}"),
         },
+        AppendError::Invalid { reason } => CommitError::Invalid { reason },
         AppendError::Channels { channels_max } => CommitError::Invalid {
             reason: format!("the log has {channels_max} channels already, the most"),
         },
@@ -63,11 +74,13 @@ pub(crate) fn read_error(
     let channel = channel.clone();
     let reason = error.to_string();
     match error {
-        tidegate_log::ReadError::Damaged { .. } => ReadError::Damaged {
-            channel,
-            sequence,
-            reason,
-        },
+        tidegate_log::ReadError::Damaged { .. } | tidegate_log::ReadError::Lost { .. } => {
+            ReadError::Damaged {
+                channel,
+                sequence,
+                reason,
+            }
+        }
         tidegate_log::ReadError::Io { .. } => ReadError::Unreadable { channel, reason },
     }
 }

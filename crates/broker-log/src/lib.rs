@@ -4,7 +4,6 @@
 //! the log's writer. A read of records that were written a moment ago is made in place, since it does
 //! not wait for a disk; any other read is made on a thread that may wait.
 
-mod body;
 mod broker;
 mod convert;
 

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use tidegate_base::{Name, Timestamp};
 use tidegate_broker::{
-    Append, Batch, Broker, CommitError, Durability, ReadError, ReadLimit, Record, StateChange,
+    Append, Batch, Broker, CommitError, Durability, ReadLimit, Record, StateChange,
 };
 use tidegate_broker_log::{LogBroker, Options};
 
@@ -48,38 +48,6 @@ async fn old_records_are_read_as_recent_ones_are() {
         );
         assert!(read[0].payload == payload(u8::try_from(from).unwrap()));
     }
-}
-
-#[tokio::test]
-async fn what_is_before_a_record_that_cannot_be_understood_is_read() {
-    let directory = tempfile::tempdir().unwrap();
-    let a = Name::new("a").unwrap();
-    let (broker, _) = LogBroker::open(directory.path(), Options::default()).unwrap();
-    let first = broker.commit(batch(Bytes::from("1")), Durability::Durable);
-    first.await.unwrap();
-    drop(broker);
-    let (log, _) = tidegate_log::Log::open(directory.path(), Options::default()).unwrap();
-    let foreign = tidegate_log::Batch {
-        appends: vec![tidegate_log::Append {
-            channel: a.clone(),
-            time: Timestamp::from_millis(2),
-            body: Bytes::from("?"),
-        }],
-        state: tidegate_log::StateChange::NONE,
-    };
-    log.append(foreign, tidegate_log::Durability::Durable, |_| ());
-    drop(log);
-    let (broker, _) = LogBroker::open(directory.path(), Options::default()).unwrap();
-    let limit = ReadLimit {
-        records: 9,
-        bytes: 1_000,
-    };
-    assert_eq!(broker.read(&a, 0, limit).await.unwrap().len(), 1);
-    let error = broker.read(&a, 1, limit).await.unwrap_err();
-    assert!(
-        matches!(error, ReadError::Damaged { sequence: 1, .. }),
-        "{error}"
-    );
 }
 
 #[tokio::test]
