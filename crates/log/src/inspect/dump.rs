@@ -184,7 +184,8 @@ impl Dumper<'_> {
                 let mut registry = Registry::default();
                 let base = snapshot.map_or_else(Base::default, |s| Base::of(s, &mut registry));
                 let nothing = Behind::Nothing;
-                scan::scan(segment, Arc::clone(&file), base, nothing, &mut registry)?.end
+                let found = scan::scan(segment, Arc::clone(&file), base, nothing, &mut registry)?;
+                pieces::last_end(&file, segment, found.end)?
             }
         };
         if is_damaged {

@@ -81,7 +81,11 @@ impl Pieces {
             walk,
             window: Window::default(),
             salt: segment.salt,
-            from: if is_whole { segment.frames_at.into() } else { 0 },
+            from: if is_whole {
+                segment.frames_at.into()
+            } else {
+                0
+            },
             positions: position..next,
         })
     }
@@ -207,6 +211,29 @@ impl Pieces {
     pub(crate) fn again(&mut self, piece: &Piece) -> io::Result<Bytes> {
         self.bytes(piece.byte, piece.size)
     }
+}
+
+/// Where the last segment ends, which scanning it says is at `end`. Where bytes were cut out before its
+/// frames, the scan starts within the first one: this frame and those behind it count.
+pub(crate) fn last_end(file: &Arc<dyn DiskFile>, segment: &Segment, end: u64) -> io::Result<u64> {
+    let mut pieces = Pieces::new(Arc::clone(file), segment, None)?;
+    if pieces.from > 0 {
+        return Ok(end);
+    }
+    let mut reached = end;
+    let reach: &mut dyn FnMut(Met<'_>) -> io::Result<()> = &mut |met| {
+        if let Met::Piece(piece, _) = met {
+            reached = reached.max(piece.byte + piece.size as u64);
+        }
+        Ok(())
+    };
+    pieces.each(end, reach)?;
+    if reached > end {
+        while let Ok((piece, _)) = pieces.frame(reached)? {
+            reached += piece.size as u64;
+        }
+    }
+    Ok(reached)
 }
 
 fn piece(position: u64, next: u64, byte: u64, size: usize, loose: bool) -> Piece {

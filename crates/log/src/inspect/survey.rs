@@ -338,18 +338,19 @@ impl Surveyor<'_> {
         for (number, extent) in (0..).zip(&found.extents) {
             self.carry.raise_low(number, extent.low);
         }
+        let end = pieces::last_end(file, segment, found.end)?;
         if let Some(wrong) = found.torn {
-            let bytes = Walk::new(Arc::clone(file), segment.salt)?.content_bytes(found.end)?;
+            let bytes = Walk::new(Arc::clone(file), segment.salt)?.content_bytes(end)?;
             if bytes > 0 {
                 self.report.torn = Some(Torn {
                     segment: segment.name.clone(),
-                    byte: found.end,
+                    byte: end,
                     bytes,
                     reason: wrong.to_string(),
                 });
             }
         }
-        Ok(found.end)
+        Ok(end)
     }
 
     /// Why `snapshot` cannot be what the segment started from.
