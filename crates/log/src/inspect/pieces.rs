@@ -246,13 +246,15 @@ fn piece(position: u64, next: u64, byte: u64, size: usize, loose: bool) -> Piece
     }
 }
 
-/// The records of `piece`, whose bytes these are: each with where it starts in the segment, and its
-/// own bytes.
+/// A record of a piece: where it starts in the segment, its own bytes, and what they say.
+pub(crate) type Placed<'a> = (u64, &'a [u8], record::Entry<'a>);
+
+/// The records of `piece`, whose bytes these are.
 pub(crate) fn records<'a>(
     piece: &Piece,
     bytes: &'a Bytes,
     salt: u32,
-) -> Result<Vec<(u64, &'a [u8], record::Entry<'a>)>, Wrong> {
+) -> Result<Vec<Placed<'a>>, Wrong> {
     if piece.loose {
         let (entry, size) = record::decode(bytes, salt)?;
         let record = bytes.get(..size).unwrap_or_default();
