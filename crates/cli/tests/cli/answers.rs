@@ -260,7 +260,7 @@ fn the_reference_of_the_command_line_is_current() {
             help.join("\n").trim_end()
         ));
     }
-    page.push_str(include_str!("log_formats.md"));
+    page.push_str(include_str!("log_formats.txt"));
     let path = repository("docs/reference/cli.md");
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, &page).unwrap();

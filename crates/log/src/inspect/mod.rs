@@ -9,6 +9,7 @@ mod inventory;
 mod pieces;
 mod repair;
 mod survey;
+mod tally;
 mod verify;
 
 use std::fmt;
