@@ -16,6 +16,8 @@ use crate::{Damage, OpenError};
 const COPY_AT: usize = 512;
 /// The format version that is written anew when it is opened.
 const FIRST_VERSION: u32 = 1;
+/// Format versions that a later program may write; any other number is damage.
+const NEWER_VERSIONS: std::ops::Range<u32> = VERSION + 1..1 << 16;
 
 /// A segment that is in use.
 #[derive(Clone, Debug)]
@@ -88,7 +90,7 @@ impl Inventory {
         if header.is_none() {
             match copies {
                 [HeaderRead::Version(FIRST_VERSION), _] => self.first_version = true,
-                [HeaderRead::Version(version), _] if version > VERSION => {
+                [HeaderRead::Version(version), _] if NEWER_VERSIONS.contains(&version) => {
                     return Err(InspectError::Open(OpenError::Version {
                         segment: name,
                         version,

@@ -433,6 +433,16 @@ fn a_segment_without_any_header_is_set_aside() {
 }
 
 #[test]
+fn a_version_that_nobody_writes_is_damage() {
+    let directory = log(60);
+    let last = segments(directory.path()).pop().unwrap();
+    change(&last, |bytes| bytes[8..600].fill(0xA5));
+    let opened = Log::open(directory.path(), OPTIONS).unwrap_err();
+    assert!(!opened.to_string().is_empty());
+    repaired(directory.path());
+}
+
+#[test]
 fn the_only_segment_may_be_lost() {
     let directory = log(2);
     let files = segments(directory.path());
