@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tidegate_base::{Ratio, parse_duration};
+use tidegate_base::{Name, Ratio, parse_duration};
 
 /// From the traces of today's system to a running, measured, event-driven one.
 #[derive(Debug, Parser)]
@@ -44,6 +44,9 @@ pub(crate) enum Command {
     Demo(Demo),
     /// Measure a design on the embedded log against its targets
     Bench(Bench),
+    /// Verify, dump or repair a log that is not running
+    #[command(subcommand)]
+    Log(Log),
 }
 
 #[derive(Debug, Args)]
@@ -261,6 +264,67 @@ pub(crate) struct Bench {
     /// How to print the result
     #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
     pub(crate) format: ReportFormat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Log {
+    /// Read every byte of a log, and say what it holds and what is damaged
+    Verify(LogVerify),
+    /// Print every record of a log, also of a damaged one
+    Dump(LogDump),
+    /// Write damaged segments anew with all that is whole, and keep the damaged files aside
+    Repair(LogRepair),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogVerify {
+    /// Where the log is kept, such as tidegate-data
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// How to print the report
+    #[arg(long, value_enum, default_value_t = LogFormat::Human)]
+    pub(crate) format: LogFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogDump {
+    /// Where the log is kept, such as tidegate-data
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// Only the records of this channel
+    #[arg(long, value_name = "NAME")]
+    pub(crate) channel: Option<Name>,
+    /// From this position on
+    #[arg(long, value_name = "POSITION", default_value_t = 0)]
+    pub(crate) from: u64,
+    /// Before this position
+    #[arg(long, value_name = "POSITION")]
+    pub(crate) to: Option<u64>,
+    /// No more than this many records
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+    /// How to print records; json is one object a line
+    #[arg(long, value_enum, default_value_t = LogFormat::Human)]
+    pub(crate) format: LogFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogRepair {
+    /// Where the log is kept, such as tidegate-data
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
+    /// Say what would be done, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// How to print what was done
+    #[arg(long, value_enum, default_value_t = LogFormat::Human)]
+    pub(crate) format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    Human,
+    Json,
 }
 
 /// An address and a port; `localhost` is 127.0.0.1.

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::arguments::{Arguments, Command, Generate};
+use crate::arguments::{Arguments, Command, Generate, Log};
 use crate::exit::{Exit, Failure};
 
 /// Reading and checking a large design is mostly small allocations.
@@ -52,5 +52,8 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Run(arguments) => commands::run::run(&arguments),
         Command::Demo(arguments) => commands::demo::run(&arguments),
         Command::Bench(arguments) => commands::bench::run(&arguments),
+        Command::Log(Log::Verify(arguments)) => commands::log::verify(&arguments),
+        Command::Log(Log::Dump(arguments)) => commands::log::dump(&arguments),
+        Command::Log(Log::Repair(arguments)) => commands::log::repair(&arguments),
     }
 }

@@ -1,6 +1,9 @@
 //! What people see: data on stdout, everything else on stderr, colour only on a terminal.
 
 use std::io::{self, IsTerminal, Write};
+use std::ops::ControlFlow;
+
+use tidegate_base::Bytes;
 
 use crate::exit::Failure;
 
@@ -34,11 +37,86 @@ pub(crate) fn paints_stderr() -> bool {
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let end = if text.ends_with('\n') { "" } else { "\n" };
-    match write!(out, "{text}{end}").and_then(|()| out.flush()) {
+    written(write!(out, "{text}{end}").and_then(|()| out.flush()))
+}
+
+fn written(result: io::Result<()>) -> Result<(), Failure> {
+    match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::configuration(
             format!("cannot write to standard output: {error}"),
         )),
         _ => Ok(()),
+    }
+}
+
+/// Data that is printed line by line.
+pub(crate) struct Lines {
+    out: io::BufWriter<io::StdoutLock<'static>>,
+    ended: io::Result<()>,
+}
+
+impl Lines {
+    pub(crate) fn new() -> Self {
+        Self {
+            out: io::BufWriter::new(io::stdout().lock()),
+            ended: Ok(()),
+        }
+    }
+
+    /// Prints a line. Breaks once nothing more can be written.
+    pub(crate) fn print(&mut self, line: &str) -> ControlFlow<()> {
+        match writeln!(self.out, "{line}") {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                self.ended = Err(error);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    /// Prints what is left.
+    ///
+    /// # Errors
+    ///
+    /// As [`print`].
+    pub(crate) fn end(mut self) -> Result<(), Failure> {
+        written(self.ended.and_then(|()| self.out.flush()))
+    }
+}
+
+/// How far something long is, on a line of its own that is written over. Nothing where stderr is no
+/// terminal.
+pub(crate) struct ProgressLine {
+    shown: Option<u64>,
+    is_terminal: bool,
+}
+
+impl ProgressLine {
+    pub(crate) fn new() -> Self {
+        Self {
+            shown: None,
+            is_terminal: io::stderr().is_terminal(),
+        }
+    }
+
+    /// Shows how many of all bytes are done, when that is more than a percent later.
+    pub(crate) fn show(&mut self, bytes: u64, bytes_total: u64) {
+        let share = bytes.saturating_mul(100) / bytes_total.max(1);
+        if !self.is_terminal || self.shown == Some(share) {
+            return;
+        }
+        self.shown = Some(share);
+        let (done, all) = (Bytes(bytes), Bytes(bytes_total));
+        let mut out = io::stderr().lock();
+        let _written = write!(out, "\r{done} of {all} ({share}%)\x1b[K").is_ok();
+    }
+}
+
+impl Drop for ProgressLine {
+    fn drop(&mut self) {
+        if self.shown.is_some() {
+            let _written = write!(io::stderr().lock(), "\r\x1b[K").is_ok();
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use tidegate_base::limit::BATCH_BYTES_MAX;
 
 use crate::mutant::{self, Mutant};
 use crate::record::{
-    self, Entry, PREFIX_BYTES, RECORD_BYTES_MIN, RecordEncoder, Wrong, append_bytes, checksum,
+    self, Entry, PREFIX_BYTES, RECORD_SIZE_MIN, RecordEncoder, Wrong, append_bytes, checksum,
     length_u32, named_bytes, prefix, state_bytes,
 };
 use crate::{Append, Batch, StateChange};
@@ -28,7 +28,7 @@ pub(crate) const FRAME_BYTES_MAX: usize = BATCH_BYTES_MAX;
 /// Largest frame that is read, in bytes: one of the first format version grows when it is upgraded.
 const FRAME_BYTES_READ_MAX: usize = FRAME_BYTES_MAX + (1 << 20);
 /// Smallest frame, in bytes.
-pub(crate) const FRAME_BYTES_MIN: usize = FRAME_HEAD_BYTES + RECORD_BYTES_MIN;
+pub(crate) const FRAME_BYTES_MIN: usize = FRAME_HEAD_BYTES + RECORD_SIZE_MIN;
 
 /// What a frame says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

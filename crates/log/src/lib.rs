@@ -59,6 +59,7 @@ mod files;
 mod frame;
 mod housekeeping;
 mod index_file;
+pub mod inspect;
 mod keys;
 mod lock;
 mod log;

@@ -32,7 +32,9 @@ const HEAD_BYTES: usize = PREFIX_BYTES + 8 + 1;
 /// Bytes of a record of a channel without name and body.
 const CHANNEL_BYTES: usize = HEAD_BYTES + 8 + 8 + 1;
 /// The smallest record that is ever written, in bytes.
-pub(crate) const RECORD_BYTES_MIN: usize = HEAD_BYTES + 8;
+pub(crate) const RECORD_SIZE_MIN: usize = HEAD_BYTES + 8;
+/// The same, beside offsets.
+pub(crate) const RECORD_BYTES_MIN: u64 = RECORD_SIZE_MIN as u64;
 /// Longest key, in bytes: one less than what says that there is none.
 pub const KEY_LENGTH_MAX: usize = u16::MAX as usize - 1;
 

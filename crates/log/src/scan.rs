@@ -167,6 +167,21 @@ impl Scan<'_> {
         };
         // All positions are looked at before any record counts.
         let mut expected = self.found.position;
+        if let Some((_, _, first)) = records.first()
+            && first.position > expected
+            && !self.segment.has_gaps()
+            && self.gap.is_none()
+        {
+            // Whole frames are missing in between: the file was cut and put together again.
+            let wrong = Wrong::Place {
+                what: "position",
+                found: first.position,
+                expected,
+            };
+            self.damaged(byte, byte, &wrong);
+            let at = u32::try_from(byte).unwrap_or(u32::MAX);
+            self.gap = Some((at, (first.position - expected).min(byte)));
+        }
         let gaps = self.segment.has_gaps() || self.gap.is_some();
         for (_, _, entry) in &records {
             if entry.position < expected || (entry.position > expected && !gaps) {
@@ -288,7 +303,7 @@ impl Scan<'_> {
             let Ok((head, bytes)) = walk.frame(later)? else {
                 break;
             };
-            if u64::from(head.synced) > byte && u64::from(head.synced) <= later {
+            if u64::from(head.synced) > byte {
                 return Ok(next);
             }
             let after = later + bytes.len() as u64;
@@ -307,7 +322,7 @@ impl Scan<'_> {
     fn damaged(&mut self, byte: u64, next: u64, wrong: &Wrong) {
         let at = u32::try_from(byte).unwrap_or(u32::MAX);
         let before = self.gap.map_or(0, |(_, records)| records);
-        let records = (next - byte) / RECORD_BYTES_MIN as u64;
+        let records = (next - byte) / RECORD_BYTES_MIN;
         self.gap = Some((at, before + records));
         // Damage next to damage is one.
         if let Some(last) = self.found.damages.last_mut()

@@ -29,6 +29,8 @@ use crate::snapshot::Snapshot;
 const MAGIC: &[u8; 8] = b"tidelog\n";
 /// The format version that is written.
 pub(crate) const VERSION: u32 = 2;
+/// No version is ever this high: it is damage.
+const VERSIONS_MAX: u32 = 1 << 16;
 /// Bytes of a header.
 const HEADER_BYTES: usize = 44;
 /// Where the second copy of the header starts.
@@ -214,8 +216,8 @@ fn read_copy(bytes: &[u8]) -> HeaderRead {
     };
     match rest.try_get_u32_le() {
         Ok(VERSION) => {}
-        Ok(version) => return HeaderRead::Version(version),
-        Err(_) => return HeaderRead::Damaged,
+        Ok(version) if version < VERSIONS_MAX => return HeaderRead::Version(version),
+        Ok(_) | Err(_) => return HeaderRead::Damaged,
     }
     if rest.remaining() < HEADER_BYTES - 12 {
         return HeaderRead::Damaged;

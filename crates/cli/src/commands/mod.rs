@@ -7,6 +7,8 @@ pub(crate) mod discover;
 pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod init;
+pub(crate) mod log;
+mod log_report;
 pub(crate) mod run;
 pub(crate) mod select;
 pub(crate) mod simulate;

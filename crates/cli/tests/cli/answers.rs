@@ -226,7 +226,7 @@ fn a_draft_of_every_capture_is_accepted_by_check() {
 fn the_reference_of_the_command_line_is_current() {
     let mut page =
         "# Command line\n\nWritten by the command itself: `tidegate COMMAND --help`.\n".to_owned();
-    let commands: [&[&str]; 13] = [
+    let commands: [&[&str]; 17] = [
         &[],
         &["init"],
         &["check"],
@@ -240,6 +240,10 @@ fn the_reference_of_the_command_line_is_current() {
         &["run"],
         &["demo"],
         &["bench"],
+        &["log"],
+        &["log", "verify"],
+        &["log", "dump"],
+        &["log", "repair"],
     ];
     for command in commands {
         let arguments: Vec<&str> = command.iter().copied().chain(["--help"]).collect();
@@ -256,6 +260,7 @@ fn the_reference_of_the_command_line_is_current() {
             help.join("\n").trim_end()
         ));
     }
+    page.push_str(include_str!("log_formats.txt"));
     let path = repository("docs/reference/cli.md");
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, &page).unwrap();
