@@ -16,6 +16,7 @@ use crate::record::{self, Content, Entry, PREFIX_BYTES, Wrong, prefix};
 use crate::registry::{Number, STATE};
 use crate::segment::Segment;
 use crate::shared::{Closed, Shared, Visible};
+use crate::snapshot::Extent;
 use crate::window::Window;
 use crate::{Keep, ReadError, ReadLimit, Record};
 
@@ -52,11 +53,17 @@ pub(crate) fn state(shared: &Shared) -> Result<Vec<Bytes>, ReadError> {
     let mut state = Vec::new();
     loop {
         let changes = query.read(from, READ_RECORDS_MAX, |reader| reader.changes())?;
-        let Some((last, _)) = changes.last() else {
+        let Some(last) = changes.last() else {
             return Ok(state);
         };
-        from = last + 1;
-        state.extend(changes.into_iter().flat_map(|(_, items)| items));
+        from = last.sequence + 1;
+        for change in changes {
+            // It may be replaced while it is read.
+            if change.replaces {
+                state.clear();
+            }
+            state.extend(change.items);
+        }
     }
 }
 
@@ -114,6 +121,13 @@ enum Search {
     Behind(u64),
     /// Nowhere: the tail is reached.
     Tail,
+}
+
+/// A change of the state.
+struct Change {
+    sequence: u64,
+    replaces: bool,
+    items: Vec<Bytes>,
 }
 
 /// Records of one segment.
@@ -329,31 +343,40 @@ impl<'a> Query<'a> {
 
     /// The first record whose time is `time` or later.
     fn at_time(&self, time: u64) -> Result<u64, ReadError> {
-        let closed = Arc::clone(&self.shared.visible().closed);
-        let low = self.low();
-        for closed in closed.iter() {
-            let reached = self.reaching(closed, time);
-            let from = match reached {
-                Ok(Some(from)) => from,
-                Ok(None) | Err(Failure::Moved(_)) => continue,
-                Err(failure) => return Err(failure.tell(self.channel, low, None)),
-            };
-            let (_, next) = match self.bounds(closed) {
-                Ok(bounds) => bounds,
-                Err(failure) => return Err(failure.tell(self.channel, from, None)),
-            };
-            if let Some(sequence) = self.first_at(from.max(low), next, time)? {
-                return Ok(sequence);
+        let mut moves = 0;
+        loop {
+            match self.look_for_time(time) {
+                Ok(found) => return found,
+                // Cleaned meanwhile: what replaces it is looked into.
+                Err(Failure::Moved(_)) if moves < MOVES_MAX => moves += 1,
+                Err(failure) => return Err(failure.tell(self.channel, self.low(), None)),
             }
         }
-        let (from, next) = {
+    }
+
+    fn look_for_time(&self, time: u64) -> Result<Result<u64, ReadError>, Failure> {
+        // All in one look, so that no segment that is closed meanwhile falls between the two.
+        let (closed, active, extent) = {
             let visible = self.shared.visible();
             let active = visible.places.channel(self.number);
-            let from = active.and_then(|active| active.block_reaching(time));
-            let next = visible.extent(self.number).next;
-            (from.unwrap_or(next), next)
+            let active = active.and_then(|active| active.block_reaching(time));
+            let extent = visible.extent(self.number);
+            (Arc::clone(&visible.closed), active, extent)
         };
-        Ok(self.first_at(from.max(low), next, time)?.unwrap_or(next))
+        let Extent { next, low } = extent;
+        for closed in closed.iter() {
+            let Some(from) = self.reaching(closed, time)? else {
+                continue;
+            };
+            let (_, end) = self.bounds(closed)?;
+            match self.first_at(from.max(low), end, time) {
+                Ok(None) => {}
+                Ok(Some(sequence)) => return Ok(Ok(sequence)),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        let found = self.first_at(active.unwrap_or(next).max(low), next, time);
+        Ok(found.map(|found| found.unwrap_or(next)))
     }
 
     /// A sequence of a closed segment from which on the first record of that time is near.
@@ -459,17 +482,23 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Changes of the state, each with its sequence.
-    fn changes(&mut self) -> Result<Vec<(u64, Vec<Bytes>)>, Failure> {
+    /// Changes of the state.
+    fn changes(&mut self) -> Result<Vec<Change>, Failure> {
         self.each(usize::MAX, |bytes, entry, expected| {
             let Content::State {
-                sequence, items, ..
+                sequence,
+                replaces,
+                items,
             } = entry.content
             else {
                 return Err(Wrong::Content("kind"));
             };
             expect(sequence, expected)?;
-            Ok((sequence, record::decode_state(bytes, items)?))
+            Ok(Change {
+                sequence,
+                replaces,
+                items: record::decode_state(bytes, items)?,
+            })
         })
     }
 
