@@ -21,11 +21,13 @@ use crate::queue::{Job, Queue, Work};
 use crate::read;
 use crate::record::named_bytes;
 use crate::recovery::remove_if_there;
-use crate::registry::{Number, STATE, slot_mut};
+use crate::registry::{Number, STATE, slot, slot_mut};
 use crate::rewrite::{self, Rewritten};
 use crate::shared::{Closed, Shared};
 use crate::snapshot::Extent;
-use crate::{CleanError, Cleaned, Durability, History, Keep, ReadError};
+use crate::{
+    AppendError, CleanError, Cleaned, Durability, History, Keep, ReadError, SEGMENT_BYTES_MAX,
+};
 
 /// The segment that is written is closed early when this part of a full one is needed no more.
 const ACTIVE_PASSED: u64 = 64;
@@ -97,12 +99,14 @@ impl Needs {
             let before = |end: u64| keep.pinned.partition_point(|pinned| *pinned < end);
             (before(listed.next.min(low)) - before(listed.start)) as u64
         });
-        let passed = low.min(listed.next) - listed.start;
-        let span = (listed.next - listed.start).max(1);
-        let share = |count: u64| u128::from(live) * u128::from(count) / u128::from(span);
-        let left = u64::try_from(share(span - passed)).unwrap_or(u64::MAX);
-        let least = u64::from(passed < span || pinned > 0);
-        (left + u64::try_from(share(pinned)).unwrap_or(0)).max(least)
+        // Of records with gaps between them it is not known which have passed: as many as can be are
+        // left. So what has just been written anew is not, for nothing, again.
+        let count = u64::from(listed.count);
+        let left = listed.next.saturating_sub(low.max(listed.start));
+        let left = (left + pinned).min(count);
+        let share = u128::from(live) * u128::from(left) / u128::from(count);
+        let share = u64::try_from(share).unwrap_or(u64::MAX);
+        share.max(u64::from(left > 0))
     }
 }
 
@@ -170,7 +174,14 @@ impl Cleaner<'_> {
             let mut low = extent.low;
             if let Some(age) = keep.age {
                 let oldest = (now - age).nanos();
-                low = low.max(read::at_time(self.shared, &channel, oldest)?);
+                low = low.max(match read::at_time(self.shared, &channel, oldest) {
+                    // All before it is older. How old it is is not known: it stays until all around
+                    // it is older.
+                    Err(ReadError::Damaged { sequence, .. } | ReadError::Lost { sequence, .. }) => {
+                        sequence
+                    }
+                    found => found?,
+                });
             }
             if let Some(bytes) = keep.bytes {
                 low = low.max(self.low_by_size(*number, bytes)?);
@@ -275,8 +286,10 @@ impl Cleaner<'_> {
         while step() {}
         match done.recv() {
             Ok(result) => result.map(drop).map_err(CleanError::Append),
-            // It is always called: this cannot be.
-            Err(_) => Ok(()),
+            // The writer has ended in a panic: nothing is known to be durable.
+            Err(_) => Err(CleanError::Append(AppendError::Stopped {
+                reason: "the writer has ended".to_owned(),
+            })),
         }
     }
 
@@ -309,7 +322,7 @@ impl Cleaner<'_> {
             if verdict.needed_bytes == 0 {
                 self.rewrite(&mut run, &needs, cleaned)?;
                 self.remove(&verdict.closed, cleaned)?;
-            } else if self.joins(&run, &verdict) {
+            } else if self.joins(&run, &verdict, &needs)? {
                 run.push(verdict);
             } else {
                 self.rewrite(&mut run, &needs, cleaned)?;
@@ -374,11 +387,39 @@ impl Cleaner<'_> {
         verdict.is_mostly_free() || verdict.record_bytes * 4 < self.segment_bytes
     }
 
-    fn joins(&self, run: &[Verdict], verdict: &Verdict) -> bool {
-        let bytes: u64 = run.iter().map(|verdict| verdict.needed_bytes).sum();
-        !run.is_empty()
-            && self.is_candidate(verdict)
-            && bytes + verdict.needed_bytes <= self.segment_bytes
+    fn joins(
+        &self,
+        run: &[Verdict],
+        verdict: &Verdict,
+        needs: &Needs,
+    ) -> Result<bool, CleanError> {
+        let Some(last) = run.last() else {
+            return Ok(false);
+        };
+        let needed: u64 = run.iter().map(|verdict| verdict.needed_bytes).sum();
+        // What is needed is only known about: all of it must fit into the addresses of a segment.
+        let bytes: u64 = run.iter().map(|verdict| verdict.closed.bytes).sum();
+        let fits = self.is_candidate(verdict)
+            && needed + verdict.needed_bytes <= self.segment_bytes
+            && bytes + verdict.closed.bytes <= SEGMENT_BYTES_MAX;
+        let follows = || self.follows(&last.closed, &verdict.closed, needs);
+        Ok(fits && follows().map_err(CleanError::Read)?)
+    }
+
+    /// Whether nothing is lost between two segments: what is must be told, and not be taken for what
+    /// compaction has removed.
+    fn follows(
+        &self,
+        before: &Closed,
+        closed: &Closed,
+        needs: &Needs,
+    ) -> Result<bool, ReadError> {
+        let (before, directory) = (self.directory(before)?, self.directory(closed)?);
+        let low = |number: Number| needs.lows.get(slot(number)).copied().unwrap_or(0);
+        Ok(directory.channels().all(|(number, listed)| {
+            let next = before.channel(*number).map_or(0, |listed| listed.next);
+            listed.start <= next.max(low(*number))
+        }))
     }
 
     /// Writes a run of segments anew, when that is worth it.
