@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tidegate_base::{Name, Timestamp};
-use tidegate_fault::FaultDisk;
+use tidegate_fault::{Dice, FaultDisk};
 use tidegate_log::{
     Append, AppendError, Batch, Disk, DiskFile, Durability, History, Keep, Log, Options, Placed,
     ReadError, ReadLimit, StateChange,
@@ -474,4 +474,25 @@ fn the_largest_batch_of_the_first_version_is_there_after_its_upgrade() {
     let (log, recovery) = Log::open_stepped(Arc::new(disk), OPTIONS).unwrap();
     assert_eq!((recovery.cut, recovery.damages), (None, vec![]));
     assert_eq!(log.tail(&name("a")), 60_000);
+}
+
+#[test]
+fn what_is_durable_stays_after_a_kill_while_a_segment_starts_and_a_power_failure() {
+    for changes in 0..12 {
+        for seed in 0..20 {
+            let disk = FaultDisk::new(1);
+            let log = open(&disk, OPTIONS);
+            fill(&log, "a", 0..14);
+            disk.remember_after(changes);
+            fill(&log, "a", 14..17);
+            let killed = disk.remembered();
+            std::mem::forget(log);
+            let log = open(&killed, OPTIONS);
+            append(&log, Batch::of(vec![record("a", 100)])).unwrap();
+            let tail = log.tail(&name("a"));
+            let crashed = killed.crash(&mut Dice::new(seed));
+            std::mem::forget(log);
+            assert_eq!(open(&crashed, OPTIONS).tail(&name("a")), tail, "{changes} {seed}");
+        }
+    }
 }
