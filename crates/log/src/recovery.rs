@@ -314,7 +314,6 @@ impl Opening {
         };
         let file = self.files.get(&before.name)?;
         let start = snapshot(file.as_ref(), before)?;
-        let known_start = start.is_some();
         let behind = Behind::Segment(None);
         let scanned = scan_from(file, before, start, behind, &mut self.registry)?;
         let mut extents = scanned.extents;
@@ -331,7 +330,8 @@ impl Opening {
         Ok(Base {
             extents,
             cursors: scanned.cursors,
-            known: known_start,
+            // Damage there may have moved the channels on: each goes on with its first record.
+            known: false,
         })
     }
 
