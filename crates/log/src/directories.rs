@@ -39,6 +39,8 @@ impl Directory {
 #[derive(Debug, Default)]
 pub(crate) struct Directories {
     held: Mutex<VecDeque<(SegmentId, Arc<Directory>)>>,
+    /// Held while an index is made again, so that no two make the same.
+    making: Mutex<()>,
 }
 
 impl Directories {
@@ -164,7 +166,10 @@ fn make_again(shared: &Shared, closed: &Closed, failure: Failure) -> io::Result<
     let segment = &closed.segment;
     shared.files.forget(&segment.id.index_name());
     shared.directories.forget(segment.id);
-    let mut registry = shared.registry_mut();
+    let making = &shared.directories.making;
+    let _making = making.lock().unwrap_or_else(PoisonError::into_inner);
+    // A copy: an index has names, and nobody who appends may wait for a scan.
+    let mut registry = shared.registry().clone();
     let scanned = recovery::scan_closed(&shared.files, &mut registry, segment, &next)?;
     let disk = shared.files.disk();
     index_file::write(disk, segment, closed.bytes, &scanned.places, &registry)

@@ -75,12 +75,14 @@ impl Indexer {
             };
             let closed = &sealed.closed;
             let disk = shared.files.disk();
+            // A copy: nobody who appends may wait for the disk.
+            let registry = shared.registry().clone();
             index_file::write(
                 disk,
                 &closed.segment,
                 closed.bytes,
                 &sealed.places,
-                &shared.registry(),
+                &registry,
             )?;
             let mut visible = shared.visible_mut();
             visible.sealed.retain(|other| other.closed != *closed);
