@@ -454,8 +454,7 @@ impl Cleaner<'_> {
         };
         let bytes: u64 = old.iter().map(|closed| closed.bytes).sum();
         let freed = bytes.saturating_sub(new.bytes);
-        self.replace(&old, Some(new));
-        self.queue.freed(freed);
+        self.queue.freed(freed, || self.replace(&old, Some(new)));
         cleaned.bytes += freed;
         cleaned.segments += old.len();
         self.remove_files(&old).map_err(io)
@@ -473,8 +472,8 @@ impl Cleaner<'_> {
 
     fn remove(&self, closed: &Closed, cleaned: &mut Cleaned) -> Result<(), CleanError> {
         let old = [closed.clone()];
-        self.replace(&old, None);
-        self.queue.freed(closed.bytes);
+        self.queue
+            .freed(closed.bytes, || self.replace(&old, None));
         cleaned.bytes += closed.bytes;
         cleaned.segments += 1;
         self.remove_files(&old).map_err(|source| CleanError::Io {

@@ -353,9 +353,11 @@ impl Queue {
         gathering.drain()
     }
 
-    /// Tells that segments have been removed or made smaller.
-    pub(crate) fn freed(&self, bytes: u64) {
+    /// Removes segments, or makes them smaller, with `free`, by that many bytes. Nothing is taken back
+    /// between the two: what is visible then is counted anew.
+    pub(crate) fn freed(&self, bytes: u64, free: impl FnOnce()) {
         let mut gathering = self.gathering();
+        free();
         gathering.closed_bytes = gathering.closed_bytes.saturating_sub(bytes);
     }
 
