@@ -575,3 +575,13 @@ fn an_append_does_not_wait_while_an_index_is_made_again() {
     assert_eq!(sequences(&log, "a").unwrap().len(), 40);
     assert!(done.recv().unwrap());
 }
+
+#[test]
+fn a_segment_that_finds_no_room_leaves_nothing_behind() {
+    let disk = FaultDisk::new(1);
+    let log = open(&disk, OPTIONS);
+    fill(&log, "a", 0..15);
+    disk.limit(Some(disk.used() + 500));
+    assert!(append(&log, Batch::of(vec![record("a", 1)])).is_err());
+    assert_eq!(disk.names(".new"), Vec::<String>::new());
+}
