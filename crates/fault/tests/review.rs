@@ -131,7 +131,9 @@ fn seconds(at: u64) -> Timestamp {
 }
 
 fn open(disk: &FaultDisk, options: Options) -> Log {
-    Log::open_stepped(Arc::new(disk.clone()), options).unwrap().0
+    Log::open_stepped(Arc::new(disk.clone()), options)
+        .unwrap()
+        .0
 }
 
 /// Appends, and writes all that waits.
@@ -317,7 +319,17 @@ fn one_damaged_record_of_a_compacted_channel_does_not_end_all_cleaning() {
     log.keep(&name("b"), passed(50));
     log.clean(seconds(LATER)).unwrap();
     assert_eq!(log.head(&name("b")), 50);
-    assert!(log.read(&name("a"), 59, ReadLimit { records: 1, bytes: 0 }).is_ok());
+    assert!(
+        log.read(
+            &name("a"),
+            59,
+            ReadLimit {
+                records: 1,
+                bytes: 0
+            }
+        )
+        .is_ok()
+    );
 }
 
 #[test]
@@ -341,7 +353,17 @@ fn one_damaged_record_does_not_end_all_cleaning_by_age() {
 #[test]
 fn a_log_beyond_its_size_can_be_cleaned() {
     let disk = FaultDisk::new(1);
-    fill(&open(&disk, Options { segment_bytes: 1 << 20, ..OPTIONS }), "a", 0..200);
+    fill(
+        &open(
+            &disk,
+            Options {
+                segment_bytes: 1 << 20,
+                ..OPTIONS
+            },
+        ),
+        "a",
+        0..200,
+    );
     let options = Options {
         segment_bytes: 1 << 20,
         bytes_max: Some(40_000),
@@ -494,7 +516,11 @@ fn what_is_durable_stays_after_a_kill_while_a_segment_starts_and_a_power_failure
             let tail = log.tail(&name("a"));
             let crashed = killed.crash(&mut Dice::new(seed));
             std::mem::forget(log);
-            assert_eq!(open(&crashed, OPTIONS).tail(&name("a")), tail, "{changes} {seed}");
+            assert_eq!(
+                open(&crashed, OPTIONS).tail(&name("a")),
+                tail,
+                "{changes} {seed}"
+            );
         }
     }
 }
@@ -545,7 +571,10 @@ fn a_damaged_snapshot_behind_damage_loses_no_record() {
     let last = disk.names(".seg")[1].clone();
     disk.damage(&last, |bytes| bytes[1_024 + 30] ^= 1);
     let log = open(&disk, OPTIONS);
-    let limit = ReadLimit { records: 1, bytes: 0 };
+    let limit = ReadLimit {
+        records: 1,
+        bytes: 0,
+    };
     for (channel, sequence) in ["a", "b"].into_iter().zip(placed.sequences) {
         let records = log.read(&name(channel), sequence, limit).unwrap();
         assert_eq!(records[0].time, seconds(77));

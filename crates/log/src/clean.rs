@@ -387,12 +387,7 @@ impl Cleaner<'_> {
         verdict.is_mostly_free() || verdict.record_bytes * 4 < self.segment_bytes
     }
 
-    fn joins(
-        &self,
-        run: &[Verdict],
-        verdict: &Verdict,
-        needs: &Needs,
-    ) -> Result<bool, CleanError> {
+    fn joins(&self, run: &[Verdict], verdict: &Verdict, needs: &Needs) -> Result<bool, CleanError> {
         let Some(last) = run.last() else {
             return Ok(false);
         };
@@ -408,12 +403,7 @@ impl Cleaner<'_> {
 
     /// Whether nothing is lost between two segments: what is must be told, and not be taken for what
     /// compaction has removed.
-    fn follows(
-        &self,
-        before: &Closed,
-        closed: &Closed,
-        needs: &Needs,
-    ) -> Result<bool, ReadError> {
+    fn follows(&self, before: &Closed, closed: &Closed, needs: &Needs) -> Result<bool, ReadError> {
         let (before, directory) = (self.directory(before)?, self.directory(closed)?);
         let low = |number: Number| needs.lows.get(slot(number)).copied().unwrap_or(0);
         Ok(directory.channels().all(|(number, listed)| {
@@ -472,8 +462,7 @@ impl Cleaner<'_> {
 
     fn remove(&self, closed: &Closed, cleaned: &mut Cleaned) -> Result<(), CleanError> {
         let old = [closed.clone()];
-        self.queue
-            .freed(closed.bytes, || self.replace(&old, None));
+        self.queue.freed(closed.bytes, || self.replace(&old, None));
         cleaned.bytes += closed.bytes;
         cleaned.segments += 1;
         self.remove_files(&old).map_err(|source| CleanError::Io {

@@ -285,7 +285,10 @@ impl Opening {
         // What a killed process has written is visible from now on: it must be durable.
         tail.trim().map_err(io("sync"))?;
         // Its name too: the process may have been killed before it was durable.
-        self.files.disk().sync().map_err(OpenError::io("sync", "."))?;
+        self.files
+            .disk()
+            .sync()
+            .map_err(OpenError::io("sync", "."))?;
         let (end, damaged) = (
             scanned.end,
             !scanned.damages.is_empty() || segment.has_gaps(),

@@ -642,7 +642,9 @@ impl History {
                 base.note_what_may_go(at, keep, now, &mut self.may_go);
             }
         }
-        let cleaned = log.clean(now).map_err(|error| format!("no clean behind damage: {error:?}"))?;
+        let cleaned = log
+            .clean(now)
+            .map_err(|error| format!("no clean behind damage: {error:?}"))?;
         self.tell(format!("cleaned: {cleaned:?}"));
         self.compare_behind_damage(&before, &read(&log)?)?;
         drop(log);
