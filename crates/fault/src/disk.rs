@@ -39,6 +39,9 @@ struct State {
     directory_full: bool,
     held: bool,
     waiting: usize,
+    /// How many more changes there are before the disk is remembered as it is.
+    changes_left: Option<usize>,
+    remembered: Option<FaultDisk>,
 }
 
 /// Syncs wait. Dropping it lets them go on, also when a test fails: a log waits for its writer.
@@ -102,6 +105,38 @@ impl FaultDisk {
             state: Mutex::new(state),
             ..Shared::default()
         }))
+    }
+
+    /// Remembers the disk as it is after `count` more changes.
+    pub fn remember_after(&self, count: usize) {
+        let mut state = self.state();
+        state.changes_left = Some(count);
+        state.remembered = None;
+    }
+
+    /// The disk as it was remembered, or as it is now.
+    #[must_use]
+    pub fn remembered(&self) -> Self {
+        let remembered = {
+            let mut state = self.state();
+            state.changes_left = None;
+            state.remembered.take()
+        };
+        remembered.unwrap_or_else(|| self.killed())
+    }
+
+    /// Called before each change.
+    fn changes(&self) {
+        let now = {
+            let mut state = self.state();
+            let left = state.changes_left;
+            state.changes_left = left.and_then(|left| left.checked_sub(1));
+            left == Some(0)
+        };
+        if now {
+            let copy = self.killed();
+            self.state().remembered = Some(copy);
+        }
     }
 
     /// Lets at most `bytes_max` bytes be written.
@@ -204,6 +239,7 @@ impl Disk for FaultDisk {
     }
 
     fn create(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
+        self.changes();
         let mut state = self.state();
         state.files_made += 1;
         let id = state.files_made;
@@ -223,6 +259,7 @@ impl Disk for FaultDisk {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.changes();
         let mut state = self.state();
         let id = *state.names.get(from).ok_or(io::ErrorKind::NotFound)?;
         state.rename(|names| {
@@ -233,6 +270,7 @@ impl Disk for FaultDisk {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        self.changes();
         let mut state = self.state();
         if !state.names.contains_key(name) {
             return Err(io::ErrorKind::NotFound.into());
@@ -244,6 +282,7 @@ impl Disk for FaultDisk {
     }
 
     fn sync(&self) -> io::Result<()> {
+        self.changes();
         let mut state = self.state();
         if state.directory_full {
             return Err(io::ErrorKind::StorageFull.into());
@@ -277,6 +316,7 @@ impl DiskFile for FaultFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.disk.changes();
         let offset = usize::try_from(offset).unwrap();
         let (used, bytes_max) = {
             let state = self.disk.state();
@@ -296,6 +336,7 @@ impl DiskFile for FaultFile {
     }
 
     fn cut(&self, length: u64) -> io::Result<()> {
+        self.disk.changes();
         let length = usize::try_from(length).unwrap();
         self.with(|content| {
             content.cut(length);
@@ -304,6 +345,7 @@ impl DiskFile for FaultFile {
     }
 
     fn sync(&self) -> io::Result<()> {
+        self.disk.changes();
         let mut state = self.disk.state();
         state.waiting += 1;
         self.disk.0.changed.notify_all();

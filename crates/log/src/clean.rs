@@ -21,11 +21,13 @@ use crate::queue::{Job, Queue, Work};
 use crate::read;
 use crate::record::named_bytes;
 use crate::recovery::remove_if_there;
-use crate::registry::{Number, STATE, slot_mut};
+use crate::registry::{Number, STATE, slot, slot_mut};
 use crate::rewrite::{self, Rewritten};
 use crate::shared::{Closed, Shared};
 use crate::snapshot::Extent;
-use crate::{CleanError, Cleaned, Durability, History, Keep, ReadError};
+use crate::{
+    AppendError, CleanError, Cleaned, Durability, History, Keep, ReadError, SEGMENT_BYTES_MAX,
+};
 
 /// The segment that is written is closed early when this part of a full one is needed no more.
 const ACTIVE_PASSED: u64 = 64;
@@ -163,7 +165,14 @@ impl Cleaner<'_> {
             let mut low = extent.low;
             if let Some(age) = keep.age {
                 let oldest = (now - age).nanos();
-                low = low.max(read::at_time(self.shared, &channel, oldest)?);
+                low = low.max(match read::at_time(self.shared, &channel, oldest) {
+                    // All before it is older. How old it is is not known: it stays until all around
+                    // it is older.
+                    Err(ReadError::Damaged { sequence, .. } | ReadError::Lost { sequence, .. }) => {
+                        sequence
+                    }
+                    found => found?,
+                });
             }
             if let Some(bytes) = keep.bytes {
                 low = low.max(self.low_by_size(*number, bytes)?);
@@ -189,17 +198,20 @@ impl Cleaner<'_> {
 
     /// The start of the segment up to which, from the tail back, there are at least that many bytes.
     fn low_by_size(&self, number: Number, bytes_min: u64) -> Result<u64, ReadError> {
-        let (closed, active) = {
+        let closed = self.indexed();
+        let in_memory = {
             let visible = self.shared.visible();
-            let active = visible.places.channel(number);
-            let active = active.map(|active| (active.start, active.bytes));
-            (Arc::clone(&visible.closed), active)
+            let sealed = visible.sealed.iter().rev().map(|sealed| &*sealed.places);
+            let places = std::iter::once(&visible.places).chain(sealed);
+            let channels = places.filter_map(|places| places.channel(number));
+            channels.map(|c| (c.start, c.bytes)).collect::<Vec<_>>()
         };
-        let Some((start, mut bytes)) = active else {
-            return Ok(0);
-        };
-        if bytes >= bytes_min {
-            return Ok(start);
+        let mut bytes = 0;
+        for (start, more) in in_memory {
+            bytes += more;
+            if bytes >= bytes_min {
+                return Ok(start);
+            }
         }
         for closed in closed.iter().rev() {
             let directory = self.directory(closed)?;
@@ -264,8 +276,10 @@ impl Cleaner<'_> {
         while step() {}
         match done.recv() {
             Ok(result) => result.map(drop).map_err(CleanError::Append),
-            // It is always called: this cannot be.
-            Err(_) => Ok(()),
+            // The writer has ended in a panic: nothing is known to be durable.
+            Err(_) => Err(CleanError::Append(AppendError::Stopped {
+                reason: "the writer has ended".to_owned(),
+            })),
         }
     }
 
@@ -277,7 +291,7 @@ impl Cleaner<'_> {
         compacted: &mut Compacted,
         cleaned: &mut Cleaned,
     ) -> Result<(), CleanError> {
-        let closed = Arc::clone(&self.shared.visible().closed);
+        let closed = self.indexed();
         let mut needs = Needs {
             keeps: keeps.clone(),
             lows: extents.iter().map(|extent| extent.low).collect(),
@@ -298,7 +312,7 @@ impl Cleaner<'_> {
             if verdict.needed_bytes == 0 {
                 self.rewrite(&mut run, &needs, cleaned)?;
                 self.remove(&verdict.closed, cleaned)?;
-            } else if self.joins(&run, &verdict) {
+            } else if self.joins(&run, &verdict, &needs)? {
                 run.push(verdict);
             } else {
                 self.rewrite(&mut run, &needs, cleaned)?;
@@ -308,6 +322,16 @@ impl Cleaner<'_> {
             }
         }
         self.rewrite(&mut run, &needs, cleaned)
+    }
+
+    /// The closed segments whose index is on the disk: one that was closed this moment waits for the next
+    /// clean.
+    fn indexed(&self) -> Vec<Closed> {
+        let visible = self.shared.visible();
+        let waits = |closed: &&Closed| visible.sealed.iter().any(|s| s.closed == **closed);
+        let first = visible.closed.iter().position(|closed| waits(&closed));
+        let count = first.unwrap_or(visible.closed.len());
+        visible.closed.iter().take(count).cloned().collect()
     }
 
     fn superseded(
@@ -417,11 +441,29 @@ impl Cleaner<'_> {
         verdict.is_mostly_free() || verdict.record_bytes * 4 < self.segment_bytes
     }
 
-    fn joins(&self, run: &[Verdict], verdict: &Verdict) -> bool {
-        let bytes: u64 = run.iter().map(|verdict| verdict.needed_bytes).sum();
-        !run.is_empty()
-            && self.is_candidate(verdict)
-            && bytes + verdict.needed_bytes <= self.segment_bytes
+    fn joins(&self, run: &[Verdict], verdict: &Verdict, needs: &Needs) -> Result<bool, CleanError> {
+        let Some(last) = run.last() else {
+            return Ok(false);
+        };
+        let needed: u64 = run.iter().map(|verdict| verdict.needed_bytes).sum();
+        // What is needed is only known about: all of it must fit into the addresses of a segment.
+        let bytes: u64 = run.iter().map(|verdict| verdict.closed.bytes).sum();
+        let fits = self.is_candidate(verdict)
+            && needed + verdict.needed_bytes <= self.segment_bytes
+            && bytes + verdict.closed.bytes <= SEGMENT_BYTES_MAX;
+        let follows = || self.follows(&last.closed, &verdict.closed, needs);
+        Ok(fits && follows().map_err(CleanError::Read)?)
+    }
+
+    /// Whether nothing is lost between two segments: what is must be told, and not be taken for what
+    /// compaction has removed.
+    fn follows(&self, before: &Closed, closed: &Closed, needs: &Needs) -> Result<bool, ReadError> {
+        let (before, directory) = (self.directory(before)?, self.directory(closed)?);
+        let low = |number: Number| needs.lows.get(slot(number)).copied().unwrap_or(0);
+        Ok(directory.channels().all(|(number, listed)| {
+            let next = before.channel(*number).map_or(0, |listed| listed.next);
+            listed.start <= next.max(low(*number))
+        }))
     }
 
     /// Writes a run of segments anew, when that is worth it.
@@ -456,8 +498,7 @@ impl Cleaner<'_> {
         };
         let bytes: u64 = old.iter().map(|closed| closed.bytes).sum();
         let freed = bytes.saturating_sub(new.bytes);
-        self.replace(&old, Some(new));
-        self.queue.freed(freed);
+        self.queue.freed(freed, || self.replace(&old, Some(new)));
         cleaned.bytes += freed;
         cleaned.segments += old.len();
         self.remove_files(&old).map_err(io)
@@ -475,8 +516,7 @@ impl Cleaner<'_> {
 
     fn remove(&self, closed: &Closed, cleaned: &mut Cleaned) -> Result<(), CleanError> {
         let old = [closed.clone()];
-        self.replace(&old, None);
-        self.queue.freed(closed.bytes);
+        self.queue.freed(closed.bytes, || self.replace(&old, None));
         cleaned.bytes += closed.bytes;
         cleaned.segments += 1;
         self.remove_files(&old).map_err(|source| CleanError::Io {

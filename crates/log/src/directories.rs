@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::index_file::{self, Failure, Listed};
 use crate::places::Place;
@@ -39,9 +39,16 @@ impl Directory {
 #[derive(Debug, Default)]
 pub(crate) struct Directories {
     held: Mutex<VecDeque<(SegmentId, Arc<Directory>)>>,
+    /// Held while an index is made, so that no two make the same.
+    making: Mutex<()>,
 }
 
 impl Directories {
+    /// Keeps others from making an index.
+    pub(crate) fn making(&self) -> MutexGuard<'_, ()> {
+        self.making.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn find(&self, id: SegmentId) -> Option<Arc<Directory>> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let at = held.iter().position(|(other, _)| *other == id)?;
@@ -164,8 +171,13 @@ fn make_again(shared: &Shared, closed: &Closed, failure: Failure) -> io::Result<
     let segment = &closed.segment;
     shared.files.forget(&segment.id.index_name());
     shared.directories.forget(segment.id);
-    let mut registry = shared.registry_mut();
+    let _making = shared.directories.making();
+    // A copy: an index has names, and nobody who appends may wait for a scan.
+    let mut registry = shared.registry().clone();
     let scanned = recovery::scan_closed(&shared.files, &mut registry, segment, &next)?;
     let disk = shared.files.disk();
-    index_file::write(disk, segment, closed.bytes, &scanned.places, &registry)
+    index_file::write(disk, segment, closed.bytes, &scanned.places, &registry)?;
+    // The file of before may be open still.
+    shared.files.forget(&segment.id.index_name());
+    Ok(())
 }

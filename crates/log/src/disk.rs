@@ -108,12 +108,14 @@ pub(crate) struct Directory {
 impl Directory {
     /// The directory at `path`, created when it is absent.
     pub(crate) fn create(path: &Path) -> io::Result<Self> {
+        let absolute = std::path::absolute(path)?;
+        let absent = absolute.ancestors().take_while(|path| !path.exists());
+        let absent = absent.count();
         fs::create_dir_all(path)?;
-        if let Some(parent) = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-        {
-            File::open(parent)?.sync_all()?;
+        // Each directory that is new is a name in the one above it. The last one always: whoever has
+        // made it may not have synced it.
+        for above in absolute.ancestors().skip(1).take(absent.max(1)) {
+            File::open(above)?.sync_all()?;
         }
         Ok(Self {
             path: path.to_owned(),

@@ -14,8 +14,6 @@ const SEALED_MAX: usize = 2;
 pub(crate) struct Indexer {
     wanted: Mutex<Wanted>,
     changed: Condvar,
-    /// Held while an index is made, so that no two make the same.
-    making: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -67,7 +65,7 @@ impl Indexer {
     ///
     /// When one cannot be written; it and those after it wait on.
     pub(crate) fn make_all(&self, shared: &Shared) -> io::Result<()> {
-        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let _making = shared.directories.making();
         loop {
             let sealed = shared.visible().sealed.first().cloned();
             let Some(sealed) = sealed else {
@@ -75,12 +73,14 @@ impl Indexer {
             };
             let closed = &sealed.closed;
             let disk = shared.files.disk();
+            // A copy: nobody who appends may wait for the disk.
+            let registry = shared.registry().clone();
             index_file::write(
                 disk,
                 &closed.segment,
                 closed.bytes,
                 &sealed.places,
-                &shared.registry(),
+                &registry,
             )?;
             let mut visible = shared.visible_mut();
             visible.sealed.retain(|other| other.closed != *closed);

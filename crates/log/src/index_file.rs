@@ -29,7 +29,7 @@ use crate::mutant::{self, Mutant};
 use crate::places::{ChannelPlaces, DENSE_BLOCK, Place, Places, SPARSE_BLOCK};
 use crate::record::{self, length_u32};
 use crate::registry::Registry;
-use crate::segment::{Header, Segment, SegmentId};
+use crate::segment::{Header, NEW_SUFFIX, Segment, SegmentId};
 
 const MAGIC: &[u8; 8] = b"tideidx\n";
 const VERSION: u32 = 1;
@@ -83,7 +83,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Writes the index of `segment`, which has `segment_bytes` bytes and the records at `places`.
+/// Writes the index of `segment`, of which no other index is written meanwhile, and which has `segment_bytes` bytes and the records at `places`.
 pub(crate) fn write(
     disk: &dyn Disk,
     segment: &Segment,
@@ -118,7 +118,16 @@ pub(crate) fn write(
         start.copy_from_slice(&head);
     }
     out.put_slice(&directory);
-    disk.create(&segment.id.index_name())?.write_at(&out, 0)
+    // Under another name first: who reads an index meets a whole one, or none.
+    let name = segment.id.index_name();
+    let new = format!("{name}{NEW_SUFFIX}");
+    let written = disk.create(&new)?.write_at(&out, 0);
+    if written.is_err() {
+        // Whatever it holds takes room that may be short.
+        drop(disk.remove(&new));
+    }
+    written?;
+    disk.rename(&new, &name)
 }
 
 fn put_listed(out: &mut Vec<u8>, name: &str, channel: &ChannelPlaces, at: u64) {

@@ -52,7 +52,18 @@ impl Superseded {
                 records: usize::MAX,
                 bytes: READ_BYTES,
             };
-            let records = read::records(shared, channel, from, limit)?;
+            let records = match read::records(shared, channel, from, limit) {
+                // Its key is not known: all others of that key stay.
+                Err(ReadError::Damaged { sequence, .. }) => {
+                    from = sequence + 1;
+                    continue;
+                }
+                Err(ReadError::Lost { next, .. }) => {
+                    from = next;
+                    continue;
+                }
+                records => records?,
+            };
             let Some(last) = records.last() else {
                 break;
             };

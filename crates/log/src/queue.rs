@@ -240,8 +240,9 @@ impl Queue {
         }
         let held = gathering.closed_bytes + gathering.head.end;
         let bytes_max = self.options.bytes_max.unwrap_or(u64::MAX);
-        let is_trim = matches!(job.work, Work::Trim(_));
-        if held.saturating_add(job.frame_bytes as u64) > bytes_max && !is_trim {
+        // What cleaning needs to free room is not refused for want of it.
+        let cleans = matches!(job.work, Work::Trim(_) | Work::Roll);
+        if held.saturating_add(job.frame_bytes as u64) > bytes_max && !cleans {
             return Some(AppendError::Full {
                 reason: format!("the log holds {held} of at most {bytes_max} bytes"),
                 retry_after: FULL_RETRY_AFTER,
@@ -353,9 +354,11 @@ impl Queue {
         gathering.drain()
     }
 
-    /// Tells that segments have been removed or made smaller.
-    pub(crate) fn freed(&self, bytes: u64) {
+    /// Removes segments, or makes them smaller, with `free`, by that many bytes. Nothing is taken back
+    /// between the two: what is visible then is counted anew.
+    pub(crate) fn freed(&self, bytes: u64, free: impl FnOnce()) {
         let mut gathering = self.gathering();
+        free();
         gathering.closed_bytes = gathering.closed_bytes.saturating_sub(bytes);
     }
 

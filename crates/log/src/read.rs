@@ -14,6 +14,7 @@ use crate::reader::{Failure, Found, Reader, SPAN_BYTES};
 use crate::recent::Chunks;
 use crate::registry::{Number, STATE};
 use crate::shared::{Closed, Shared, Visible};
+use crate::snapshot::Extent;
 use crate::{Keep, ReadError, ReadLimit, Record};
 
 /// Most records of one read: bounds the places that are copied from an index.
@@ -45,11 +46,17 @@ pub(crate) fn state(shared: &Shared) -> Result<Vec<Bytes>, ReadError> {
     let mut state = Vec::new();
     loop {
         let changes = query.read(from, READ_RECORDS_MAX, |reader| reader.changes())?;
-        let Some((last, _)) = changes.last() else {
+        let Some(last) = changes.last() else {
             return Ok(state);
         };
-        from = last + 1;
-        state.extend(changes.into_iter().flat_map(|(_, items)| items));
+        from = last.sequence + 1;
+        for change in changes {
+            // It may be replaced while it is read.
+            if change.replaces {
+                state.clear();
+            }
+            state.extend(change.items);
+        }
     }
 }
 
@@ -314,31 +321,40 @@ impl<'a> Query<'a> {
 
     /// The first record whose time is `time` or later.
     fn at_time(&self, time: u64) -> Result<u64, ReadError> {
-        let closed = Arc::clone(&self.shared.visible().closed);
-        let low = self.low();
-        for closed in closed.iter() {
-            let reached = self.reaching(closed, time);
-            let from = match reached {
-                Ok(Some(from)) => from,
-                Ok(None) | Err(Failure::Moved(_)) => continue,
-                Err(failure) => return Err(failure.tell(self.channel, low, None)),
-            };
-            let (_, next) = match self.bounds(closed) {
-                Ok(bounds) => bounds,
-                Err(failure) => return Err(failure.tell(self.channel, from, None)),
-            };
-            if let Some(sequence) = self.first_at(from.max(low), next, time)? {
-                return Ok(sequence);
+        let mut moves = 0;
+        loop {
+            match self.look_for_time(time) {
+                Ok(found) => return found,
+                // Cleaned meanwhile: what replaces it is looked into.
+                Err(Failure::Moved(_)) if moves < MOVES_MAX => moves += 1,
+                Err(failure) => return Err(failure.tell(self.channel, self.low(), None)),
             }
         }
-        let (from, next) = {
+    }
+
+    fn look_for_time(&self, time: u64) -> Result<Result<u64, ReadError>, Failure> {
+        // All in one look, so that no segment that is closed meanwhile falls between the two.
+        let (closed, active, extent) = {
             let visible = self.shared.visible();
             let active = visible.places.channel(self.number);
-            let from = active.and_then(|active| active.block_reaching(time));
-            let next = visible.extent(self.number).next;
-            (from.unwrap_or(next), next)
+            let active = active.and_then(|active| active.block_reaching(time));
+            let extent = visible.extent(self.number);
+            (Arc::clone(&visible.closed), active, extent)
         };
-        Ok(self.first_at(from.max(low), next, time)?.unwrap_or(next))
+        let Extent { next, low } = extent;
+        for closed in closed.iter() {
+            let Some(from) = self.reaching(closed, time)? else {
+                continue;
+            };
+            let (_, end) = self.bounds(closed)?;
+            match self.first_at(from.max(low), end, time) {
+                Ok(None) => {}
+                Ok(Some(sequence)) => return Ok(Ok(sequence)),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
+        let found = self.first_at(active.unwrap_or(next).max(low), next, time);
+        Ok(found.map(|found| found.unwrap_or(next)))
     }
 
     /// A sequence of a closed segment from which on the first record of that time is near.

@@ -22,6 +22,13 @@ const GAP_BYTES: usize = 4 << 10;
 /// Most bytes of one call, but for one larger record.
 pub(crate) const SPAN_BYTES: usize = 256 << 10;
 
+/// A change of the state.
+pub(crate) struct Change {
+    pub(crate) sequence: u64,
+    pub(crate) replaces: bool,
+    pub(crate) items: Vec<Bytes>,
+}
+
 /// Where copied records end.
 type Ends = SmallVec<[usize; 16]>;
 
@@ -75,17 +82,23 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Changes of the state, each with its sequence.
-    pub(crate) fn changes(&mut self) -> Result<Vec<(u64, Vec<Bytes>)>, Failure> {
+    /// Changes of the state.
+    pub(crate) fn changes(&mut self) -> Result<Vec<Change>, Failure> {
         self.each(usize::MAX, |bytes, entry, expected| {
             let Content::State {
-                sequence, items, ..
+                sequence,
+                replaces,
+                items,
             } = entry.content
             else {
                 return Err(Wrong::Content("kind"));
             };
             expect(sequence, expected)?;
-            Ok((sequence, record::decode_state(bytes, items)?))
+            Ok(Change {
+                sequence,
+                replaces,
+                items: record::decode_state(bytes, items)?,
+            })
         })
     }
 

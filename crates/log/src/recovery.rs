@@ -22,7 +22,7 @@ use crate::places::Places;
 use crate::registry::{Registry, STATE, slot_mut};
 use crate::scan::{self, Base, Behind, Damage, Scanned};
 use crate::segment::{self, Header, HeaderRead, NEW_SUFFIX, SNAPSHOT_AT, Segment, SegmentId};
-use crate::shared::{Closed, Visible};
+use crate::shared::{Closed, Sealed, Visible};
 use crate::snapshot::Snapshot;
 use crate::tail::Tail;
 use crate::upgrade;
@@ -82,6 +82,7 @@ pub(crate) fn recover(disk: &Arc<dyn Disk>) -> Result<Found, OpenError> {
         registry: Registry::default(),
         damages: Vec::new(),
         cut,
+        sealed: Vec::new(),
     };
     let Some(last) = segments.pop() else {
         return opening.begin();
@@ -217,6 +218,7 @@ struct Opening {
     registry: Registry,
     damages: Vec<Damage>,
     cut: Option<Cut>,
+    sealed: Vec<Sealed>,
 }
 
 impl Opening {
@@ -256,9 +258,15 @@ impl Opening {
         let scanned = scan_closed(&self.files, &mut self.registry, segment, next).map_err(io)?;
         let (disk, registry) = (self.files.disk(), &self.registry);
         let name = segment.id.index_name();
-        index_file::write(disk, segment, bytes, &scanned.places, registry)
-            .map_err(OpenError::io("write", &name))?;
-        self.files.forget(&name);
+        match index_file::write(disk, segment, bytes, &scanned.places, registry) {
+            Ok(()) => self.files.forget(&name),
+            // It waits in memory for room, as that of a segment that has just been closed.
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => self.sealed.push(Sealed {
+                closed: closed.clone(),
+                places: Arc::new(scanned.places),
+            }),
+            Err(error) => return Err(OpenError::io("write", &name)(error)),
+        }
         self.damages.extend(scanned.damages);
         Ok(closed)
     }
@@ -284,11 +292,17 @@ impl Opening {
         let mut tail = Tail::new(Arc::clone(&segment), file, scanned.end);
         // What a killed process has written is visible from now on: it must be durable.
         tail.trim().map_err(io("sync"))?;
+        // Its name too: the process may have been killed before it was durable.
+        self.files
+            .disk()
+            .sync()
+            .map_err(OpenError::io("sync", "."))?;
         let (end, damaged) = (
             scanned.end,
             !scanned.damages.is_empty() || segment.has_gaps(),
         );
         let mut visible = Visible::new(closed, segment, scanned.places, end);
+        visible.sealed = std::mem::take(&mut self.sealed);
         visible.extents = scanned.extents;
         visible.cursors = scanned.cursors;
         visible.position = scanned.position;
@@ -312,7 +326,6 @@ impl Opening {
         };
         let file = self.files.get(&before.name)?;
         let start = snapshot(file.as_ref(), before)?;
-        let known_start = start.is_some();
         let behind = Behind::Segment(None);
         let scanned = scan_from(file, before, start, behind, &mut self.registry)?;
         let mut extents = scanned.extents;
@@ -329,7 +342,8 @@ impl Opening {
         Ok(Base {
             extents,
             cursors: scanned.cursors,
-            known: known_start,
+            // Damage there may have moved the channels on: each goes on with its first record.
+            known: false,
         })
     }
 

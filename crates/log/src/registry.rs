@@ -13,7 +13,7 @@ pub(crate) type Number = u32;
 pub(crate) const STATE: Number = 0;
 
 /// The names of channels and their numbers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Registry {
     numbers: HashMap<Name, Number, RandomState>,
     /// By number.

@@ -66,7 +66,9 @@ pub(crate) fn write(
         disk.sync()?;
     }
     let segment = Arc::new(Segment::new(header));
-    index_file::write(disk, &segment, bytes, &places, &shared.registry())?;
+    // A copy: nobody who appends may wait for the disk.
+    let registry = shared.registry().clone();
+    index_file::write(disk, &segment, bytes, &places, &registry)?;
     Ok(Rewritten::Whole(Closed { segment, bytes }, superseded))
 }
 

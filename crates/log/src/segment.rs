@@ -175,7 +175,11 @@ pub(crate) fn create(disk: &dyn Disk, id: SegmentId, page: &[u8]) -> io::Result<
     let name = id.name();
     let new = format!("{name}{NEW_SUFFIX}");
     let file = disk.create(&new)?;
-    file.write_at(page, 0)?;
+    if let Err(error) = file.write_at(page, 0) {
+        // Whatever it holds takes room that may be short.
+        drop(disk.remove(&new));
+        return Err(error);
+    }
     // A sync that failed for want of room is a failed sync, not a full disk: never tried again.
     file.sync().map_err(io::Error::other)?;
     disk.rename(&new, &name)?;

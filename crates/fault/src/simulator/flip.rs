@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tidegate_log::{Log, ReadError, ReadLimit, Record};
+use bytes::Bytes;
+use tidegate_base::Timestamp;
+use tidegate_log::{Append, Batch, Durability, Log, ReadError, ReadLimit, Record};
 
-use super::history::{Held, History, expected_of};
+use super::history::{Held, History, expected_of, tails};
 use super::model::{CHANNELS, channel};
 
 impl History {
@@ -31,6 +33,12 @@ impl History {
         }
         let mut lost = 0;
         let contents = self.base.clone();
+        if recovery.cut.is_none() {
+            let (found, given) = (tails(&log), contents.tails());
+            if (0..CHANNELS).any(|at| found[at] > 0 && found[at] < given[at]) {
+                return Err(format!("sequences are given twice: {found:?} of {given:?}"));
+            }
+        }
         for at in 0..CHANNELS {
             let found = read_past_damage(&log, at)?;
             let should = &contents.channels[at];
@@ -45,12 +53,56 @@ impl History {
             let absent = (0..should.len() as u64).filter(|s| !there.contains(s));
             lost += absent.filter(stays).count();
         }
+        self.go_on_behind_damage(log)?;
         // One frame, unless it could be taken for the torn end of the log.
         let rewritten = name.matches('.').count() > 1;
         match lost > 6 && !is_last && !rewritten {
             true => Err(format!("one byte took {lost} records along")),
             false => Ok(()),
         }
+    }
+
+    /// Appends, cleans and opens again: nothing more than what was hit is lost.
+    fn go_on_behind_damage(&mut self, log: Log) -> Held {
+        let append = |at| Append::new(channel(at), Timestamp::EPOCH, Bytes::from("behind"));
+        let batch = Batch::of((0..CHANNELS).map(append).collect());
+        log.append(batch, Durability::Durable, drop);
+        while log.step() {}
+        let read = |log: &Log| -> Result<Vec<Vec<Record>>, String> {
+            (0..CHANNELS).map(|at| read_past_damage(log, at)).collect()
+        };
+        let before = read(&log)?;
+        let now = Timestamp::from_nanos(self.now);
+        for at in 0..CHANNELS {
+            if let Some(keep) = &self.keeps[at] {
+                let base = &self.base;
+                base.note_what_may_go(at, keep, now, &mut self.may_go);
+            }
+        }
+        let cleaned = log
+            .clean(now)
+            .map_err(|error| format!("no clean behind damage: {error:?}"))?;
+        self.tell(format!("cleaned: {cleaned:?}"));
+        self.compare_behind_damage(&before, &read(&log)?)?;
+        drop(log);
+        let opened = Log::open_stepped(Arc::new(self.disk.clone()), self.options);
+        let (log, recovery) = opened.map_err(|error| format!("it does not open: {error}"))?;
+        self.tell(format!("opened: {recovery:?}"));
+        self.say_what_is_kept(&log);
+        self.compare_behind_damage(&before, &read(&log)?)
+    }
+
+    fn compare_behind_damage(&self, before: &[Vec<Record>], after: &[Vec<Record>]) -> Held {
+        for (at, (before, after)) in before.iter().zip(after).enumerate() {
+            let gone = |record: &&Record| {
+                let may_go = self.may_go.contains(&(at, record.sequence));
+                !after.contains(record) && !may_go && record.payload() != "behind"
+            };
+            if let Some(record) = before.iter().find(gone) {
+                return Err(format!("channel {at}: {} is gone since", record.sequence));
+            }
+        }
+        Ok(())
     }
 }
 

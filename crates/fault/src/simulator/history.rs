@@ -44,10 +44,10 @@ pub(super) struct History {
     sent: Vec<Sent>,
     answers: Arc<Mutex<Vec<Answer>>>,
     pub(super) may_go: BTreeSet<(usize, u64)>,
-    keeps: [Option<Keep>; CHANNELS],
+    pub(super) keeps: [Option<Keep>; CHANNELS],
     /// What was ever pinned.
     pinned: BTreeSet<(usize, u64)>,
-    now: u64,
+    pub(super) now: u64,
     numbers: usize,
     /// Whether the writer may have stopped.
     failing: bool,
@@ -133,6 +133,8 @@ impl History {
         self.disk.limit(None);
         self.disk.fail_syncs_after(None);
         self.failing = false;
+        let end = self.open_in_vain(end);
+        self.disk.limit(None);
         let opened = Log::open_stepped(Arc::new(self.disk.clone()), self.options);
         let (log, recovery) = opened.map_err(|error| format!("it does not open: {error}"))?;
         self.tell(format!("opened after {end:?}: {recovery:?}"));
@@ -368,6 +370,9 @@ impl History {
             _ => End::PowerLost,
         };
         self.tell(format!("{end:?}"));
+        if end != End::Closed && self.dice.once_in(2) {
+            return Ok(self.die_amid(log, end));
+        }
         match end {
             End::Closed => {
                 drop(log);
@@ -389,6 +394,77 @@ impl History {
             return Ok(End::PowerLost);
         }
         Ok(end)
+    }
+
+    /// Ends a life in the middle of something.
+    fn die_amid(&mut self, log: Log, end: End) -> End {
+        let answered = self.answers.lock().unwrap().clone();
+        let what = self.dice.roll(4);
+        if what == 0 {
+            let visible = self.after_all_that_waits();
+            let now = Timestamp::from_nanos(self.now);
+            for at in 0..CHANNELS {
+                if let Some(keep) = &self.keeps[at] {
+                    visible.note_what_may_go(at, keep, now, &mut self.may_go);
+                }
+            }
+        }
+        let changes = self.dice.roll(20);
+        self.tell(format!("dies amid {what} after {changes} changes"));
+        self.disk.remember_after(changes);
+        match what {
+            0 => drop(log.clean(Timestamp::from_nanos(self.now))),
+            1 => drop(log.index()),
+            2 => while log.step() {},
+            _ => log.close(),
+        }
+        let disk = self.disk.remembered();
+        std::mem::forget(log);
+        // What was answered meanwhile may be there, or not.
+        *self.answers.lock().unwrap() = answered;
+        self.disk = match end {
+            End::PowerLost => disk.crash(&mut self.dice),
+            End::Killed | End::Closed => disk,
+        };
+        match self.failing {
+            true => End::PowerLost,
+            false => end,
+        }
+    }
+
+    /// What readers see once all that waits is written.
+    fn after_all_that_waits(&self) -> Contents {
+        let answers = self.answers.lock().unwrap();
+        let mut contents = self.base.clone();
+        for sent in &self.sent {
+            if !matches!(answers[sent.number], Some(Err(_))) {
+                contents.apply(&sent.batch);
+            }
+        }
+        contents
+    }
+
+    /// Opens it some times before it stays open: the power fails amid, or the disk is full.
+    fn open_in_vain(&mut self, mut end: End) -> End {
+        while self.dice.once_in(3) {
+            if self.dice.once_in(2) {
+                let limit = self.disk.used() + self.dice.roll(800);
+                self.tell(format!("opening with a limit of {limit}"));
+                self.disk.limit(Some(limit));
+            }
+            let changes = self.dice.roll(20);
+            self.disk.remember_after(changes);
+            let opened = Log::open_stepped(Arc::new(self.disk.clone()), self.options);
+            self.tell(format!(
+                "opening dies after {changes} changes: {:?}",
+                opened.as_ref().map(|(_, recovery)| recovery)
+            ));
+            let disk = self.disk.remembered();
+            std::mem::forget(opened);
+            self.disk = disk.crash(&mut self.dice);
+            end = End::PowerLost;
+        }
+        end
     }
 
     /// What readers should see.
@@ -517,7 +593,7 @@ fn describe(batch: &Batch) -> String {
     format!("{channels:?} {:?} {:?}", batch.state, batch.cursors)
 }
 
-fn tails(log: &Log) -> [u64; CHANNELS] {
+pub(super) fn tails(log: &Log) -> [u64; CHANNELS] {
     std::array::from_fn(|at| log.tail(&channel(at)))
 }
 
