@@ -1,4 +1,4 @@
-//! What a review of the log has found, each as the smallest history that shows it.
+//! Histories in which the log has once broken a promise, each as small as it shows it.
 
 #![cfg(test)]
 
@@ -429,7 +429,6 @@ fn who_waits_for_a_clean_learns_that_the_writer_has_ended() {
 }
 
 #[test]
-#[ignore = "open: a new channel must start past what damage may have taken"]
 fn no_sequence_is_given_twice_when_the_only_snapshot_is_damaged() {
     let disk = FaultDisk::new(1);
     {
@@ -526,7 +525,6 @@ fn what_is_durable_stays_after_a_kill_while_a_segment_starts_and_a_power_failure
 }
 
 #[test]
-#[ignore = "open: a new channel must start past what damage may have taken"]
 fn no_sequence_is_given_twice_when_the_first_record_of_a_channel_is_damaged() {
     let disk = FaultDisk::new(1);
     {
@@ -542,7 +540,6 @@ fn no_sequence_is_given_twice_when_the_first_record_of_a_channel_is_damaged() {
 }
 
 #[test]
-#[ignore = "open: an index that finds no room should wait in memory"]
 fn a_log_opens_on_a_full_disk() {
     let disk = FaultDisk::new(1);
     let log = open(&disk, OPTIONS);

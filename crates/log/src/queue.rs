@@ -141,6 +141,8 @@ struct Gathering {
     head: Head,
     extents: Vec<Extent>,
     cursors: BTreeMap<Name, u64>,
+    /// The first sequence of a channel that has none yet.
+    floor: u64,
     /// Bytes of all segments before the one of `head`.
     closed_bytes: u64,
     groups: VecDeque<Group>,
@@ -177,6 +179,7 @@ impl Queue {
                 head,
                 extents: visible.extents.clone(),
                 cursors: visible.cursors.clone(),
+                floor: visible.floor,
                 closed_bytes: visible.closed_bytes(),
                 groups: VecDeque::new(),
                 cost: 0,
@@ -300,6 +303,7 @@ impl Queue {
         Snapshot {
             channels: channels.collect(),
             cursors: gathering.cursors.clone(),
+            floor: gathering.floor,
         }
     }
 
@@ -454,6 +458,7 @@ impl Gathering {
                 records: &mut group.records,
                 changes: &mut group.changes,
                 extents: &mut self.extents,
+                floor: self.floor,
                 cursors: &mut self.cursors,
             };
             match &work {
@@ -491,15 +496,14 @@ struct Target<'a> {
     records: &'a mut Vec<Encoded>,
     changes: &'a mut Vec<Change>,
     extents: &'a mut Vec<Extent>,
+    floor: u64,
     cursors: &'a mut BTreeMap<Name, u64>,
 }
 
 impl Target<'_> {
     fn batch(&mut self, batch: &Batch, numbers: &[Number]) {
         for (append, number) in batch.appends.iter().zip(numbers) {
-            let next = &mut slot_mut(self.extents, *number).next;
-            let sequence = *next;
-            *next += 1;
+            let sequence = self.next(*number);
             let at = self.frame.append(append, sequence);
             self.note(*number, at, sequence, append.time.nanos());
         }
@@ -514,11 +518,9 @@ impl Target<'_> {
     }
 
     fn state(&mut self, change: &StateChange) {
-        let extent = slot_mut(self.extents, STATE);
-        let sequence = extent.next;
-        extent.next += 1;
+        let sequence = self.next(STATE);
         if matches!(change, StateChange::Replace(_)) {
-            extent.low = sequence;
+            slot_mut(self.extents, STATE).low = sequence;
             self.changes.push(Change::Low(STATE, sequence));
         }
         let at = self.frame.state(change, sequence);
@@ -531,6 +533,16 @@ impl Target<'_> {
             slot_mut(self.extents, *number).low = *low;
             self.changes.push(Change::Low(*number, *low));
         }
+    }
+
+    /// Takes the next sequence of a channel.
+    fn next(&mut self, number: Number) -> u64 {
+        let extent = slot_mut(self.extents, number);
+        if extent.next == 0 && self.floor > 0 {
+            (extent.next, extent.low) = (self.floor, self.floor);
+        }
+        extent.next += 1;
+        extent.next - 1
     }
 
     fn note(&mut self, number: Number, at: usize, sequence: u64, time: u64) {

@@ -19,7 +19,7 @@ use crate::disk::{Disk, DiskFile};
 use crate::files::Files;
 use crate::index_file;
 use crate::places::Places;
-use crate::registry::{Registry, STATE, slot_mut};
+use crate::registry::{Registry, slot_mut};
 use crate::scan::{self, Base, Behind, Damage, Scanned};
 use crate::segment::{self, Header, HeaderRead, NEW_SUFFIX, SNAPSHOT_AT, Segment, SegmentId};
 use crate::shared::{Closed, Sealed, Visible};
@@ -284,6 +284,7 @@ impl Opening {
             ),
         };
         let registry = &mut self.registry;
+        let floor = base.floor;
         let scanned = scan::scan(&segment, Arc::clone(&file), base, Behind::Nothing, registry);
         let mut scanned = scanned.map_err(io("read"))?;
         scanned.damages.extend(wrong);
@@ -303,6 +304,7 @@ impl Opening {
         );
         let mut visible = Visible::new(closed, segment, scanned.places, end);
         visible.sealed = std::mem::take(&mut self.sealed);
+        visible.floor = floor;
         visible.extents = scanned.extents;
         visible.cursors = scanned.cursors;
         visible.position = scanned.position;
@@ -344,6 +346,7 @@ impl Opening {
             cursors: scanned.cursors,
             // Damage there may have moved the channels on: each goes on with its first record.
             known: false,
+            floor: 0,
         })
     }
 
@@ -351,7 +354,7 @@ impl Opening {
     fn go_on_behind(&self, visible: &mut Visible, lost: u64) -> Result<Tail, OpenError> {
         for number in self.registry.numbers() {
             let next = &mut slot_mut(&mut visible.extents, number).next;
-            if *next > 0 || number != STATE {
+            if *next > 0 {
                 *next += lost;
             }
         }
@@ -366,6 +369,8 @@ impl Opening {
             position,
             generation,
         };
+        // The position bounds every sequence of a channel of which nothing is known any more.
+        visible.floor = visible.floor.max(position);
         let channels = self.registry.numbers().map(|number| {
             let name = self.registry.name(number).cloned();
             (name, visible.extent(number))
@@ -373,6 +378,7 @@ impl Opening {
         let snapshot = Snapshot {
             channels: channels.filter(|(_, extent)| extent.next > 0).collect(),
             cursors: visible.cursors.clone(),
+            floor: visible.floor,
         };
         let tail = self.create(id, &snapshot)?;
         let segment = Arc::clone(&tail.segment);

@@ -39,6 +39,8 @@ pub(crate) struct Base {
     pub(crate) cursors: BTreeMap<Name, u64>,
     /// Whether that is known: if not, a channel starts with the first record that is met.
     pub(crate) known: bool,
+    /// The first sequence of other channels.
+    pub(crate) floor: u64,
 }
 
 impl Base {
@@ -46,6 +48,7 @@ impl Base {
     pub(crate) fn of(snapshot: Snapshot, registry: &mut Registry) -> Self {
         let mut base = Self {
             known: true,
+            floor: snapshot.floor,
             cursors: snapshot.cursors,
             ..Self::default()
         };
@@ -100,6 +103,7 @@ pub(crate) fn scan(
         segment,
         registry,
         known: base.known,
+        floor: base.floor,
         gap: None,
         found: Scanned {
             places: Places::starting(starts),
@@ -124,6 +128,7 @@ struct Scan<'a> {
     segment: &'a Segment,
     registry: &'a mut Registry,
     known: bool,
+    floor: u64,
     /// Where the last damage starts, and how many records it can have held.
     gap: Option<(u32, u64)>,
     found: Scanned,
@@ -258,7 +263,11 @@ impl Scan<'_> {
         let extent = slot_mut(&mut self.found.extents, number);
         let expected = extent.next;
         let is_first = !self.known && self.found.places.channel_mut(number).count() == 0;
-        if is_first {
+        let starts_at_floor = expected == 0 && sequence == self.floor && sequence > 0;
+        if starts_at_floor {
+            slot_mut(&mut self.found.extents, number).low = sequence;
+        }
+        if is_first || starts_at_floor {
             let places = self.found.places.channel_mut(number);
             *places = crate::places::ChannelPlaces::starting(sequence);
         } else if sequence != expected {

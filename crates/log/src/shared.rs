@@ -9,7 +9,7 @@ use tidegate_base::Name;
 use crate::Keep;
 use crate::directories::Directories;
 use crate::files::Files;
-use crate::places::{Place, Places};
+use crate::places::{ChannelPlaces, Place, Places};
 use crate::queue::{Change, Encoded};
 use crate::recent::Recent;
 use crate::registry::{Number, Registry, slot, slot_mut};
@@ -52,6 +52,8 @@ pub(crate) struct Visible {
     /// How far every channel has come, by number.
     pub(crate) extents: Vec<Extent>,
     pub(crate) cursors: BTreeMap<Name, u64>,
+    /// The first sequence of a channel that has none yet.
+    pub(crate) floor: u64,
     /// The latest frames.
     pub(crate) recent: Recent,
     /// Channels that have grown since they were last asked for.
@@ -71,6 +73,7 @@ impl Visible {
             position: 0,
             extents: Vec::new(),
             cursors: BTreeMap::new(),
+            floor: 0,
             recent: Recent::default(),
             grown: Vec::new(),
             has_grown: Vec::new(),
@@ -91,8 +94,13 @@ impl Visible {
     pub(crate) fn add(&mut self, records: &[Encoded]) {
         for record in records {
             let (sequence, byte) = (record.sequence, record.byte);
-            slot_mut(&mut self.extents, record.number).next = sequence + 1;
+            let extent = slot_mut(&mut self.extents, record.number);
             let places = self.places.channel_mut(record.number);
+            if extent.next == 0 && sequence > 0 {
+                extent.low = sequence;
+                *places = ChannelPlaces::starting(sequence);
+            }
+            extent.next = sequence + 1;
             places.push(Place { sequence, byte }, record.time, record.bytes.into());
             let grown = slot_mut(&mut self.has_grown, record.number);
             if !std::mem::replace(grown, true) {

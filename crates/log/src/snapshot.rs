@@ -2,8 +2,9 @@
 //! those before it, so that they may go, and opening a log reads its last segment only.
 //!
 //! ```text
-//! snapshot   length u32 | checksum u32 | channels u32 | channel … | cursors u32 | cursor …
+//! snapshot   length u32 | checksum u32 | channels u32 | channel … | cursors u32 | cursor … | floor u64
 //!            length, checksum as in a record
+//!            floor  the first sequence of a channel that is not listed; absent: 0
 //! channel    name length u8 (0: the state) | name | next u64 | low u64
 //!            next  the sequence that comes next
 //!            low   the first sequence that retention has left
@@ -34,6 +35,9 @@ pub(crate) struct Snapshot {
     /// In any order, each once.
     pub(crate) channels: Vec<(Option<Name>, Extent)>,
     pub(crate) cursors: BTreeMap<Name, u64>,
+    /// The first sequence of a channel that is not listed. More than 0 once damage may have taken all
+    /// that was known of a channel: no sequence is given twice.
+    pub(crate) floor: u64,
 }
 
 impl Snapshot {
@@ -51,6 +55,9 @@ impl Snapshot {
         for (name, value) in &self.cursors {
             put_name(&mut out, name.as_str());
             out.put_u64_le(*value);
+        }
+        if self.floor > 0 {
+            out.put_u64_le(self.floor);
         }
         seal(&mut out, 0, salt);
         out
@@ -98,6 +105,9 @@ impl Snapshot {
             let name = Name::new(name).map_err(|_| Wrong::Content("cursor name"))?;
             let value = rest.try_get_u64_le().map_err(wrong)?;
             snapshot.cursors.insert(name, value);
+        }
+        if rest.has_remaining() {
+            snapshot.floor = rest.try_get_u64_le().map_err(wrong)?;
         }
         match rest.has_remaining() {
             true => Err(Wrong::Content("snapshot")),

@@ -198,6 +198,7 @@ impl Plan {
         }
         let skipped = survey.end.unknown;
         let mut snapshot = survey.end.snapshot.clone();
+        snapshot.floor = snapshot.floor.max(position);
         for (_, extent) in &mut snapshot.channels {
             extent.next = extent.next.saturating_add(skipped);
         }

@@ -97,6 +97,8 @@ struct Carry {
     lows: Vec<u64>,
     extents: Vec<Extent>,
     cursors: BTreeMap<Name, u64>,
+    /// The first sequence of a channel that has none yet.
+    floor: u64,
     position: u64,
     /// The segment before, by its place in the inventory, when it can be read.
     before: Option<usize>,
@@ -149,11 +151,16 @@ impl Carry {
 
     /// All channels as they are now.
     fn snapshot(&self) -> Snapshot {
-        snapshot_of(&self.registry, &self.extents, &self.cursors)
+        snapshot_of(&self.registry, &self.extents, &self.cursors, self.floor)
     }
 }
 
-fn snapshot_of(registry: &Registry, extents: &[Extent], cursors: &BTreeMap<Name, u64>) -> Snapshot {
+fn snapshot_of(
+    registry: &Registry,
+    extents: &[Extent],
+    cursors: &BTreeMap<Name, u64>,
+    floor: u64,
+) -> Snapshot {
     let channels = registry.numbers().filter_map(|number| {
         let extent = *extents.get(slot(number))?;
         (extent.next > 0).then(|| (registry.name(number).cloned(), extent))
@@ -161,6 +168,7 @@ fn snapshot_of(registry: &Registry, extents: &[Extent], cursors: &BTreeMap<Name,
     Snapshot {
         channels: channels.collect(),
         cursors: cursors.clone(),
+        floor,
     }
 }
 
@@ -279,10 +287,13 @@ impl Surveyor<'_> {
                     extents: carry.extents.clone(),
                     cursors: carry.cursors.clone(),
                     known: exact,
+                    floor: carry.floor,
                 }
             }
         };
-        let snapshot = snapshot_of(&self.carry.registry, &base.extents, &base.cursors);
+        self.carry.floor = self.carry.floor.max(base.floor);
+        let floor = self.carry.floor;
+        let snapshot = snapshot_of(&self.carry.registry, &base.extents, &base.cursors, floor);
         let tally = self.tally(file, segment, (base, exact), limit, next)?;
         self.advance(member.bytes);
         damages.extend(tally.damages.iter().cloned());

@@ -9,9 +9,9 @@ use super::Lost;
 use super::inventory::damage;
 use super::pieces::{self, Piece};
 use crate::Damage;
-use crate::places::{Place, Places};
+use crate::places::{ChannelPlaces, Place, Places};
 use crate::record::{Content, RECORD_BYTES_MIN, Wrong};
-use crate::registry::{Number, Registry, STATE, slot, slot_mut};
+use crate::registry::{Number, Registry, STATE, slot_mut};
 use crate::scan::Base;
 use crate::segment::Segment;
 use crate::snapshot::Extent;
@@ -34,6 +34,8 @@ pub(crate) struct Tally {
     has_gaps: bool,
     /// Whether it is known where the channels start.
     exact: bool,
+    /// The first sequence of a channel that the snapshot does not list.
+    floor: u64,
     pub(crate) places: Places,
     pub(crate) extents: Vec<Extent>,
     pub(crate) cursors: BTreeMap<Name, u64>,
@@ -64,6 +66,7 @@ impl Tally {
             frames_at: segment.frames_at.into(),
             has_gaps: segment.has_gaps(),
             exact,
+            floor: base.floor,
             places: Places::starting(starts),
             extents: base.extents.clone(),
             cursors: base.cursors.clone(),
@@ -200,10 +203,13 @@ impl Tally {
     }
 
     fn numbered(&mut self, number: Number, sequence: u64, mark: u32) -> Result<(), Wrong> {
-        let expected = self
-            .extents
-            .get(slot(number))
-            .map_or(0, |extent| extent.next);
+        let extent = slot_mut(&mut self.extents, number);
+        if extent.next == 0 && sequence == self.floor {
+            // It starts there, so that no sequence is given twice: nothing is lost before it.
+            (extent.next, extent.low) = (sequence, sequence);
+            *self.places.channel_mut(number) = ChannelPlaces::starting(sequence);
+        }
+        let expected = extent.next;
         if sequence < expected {
             return Err(Wrong::Place {
                 what: "sequence",
