@@ -164,6 +164,17 @@ fn records(channel: Option<&Name>) -> String {
     }
 }
 
+impl CleanError {
+    /// Whether there was no room for what cleaning writes.
+    pub(crate) fn is_full(&self) -> bool {
+        match self {
+            Self::Append(error) => matches!(error, AppendError::Full { .. }),
+            Self::Io { source, .. } => source.kind() == io::ErrorKind::StorageFull,
+            Self::Read(_) => false,
+        }
+    }
+}
+
 /// Why a clean did not come to its end. What it has not removed is there.
 #[derive(Debug, Error)]
 pub enum CleanError {

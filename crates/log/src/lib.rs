@@ -9,6 +9,7 @@
 //! 00000000000000000000.seg   header | snapshot | frame | frame | …
 //! 00000000000000000000.idx   where its records are, by channel
 //! 00000000000000052113.seg   header | snapshot | frame | zeros   ← the tail: the only place written
+//! reserve                    room for cleaning when the disk is full
 //! *.cut                      what a crash left behind the last whole frame, kept for a look
 //! ```
 //!
@@ -73,6 +74,7 @@ mod recent;
 mod record;
 mod recovery;
 mod registry;
+mod reserve;
 mod retention;
 mod rewrite;
 mod scan;

@@ -19,6 +19,7 @@ use crate::read;
 use crate::record::misfit;
 use crate::recovery::recover;
 use crate::registry::Number;
+use crate::reserve;
 use crate::shared::Shared;
 use crate::writer::{Writer, head_of};
 use crate::{
@@ -118,6 +119,8 @@ impl Log {
     ) -> Result<(Self, Writer, Recovery), OpenError> {
         options.segment_bytes = options.segment_bytes.min(SEGMENT_BYTES_MAX);
         let found = recover(&disk)?;
+        // A log without room for it is opened nevertheless.
+        drop(reserve::set_aside(disk.as_ref(), options.reserve_bytes));
         let head = head_of(&found.tail, found.visible.position);
         let shared = Arc::new(Shared::new(found.registry, found.visible, found.files));
         let queue = Queue::new(options, Arc::clone(&disk), Arc::clone(&shared), head);
@@ -293,8 +296,9 @@ impl Log {
     /// Removes what nobody needs: records that retention has passed, records of a key that has a newer
     /// one where only the latest is kept, state before the last replacement, old cursors. First what
     /// retention has passed is noted durably; then closed segments without anything that is needed are
-    /// removed, and those that are needed for less than a half are written anew. One clean runs at a
-    /// time. Waits for the disk.
+    /// removed, and those that are needed for less than a half are written anew. On a full disk it uses
+    /// the room that was set aside, and nothing is appended meanwhile. One clean runs at a time. Waits
+    /// for the disk.
     ///
     /// # Errors
     ///
@@ -310,7 +314,23 @@ impl Log {
             indexer: &self.indexer,
             segment_bytes: self.options.segment_bytes,
         };
-        cleaner.clean(now, &mut compacted, || self.step())
+        let mut clean = || cleaner.clean(now, &mut compacted, || self.step());
+        let disk = self.shared.files.disk();
+        let cleaned = match clean() {
+            Err(error) if error.is_full() => {
+                self.queue.hold();
+                let cleaned = match reserve::give_back(disk) {
+                    Ok(()) => clean(),
+                    Err(_) => Err(error),
+                };
+                self.queue.let_go();
+                cleaned
+            }
+            cleaned => cleaned,
+        };
+        // Without room it is tried again after the next clean.
+        drop(reserve::set_aside(disk, self.options.reserve_bytes));
+        cleaned
     }
 
     /// Writes one group of what waits, when the log was opened to be stepped. Returns whether there

@@ -20,6 +20,8 @@ pub struct Options {
     pub bytes_max: Option<u64>,
     /// Most bytes of the latest frames that stay in memory for readers at the tail.
     pub recent_bytes_max: usize,
+    /// Bytes of the disk that are set aside, so that a log on a full disk can still be cleaned; 0: none.
+    pub reserve_bytes: usize,
 }
 
 impl Default for Options {
@@ -30,6 +32,7 @@ impl Default for Options {
             queue_bytes_max: LOG_QUEUE_BYTES_MAX,
             bytes_max: None,
             recent_bytes_max: 32 << 20,
+            reserve_bytes: 4 << 20,
         }
     }
 }

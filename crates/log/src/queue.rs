@@ -157,6 +157,8 @@ struct Gathering {
     stopped: Option<String>,
     /// Whether the writer ends once it has written what waits.
     draining: bool,
+    /// Whether only cleaning may write: the room that it was given is for nobody else.
+    held: bool,
 }
 
 impl std::fmt::Debug for Queue {
@@ -188,6 +190,7 @@ impl Queue {
                 idle: false,
                 stopped: None,
                 draining: false,
+                held: false,
             }
         };
         Self {
@@ -241,10 +244,16 @@ impl Queue {
                 retry_after: QUEUE_RETRY_AFTER,
             });
         }
-        let held = gathering.closed_bytes + gathering.head.end;
-        let bytes_max = self.options.bytes_max.unwrap_or(u64::MAX);
         // What cleaning needs to free room is not refused for want of it.
         let cleans = matches!(job.work, Work::Trim(_) | Work::Roll);
+        if gathering.held && !cleans {
+            return Some(AppendError::Full {
+                reason: "the disk is full, and is being cleaned".to_owned(),
+                retry_after: FULL_RETRY_AFTER,
+            });
+        }
+        let held = gathering.closed_bytes + gathering.head.end;
+        let bytes_max = self.options.bytes_max.unwrap_or(u64::MAX);
         if held.saturating_add(job.frame_bytes as u64) > bytes_max && !cleans {
             return Some(AppendError::Full {
                 reason: format!("the log holds {held} of at most {bytes_max} bytes"),
@@ -364,6 +373,16 @@ impl Queue {
         let mut gathering = self.gathering();
         free();
         gathering.closed_bytes = gathering.closed_bytes.saturating_sub(bytes);
+    }
+
+    /// From now on only cleaning may write.
+    pub(crate) fn hold(&self) {
+        self.gathering().held = true;
+    }
+
+    /// Everybody may write again.
+    pub(crate) fn let_go(&self) {
+        self.gathering().held = false;
     }
 
     /// Takes no more; the writer ends once what waits is written.

@@ -19,6 +19,7 @@ const OPTIONS: Options = Options {
     queue_bytes_max: 1 << 20,
     bytes_max: None,
     recent_bytes_max: 0,
+    reserve_bytes: 0,
 };
 
 fn name(text: &str) -> Name {

@@ -33,12 +33,6 @@ impl History {
         }
         let mut lost = 0;
         let contents = self.base.clone();
-        if recovery.cut.is_none() {
-            let (found, given) = (tails(&log), contents.tails());
-            if (0..CHANNELS).any(|at| found[at] > 0 && found[at] < given[at]) {
-                return Err(format!("sequences are given twice: {found:?} of {given:?}"));
-            }
-        }
         for at in 0..CHANNELS {
             let found = read_past_damage(&log, at)?;
             let should = &contents.channels[at];
@@ -53,7 +47,12 @@ impl History {
             let absent = (0..should.len() as u64).filter(|s| !there.contains(s));
             lost += absent.filter(stays).count();
         }
-        self.go_on_behind_damage(log)?;
+        // What was cut as a torn tail may be given again: nobody knows that it was there.
+        let given = match recovery.cut {
+            Some(_) => [0; CHANNELS],
+            None => contents.tails(),
+        };
+        self.go_on_behind_damage(log, given)?;
         // One frame, unless it could be taken for the torn end of the log.
         let rewritten = name.matches('.').count() > 1;
         match lost > 6 && !is_last && !rewritten {
@@ -63,11 +62,17 @@ impl History {
     }
 
     /// Appends, cleans and opens again: nothing more than what was hit is lost.
-    fn go_on_behind_damage(&mut self, log: Log) -> Held {
+    fn go_on_behind_damage(&mut self, log: Log, given: [u64; CHANNELS]) -> Held {
         let append = |at| Append::new(channel(at), Timestamp::EPOCH, Bytes::from("behind"));
         let batch = Batch::of((0..CHANNELS).map(append).collect());
         log.append(batch, Durability::Durable, drop);
         while log.step() {}
+        let found = tails(&log);
+        if (0..CHANNELS).any(|at| found[at] <= given[at]) {
+            return Err(format!(
+                "sequences are given twice: {found:?} after {given:?}"
+            ));
+        }
         let read = |log: &Log| -> Result<Vec<Vec<Record>>, String> {
             (0..CHANNELS).map(|at| read_past_damage(log, at)).collect()
         };

@@ -72,6 +72,7 @@ impl History {
             queue_bytes_max: 1 << 20,
             bytes_max: dice.once_in(5).then(|| 20_000 + dice.roll(60_000) as u64),
             recent_bytes_max: dice.roll(6_000),
+            reserve_bytes: [0, 3_000][dice.roll(2)],
         };
         Self {
             disk: FaultDisk::new(dice.bits()),

@@ -31,6 +31,7 @@ const SMALL: Options = Options {
     queue_bytes_max: 1 << 20,
     bytes_max: None,
     recent_bytes_max: 0,
+    reserve_bytes: 0,
 };
 
 /// One segment for everything.

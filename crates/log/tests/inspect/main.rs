@@ -30,6 +30,7 @@ const OPTIONS: Options = Options {
     queue_bytes_max: 64 << 20,
     bytes_max: None,
     recent_bytes_max: 1 << 20,
+    reserve_bytes: 0,
 };
 /// Where the snapshot of a segment starts.
 const SNAPSHOT: usize = 1_024;
