@@ -3,13 +3,11 @@
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use bytes::Bytes;
 use tidegate_base::{Name, Timestamp};
 use tidegate_log::{
-    Append, AppendError, Batch, Durability, History as KeepHistory, Keep, Log, Options, ReadLimit,
-    Record, StateChange,
+    Append, AppendError, Batch, Durability, Keep, Log, Options, ReadLimit, Record, StateChange,
 };
 
 use super::Violation;
@@ -46,7 +44,7 @@ pub(super) struct History {
     pub(super) may_go: BTreeSet<(usize, u64)>,
     pub(super) keeps: [Option<Keep>; CHANNELS],
     /// What was ever pinned.
-    pinned: BTreeSet<(usize, u64)>,
+    pub(super) pinned: BTreeSet<(usize, u64)>,
     pub(super) now: u64,
     numbers: usize,
     /// Whether the writer may have stopped.
@@ -186,31 +184,6 @@ impl History {
         Ok(log)
     }
 
-    /// As whoever uses a log does: what is needed is said before anything else.
-    pub(super) fn say_what_is_kept(&self, log: &Log) {
-        for (at, keep) in self.keeps.iter().enumerate() {
-            if let Some(keep) = keep {
-                log.keep(&channel(at), keep.clone());
-            }
-        }
-    }
-
-    /// What is before a head was allowed to go, or is seen only as long as it is pinned.
-    fn check_heads(&mut self, log: &Log) -> Held {
-        for at in 0..CHANNELS {
-            for passed in (0..log.head(&channel(at))).map(|sequence| (at, sequence)) {
-                if !self.may_go.contains(&passed) && !self.pinned.contains(&passed) {
-                    return Err(format!("channel {at}: retention has passed {}", passed.1));
-                }
-                let keep = self.keeps[at].as_ref();
-                if !keep.is_some_and(|keep| keep.pinned.contains(&passed.1)) {
-                    self.may_go.insert(passed);
-                }
-            }
-        }
-        Ok(())
-    }
-
     fn event(&mut self, log: &Log) -> Held {
         self.now += self.dice.bits() % 30;
         match self.dice.roll(40) {
@@ -318,33 +291,6 @@ impl History {
             state,
             cursors,
         }
-    }
-
-    fn keep(&mut self, log: &Log) -> Held {
-        let at = self.dice.roll(CHANNELS);
-        let tail = self.visible().channels[at].len() as u64;
-        let before = self.keeps[at].as_ref().map_or(0, |keep| keep.needed_from);
-        let needed_from = before.max(self.dice.bits() % (tail + 1));
-        let mut pinned = BTreeSet::new();
-        for _ in 0..self.dice.roll(3) {
-            pinned.insert(self.dice.bits() % (tail + 1));
-        }
-        let keep = Keep {
-            age: (!self.dice.once_in(3)).then(|| Duration::from_nanos(self.dice.bits() % 200)),
-            bytes: self.dice.once_in(4).then(|| self.dice.bits() % 4_000),
-            history: match self.dice.once_in(2) {
-                true => KeepHistory::LatestPerKey,
-                false => KeepHistory::All,
-            },
-            needed_from,
-            pinned: pinned.into_iter().collect(),
-        };
-        self.tell(format!("keep {at} {keep:?}"));
-        log.keep(&channel(at), keep.clone());
-        let pinned = keep.pinned.iter().map(|sequence| (at, *sequence));
-        self.pinned.extend(pinned);
-        self.keeps[at] = Some(keep);
-        self.check_heads(log)
     }
 
     fn clean(&mut self, log: &Log) -> Held {
@@ -469,7 +415,7 @@ impl History {
     }
 
     /// What readers should see.
-    fn visible(&self) -> Contents {
+    pub(super) fn visible(&self) -> Contents {
         let answers = self.answers.lock().unwrap();
         let mut contents = self.base.clone();
         for sent in &self.sent {

@@ -8,6 +8,7 @@
 mod flip;
 mod history;
 mod model;
+mod retention;
 
 use tidegate_log::mutant::{self, Mutant};
 
