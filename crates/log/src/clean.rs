@@ -229,6 +229,11 @@ impl Cleaner<'_> {
         directories::of(self.shared, closed).map_err(|error| unreadable(closed, &error))
     }
 
+    /// Returns once everything that waited is written or refused.
+    pub(crate) fn settle(&self, step: impl Fn() -> bool) -> Result<(), CleanError> {
+        self.note(&[], &step)
+    }
+
     /// Notes how far retention has passed. Returns once that and all that was visible is durable.
     fn note(&self, lows: &[NewLow], step: &impl Fn() -> bool) -> Result<(), CleanError> {
         let names = lows.iter().map(|low| named_bytes(low.channel.as_str()));
@@ -306,12 +311,17 @@ impl Cleaner<'_> {
                 }
             }
         }
+        let judge = |closed: &Closed| self.judge(closed, &needs);
+        let verdicts: Result<Vec<_>, _> = closed.iter().map(judge).collect();
+        let verdicts = verdicts.map_err(CleanError::Read)?;
+        // What goes as a whole goes first: it makes room for what is written anew.
+        for verdict in verdicts.iter().filter(|verdict| verdict.needed_bytes == 0) {
+            self.remove(&verdict.closed, cleaned)?;
+        }
         let mut run = Vec::new();
-        for closed in closed.iter() {
-            let verdict = self.judge(closed, &needs).map_err(CleanError::Read)?;
+        for verdict in verdicts {
             if verdict.needed_bytes == 0 {
                 self.rewrite(&mut run, &needs, cleaned)?;
-                self.remove(&verdict.closed, cleaned)?;
             } else if self.joins(&run, &verdict, &needs)? {
                 run.push(verdict);
             } else {

@@ -33,8 +33,7 @@ impl Files {
 
     /// The file of that name.
     pub(crate) fn get(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
-        if let Some(file) = self.take(name) {
-            self.put(name, Arc::clone(&file));
+        if let Some(file) = self.find(name) {
             return Ok(file);
         }
         let file: Arc<dyn DiskFile> = Arc::from(self.disk.open(name)?);
@@ -51,12 +50,15 @@ impl Files {
 
     /// Forgets a file that is removed.
     pub(crate) fn forget(&self, name: &str) {
-        drop(self.take(name));
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|(held, _)| held != name);
     }
 
-    fn take(&self, name: &str) -> Option<Arc<dyn DiskFile>> {
+    fn find(&self, name: &str) -> Option<Arc<dyn DiskFile>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let at = open.iter().position(|(held, _)| held == name)?;
-        open.remove(at).map(|(_, file)| file)
+        let entry = open.remove(at)?;
+        open.push_front(entry);
+        open.front().map(|(_, file)| Arc::clone(file))
     }
 }

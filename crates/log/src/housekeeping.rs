@@ -82,6 +82,7 @@ impl Indexer {
                 &sealed.places,
                 &registry,
             )?;
+            shared.files.forget(&closed.segment.id.index_name());
             let mut visible = shared.visible_mut();
             visible.sealed.retain(|other| other.closed != *closed);
         }

@@ -314,23 +314,34 @@ impl Log {
             indexer: &self.indexer,
             segment_bytes: self.options.segment_bytes,
         };
-        let mut clean = || cleaner.clean(now, &mut compacted, || self.step());
+        let mut clean = || {
+            let cleaned = cleaner.clean(now, &mut compacted, || self.step());
+            if cleaned.is_err() {
+                // What was to be compacted is not known to be.
+                compacted.clear();
+            }
+            cleaned
+        };
         let disk = self.shared.files.disk();
-        let cleaned = match clean() {
+        // Without room for it, it is tried again after the next clean.
+        let set_aside = || drop(reserve::set_aside(disk, self.options.reserve_bytes));
+        match clean() {
             Err(error) if error.is_full() => {
-                self.queue.hold();
+                let _held = self.queue.hold();
+                // What waits already is refused before there is room that it could take.
+                drop(cleaner.settle(|| self.step()));
                 let cleaned = match reserve::give_back(disk) {
                     Ok(()) => clean(),
                     Err(_) => Err(error),
                 };
-                self.queue.let_go();
+                set_aside();
                 cleaned
             }
-            cleaned => cleaned,
-        };
-        // Without room it is tried again after the next clean.
-        drop(reserve::set_aside(disk, self.options.reserve_bytes));
-        cleaned
+            cleaned => {
+                set_aside();
+                cleaned
+            }
+        }
     }
 
     /// Writes one group of what waits, when the log was opened to be stepped. Returns whether there

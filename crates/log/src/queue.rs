@@ -161,6 +161,15 @@ struct Gathering {
     held: bool,
 }
 
+/// Only cleaning may write.
+pub(crate) struct Held<'a>(&'a Queue);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.gathering().held = false;
+    }
+}
+
 impl std::fmt::Debug for Queue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Queue").finish_non_exhaustive()
@@ -236,16 +245,16 @@ impl Queue {
             let reason = reason.clone();
             return Some(AppendError::Stopped { reason });
         }
+        // What cleaning needs to free room is small, and not refused for want of it.
+        let cleans = matches!(job.work, Work::Trim(_) | Work::Roll);
         let cost = job.frame_bytes + JOB_BYTES;
-        if gathering.cost > 0 && gathering.cost + cost > self.options.queue_bytes_max {
+        if !cleans && gathering.cost > 0 && gathering.cost + cost > self.options.queue_bytes_max {
             let (waiting, most) = (gathering.cost, self.options.queue_bytes_max);
             return Some(AppendError::Full {
                 reason: format!("{waiting} bytes wait for the writer, of at most {most}"),
                 retry_after: QUEUE_RETRY_AFTER,
             });
         }
-        // What cleaning needs to free room is not refused for want of it.
-        let cleans = matches!(job.work, Work::Trim(_) | Work::Roll);
         if gathering.held && !cleans {
             return Some(AppendError::Full {
                 reason: "the disk is full, and is being cleaned".to_owned(),
@@ -375,14 +384,10 @@ impl Queue {
         gathering.closed_bytes = gathering.closed_bytes.saturating_sub(bytes);
     }
 
-    /// From now on only cleaning may write.
-    pub(crate) fn hold(&self) {
+    /// Only cleaning may write until what is returned is dropped.
+    pub(crate) fn hold(&self) -> Held<'_> {
         self.gathering().held = true;
-    }
-
-    /// Everybody may write again.
-    pub(crate) fn let_go(&self) {
-        self.gathering().held = false;
+        Held(self)
     }
 
     /// Takes no more; the writer ends once what waits is written.

@@ -210,7 +210,8 @@ impl<'a> Reader<'a> {
             _ => false,
         });
         let last = close.last().and_then(|pair| pair.last());
-        last.map_or(0, |last| last.byte as usize - start) + GAP_BYTES
+        // What damage has taken has the place of the damage, which may lie before.
+        last.map_or(0, |last| (last.byte as usize).saturating_sub(start)) + GAP_BYTES
     }
 }
 

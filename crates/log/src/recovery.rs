@@ -258,8 +258,11 @@ impl Opening {
         let scanned = scan_closed(&self.files, &mut self.registry, segment, next).map_err(io)?;
         let (disk, registry) = (self.files.disk(), &self.registry);
         let name = segment.id.index_name();
-        match index_file::write(disk, segment, bytes, &scanned.places, registry) {
-            Ok(()) => self.files.forget(&name),
+        let written = index_file::write(disk, segment, bytes, &scanned.places, registry);
+        // The file of before may be open still.
+        self.files.forget(&name);
+        match written {
+            Ok(()) => {}
             // It waits in memory for room, as that of a segment that has just been closed.
             Err(error) if error.kind() == io::ErrorKind::StorageFull => self.sealed.push(Sealed {
                 closed: closed.clone(),
@@ -341,12 +344,15 @@ impl Opening {
                 *next = listed.next.max(*next);
             }
         }
+        for extent in extents.iter_mut().filter(|extent| extent.next > 0) {
+            extent.next += scanned.lost;
+        }
         Ok(Base {
             extents,
             cursors: scanned.cursors,
             // Damage there may have moved the channels on: each goes on with its first record.
             known: false,
-            floor: 0,
+            floor: segment.id.position,
         })
     }
 

@@ -49,6 +49,7 @@ pub(crate) fn write(
     };
     let (header, page) = segment::page(id, end, disk.salt(), &snapshot);
     let new = format!("{}{NEW_SUFFIX}", id.name());
+    let directory = directories::of(shared, last)?;
     let output = Output::new(disk.create(&new)?, header.salt, page);
     let written = output.write(shared, old, needs);
     let Ok(Some((mut places, bytes, superseded))) = written else {
@@ -56,19 +57,27 @@ pub(crate) fn write(
         recovery::remove_if_there(disk, &new)?;
         return written.map(|_| Rewritten::Damaged);
     };
-    let directory = directories::of(shared, last)?;
     for (number, listed) in directory.channels() {
         let places = places.channel_mut(*number);
         places.next = places.next.max(listed.next);
     }
-    disk.rename(&new, &id.name())?;
-    if !mutant::is(Mutant::NameNotSynced) {
-        disk.sync()?;
-    }
     let segment = Arc::new(Segment::new(header));
     // A copy: nobody who appends may wait for the disk.
     let registry = shared.registry().clone();
-    index_file::write(disk, &segment, bytes, &places, &registry)?;
+    // The index first: once the segment has its name, it replaces the old ones at the next open, and
+    // nothing may go wrong any more.
+    let indexed = index_file::write(disk, &segment, bytes, &places, &registry);
+    if let Err(error) = indexed.and_then(|()| disk.rename(&new, &id.name())) {
+        recovery::remove_if_there(disk, &new)?;
+        recovery::remove_if_there(disk, &id.index_name())?;
+        return Err(error);
+    }
+    if !mutant::is(Mutant::NameNotSynced)
+        && let Err(error) = disk.sync()
+    {
+        recovery::remove_if_there(disk, &id.name())?;
+        return Err(error);
+    }
     Ok(Rewritten::Whole(Closed { segment, bytes }, superseded))
 }
 

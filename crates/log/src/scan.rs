@@ -11,7 +11,7 @@ use tidegate_base::Name;
 
 use crate::disk::DiskFile;
 use crate::frame;
-use crate::places::{Place, Places};
+use crate::places::{ChannelPlaces, Place, Places};
 use crate::record::{Content, RECORD_BYTES_MIN, Wrong};
 use crate::registry::{Number, Registry, STATE, slot_mut};
 use crate::segment::Segment;
@@ -261,15 +261,16 @@ impl Scan<'_> {
     /// Takes `sequence` as the next one of a channel. Those that damage has taken get its place.
     fn numbered(&mut self, number: Number, sequence: u64) -> Result<(), Wrong> {
         let extent = slot_mut(&mut self.found.extents, number);
+        if self.known && extent.next == 0 && self.floor > 0 && sequence >= self.floor {
+            // It starts there, so that no sequence is given twice.
+            (extent.next, extent.low) = (self.floor, self.floor);
+            *self.found.places.channel_mut(number) = ChannelPlaces::starting(self.floor);
+        }
         let expected = extent.next;
         let is_first = !self.known && self.found.places.channel_mut(number).count() == 0;
-        let starts_at_floor = expected == 0 && sequence == self.floor && sequence > 0;
-        if starts_at_floor {
-            slot_mut(&mut self.found.extents, number).low = sequence;
-        }
-        if is_first || starts_at_floor {
+        if is_first {
             let places = self.found.places.channel_mut(number);
-            *places = crate::places::ChannelPlaces::starting(sequence);
+            *places = ChannelPlaces::starting(sequence);
         } else if sequence != expected {
             let jump = sequence.checked_sub(expected);
             let most = self.gap.map_or(0, |(_, records)| records);
@@ -357,8 +358,8 @@ impl Scan<'_> {
                 continue;
             };
             let found = slot_mut(&mut self.found.extents, number);
-            let missing = extent.next.saturating_sub(found.next);
-            let from = found.next;
+            let from = found.next.max(extent.low.min(extent.next));
+            let missing = extent.next.saturating_sub(from);
             found.next = found.next.max(extent.next);
             let most = self.gap.map_or(0, |(_, records)| records);
             if missing > 0 && missing <= most {

@@ -227,7 +227,7 @@ impl Writer {
     fn roll(&mut self, header: Header, page: &[u8]) -> Result<(), Failure> {
         // Whoever makes the indexes may be behind: memory has a limit.
         self.indexer.keep_up(&self.shared).map_err(|error| {
-            Failure::Full(format!("the disk is full: the index of a segment: {error}"))
+            Failure::Full(format!("the index of a segment cannot be written: {error}"))
         })?;
         self.tail
             .trim()

@@ -204,10 +204,10 @@ impl Tally {
 
     fn numbered(&mut self, number: Number, sequence: u64, mark: u32) -> Result<(), Wrong> {
         let extent = slot_mut(&mut self.extents, number);
-        if extent.next == 0 && sequence == self.floor {
+        if extent.next == 0 && self.floor > 0 && sequence >= self.floor {
             // It starts there, so that no sequence is given twice: nothing is lost before it.
-            (extent.next, extent.low) = (sequence, sequence);
-            *self.places.channel_mut(number) = ChannelPlaces::starting(sequence);
+            (extent.next, extent.low) = (self.floor, self.floor);
+            *self.places.channel_mut(number) = ChannelPlaces::starting(self.floor);
         }
         let expected = extent.next;
         if sequence < expected {
