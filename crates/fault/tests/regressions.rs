@@ -123,6 +123,11 @@ impl Disk for Interrupted {
     }
 }
 
+const ALL: ReadLimit = ReadLimit {
+    records: usize::MAX,
+    bytes: usize::MAX,
+};
+
 fn name(text: &str) -> Name {
     Name::new(text).unwrap()
 }
@@ -569,4 +574,27 @@ fn a_segment_that_finds_no_room_leaves_nothing_behind() {
     disk.limit(Some(disk.used() + 500));
     assert!(append(&log, Batch::of(vec![record("a", 1)])).is_err());
     assert_eq!(disk.names(".new"), Vec::<String>::new());
+}
+
+#[test]
+fn what_stands_behind_the_first_record_of_a_channel_at_the_floor_is_read() {
+    let disk = FaultDisk::new(1);
+    fill(&open(&disk, OPTIONS), "quiet", 0..1);
+    fill(&open(&disk, OPTIONS), "a", 0..5);
+    disk.damage(&disk.names(".seg")[0], |bytes| bytes[1_200] ^= 1);
+    let floor = {
+        let log = open(&disk, OPTIONS);
+        let placed = append(&log, Batch::of(vec![record("new", 0)])).unwrap();
+        fill(&log, "new", 1..4);
+        placed.sequences[0]
+    };
+    assert!(floor >= 6, "{floor}");
+    let last = disk.names(".seg").pop().unwrap();
+    let frame = disk.bytes(&last).len() - 4 * 290;
+    disk.damage(&last, |bytes| bytes[frame] ^= 1);
+    let log = open(&disk, OPTIONS);
+    let read = log.read(&name("new"), floor + 3, ALL).unwrap();
+    assert_eq!(read[0].sequence, floor + 3);
+    let placed = append(&log, Batch::of(vec![record("new", 9)])).unwrap();
+    assert!(placed.sequences[0] >= floor + 4, "{placed:?}");
 }

@@ -41,7 +41,13 @@ mod window;
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
+
 use arguments::{Arguments, Part};
+
+/// As in the program that the log is part of; the bare file has the same.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     if child::run() {
@@ -54,7 +60,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    println!("in {}, system allocator", arguments.parent.display());
+    println!("in {}, allocator mimalloc", arguments.parent.display());
     if arguments.quick {
         println!("--quick: single short runs show that it works, not how fast it is");
     }
