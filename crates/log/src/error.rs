@@ -60,6 +60,11 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// Whether there was no room for what opening writes.
+    pub(crate) fn is_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull)
+    }
+
     /// For `map_err`: `action` on `file` failed.
     pub(crate) fn io(action: &'static str, file: &str) -> impl FnOnce(io::Error) -> Self {
         let file = file.to_owned();

@@ -118,7 +118,13 @@ impl Log {
         mut options: Options,
     ) -> Result<(Self, Writer, Recovery), OpenError> {
         options.segment_bytes = options.segment_bytes.min(SEGMENT_BYTES_MAX);
-        let found = recover(&disk)?;
+        let found = match recover(&disk) {
+            // Keeping a torn tail takes room: that which was set aside.
+            Err(error) if error.is_full() && reserve::give_back(disk.as_ref()).is_ok() => {
+                recover(&disk)?
+            }
+            found => found?,
+        };
         // A log without room for it is opened nevertheless.
         drop(reserve::set_aside(disk.as_ref(), options.reserve_bytes));
         let head = head_of(&found.tail, found.visible.position);

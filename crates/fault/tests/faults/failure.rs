@@ -187,3 +187,28 @@ fn a_batch_without_records_changes_only_the_state() {
         Vec::<bytes::Bytes>::new()
     );
 }
+
+#[test]
+fn a_log_with_a_torn_tail_opens_on_a_full_disk() {
+    let disk = FaultDisk::default();
+    let options = tidegate_log::Options {
+        reserve_bytes: 5_000,
+        ..ONE_SEGMENT
+    };
+    let (log, _) = open(&disk, options).unwrap();
+    append(&log, batch(0, 0), Durability::Durable).unwrap();
+    drop(log);
+    disk.damage(&disk.names(".seg")[0], |bytes| bytes.extend([7; 900]));
+    disk.limit(Some(disk.used()));
+    // Without room that was set aside it says so, and changes nothing.
+    let reserve = disk.bytes("reserve");
+    tidegate_log::Disk::remove(&disk, "reserve").unwrap();
+    disk.limit(Some(disk.used()));
+    let error = open(&disk, options).unwrap_err();
+    assert!(error.to_string().starts_with("write `0"), "{error}");
+    disk.put("reserve", &reserve);
+    disk.limit(Some(disk.used()));
+    let (log, recovery) = open(&disk, options).unwrap();
+    assert_eq!(recovery.cut.unwrap().bytes, 900);
+    assert_eq!(batches(&log), [0]);
+}
