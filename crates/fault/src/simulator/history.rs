@@ -327,13 +327,12 @@ impl History {
             }
             End::Killed => {
                 self.disk = self.disk.killed();
-                std::mem::forget(log);
+                self.let_die(log);
             }
             End::PowerLost => {
                 let crashed = self.disk.crash(&mut self.dice);
-                // It goes on on a disk that nobody looks at any more.
-                std::mem::forget(log);
                 self.disk = crashed;
+                self.let_die(log);
             }
         }
         if self.failing {
@@ -366,7 +365,7 @@ impl History {
             _ => log.close(),
         }
         let disk = self.disk.remembered();
-        std::mem::forget(log);
+        drop(log);
         // What was answered meanwhile may be there, or not.
         *self.answers.lock().unwrap() = answered;
         self.disk = match end {
@@ -407,11 +406,19 @@ impl History {
                 opened.as_ref().map(|(_, recovery)| recovery)
             ));
             let disk = self.disk.remembered();
-            std::mem::forget(opened);
+            drop(opened);
             self.disk = disk.crash(&mut self.dice);
             end = End::PowerLost;
         }
         end
+    }
+
+    /// Drops a log whose process is dead: it closes on a disk that nobody looks at any more, and what it
+    /// answers then, nobody has heard.
+    fn let_die(&self, log: Log) {
+        let heard = self.answers.lock().unwrap().clone();
+        drop(log);
+        *self.answers.lock().unwrap() = heard;
     }
 
     /// What readers should see.
