@@ -72,10 +72,21 @@ fn number(bytes: &[u8]) -> u64 {
     text.split_once(' ').unwrap().0.parse().unwrap()
 }
 
+/// Indexes whose segment is gone: nobody would ever remove them.
+fn orphans(directory: &Path) -> usize {
+    let entries = std::fs::read_dir(directory).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == "idx"))
+        .filter(|path| !path.with_extension("seg").exists())
+        .count()
+}
+
 /// The number of batches that the log has taken, after checking that what it holds of them is whole and
 /// in its place.
 fn count(directory: &Path) -> u64 {
     let (log, recovery) = Log::open(directory, Options::default()).unwrap();
+    assert_eq!(orphans(directory), 0, "indexes without a segment");
     assert_eq!(recovery.damages, []);
     let count = log.tail(&name("a"));
     for channel in ["a", "b"] {

@@ -11,6 +11,7 @@
 //! Closed segments are not read: each has an index, and one without gets it made again. They start
 //! with a snapshot, so nothing depends on the segments before.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -21,7 +22,9 @@ use crate::index_file;
 use crate::places::Places;
 use crate::registry::{Registry, slot_mut};
 use crate::scan::{self, Base, Behind, Damage, Scanned};
-use crate::segment::{self, Header, HeaderRead, NEW_SUFFIX, SNAPSHOT_AT, Segment, SegmentId};
+use crate::segment::{
+    self, Header, HeaderRead, INDEX_SUFFIX, NEW_SUFFIX, SNAPSHOT_AT, SUFFIX, Segment, SegmentId,
+};
 use crate::shared::{Closed, Sealed, Visible};
 use crate::snapshot::Snapshot;
 use crate::tail::Tail;
@@ -95,10 +98,16 @@ pub(crate) fn recover(disk: &Arc<dyn Disk>) -> Result<Found, OpenError> {
     opening.last(closed, last)
 }
 
-/// Removes what a crash has left of files that never got their name.
+/// Removes what a crash has left: files that never got their name, and indexes without a segment.
 fn remove_unfinished(disk: &dyn Disk) -> Result<(), OpenError> {
     let names = disk.list().map_err(OpenError::io("list", "."))?;
-    for name in names.iter().filter(|name| name.ends_with(NEW_SUFFIX)) {
+    let names: BTreeSet<String> = names.into_iter().collect();
+    let is_left = |name: &&String| {
+        let orphan = name.strip_suffix(INDEX_SUFFIX);
+        let orphan = orphan.is_some_and(|stem| !names.contains(&format!("{stem}{SUFFIX}")));
+        orphan || name.ends_with(NEW_SUFFIX)
+    };
+    for name in names.iter().filter(is_left) {
         disk.remove(name).map_err(OpenError::io("remove", name))?;
     }
     Ok(())

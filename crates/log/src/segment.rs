@@ -38,9 +38,9 @@ const COPY_AT: usize = 512;
 /// Where the snapshot starts.
 pub(crate) const SNAPSHOT_AT: usize = 1_024;
 /// What follows the name of a segment.
-const SUFFIX: &str = ".seg";
+pub(crate) const SUFFIX: &str = ".seg";
 /// What follows the name of an index.
-const INDEX_SUFFIX: &str = ".idx";
+pub(crate) const INDEX_SUFFIX: &str = ".idx";
 /// What follows the name of a file that is not whole yet.
 pub(crate) const NEW_SUFFIX: &str = ".new";
 
