@@ -172,7 +172,7 @@ fn read(log: &Log, channel: &Name, from: u64, limit: ReadLimit) -> Result<Vec<Re
     let records = log
         .read(channel, from, tidegate_log::ReadLimit { records, bytes })
         .map_err(|error| read_error(channel, from, error))?;
-    Ok(records.iter().map(convert::from_log).collect())
+    Ok(records.into_iter().map(convert::from_log).collect())
 }
 
 /// The first record that retention has left: compaction may have removed the one at the head.

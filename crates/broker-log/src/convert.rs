@@ -28,14 +28,14 @@ pub(crate) fn to_log(batch: Batch) -> tidegate_log::Batch {
 }
 
 /// The record as the contract has it.
-pub(crate) fn from_log(record: &tidegate_log::Record) -> Record {
+pub(crate) fn from_log(record: tidegate_log::Record) -> Record {
     let text = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
     Record {
         sequence: record.sequence,
         key: record.key().map(str::to_owned),
         time: record.time,
         headers: record.headers().map(text).collect(),
-        payload: record.payload(),
+        payload: record.into_payload(),
     }
 }
 

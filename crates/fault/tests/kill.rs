@@ -91,13 +91,13 @@ fn count(directory: &Path) -> u64 {
     let count = log.tail(&name("a"));
     for channel in ["a", "b"] {
         let records = read_all(&log, channel);
-        let numbers: Vec<u64> = records.iter().map(|r| number(&r.payload())).collect();
+        let numbers: Vec<u64> = records.iter().map(|r| number(r.payload())).collect();
         let expected: Vec<u64> = (log.head(&name(channel))..count).collect();
         assert_eq!(numbers, expected, "channel {channel}");
     }
     let mut latest = BTreeMap::new();
     for record in read_all(&log, "c") {
-        assert_eq!(number(&record.payload()), record.sequence);
+        assert_eq!(number(record.payload()), record.sequence);
         latest.insert(record.key().unwrap().to_owned(), record.sequence);
     }
     for sequence in count.saturating_sub(KEYS)..count {

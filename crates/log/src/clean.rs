@@ -242,8 +242,8 @@ impl Cleaner<'_> {
             false => FRAME_HEAD_BYTES + names.sum::<usize>(),
         };
         let trim = |low: &NewLow| (low.number, low.channel.clone(), low.low);
-        let work = Work::Trim(lows.iter().map(trim).collect());
-        self.wait_for(work, frame_bytes, step)
+        let lows: Vec<_> = lows.iter().map(trim).collect();
+        self.wait_for(Work::Trim(&lows), frame_bytes, step)
     }
 
     /// Whether so much of the segment that is written is needed no more that it is worth a new one.
@@ -266,7 +266,7 @@ impl Cleaner<'_> {
     /// Queues what is to be written. Returns once it is durable.
     fn wait_for(
         &self,
-        work: Work,
+        work: Work<'_>,
         frame_bytes: usize,
         step: &impl Fn() -> bool,
     ) -> Result<(), CleanError> {

@@ -45,7 +45,7 @@
 //! assert_eq!(done.recv()??.sequences[0], 0);
 //!
 //! let records = log.read(&orders, 0, ReadLimit { records: 10, bytes: 1 << 20 })?;
-//! assert_eq!(records[0].payload(), "a chair");
+//! assert_eq!(records[0].payload(), b"a chair");
 //! assert_eq!(log.cursor(&Name::new("billing")?), Some(0));
 //! # Ok(())
 //! # }

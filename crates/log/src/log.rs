@@ -186,7 +186,7 @@ impl Log {
             return;
         };
         self.queue.push(Job {
-            work: Work::Batch(batch, numbers),
+            work: Work::Batch(&batch, &numbers),
             frame_bytes: bytes,
             durability,
             done: Box::new(done),
@@ -195,15 +195,25 @@ impl Log {
 
     /// The channel of each append; `None` when there would be too many.
     fn numbers(&self, batch: &Batch) -> Option<SmallVec<[Number; 2]>> {
-        let names = || batch.appends.iter().map(|append| &append.channel);
-        let known: Option<_> = {
-            let registry = self.shared.registry();
-            names().map(|name| registry.find(name.as_str())).collect()
-        };
-        known.or_else(|| {
-            let mut registry = self.shared.registry_mut();
-            names().map(|name| registry.number(name)).collect()
-        })
+        let mut numbers = SmallVec::with_capacity(batch.appends.len());
+        let registry = self.shared.registry();
+        for append in &batch.appends {
+            match registry.find(append.channel.as_str()) {
+                Some(number) => numbers.push(number),
+                None => {
+                    drop(registry);
+                    return self.new_numbers(batch);
+                }
+            }
+        }
+        Some(numbers)
+    }
+
+    #[cold]
+    fn new_numbers(&self, batch: &Batch) -> Option<SmallVec<[Number; 2]>> {
+        let mut registry = self.shared.registry_mut();
+        let names = batch.appends.iter().map(|append| &append.channel);
+        names.map(|name| registry.number(name)).collect()
     }
 
     /// The records of `channel` from sequence `from` on, in order: at least one and no more than the

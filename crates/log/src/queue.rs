@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use smallvec::SmallVec;
 use tidegate_base::Name;
 use tidegate_base::limit::CURSORS_MAX;
 
@@ -35,9 +34,9 @@ const QUEUE_RETRY_AFTER: Duration = Duration::from_millis(20);
 /// When to come back to a full log.
 pub(crate) const FULL_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// A batch to be queued.
-pub(crate) struct Job {
-    pub(crate) work: Work,
+/// What is to be queued.
+pub(crate) struct Job<'a> {
+    pub(crate) work: Work<'a>,
     /// Bytes of its frame; 0 when it does nothing.
     pub(crate) frame_bytes: usize,
     pub(crate) durability: Durability,
@@ -45,13 +44,14 @@ pub(crate) struct Job {
 }
 
 /// What a job writes.
-pub(crate) enum Work {
+#[derive(Clone, Copy)]
+pub(crate) enum Work<'a> {
     /// Nothing: what comes behind it goes into a new segment.
     Roll,
     /// A batch, and the channel of each of its appends.
-    Batch(Batch, SmallVec<[Number; 2]>),
+    Batch(&'a Batch, &'a [Number]),
     /// For each channel the first sequence that stays.
-    Trim(Vec<(Number, Name, u64)>),
+    Trim(&'a [(Number, Name, u64)]),
 }
 
 /// A record of a channel or of the state that is encoded.
@@ -218,7 +218,7 @@ impl Queue {
     }
 
     /// Encodes a batch behind those that wait, or refuses it at once.
-    pub(crate) fn push(&self, job: Job) {
+    pub(crate) fn push(&self, job: Job<'_>) {
         let mut gathering = self.gathering();
         if let Some(error) = self.refusal(&gathering, &job) {
             drop(gathering);
@@ -230,17 +230,15 @@ impl Queue {
             Work::Roll if head.end > head.frames_at => self.roll(&mut gathering),
             _ => self.make_room(&mut gathering, job.frame_bytes),
         }
-        let work = gathering.encode(job);
+        gathering.encode(job);
         let wake = std::mem::take(&mut gathering.idle);
         drop(gathering);
-        // What is encoded is let go without the lock.
-        drop(work);
         if wake {
             self.changed.notify_one();
         }
     }
 
-    fn refusal(&self, gathering: &Gathering, job: &Job) -> Option<AppendError> {
+    fn refusal(&self, gathering: &Gathering, job: &Job<'_>) -> Option<AppendError> {
         if let Some(reason) = &gathering.stopped {
             let reason = reason.clone();
             return Some(AppendError::Stopped { reason });
@@ -269,7 +267,7 @@ impl Queue {
                 retry_after: FULL_RETRY_AFTER,
             });
         }
-        match &job.work {
+        match job.work {
             Work::Batch(batch, _) if gathering.cursors_exceed(&batch.cursors) => {
                 Some(AppendError::Invalid {
                     reason: format!("the log has {CURSORS_MAX} cursors already, the most"),
@@ -458,10 +456,11 @@ impl Gathering {
         self.cursors.len() + new.len() > CURSORS_MAX
     }
 
-    /// Numbers the records and adds the frame to the last group, which has room for it. Returns what is
-    /// encoded.
-    fn encode(&mut self, job: Job) -> Option<Work> {
-        let group = self.groups.back_mut()?;
+    /// Numbers the records and adds the frame to the last group, which has room for it.
+    fn encode(&mut self, job: Job<'_>) {
+        let Some(group) = self.groups.back_mut() else {
+            return;
+        };
         let Job {
             work,
             frame_bytes,
@@ -485,7 +484,7 @@ impl Gathering {
                 floor: self.floor,
                 cursors: &mut self.cursors,
             };
-            match &work {
+            match work {
                 Work::Batch(batch, numbers) => {
                     appends = batch.appends.len();
                     target.batch(batch, numbers);
@@ -508,7 +507,6 @@ impl Gathering {
             changes_end: group.changes.len(),
             done,
         });
-        Some(work)
     }
 }
 

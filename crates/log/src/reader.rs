@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use smallvec::SmallVec;
 use tidegate_base::Name;
 
@@ -22,15 +22,16 @@ const GAP_BYTES: usize = 4 << 10;
 /// Most bytes of one call, but for one larger record.
 pub(crate) const SPAN_BYTES: usize = 256 << 10;
 
+/// About the bytes that records in memory are copied by: a slow reader holds what it has read and little
+/// else, and allocators have such pieces at hand.
+const COPY_BYTES: usize = 32 << 10;
+
 /// A change of the state.
 pub(crate) struct Change {
     pub(crate) sequence: u64,
     pub(crate) replaces: bool,
     pub(crate) items: Vec<Bytes>,
 }
-
-/// Where copied records end.
-type Ends = SmallVec<[usize; 16]>;
 
 /// Records of one segment.
 pub(crate) struct Found {
@@ -67,8 +68,11 @@ impl<'a> Reader<'a> {
 
     /// As many records as there are, and no more bytes than allowed, but for the first one.
     pub(crate) fn records(&mut self, bytes_max: usize) -> Result<Vec<Record>, Failure> {
+        if let Some(taken) = self.each_recent(bytes_max, record::of_channel_trusted) {
+            return Ok(taken?);
+        }
         let channel = self.channel.map_or("", Name::as_str);
-        self.each(bytes_max, |bytes, entry, expected| match entry.content {
+        self.each_on_disk(bytes_max, |bytes, entry, expected| match entry.content {
             Content::Channel {
                 name,
                 sequence,
@@ -84,32 +88,21 @@ impl<'a> Reader<'a> {
 
     /// Changes of the state.
     pub(crate) fn changes(&mut self) -> Result<Vec<Change>, Failure> {
-        self.each(usize::MAX, |bytes, entry, expected| {
-            let Content::State {
-                sequence,
-                replaces,
-                items,
-            } = entry.content
-            else {
-                return Err(Wrong::Content("kind"));
-            };
-            expect(sequence, expected)?;
-            Ok(Change {
-                sequence,
-                replaces,
-                items: record::decode_state(bytes, items)?,
-            })
-        })
+        let trusted = |bytes: Bytes, sequence| {
+            let entry = record::decode_trusted(&bytes)?;
+            change(&bytes, entry, sequence)
+        };
+        match self.each_recent(usize::MAX, trusted) {
+            Some(taken) => Ok(taken?),
+            None => self.each_on_disk(usize::MAX, change),
+        }
     }
 
-    fn each<T>(
+    fn each_on_disk<T>(
         &mut self,
         bytes_max: usize,
         take: impl Fn(&Bytes, Entry<'_>, u64) -> Result<T, Wrong>,
     ) -> Result<Vec<T>, Failure> {
-        if let Some((copy, ends)) = self.copy_recent(bytes_max) {
-            return self.each_of_copy(&copy, &ends, take);
-        }
         let salt = self.found.segment.salt;
         let mut taken = Vec::new();
         let mut left = bytes_max;
@@ -136,50 +129,51 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    /// As [`Reader::each`], of records that were copied out of memory: they need no check.
-    fn each_of_copy<T>(
+    /// Takes from the records as they are in memory, which need no check; `None` when they are not
+    /// there.
+    fn each_recent<T>(
         &self,
-        copy: &Bytes,
-        ends: &[usize],
-        take: impl Fn(&Bytes, Entry<'_>, u64) -> Result<T, Wrong>,
-    ) -> Result<Vec<T>, Failure> {
-        let mut taken = Vec::with_capacity(ends.len());
-        let mut start = 0;
-        for (place, end) in self.found.places.iter().zip(ends) {
-            let bytes = copy.get(start..*end).unwrap_or_default();
-            start = *end;
-            let entry = record::decode_trusted(bytes)?;
-            taken.push(take(copy, entry, place.sequence)?);
+        bytes_max: usize,
+        take: impl Fn(Bytes, u64) -> Result<T, Wrong>,
+    ) -> Option<Result<Vec<T>, Wrong>> {
+        let pieces = self.recent(bytes_max)?;
+        let mut places = self.found.places.iter();
+        let mut taken = Vec::with_capacity(pieces.len());
+        let mut left = pieces.as_slice();
+        while !left.is_empty() {
+            let (together, rest) = left.split_at(count_together(left));
+            left = rest;
+            let mut copy = copy(together);
+            for (piece, place) in together.iter().zip(places.by_ref()) {
+                match take(copy.split_to(piece.len()), place.sequence) {
+                    Ok(one) => taken.push(one),
+                    Err(wrong) => return Some(Err(wrong)),
+                }
+            }
         }
-        Ok(taken)
+        Some(Ok(taken))
     }
 
-    /// Copies the records out of the latest frames into one piece, so that a slow reader holds what it
-    /// has read and not what was written with it. Returns where each ends; `None` when they are not in
-    /// memory.
-    fn copy_recent(&self, bytes_max: usize) -> Option<(Bytes, Ends)> {
-        let chunks = self.found.chunks.as_slice();
-        let mut at = 0;
-        chunks.first()?;
-        let mut copy = BytesMut::with_capacity(bytes_max.min(self.found.places.len() * 512));
-        let mut ends = Ends::new();
+    /// The bytes of the records in the latest frames; `None` when they are not in memory.
+    fn recent(&self, bytes_max: usize) -> Option<SmallVec<[&[u8]; 16]>> {
+        let mut chunks = self.found.chunks.iter().peekable();
+        let mut chunk = chunks.next()?;
+        let mut left = bytes_max;
+        let mut pieces = SmallVec::new();
         for place in &self.found.places {
-            while chunks
-                .get(at + 1)
-                .is_some_and(|next| next.start <= place.byte)
-            {
-                at += 1;
+            while let Some(next) = chunks.next_if(|next| next.start <= place.byte) {
+                chunk = next;
             }
-            let bytes = chunks.get(at)?.from(place.byte)?;
+            let bytes = chunk.from(place.byte)?;
             let (length, _) = prefix(bytes)?;
-            let bytes = bytes.get(..PREFIX_BYTES.checked_add(length)?)?;
-            if !ends.is_empty() && copy.len() + bytes.len() > bytes_max {
+            let piece = bytes.get(..PREFIX_BYTES.checked_add(length)?)?;
+            if piece.len() > left && !pieces.is_empty() {
                 break;
             }
-            copy.extend_from_slice(bytes);
-            ends.push(copy.len());
+            left = left.saturating_sub(piece.len());
+            pieces.push(piece);
         }
-        Some((copy.freeze(), ends))
+        Some(pieces)
     }
 
     fn read_from_disk(&mut self, at: usize, byte: u32) -> Result<Bytes, Failure> {
@@ -213,6 +207,41 @@ impl<'a> Reader<'a> {
         // What damage has taken has the place of the damage, which may lie before.
         last.map_or(0, |last| (last.byte as usize).saturating_sub(start)) + GAP_BYTES
     }
+}
+
+/// How many of the first pieces are copied together: at least one.
+fn count_together(pieces: &[&[u8]]) -> usize {
+    let mut bytes = 0;
+    let fits = pieces.iter().skip(1).take_while(|piece| {
+        bytes += piece.len();
+        bytes <= COPY_BYTES
+    });
+    1 + fits.count()
+}
+
+fn copy(pieces: &[&[u8]]) -> Bytes {
+    let mut copy = Vec::with_capacity(pieces.iter().map(|piece| piece.len()).sum());
+    for piece in pieces {
+        copy.extend_from_slice(piece);
+    }
+    Bytes::from(copy)
+}
+
+fn change(bytes: &Bytes, entry: Entry<'_>, expected: u64) -> Result<Change, Wrong> {
+    let Content::State {
+        sequence,
+        replaces,
+        items,
+    } = entry.content
+    else {
+        return Err(Wrong::Content("kind"));
+    };
+    expect(sequence, expected)?;
+    Ok(Change {
+        sequence,
+        replaces,
+        items: record::decode_state(bytes, items)?,
+    })
 }
 
 fn expect(found: u64, expected: u64) -> Result<(), Wrong> {

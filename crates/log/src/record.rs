@@ -75,8 +75,15 @@ impl Record {
 
     /// The payload.
     #[must_use]
-    pub fn payload(&self) -> Bytes {
-        self.body.slice(self.payload_at..)
+    pub fn payload(&self) -> &[u8] {
+        self.body.get(self.payload_at..).unwrap_or_default()
+    }
+
+    /// The payload, as a view of what was read.
+    #[must_use]
+    pub fn into_payload(mut self) -> Bytes {
+        self.body.advance(self.payload_at.min(self.body.len()));
+        self.body
     }
 
     /// Bytes of key, headers and payload as they are stored.
@@ -465,6 +472,29 @@ pub(crate) fn of_channel(
         sequence,
         time: Timestamp::from_nanos(time),
         body: bytes.slice_ref(body),
+        payload_at,
+    })
+}
+
+/// The record of a channel in `bytes`, which have never left the memory of this process since they were
+/// encoded.
+pub(crate) fn of_channel_trusted(mut bytes: Bytes, sequence: u64) -> Result<Record, Wrong> {
+    let wrong = || Wrong::Content("record");
+    let mut head = bytes.get(PREFIX_BYTES..CHANNEL_BYTES).ok_or_else(wrong)?;
+    let position = head.get_u64_le();
+    head.advance(1 + 8);
+    let time = head.get_u64_le();
+    let body_at = CHANNEL_BYTES + usize::from(head.get_u8());
+    if bytes.len() < body_at {
+        return Err(wrong());
+    }
+    bytes.advance(body_at);
+    let payload_at = payload_at(&bytes).ok_or(Wrong::Content("body"))?;
+    Ok(Record {
+        position,
+        sequence,
+        time: Timestamp::from_nanos(time),
+        body: bytes,
         payload_at,
     })
 }

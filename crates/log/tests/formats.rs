@@ -52,7 +52,7 @@ fn check(log: &Log) {
             );
             assert_eq!(
                 record.payload(),
-                format!("{channel} {number} {}", "·".repeat(20))
+                format!("{channel} {number} {}", "·".repeat(20)).as_bytes()
             );
         }
     }

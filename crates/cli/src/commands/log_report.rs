@@ -256,7 +256,7 @@ pub(crate) fn item(item: &Item<'_>) -> String {
                 .headers()
                 .map(|(name, value)| format!("  {name}={value:?}"))
                 .collect();
-            let payload = shown(&record.payload());
+            let payload = shown(record.payload());
             let headers = headers.concat();
             said(
                 place,
@@ -324,7 +324,7 @@ pub(crate) fn item_json(item: &Item<'_>) -> Value {
             );
             merge(
                 &mut value,
-                Value::Object(coded("payload", &record.payload())),
+                Value::Object(coded("payload", record.payload())),
             );
             value
         }

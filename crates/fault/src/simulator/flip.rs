@@ -106,7 +106,7 @@ impl History {
         for (at, (before, after)) in before.iter().zip(after).enumerate() {
             let gone = |record: &&Record| {
                 let may_go = self.may_go.contains(&(at, record.sequence));
-                !after.contains(record) && !may_go && record.payload() != "behind"
+                !after.contains(record) && !may_go && record.payload() != b"behind"
             };
             if let Some(record) = before.iter().find(gone) {
                 return Err(format!("channel {at}: {} is gone since", record.sequence));

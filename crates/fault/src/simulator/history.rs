@@ -561,6 +561,6 @@ pub(super) fn expected_of(record: &Record) -> Expected {
         time: record.time,
         key: record.key().map(str::to_owned),
         headers: record.headers().map(text).collect(),
-        payload: record.payload(),
+        payload: record.clone().into_payload(),
     }
 }

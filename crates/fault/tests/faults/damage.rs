@@ -56,7 +56,7 @@ fn readable(log: &Log) -> Vec<usize> {
                     let text = std::str::from_utf8(bytes).unwrap();
                     text.split_once(' ').unwrap().0.parse().unwrap()
                 };
-                numbers.extend(records.iter().map(|record| number(&record.payload())));
+                numbers.extend(records.iter().map(|record| number(record.payload())));
             }
             Err(ReadError::Damaged { sequence, .. }) => next = sequence + 1,
             Err(ReadError::Lost { next: behind, .. }) => next = behind,

@@ -89,7 +89,7 @@ fn batches(log: &Log) -> Vec<usize> {
         let records = read_all(log, channel);
         records
             .iter()
-            .map(|record| number(&record.payload()))
+            .map(|record| number(record.payload()))
             .collect()
     };
     let (a, b) = (read("a"), read("b"));

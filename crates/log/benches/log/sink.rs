@@ -106,7 +106,7 @@ impl Sink for LogSink {
                     for record in &records {
                         assert_eq!(record.sequence, *next, "nothing is skipped");
                         *next += 1;
-                        each(&record.payload());
+                        each(record.payload());
                     }
                     read(records.len() as u64);
                 }

@@ -113,11 +113,11 @@ fn read(log: &Log, payloads: &mut BTreeSet<Bytes>) {
         for _ in 0..READS_MAX {
             from = match log.read(&channel, from, limit) {
                 Ok(records) => {
-                    let Some(last) = records.last() else {
+                    let Some(last) = records.last().map(|last| last.sequence) else {
                         break;
                     };
-                    payloads.extend(records.iter().map(|record| record.payload()));
-                    last.sequence.saturating_add(1)
+                    payloads.extend(records.into_iter().map(Record::into_payload));
+                    last.saturating_add(1)
                 }
                 Err(ReadError::Damaged { sequence, .. }) => sequence.saturating_add(1),
                 Err(ReadError::Lost { next, .. }) => next,
