@@ -51,6 +51,7 @@
 //! # }
 //! ```
 
+mod acknowledge;
 mod batch;
 mod clean;
 mod directories;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tidegate_base::Name;
 use tidegate_base::limit::CURSORS_MAX;
 
+use crate::acknowledge::Synced;
 use crate::disk::Disk;
 use crate::frame::FrameEncoder;
 use crate::mutant::{self, Mutant};
@@ -346,12 +347,17 @@ impl Queue {
         self.gathering().take()
     }
 
-    /// Tells how much of the segment of that salt is on the disk, and gives an empty group back, with
-    /// buffers that are free.
-    pub(crate) fn written(&self, salt: u32, synced: u64, group: Group, buffers: Vec<Vec<u8>>) {
+    /// Whether a group waits.
+    pub(crate) fn has_group(&self) -> bool {
+        !self.gathering().groups.is_empty()
+    }
+
+    /// Tells how much of a segment is on the disk, and gives an empty group back, with buffers that are
+    /// free.
+    pub(crate) fn written(&self, synced: Synced, group: Group, buffers: Vec<Vec<u8>>) {
         let mut gathering = self.gathering();
-        if gathering.head.salt == salt {
-            gathering.head.synced = u32::try_from(synced).unwrap_or(u32::MAX);
+        if gathering.head.salt == synced.salt {
+            gathering.head.synced = u32::try_from(synced.bytes).unwrap_or(u32::MAX);
         }
         if gathering.spare_groups.len() < SPARE_MAX {
             gathering.spare_groups.push(group);

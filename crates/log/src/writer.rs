@@ -1,23 +1,22 @@
-//! The one that writes: it takes the group that waits, writes it in one call, syncs once, makes it
-//! visible, and then acknowledges all of it, in the order of the calls.
+//! The one that writes: it takes the group that waits, writes it in one call, syncs once, and has it
+//! acknowledged.
 
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::thread;
 
-use smallvec::SmallVec;
-
+use crate::acknowledge::{Acknowledger, EndOnDrop, Progress, Relay, Synced};
 use crate::disk::Disk;
 use crate::frame;
 use crate::housekeeping::Indexer;
 use crate::mutant::{self, Mutant};
 use crate::queue::{FULL_RETRY_AFTER, Group, Head, Pending, Queue};
 use crate::recent::Chunk;
-use crate::registry::STATE;
 use crate::segment::{self, Header, Segment};
 use crate::shared::Shared;
 use crate::tail::{Tail, WriteError};
-use crate::{AppendError, Durability, Options, Placed};
+use crate::{AppendError, Durability, Options};
 
 /// A group so much smaller than its buffer is copied, so that the buffer can be used again at once.
 const COPY_BELOW: usize = 4;
@@ -26,8 +25,9 @@ const COPY_BELOW: usize = 4;
 pub(crate) struct Writer {
     disk: Arc<dyn Disk>,
     options: Options,
-    shared: Arc<Shared>,
-    queue: Arc<Queue>,
+    acknowledger: Acknowledger,
+    /// When another thread may acknowledge.
+    relay: Option<Arc<Relay>>,
     indexer: Arc<Indexer>,
     tail: Tail,
     failed: bool,
@@ -39,19 +39,6 @@ impl std::fmt::Debug for Writer {
             .field("tail", &self.tail)
             .finish_non_exhaustive()
     }
-}
-
-/// A group that is written, and how far.
-struct Progress {
-    group: Group,
-    records_shown: usize,
-    records_acknowledged: usize,
-    changes_shown: usize,
-    chunk: Option<Arc<Chunk>>,
-    /// Where its frames end in the segment.
-    end: u64,
-    /// Buffers that are free again.
-    free: Vec<Vec<u8>>,
 }
 
 /// Why a group is not written.
@@ -84,8 +71,12 @@ impl Writer {
         Self {
             disk,
             options,
-            shared,
-            queue,
+            acknowledger: Acknowledger {
+                shared,
+                queue,
+                recent_bytes_max: options.recent_bytes_max,
+            },
+            relay: None,
             indexer,
             tail,
             failed: false,
@@ -94,18 +85,33 @@ impl Writer {
 
     /// Writes until the queue is closed and empty, or until a write fails.
     pub(crate) fn run(mut self) {
-        let _guard = StopOnDrop(Arc::clone(&self.queue));
-        while let Some(group) = self.queue.take() {
-            if !self.write(group) {
-                return;
+        let _guard = StopOnDrop(Arc::clone(&self.acknowledger.queue));
+        let relay = Arc::<Relay>::default();
+        thread::scope(|scope| {
+            let _end = EndOnDrop(&relay);
+            let thread = thread::Builder::new().name("log-acknowledger".to_owned());
+            let acknowledger = self.acknowledger.clone();
+            let handed = Arc::clone(&relay);
+            // Without that thread the writer does it all.
+            if thread
+                .spawn_scoped(scope, move || handed.run(&acknowledger))
+                .is_ok()
+            {
+                self.relay = Some(Arc::clone(&relay));
             }
-        }
-        self.close();
+            while let Some(group) = self.acknowledger.queue.take() {
+                if !self.write(group) {
+                    return;
+                }
+            }
+            self.settle();
+            self.close();
+        });
     }
 
     /// Writes the group that waits. Returns whether there was one and the writer goes on.
     pub(crate) fn step(&mut self) -> bool {
-        match self.queue.try_take() {
+        match self.acknowledger.queue.try_take() {
             Some(group) => self.write(group),
             None => false,
         }
@@ -118,51 +124,71 @@ impl Writer {
         }
         if let Err(error) = self.tail.trim() {
             let name = &self.tail.segment.name;
-            self.queue
-                .stop(&format!("closing segment `{name}`: {error}"));
+            let reason = format!("closing segment `{name}`: {error}");
+            self.acknowledger.queue.stop(&reason);
         }
     }
 
     fn write(&mut self, group: Group) -> bool {
-        let mut progress = Progress {
-            group,
-            records_shown: 0,
-            records_acknowledged: 0,
-            changes_shown: 0,
-            chunk: None,
-            end: self.tail.end(),
-            free: Vec::new(),
-        };
+        let mut progress = Progress::new(group, self.tail.end());
         if mutant::is(Mutant::IndexAheadOfData) {
             let all = progress.group.jobs.len();
-            self.show(&mut progress, all);
+            self.acknowledger.show(&mut progress, all);
         }
         match self.write_group(&mut progress) {
-            Ok(()) => {
-                let Progress {
-                    mut group, free, ..
-                } = progress;
-                group.clear();
-                let (salt, synced) = (self.tail.segment.salt, self.tail.synced());
-                self.queue.written(salt, synced, group, free);
+            Ok(()) => self.finish(progress),
+            Err(failure) => {
+                self.settle();
+                self.fail(progress.group.jobs, failure)
+            }
+        }
+    }
+
+    /// Has a group acknowledged: here, unless more waits for the disk. Returns whether it goes on.
+    fn finish(&self, progress: Progress) -> bool {
+        let synced = Synced {
+            salt: self.tail.segment.salt,
+            bytes: self.tail.synced(),
+        };
+        match &self.relay {
+            Some(relay) if relay.is_busy() || self.acknowledger.queue.has_group() => {
+                relay.hand_over(progress, synced)
+            }
+            _ => {
+                self.acknowledger.finish(progress, synced);
                 true
             }
-            Err(Failure::Full(reason)) => {
-                self.refuse(progress.group.jobs, &reason);
+        }
+    }
+
+    /// Waits until all groups before are acknowledged.
+    fn settle(&self) {
+        if let Some(relay) = &self.relay {
+            relay.settle();
+        }
+    }
+
+    /// Refuses what is not written. Returns whether the writer goes on.
+    fn fail(&mut self, jobs: VecDeque<Pending>, failure: Failure) -> bool {
+        match failure {
+            Failure::Full(reason) => {
+                self.refuse(jobs, &reason);
                 true
             }
-            Err(Failure::Stop(reason)) => {
+            Failure::Stop(reason) => {
                 self.failed = true;
-                self.queue.stop(&reason);
-                for pending in progress.group.jobs {
+                for pending in jobs {
                     let reason = reason.clone();
                     (pending.done)(Err(AppendError::Stopped { reason }));
                 }
+                self.acknowledger.queue.stop(&reason);
                 false
             }
         }
     }
 
+    /// Writes a group, and syncs it if any of it is to be durable. What is only written and has nothing
+    /// durable before it is acknowledged at once.
     fn write_group(&mut self, progress: &mut Progress) -> Result<(), Failure> {
         if let Some((header, page)) = progress.group.segment.take() {
             self.roll(header, &page)?;
@@ -190,13 +216,14 @@ impl Writer {
         if mutant::is(Mutant::AckBeforeSync) {
             written = jobs.len();
         }
-        self.acknowledge(progress, written);
-        let left = progress.group.jobs.len();
-        if left > 0 {
+        if written > 0 {
+            self.settle();
+            self.acknowledger.acknowledge(progress, written);
+        }
+        if !progress.group.jobs.is_empty() {
             self.tail
                 .sync()
                 .map_err(|error| self.stop("syncing", &error))?;
-            self.acknowledge(progress, left);
         }
         Ok(())
     }
@@ -225,18 +252,27 @@ impl Writer {
 
     /// Closes the segment, durably, and goes on in a new one.
     fn roll(&mut self, header: Header, page: &[u8]) -> Result<(), Failure> {
+        self.settle();
         // Whoever makes the indexes may be behind: memory has a limit.
-        self.indexer.keep_up(&self.shared).map_err(|error| {
-            Failure::Full(format!("the index of a segment cannot be written: {error}"))
-        })?;
+        self.indexer
+            .keep_up(&self.acknowledger.shared)
+            .map_err(|error| {
+                Failure::Full(format!("the index of a segment cannot be written: {error}"))
+            })?;
         self.tail
             .trim()
             .map_err(|error| self.stop("closing", &error))?;
         match segment::create(self.disk.as_ref(), header.id, page) {
             Ok(file) => {
                 let segment = Arc::new(Segment::new(header));
-                self.shared.files.put(&segment.name, Arc::clone(&file));
-                self.shared.visible_mut().roll(Arc::clone(&segment));
+                self.acknowledger
+                    .shared
+                    .files
+                    .put(&segment.name, Arc::clone(&file));
+                self.acknowledger
+                    .shared
+                    .visible_mut()
+                    .roll(Arc::clone(&segment));
                 self.tail = Tail::new(segment, file, page.len() as u64);
                 self.indexer.wake();
                 Ok(())
@@ -248,67 +284,10 @@ impl Writer {
         }
     }
 
-    /// Makes the first `count` batches visible, then says so.
-    fn acknowledge(&mut self, progress: &mut Progress, count: usize) {
-        if count == 0 {
-            return;
-        }
-        if !mutant::is(Mutant::IndexAheadOfData) {
-            self.show(progress, count);
-        }
-        let group = &mut progress.group;
-        for pending in group.jobs.drain(..count) {
-            let records = progress.records_acknowledged..pending.records_end;
-            progress.records_acknowledged = pending.records_end;
-            let records = group.records.get(records).unwrap_or_default().iter();
-            let sequences: SmallVec<[u64; 2]> = records
-                .filter(|record| record.number != STATE)
-                .take(pending.appends)
-                .map(|record| record.sequence)
-                .collect();
-            (pending.done)(Ok(Placed {
-                position: pending.position,
-                sequences,
-            }));
-        }
-    }
-
-    /// Makes the first `count` batches visible.
-    fn show(&self, progress: &mut Progress, count: usize) {
-        let group = &progress.group;
-        let Some(last) = count.checked_sub(1).and_then(|at| group.jobs.get(at)) else {
-            return;
-        };
-        let records = group.records.get(progress.records_shown..last.records_end);
-        let changes = group.changes.get(progress.changes_shown..last.changes_end);
-        let (grown, gone) = {
-            let mut visible = self.shared.visible_mut();
-            visible.add(records.unwrap_or_default());
-            for change in changes.unwrap_or_default() {
-                visible.change(change.clone());
-            }
-            visible.position = last.next_position;
-            visible.end = progress.end;
-            let chunk = progress.chunk.take();
-            let gone = chunk.map(|c| visible.recent.push(c, self.options.recent_bytes_max));
-            (visible.take_grown(), gone)
-        };
-        progress.records_shown = last.records_end;
-        progress.changes_shown = last.changes_end;
-        self.shared.notify(grown);
-        for chunk in gone.into_iter().flatten() {
-            // One that a reader holds is freed there.
-            if let Ok(mut chunk) = Arc::try_unwrap(chunk) {
-                chunk.bytes.clear();
-                progress.free.push(chunk.bytes);
-            }
-        }
-    }
-
     /// Refuses these batches and everything that waits: nothing of it is in the log.
     fn refuse(&self, jobs: VecDeque<Pending>, reason: &str) {
         let head = self.head();
-        let waiting = self.queue.take_back(head);
+        let waiting = self.acknowledger.queue.take_back(head);
         let dones = jobs.into_iter().map(|pending| pending.done).chain(waiting);
         for done in dones {
             done(Err(AppendError::Full {
@@ -320,7 +299,7 @@ impl Writer {
 
     /// Where the next frame goes when nothing waits.
     fn head(&self) -> Head {
-        head_of(&self.tail, self.shared.visible().position)
+        head_of(&self.tail, self.acknowledger.shared.visible().position)
     }
 }
 
