@@ -20,12 +20,16 @@ fn main() {
         if number == 4 {
             clean(&log);
         }
-        let (sender, done) = sync_channel(1);
-        log.append(batch(number), Durability::Durable, move |result| {
-            sender.send(result).expect("the receiver is there");
-        });
-        done.recv().expect("an answer").expect("an append");
+        append(&log, batch(number));
     }
+}
+
+fn append(log: &Log, batch: Batch) {
+    let (sender, done) = sync_channel(1);
+    log.append(batch, Durability::Durable, move |result| {
+        sender.send(result).expect("the receiver is there");
+    });
+    done.recv().expect("an answer").expect("an append");
 }
 
 /// Leaves a segment that was written anew: of `stock`, only the latest record of each key.
@@ -36,6 +40,9 @@ fn clean(log: &Log) {
         ..Keep::default()
     };
     log.keep(&Name::new("stock").expect("a name"), keep);
+    // Closes the segment that is full: only those are cleaned that have an index.
+    append(log, Batch::EMPTY);
+    log.index().expect("indexes");
     log.clean(Timestamp::EPOCH).expect("a clean");
 }
 

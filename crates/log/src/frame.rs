@@ -1,9 +1,9 @@
 //! The bytes of a frame: one batch, there whole or not at all.
 //!
 //! ```text
-//! frame    length u32 | checksum u32 | synced u32 | records u32 | record …
-//!          length    bytes after the checksum
+//! frame    checksum u32 | length u32 | synced u32 | records u32 | record …
 //!          checksum  CRC-32C, started from the segment's salt, of the length, `synced` and `records`
+//!          length    bytes after it
 //!          synced    bytes of this segment that were certainly on the disk before this frame was written
 //!          records   how many there are: never 0
 //! ```
@@ -145,29 +145,31 @@ impl<'a> FrameEncoder<'a> {
 }
 
 fn head(salt: u32, length: u32, synced: u32, records: u32) -> [u8; FRAME_HEAD_BYTES] {
-    let mut fields = [0; FRAME_HEAD_BYTES - PREFIX_BYTES];
-    let mut rest = fields.as_mut_slice();
+    let mut summed = [0; FRAME_HEAD_BYTES - 4];
+    let mut rest = summed.as_mut_slice();
+    rest.put_u32_le(length);
     rest.put_u32_le(synced);
     rest.put_u32_le(records);
-    let checksum = checksum(salt, length.to_le_bytes(), &fields);
     let mut head = [0; FRAME_HEAD_BYTES];
     let mut rest = head.as_mut_slice();
-    rest.put_u32_le(length);
-    rest.put_u32_le(checksum);
-    rest.put_slice(&fields);
+    rest.put_u32_le(checksum(salt, &summed));
+    rest.put_slice(&summed);
     head
 }
 
 /// Says in the frame at the start of `bytes` that `synced` bytes were on the disk before it.
 pub(crate) fn set_synced(bytes: &mut [u8], salt: u32, synced: u32) {
-    let mut fields: &[u8] = bytes;
-    let (Ok(length), Some(mut records)) = (fields.try_get_u32_le(), fields.get(8..)) else {
+    let Some(head_bytes) = bytes.first_chunk_mut::<FRAME_HEAD_BYTES>() else {
         return;
     };
-    if let Ok(records) = records.try_get_u32_le() {
-        let mut out = bytes;
-        out.put_slice(&head(salt, length, synced, records));
-    }
+    let mut fields = head_bytes.as_slice();
+    fields.advance(4);
+    let (length, _, records) = (
+        fields.get_u32_le(),
+        fields.get_u32_le(),
+        fields.get_u32_le(),
+    );
+    *head_bytes = head(salt, length, synced, records);
 }
 
 /// The head of the frame at the start of `bytes`, verified.
@@ -186,14 +188,9 @@ pub(crate) fn decode_head(bytes: &[u8], salt: u32) -> Result<FrameHead, Wrong> {
         return Err(Wrong::Length(length as u64));
     }
     let short = || Wrong::Length(bytes.len() as u64);
-    let fields = bytes
-        .get(PREFIX_BYTES..FRAME_HEAD_BYTES)
-        .ok_or_else(short)?;
-    let computed = checksum(salt, length_u32(length).to_le_bytes(), fields);
-    if computed != stored && !mutant::is(Mutant::NoChecksum) {
-        return Err(Wrong::Checksum { computed, stored });
-    }
-    let mut fields = fields;
+    let head = bytes.get(..FRAME_HEAD_BYTES).ok_or_else(short)?;
+    record::verify(head, salt)?;
+    let mut fields = head.get(PREFIX_BYTES..).unwrap_or_default();
     let (synced, records) = (fields.get_u32_le(), fields.get_u32_le());
     if records == 0 {
         return Err(Wrong::Content("record count"));

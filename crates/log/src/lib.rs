@@ -56,6 +56,7 @@ mod batch;
 mod clean;
 mod directories;
 mod disk;
+mod encode;
 mod error;
 mod files;
 mod frame;

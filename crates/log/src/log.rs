@@ -5,8 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
-use smallvec::SmallVec;
-use tidegate_base::limit::CHANNELS_MAX;
 use tidegate_base::{Name, Timestamp};
 
 use crate::clean::{self, Compacted};
@@ -18,7 +16,6 @@ use crate::queue::{Job, Queue, Work};
 use crate::read;
 use crate::record::misfit;
 use crate::recovery::recover;
-use crate::registry::Number;
 use crate::reserve;
 use crate::shared::Shared;
 use crate::writer::{Writer, head_of};
@@ -179,41 +176,12 @@ impl Log {
             done(Err(AppendError::Invalid { reason }));
             return;
         }
-        let Some(numbers) = self.numbers(&batch) else {
-            done(Err(AppendError::Channels {
-                channels_max: CHANNELS_MAX,
-            }));
-            return;
-        };
         self.queue.push(Job {
-            work: Work::Batch(&batch, &numbers),
+            work: Work::Batch(&batch),
             frame_bytes: bytes,
             durability,
             done: Box::new(done),
         });
-    }
-
-    /// The channel of each append; `None` when there would be too many.
-    fn numbers(&self, batch: &Batch) -> Option<SmallVec<[Number; 2]>> {
-        let mut numbers = SmallVec::with_capacity(batch.appends.len());
-        let registry = self.shared.registry();
-        for append in &batch.appends {
-            match registry.find(append.channel.as_str()) {
-                Some(number) => numbers.push(number),
-                None => {
-                    drop(registry);
-                    return self.new_numbers(batch);
-                }
-            }
-        }
-        Some(numbers)
-    }
-
-    #[cold]
-    fn new_numbers(&self, batch: &Batch) -> Option<SmallVec<[Number; 2]>> {
-        let mut registry = self.shared.registry_mut();
-        let names = batch.appends.iter().map(|append| &append.channel);
-        names.map(|name| registry.number(name)).collect()
     }
 
     /// The records of `channel` from sequence `from` on, in order: at least one and no more than the

@@ -4,22 +4,24 @@
 //! Numbers are given here, before anything is written. When the disk has no room, everything that
 //! waits is refused and the numbers go back to what is visible.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use tidegate_base::Name;
-use tidegate_base::limit::CURSORS_MAX;
+use tidegate_base::limit::{CHANNELS_MAX, CURSORS_MAX};
 
 use crate::acknowledge::Synced;
 use crate::disk::Disk;
+use crate::encode::{Change, Encoded, Target};
 use crate::frame::FrameEncoder;
 use crate::mutant::{self, Mutant};
-use crate::registry::{Number, STATE, slot, slot_mut};
+use crate::registry::{Number, slot};
 use crate::segment::{self, Header, SegmentId};
 use crate::shared::Shared;
 use crate::snapshot::{Extent, Snapshot};
-use crate::{AppendError, Batch, Durability, Options, Placed, StateChange};
+use crate::{AppendError, Batch, Durability, Options, Placed};
 
 /// What is called once an append is done or refused.
 pub(crate) type Done = Box<dyn FnOnce(Result<Placed, AppendError>) + Send>;
@@ -49,29 +51,10 @@ pub(crate) struct Job<'a> {
 pub(crate) enum Work<'a> {
     /// Nothing: what comes behind it goes into a new segment.
     Roll,
-    /// A batch, and the channel of each of its appends.
-    Batch(&'a Batch, &'a [Number]),
+    /// A batch.
+    Batch(&'a Batch),
     /// For each channel the first sequence that stays.
     Trim(&'a [(Number, Name, u64)]),
-}
-
-/// A record of a channel or of the state that is encoded.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Encoded {
-    pub(crate) number: Number,
-    pub(crate) byte: u32,
-    pub(crate) bytes: u32,
-    pub(crate) sequence: u64,
-    pub(crate) time: u64,
-}
-
-/// What else a batch changes.
-#[derive(Clone, Debug)]
-pub(crate) enum Change {
-    /// The first sequence of a channel that stays.
-    Low(Number, u64),
-    /// A cursor's value.
-    Cursor(Name, u64),
 }
 
 /// A batch that waits in a group.
@@ -140,6 +123,10 @@ pub(crate) struct Queue {
 
 struct Gathering {
     head: Head,
+    /// The numbers of channels that were appended to: those who append need not meet those who read.
+    known: HashMap<Name, Number, RandomState>,
+    /// Of the batch that is pushed: the channel of each of its appends.
+    numbers: Vec<Number>,
     extents: Vec<Extent>,
     cursors: BTreeMap<Name, u64>,
     /// The first sequence of a channel that has none yet.
@@ -189,6 +176,8 @@ impl Queue {
             let visible = shared.visible();
             Gathering {
                 head,
+                known: HashMap::default(),
+                numbers: Vec::new(),
                 extents: visible.extents.clone(),
                 cursors: visible.cursors.clone(),
                 floor: visible.floor,
@@ -226,6 +215,14 @@ impl Queue {
             (job.done)(Err(error));
             return;
         }
+        if let Work::Batch(batch) = job.work
+            && !self.number(&mut gathering, batch)
+        {
+            drop(gathering);
+            let channels_max = CHANNELS_MAX;
+            (job.done)(Err(AppendError::Channels { channels_max }));
+            return;
+        }
         let head = gathering.head;
         match job.work {
             Work::Roll if head.end > head.frames_at => self.roll(&mut gathering),
@@ -237,6 +234,26 @@ impl Queue {
         if wake {
             self.changed.notify_one();
         }
+    }
+
+    /// Looks up the channel of each append. Returns whether there are not too many channels.
+    fn number(&self, gathering: &mut Gathering, batch: &Batch) -> bool {
+        gathering.numbers.clear();
+        for append in &batch.appends {
+            let name = &append.channel;
+            let number = match gathering.known.get(name.as_str()) {
+                Some(number) => *number,
+                None => {
+                    let Some(number) = self.shared.registry_mut().number(name) else {
+                        return false;
+                    };
+                    gathering.known.insert(name.clone(), number);
+                    number
+                }
+            };
+            gathering.numbers.push(number);
+        }
+        true
     }
 
     fn refusal(&self, gathering: &Gathering, job: &Job<'_>) -> Option<AppendError> {
@@ -269,7 +286,7 @@ impl Queue {
             });
         }
         match job.work {
-            Work::Batch(batch, _) if gathering.cursors_exceed(&batch.cursors) => {
+            Work::Batch(batch) if gathering.cursors_exceed(&batch.cursors) => {
                 Some(AppendError::Invalid {
                     reason: format!("the log has {CURSORS_MAX} cursors already, the most"),
                 })
@@ -491,9 +508,9 @@ impl Gathering {
                 cursors: &mut self.cursors,
             };
             match work {
-                Work::Batch(batch, numbers) => {
+                Work::Batch(batch) => {
                     appends = batch.appends.len();
-                    target.batch(batch, numbers);
+                    target.batch(batch, &self.numbers);
                 }
                 Work::Trim(lows) => target.trim(lows),
                 Work::Roll => {}
@@ -512,76 +529,6 @@ impl Gathering {
             records_end: group.records.len(),
             changes_end: group.changes.len(),
             done,
-        });
-    }
-}
-
-/// Where one batch is encoded.
-struct Target<'a> {
-    /// Address in the segment of the buffer's first byte.
-    base: u64,
-    frame: FrameEncoder<'a>,
-    records: &'a mut Vec<Encoded>,
-    changes: &'a mut Vec<Change>,
-    extents: &'a mut Vec<Extent>,
-    floor: u64,
-    cursors: &'a mut BTreeMap<Name, u64>,
-}
-
-impl Target<'_> {
-    fn batch(&mut self, batch: &Batch, numbers: &[Number]) {
-        for (append, number) in batch.appends.iter().zip(numbers) {
-            let sequence = self.next(*number);
-            let at = self.frame.append(append, sequence);
-            self.note(*number, at, sequence, append.time.nanos());
-        }
-        if !batch.state.is_none() {
-            self.state(&batch.state);
-        }
-        for (name, value) in &batch.cursors {
-            self.frame.cursor(name.as_str(), *value);
-            self.cursors.insert(name.clone(), *value);
-            self.changes.push(Change::Cursor(name.clone(), *value));
-        }
-    }
-
-    fn state(&mut self, change: &StateChange) {
-        let sequence = self.next(STATE);
-        if matches!(change, StateChange::Replace(_)) {
-            slot_mut(self.extents, STATE).low = sequence;
-            self.changes.push(Change::Low(STATE, sequence));
-        }
-        let at = self.frame.state(change, sequence);
-        self.note(STATE, at, sequence, 0);
-    }
-
-    fn trim(&mut self, lows: &[(Number, Name, u64)]) {
-        for (number, name, low) in lows {
-            self.frame.trim(name.as_str(), *low);
-            slot_mut(self.extents, *number).low = *low;
-            self.changes.push(Change::Low(*number, *low));
-        }
-    }
-
-    /// Takes the next sequence of a channel.
-    fn next(&mut self, number: Number) -> u64 {
-        let extent = slot_mut(self.extents, number);
-        if extent.next == 0 && self.floor > 0 {
-            (extent.next, extent.low) = (self.floor, self.floor);
-        }
-        extent.next += 1;
-        extent.next - 1
-    }
-
-    fn note(&mut self, number: Number, at: usize, sequence: u64, time: u64) {
-        let byte = u32::try_from(self.base + at as u64).unwrap_or(u32::MAX);
-        let bytes = u32::try_from(self.frame.end() - at).unwrap_or(u32::MAX);
-        self.records.push(Encoded {
-            number,
-            byte,
-            bytes,
-            sequence,
-            time,
         });
     }
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 use tidegate_base::Name;
 
 use crate::directories;
@@ -222,7 +223,7 @@ impl<'a> Query<'a> {
         pinned.map_or(low, |pinned| pinned.min(low))
     }
 
-    fn retain_wanted(&self, places: &mut Vec<Place>) {
+    fn retain_wanted(&self, places: &mut SmallVec<[Place; 8]>) {
         let low = self.low();
         if places.first().is_some_and(|first| first.sequence < low) {
             let keep = self.shared.keep(self.number);
@@ -264,7 +265,7 @@ impl<'a> Query<'a> {
         }
         Ok(Search::Found(Found {
             segment: Arc::clone(segment),
-            places,
+            places: places.into(),
             chunks: Chunks::new(),
         }))
     }
@@ -397,7 +398,7 @@ enum Taken<T> {
 }
 
 fn found_in_active(visible: &Visible, active: &ChannelPlaces, from: u64, count: usize) -> Search {
-    let places: Vec<Place> = active.from(from).take(count).collect();
+    let places: SmallVec<[Place; 8]> = active.from(from).take(count).collect();
     let (Some(first), Some(last)) = (places.first(), places.last()) else {
         return Search::Tail;
     };

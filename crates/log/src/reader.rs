@@ -36,7 +36,7 @@ pub(crate) struct Change {
 /// Records of one segment.
 pub(crate) struct Found {
     pub(crate) segment: Arc<Segment>,
-    pub(crate) places: Vec<Place>,
+    pub(crate) places: SmallVec<[Place; 8]>,
     /// The latest frames, when they hold all of these records.
     pub(crate) chunks: Chunks,
 }

@@ -25,13 +25,17 @@ impl Chunk {
     }
 }
 
+/// A segment and a byte in it.
+type Start = (Option<SegmentId>, u32);
+
 /// Chunks side by side.
 pub(crate) type Chunks = SmallVec<[Arc<Chunk>; 2]>;
 
 /// The latest chunks, up to a number of bytes, and at least the last one.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
-    chunks: VecDeque<Arc<Chunk>>,
+    /// Each with where it starts, which is looked for more often than the rest is needed.
+    chunks: VecDeque<(Start, Arc<Chunk>)>,
     bytes: usize,
 }
 
@@ -39,10 +43,10 @@ impl Recent {
     /// Adds what was just written. Returns what is let go for it.
     pub(crate) fn push(&mut self, chunk: Arc<Chunk>, bytes_max: usize) -> Vec<Arc<Chunk>> {
         self.bytes += chunk.bytes.capacity();
-        self.chunks.push_back(chunk);
+        self.chunks.push_back(((chunk.segment, chunk.start), chunk));
         let mut gone = Vec::new();
         while self.bytes > bytes_max && self.chunks.len() > 1 {
-            if let Some(chunk) = self.chunks.pop_front() {
+            if let Some((_, chunk)) = self.chunks.pop_front() {
                 self.bytes -= chunk.bytes.capacity();
                 gone.push(chunk);
             }
@@ -53,17 +57,23 @@ impl Recent {
     /// The chunks of `segment` from the one on that holds `byte`, up to the one that holds `last`;
     /// none when `byte` is not in memory.
     pub(crate) fn range(&self, segment: SegmentId, byte: u32, last: u32) -> Chunks {
-        let key = |chunk: &Chunk| (chunk.segment, chunk.start);
-        let after = |byte| {
-            self.chunks
-                .partition_point(|chunk| key(chunk) <= (Some(segment), byte))
+        let behind = |byte| {
+            let place = (Some(segment), byte);
+            match self.chunks.back() {
+                Some((start, _)) if *start <= place => self.chunks.len(),
+                _ => self.chunks.partition_point(|(start, _)| *start <= place),
+            }
         };
-        let Some(first) = after(byte).checked_sub(1) else {
+        let Some(first) = behind(byte).checked_sub(1) else {
             return Chunks::new();
         };
-        let range = self.chunks.range(first..after(last));
-        let of_segment = range.filter(|chunk| chunk.segment == Some(segment));
-        let chunks: Chunks = of_segment.cloned().collect();
+        let end = match byte == last {
+            true => first + 1,
+            false => behind(last),
+        };
+        let range = self.chunks.range(first..end);
+        let of_segment = range.filter(|((of, _), _)| *of == Some(segment));
+        let chunks: Chunks = of_segment.map(|(_, chunk)| Arc::clone(chunk)).collect();
         let holds = chunks
             .first()
             .is_some_and(|chunk| chunk.from(byte).is_some());
@@ -73,6 +83,6 @@ impl Recent {
     /// Whether `byte` of `segment` is in memory.
     pub(crate) fn holds(&self, segment: SegmentId, byte: u32) -> bool {
         let first = self.chunks.front();
-        first.is_some_and(|chunk| (chunk.segment, chunk.start) <= (Some(segment), byte))
+        first.is_some_and(|(start, _)| *start <= (Some(segment), byte))
     }
 }

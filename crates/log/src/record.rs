@@ -3,9 +3,9 @@
 //! All numbers are little-endian.
 //!
 //! ```text
-//! record   length u32 | checksum u32 | position u64 | kind u8 | content
-//!          length    bytes after the checksum
-//!          checksum  CRC-32C, started from the segment's salt, of the length and of all that follows it
+//! record   checksum u32 | length u32 | position u64 | kind u8 | content
+//!          checksum  CRC-32C, started from the segment's salt, of all that follows it
+//!          length    bytes after it
 //!          position  its place in the whole log
 //! content  kind 1, of a channel:   sequence u64 | time u64 | name length u8 | name | body
 //!          kind 2, state, adds:      sequence u64 | (length u32 | bytes) …
@@ -25,8 +25,10 @@ use tidegate_base::Timestamp;
 use crate::mutant::{self, Mutant};
 use crate::{Append, StateChange};
 
-/// Bytes of a length and a checksum.
+/// Bytes of a checksum and a length.
 pub(crate) const PREFIX_BYTES: usize = 8;
+/// Where what the checksum covers starts.
+const SUMMED_AT: usize = 4;
 /// Bytes of a record before its content.
 const HEAD_BYTES: usize = PREFIX_BYTES + 8 + 1;
 /// Bytes of a record of a channel without name and body.
@@ -334,23 +336,35 @@ pub(crate) fn length_u32(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
-/// Fills in the length and the checksum of what starts at `start` and ends with `out`.
+/// Fills in the checksum and the length of what starts at `start` and ends with `out`.
 pub(crate) fn seal(out: &mut [u8], start: usize, salt: u32) {
-    let length = length_u32(out.len() - start - PREFIX_BYTES).to_le_bytes();
-    let body = out.get(start + PREFIX_BYTES..).unwrap_or_default();
-    let checksum = checksum(salt, length, body);
-    if let Some(mut prefix) = out.get_mut(start..) {
-        prefix.put_slice(&length);
-        prefix.put_u32_le(checksum);
+    let length = length_u32(out.len() - start - PREFIX_BYTES);
+    if let Some((mut sum, summed)) = out
+        .get_mut(start..)
+        .and_then(|out| out.split_at_mut_checked(SUMMED_AT))
+    {
+        let mut at_length = &mut *summed;
+        at_length.put_u32_le(length);
+        sum.put_u32_le(checksum(salt, summed));
     }
 }
 
-/// The checksum of a length and of what stands behind the checksum.
-pub(crate) fn checksum(salt: u32, length: [u8; 4], body: &[u8]) -> u32 {
+/// The checksum of what starts with a length.
+pub(crate) fn checksum(salt: u32, summed: &[u8]) -> u32 {
     if mutant::is(Mutant::ChecksumWithoutLength) {
-        return crc32c::crc32c_append(0, body);
+        return crc32c::crc32c(summed.get(4..).unwrap_or_default());
     }
-    crc32c::crc32c_append(crc32c::crc32c_append(salt, &length), body)
+    crc32c::crc32c_append(salt, summed)
+}
+
+/// Whether the checksum at the start of `bytes`, and it alone, is right.
+pub(crate) fn verify(bytes: &[u8], salt: u32) -> Result<(), Wrong> {
+    let (_, stored) = prefix(bytes).ok_or(Wrong::Length(bytes.len() as u64))?;
+    let computed = checksum(salt, bytes.get(SUMMED_AT..).unwrap_or_default());
+    match computed == stored || mutant::is(Mutant::NoChecksum) {
+        true => Ok(()),
+        false => Err(Wrong::Checksum { computed, stored }),
+    }
 }
 
 /// Why bytes are not a frame or a record.
@@ -384,22 +398,18 @@ pub(crate) enum Wrong {
 
 /// The length and the checksum at the start of `bytes`; `None` when it is shorter.
 pub(crate) fn prefix(mut bytes: &[u8]) -> Option<(usize, u32)> {
-    let length = bytes.try_get_u32_le().ok()?;
     let checksum = bytes.try_get_u32_le().ok()?;
+    let length = bytes.try_get_u32_le().ok()?;
     Some((usize::try_from(length).ok()?, checksum))
 }
 
 /// What stands after the prefix, once length and checksum are verified.
 fn verified(bytes: &[u8], salt: u32) -> Result<&[u8], Wrong> {
-    let (length, stored) = prefix(bytes).ok_or(Wrong::Length(bytes.len() as u64))?;
-    let body = bytes.get(PREFIX_BYTES..PREFIX_BYTES.saturating_add(length));
-    let body = body.ok_or(Wrong::Length(length as u64))?;
-    let computed = checksum(salt, length_u32(length).to_le_bytes(), body);
-    if computed == stored || mutant::is(Mutant::NoChecksum) {
-        Ok(body)
-    } else {
-        Err(Wrong::Checksum { computed, stored })
-    }
+    let (length, _) = prefix(bytes).ok_or(Wrong::Length(bytes.len() as u64))?;
+    let whole = bytes.get(..PREFIX_BYTES.saturating_add(length));
+    let whole = whole.ok_or(Wrong::Length(length as u64))?;
+    verify(whole, salt)?;
+    Ok(whole.get(PREFIX_BYTES..).unwrap_or_default())
 }
 
 /// The record at the start of `bytes`, and its size.

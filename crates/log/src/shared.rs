@@ -8,9 +8,9 @@ use tidegate_base::Name;
 
 use crate::Keep;
 use crate::directories::Directories;
+use crate::encode::{Change, Encoded};
 use crate::files::Files;
 use crate::places::{ChannelPlaces, Place, Places};
-use crate::queue::{Change, Encoded};
 use crate::recent::Recent;
 use crate::registry::{Number, Registry, slot, slot_mut};
 use crate::segment::Segment;

@@ -2,8 +2,8 @@
 //! those before it, so that they may go, and opening a log reads its last segment only.
 //!
 //! ```text
-//! snapshot   length u32 | checksum u32 | channels u32 | channel … | cursors u32 | cursor … | floor u64
-//!            length, checksum as in a record
+//! snapshot   checksum u32 | length u32 | channels u32 | channel … | cursors u32 | cursor … | floor u64
+//!            checksum, length as in a record
 //!            floor  the first sequence of a channel that is not listed; absent: 0
 //! channel    name length u8 (0: the state) | name | next u64 | low u64
 //!            next  the sequence that comes next
@@ -17,8 +17,7 @@ use bytes::{Buf, BufMut};
 use tidegate_base::Name;
 use tidegate_base::limit::{CHANNELS_MAX, CURSORS_MAX};
 
-use crate::mutant::{self, Mutant};
-use crate::record::{self, PREFIX_BYTES, Wrong, checksum, length_u32, prefix, seal};
+use crate::record::{self, PREFIX_BYTES, Wrong, length_u32, prefix, seal, verify};
 
 /// How far one channel, or the state, has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,16 +64,12 @@ impl Snapshot {
 
     /// The snapshot in `bytes`, all of them.
     pub(crate) fn decode(bytes: &[u8], salt: u32) -> Result<Self, Wrong> {
-        let (length, stored) = prefix(bytes).ok_or(Wrong::Length(bytes.len() as u64))?;
+        let (length, _) = prefix(bytes).ok_or(Wrong::Length(bytes.len() as u64))?;
         if Some(length) != bytes.len().checked_sub(PREFIX_BYTES) {
             return Err(Wrong::Length(length as u64));
         }
-        let body = bytes.get(PREFIX_BYTES..).unwrap_or_default();
-        let computed = checksum(salt, length_u32(length).to_le_bytes(), body);
-        if computed != stored && !mutant::is(Mutant::NoChecksum) {
-            return Err(Wrong::Checksum { computed, stored });
-        }
-        Self::read(body)
+        verify(bytes, salt)?;
+        Self::read(bytes.get(PREFIX_BYTES..).unwrap_or_default())
     }
 
     fn read(mut rest: &[u8]) -> Result<Self, Wrong> {

@@ -19,7 +19,7 @@ use tidegate_base::Name;
 use crate::disk::{Disk, DiskFile};
 use crate::files::Files;
 use crate::frame::FrameEncoder;
-use crate::record::{self, PREFIX_BYTES, Wrong, checksum, prefix};
+use crate::record::{self, PREFIX_BYTES, Wrong};
 use crate::recovery::{Cut, keep_aside};
 use crate::registry::{Registry, STATE, slot_mut};
 use crate::scan::{self, Base, Behind};
@@ -237,13 +237,17 @@ fn header_salt(bytes: &[u8], id: SegmentId) -> Option<u32> {
 
 /// What stands behind the prefix of a frame or a record, once it is verified.
 fn verified(bytes: &Bytes, salt: u32) -> Result<Bytes, Wrong> {
-    let (length, stored) = prefix(bytes).ok_or(Wrong::Length(bytes.len() as u64))?;
-    let end = PREFIX_BYTES.saturating_add(length);
+    let short = |_| Wrong::Length(bytes.len() as u64);
+    let mut prefix = bytes.as_ref();
+    let length = prefix.try_get_u32_le().map_err(short)?;
+    let stored = prefix.try_get_u32_le().map_err(short)?;
+    let end = PREFIX_BYTES.saturating_add(length as usize);
     if end > bytes.len() {
-        return Err(Wrong::Length(length as u64));
+        return Err(Wrong::Length(length.into()));
     }
     let body = bytes.slice(PREFIX_BYTES..end);
-    let computed = checksum(salt, record::length_u32(length).to_le_bytes(), &body);
+    let computed = crc32c::crc32c_append(salt, &length.to_le_bytes());
+    let computed = crc32c::crc32c_append(computed, &body);
     match computed == stored {
         true => Ok(body),
         false => Err(Wrong::Checksum { computed, stored }),

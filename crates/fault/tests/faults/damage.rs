@@ -34,7 +34,7 @@ fn damage() -> impl Strategy<Value = Damage> {
 fn frame_ends(bytes: &[u8]) -> Vec<usize> {
     let mut ends = Vec::new();
     let mut at = FRAMES_AT;
-    while let Some(length) = bytes.get(at..at + 4) {
+    while let Some(length) = bytes.get(at + 4..at + 8) {
         at += 8 + u32::from_le_bytes(length.try_into().unwrap()) as usize;
         ends.push(at);
     }

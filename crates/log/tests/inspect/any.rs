@@ -92,7 +92,7 @@ proptest! {
         for (channel, sequence, segment, byte, record) in &before {
             let original = &originals[&directory.path().join(segment)];
             let byte = usize::try_from(*byte).unwrap();
-            let length = u32::from_le_bytes(original[byte..byte + 4].try_into().unwrap()) as usize;
+            let length = u32::from_le_bytes(original[byte + 4..byte + 8].try_into().unwrap()) as usize;
             let bytes = &original[byte..byte + 8 + length];
             let holds = |file: &Vec<u8>| file.windows(bytes.len()).any(|window| window == bytes);
             let kept = now.iter().filter(|(name, _)| {
