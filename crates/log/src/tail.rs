@@ -54,33 +54,26 @@ impl Tail {
 
     /// Writes `frames` at the end, in one call. Not durable until [`Tail::sync`].
     ///
-    /// When the file must grow, `ahead_bytes` zeros are written behind the frames: the next syncs
-    /// then find the file's length unchanged, which halves their cost. `frames` may be left longer.
-    pub(crate) fn write(
-        &mut self,
-        frames: &mut Vec<u8>,
-        ahead_bytes: usize,
-    ) -> Result<(), WriteError> {
-        let length = frames.len();
-        let end = self.end + length as u64;
-        if end > self.allocated && length < ahead_bytes {
-            frames.resize(length + ahead_bytes, 0);
-        }
-        let mut written = self.file.write_at(frames, self.end);
-        if is_full(&written) && frames.len() > length {
-            // There may be room for the frames alone.
-            frames.truncate(length);
-            written = self.file.write_at(frames, self.end);
-        }
-        match written {
-            Ok(()) => {
-                self.allocated = self.allocated.max(self.end + frames.len() as u64);
-                self.end = end;
-                Ok(())
+    /// When the file must grow, `zeros` are written behind the frames: the next syncs then find the
+    /// file's length unchanged, which halves their cost.
+    pub(crate) fn write(&mut self, frames: &[u8], zeros: &[u8]) -> Result<(), WriteError> {
+        let end = self.end + frames.len() as u64;
+        match self.file.write_at(frames, self.end) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                return Err(self.take_back(error));
             }
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => Err(self.take_back(error)),
-            Err(error) => Err(WriteError::Broken(error)),
+            Err(error) => return Err(WriteError::Broken(error)),
         }
+        self.end = end;
+        if end > self.allocated {
+            self.allocated = end;
+            // Without room for them it goes on without; whatever else is wrong, the next write meets it.
+            if frames.len() < zeros.len() && self.file.write_at(zeros, end).is_ok() {
+                self.allocated += zeros.len() as u64;
+            }
+        }
+        Ok(())
     }
 
     /// Removes what a write that ran out of room has left, so that no refused frame comes back.
@@ -115,8 +108,4 @@ impl Tail {
         self.synced = self.end;
         Ok(())
     }
-}
-
-fn is_full(written: &io::Result<()>) -> bool {
-    matches!(written, Err(error) if error.kind() == io::ErrorKind::StorageFull)
 }

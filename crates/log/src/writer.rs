@@ -24,12 +24,13 @@ const COPY_BELOW: usize = 4;
 /// Writes what the queue has.
 pub(crate) struct Writer {
     disk: Arc<dyn Disk>,
-    options: Options,
     acknowledger: Acknowledger,
     /// When another thread may acknowledge.
     relay: Option<Arc<Relay>>,
     indexer: Arc<Indexer>,
     tail: Tail,
+    /// What is written ahead of the frames.
+    zeros: Vec<u8>,
     failed: bool,
 }
 
@@ -70,7 +71,6 @@ impl Writer {
     ) -> Self {
         Self {
             disk,
-            options,
             acknowledger: Acknowledger {
                 shared,
                 queue,
@@ -79,6 +79,7 @@ impl Writer {
             relay: None,
             indexer,
             tail,
+            zeros: vec![0; options.ahead_bytes],
             failed: false,
         }
     }
@@ -195,12 +196,11 @@ impl Writer {
         }
         let start = self.tail.end();
         let frames = &mut progress.group.frames;
-        let length = frames.len();
-        if length > 0 {
+        if !frames.is_empty() {
             let synced = u32::try_from(self.tail.synced()).unwrap_or(u32::MAX);
             frame::set_synced(frames, self.tail.segment.salt, synced);
-            match self.tail.write(frames, self.options.ahead_bytes) {
-                Ok(()) => frames.truncate(length),
+            match self.tail.write(frames, &self.zeros) {
+                Ok(()) => {}
                 Err(WriteError::NoRoom(error)) => {
                     return Err(Failure::Full(format!("the disk is full: {error}")));
                 }
