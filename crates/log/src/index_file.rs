@@ -140,7 +140,7 @@ fn put_listed(out: &mut Vec<u8>, name: &str, channel: &ChannelPlaces, at: u64) {
     out.put_u64_le(channel.bytes);
     out.put_u64_le(at);
     for time in channel.times() {
-        out.put_u64_le(*time);
+        out.put_u64_le(time);
     }
 }
 

@@ -31,8 +31,10 @@ pub(crate) struct ChannelPlaces {
     sparse: bool,
     /// The sequence of each, when some are absent.
     sequences: Vec<u64>,
-    /// The latest time up to the end of each block, within this segment.
+    /// The latest time up to the end of each block but the last, within this segment.
     times: Vec<u64>,
+    /// The latest time of all.
+    latest: u64,
 }
 
 impl ChannelPlaces {
@@ -64,8 +66,9 @@ impl ChannelPlaces {
     }
 
     /// The latest time up to the end of each block.
-    pub(crate) fn times(&self) -> &[u64] {
-        &self.times
+    pub(crate) fn times(&self) -> impl Iterator<Item = u64> + '_ {
+        let last = (self.count() > 0).then_some(self.latest);
+        self.times.iter().copied().chain(last)
     }
 
     /// Adds a record behind those that are there; sequences before it may be absent.
@@ -76,15 +79,11 @@ impl ChannelPlaces {
         if self.is_sparse() {
             self.sequences.push(place.sequence);
         }
-        let before = self.times.last().copied().unwrap_or_default();
-        match self.offsets.len().is_multiple_of(self.block()) {
-            true => self.times.push(before.max(time)),
-            false => {
-                if let Some(last) = self.times.last_mut() {
-                    *last = before.max(time);
-                }
-            }
+        let count = self.offsets.len();
+        if count > 0 && count.is_multiple_of(self.block()) {
+            self.times.push(self.latest);
         }
+        self.latest = self.latest.max(time);
         self.offsets.push(place.byte);
         self.bytes += bytes;
         self.next = self.next.max(place.sequence + 1);
@@ -94,9 +93,12 @@ impl ChannelPlaces {
         self.sparse = true;
         self.sequences = (self.start..).take(self.offsets.len()).collect();
         // What lies in a smaller block is not later than what lies in the larger one around it.
-        let blocks = self.offsets.len().div_ceil(SPARSE_BLOCK);
-        let time = |block: usize| self.times.get(block * SPARSE_BLOCK / DENSE_BLOCK).copied();
-        self.times = (0..blocks).map_while(time).collect();
+        let full = self.offsets.len().div_ceil(SPARSE_BLOCK).saturating_sub(1);
+        let time = |block: usize| {
+            let dense = self.times.get(block * SPARSE_BLOCK / DENSE_BLOCK);
+            dense.copied().unwrap_or(self.latest)
+        };
+        self.times = (0..full).map(time).collect();
     }
 
     /// All records from sequence `from` on.
@@ -117,9 +119,11 @@ impl ChannelPlaces {
     /// A sequence at or before that of the first record whose time is `time` or later; `None` when
     /// all are earlier.
     pub(crate) fn block_reaching(&self, time: u64) -> Option<u64> {
+        if self.count() == 0 || self.latest < time {
+            return None;
+        }
         let block = self.times.partition_point(|latest| *latest < time);
         let first = block.checked_mul(self.block())?;
-        self.times.get(block)?;
         Some(match self.is_sparse() {
             true => *self.sequences.get(first)?,
             false => self.start + first as u64,

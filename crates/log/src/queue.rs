@@ -124,7 +124,7 @@ pub(crate) struct Queue {
 struct Gathering {
     head: Head,
     /// The numbers of channels that were appended to: those who append need not meet those who read.
-    known: HashMap<Name, Number, RandomState>,
+    known: HashMap<Box<str>, Number, RandomState>,
     /// Of the batch that is pushed: the channel of each of its appends.
     numbers: Vec<Number>,
     extents: Vec<Extent>,
@@ -247,7 +247,7 @@ impl Queue {
                     let Some(number) = self.shared.registry_mut().number(name) else {
                         return false;
                     };
-                    gathering.known.insert(name.clone(), number);
+                    gathering.known.insert(name.as_str().into(), number);
                     number
                 }
             };

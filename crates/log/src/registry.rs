@@ -15,7 +15,8 @@ pub(crate) const STATE: Number = 0;
 /// The names of channels and their numbers.
 #[derive(Clone, Debug)]
 pub(crate) struct Registry {
-    numbers: HashMap<Name, Number, RandomState>,
+    /// By texts of their own: those of names stand beside the counters of their clones.
+    numbers: HashMap<Box<str>, Number, RandomState>,
     /// By number.
     names: Vec<Option<Name>>,
 }
@@ -44,7 +45,7 @@ impl Registry {
             return None;
         }
         let number = Number::try_from(self.names.len()).ok()?;
-        self.numbers.insert(name.clone(), number);
+        self.numbers.insert(name.as_str().into(), number);
         self.names.push(Some(name.clone()));
         Some(number)
     }

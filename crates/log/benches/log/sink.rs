@@ -94,13 +94,15 @@ impl Sink for LogSink {
 
     fn consume(&self, mut each: impl FnMut(&[u8]), read: impl Fn(u64)) {
         let mut next = vec![0; self.channels.len()];
+        // Of its own: who sends and who consumes share no more than what a channel is called.
+        let channels = names(self.channels.len());
         let mut grown = Vec::new();
         while self.inbox.take(&mut grown) {
             for channel in grown.drain(..) {
                 let (followed, next) = (&self.followed[channel], &mut next[channel]);
                 followed.waits.store(false, Ordering::Release);
                 while *next < followed.tail.load(Ordering::Acquire) {
-                    let records = self.log.read(&self.channels[channel], *next, READ_LIMIT);
+                    let records = self.log.read(&channels[channel], *next, READ_LIMIT);
                     let records = records.expect("a read");
                     assert!(!records.is_empty(), "a tail that can be read");
                     for record in &records {
