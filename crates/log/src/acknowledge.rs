@@ -203,9 +203,10 @@ impl Relay {
         true
     }
 
-    /// Waits until all that was handed over is acknowledged.
-    pub(crate) fn settle(&self) {
-        drop(self.idle());
+    /// Waits until all that was handed over is acknowledged. Returns whether it is: a panic may have
+    /// ended that.
+    pub(crate) fn settle(&self) -> bool {
+        !self.idle().busy
     }
 
     fn idle(&self) -> MutexGuard<'_, State> {

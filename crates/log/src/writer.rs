@@ -105,8 +105,9 @@ impl Writer {
                     return;
                 }
             }
-            self.settle();
-            self.close();
+            if self.settle().is_ok() {
+                self.close();
+            }
         });
     }
 
@@ -139,7 +140,8 @@ impl Writer {
         match self.write_group(&mut progress) {
             Ok(()) => self.finish(progress),
             Err(failure) => {
-                self.settle();
+                // What was written before is answered before.
+                let failure = self.settle().err().unwrap_or(failure);
                 self.fail(progress.group.jobs, failure)
             }
         }
@@ -163,9 +165,12 @@ impl Writer {
     }
 
     /// Waits until all groups before are acknowledged.
-    fn settle(&self) {
-        if let Some(relay) = &self.relay {
-            relay.settle();
+    fn settle(&self) -> Result<(), Failure> {
+        match &self.relay {
+            Some(relay) if !relay.settle() => {
+                Err(Failure::Stop("whoever acknowledges has ended".to_owned()))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -217,7 +222,7 @@ impl Writer {
             written = jobs.len();
         }
         if written > 0 {
-            self.settle();
+            self.settle()?;
             self.acknowledger.acknowledge(progress, written);
         }
         if !progress.group.jobs.is_empty() {
@@ -252,7 +257,7 @@ impl Writer {
 
     /// Closes the segment, durably, and goes on in a new one.
     fn roll(&mut self, header: Header, page: &[u8]) -> Result<(), Failure> {
-        self.settle();
+        self.settle()?;
         // Whoever makes the indexes may be behind: memory has a limit.
         self.indexer
             .keep_up(&self.acknowledger.shared)

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use tidegate_base::{Name, Timestamp};
@@ -231,4 +232,61 @@ fn limits_push_back_and_write_nothing() {
     let error = append(&log, batch(&[("a", "late")], StateChange::NONE)).unwrap_err();
     insta::assert_snapshot!(error, @"the writer has stopped: the log is closed");
     assert_eq!(bodies(&log, "a", 1), ["fits"]);
+}
+
+/// A crowd: many callers, both classes, and answers that take their time, so that groups are acknowledged
+/// while the next are written.
+#[test]
+fn a_crowd_is_answered_in_the_order_of_the_calls() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Options {
+        segment_bytes: 50_000,
+        ..Options::default()
+    };
+    let (log, _) = Log::open(directory.path(), options).unwrap();
+    let answered = Arc::new(Mutex::new(Vec::new()));
+    for number in 0..5_000_u64 {
+        let answered = Arc::clone(&answered);
+        let durability = match number % 7 {
+            0 => Durability::Written,
+            _ => Durability::Durable,
+        };
+        let text = number.to_string();
+        let batch = batch(&[("a", &text)], StateChange::NONE);
+        log.append(batch, durability, move |placed| {
+            for _ in 0..100 {
+                std::hint::spin_loop();
+            }
+            answered.lock().unwrap().push(placed.unwrap().sequences[0]);
+        });
+    }
+    log.close();
+    let answered = answered.lock().unwrap();
+    assert!(answered.iter().copied().eq(0..5_000));
+    let expected = (0..5_000).map(|number| number.to_string());
+    assert!(bodies(&log, "a", 0).into_iter().eq(expected));
+}
+
+#[test]
+fn a_caller_that_panics_ends_the_writer_and_nobody_waits_for_ever() {
+    let directory = tempfile::tempdir().unwrap();
+    let (log, _) = Log::open(directory.path(), Options::default()).unwrap();
+    for number in 0..1_000_u64 {
+        let batch = batch(&[("a", "1")], StateChange::NONE);
+        log.append(batch, Durability::Durable, move |_| {
+            assert_ne!(number, 500, "a caller fails");
+        });
+    }
+    log.close();
+    assert!(log.stopped().is_some());
+    let (sender, receiver) = sync_channel(1);
+    log.append(Batch::EMPTY, Durability::Durable, move |result| {
+        sender.send(result).unwrap();
+    });
+    let refused = receiver.recv().unwrap();
+    assert!(matches!(refused, Err(AppendError::Stopped { .. })));
+    drop(log);
+    let (log, recovery) = Log::open(directory.path(), Options::default()).unwrap();
+    assert_eq!(recovery.damages, []);
+    assert!(log.tail(&name("a")) > 500);
 }
