@@ -245,20 +245,20 @@ fn a_crowd_is_answered_in_the_order_of_the_calls() {
     };
     let (log, _) = Log::open(directory.path(), options).unwrap();
     let answered = Arc::new(Mutex::new(Vec::new()));
+    let spin = |times: u64| (0..times).for_each(|_| std::hint::spin_loop());
     for number in 0..5_000_u64 {
         let answered = Arc::clone(&answered);
-        let durability = match number % 7 {
+        let durability = match number % 2 {
             0 => Durability::Written,
             _ => Durability::Durable,
         };
         let text = number.to_string();
         let batch = batch(&[("a", &text)], StateChange::NONE);
         log.append(batch, durability, move |placed| {
-            for _ in 0..100 {
-                std::hint::spin_loop();
-            }
+            spin(1_000);
             answered.lock().unwrap().push(placed.unwrap().sequences[0]);
         });
+        spin(500);
     }
     log.close();
     let answered = answered.lock().unwrap();
