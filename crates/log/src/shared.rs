@@ -39,7 +39,7 @@ pub(crate) struct Sealed {
 pub(crate) struct Visible {
     /// In order of their positions.
     pub(crate) closed: Arc<Vec<Closed>>,
-    /// The last of them, as far as their indexes are not on the disk yet.
+    /// Those of them whose indexes are not on the disk yet.
     pub(crate) sealed: Vec<Sealed>,
     /// The segment that is written.
     pub(crate) active: Arc<Segment>,
