@@ -562,6 +562,7 @@ fn unreadable(closed: &Closed, error: &std::io::Error) -> ReadError {
     ReadError::Io {
         segment: closed.segment.id.index_name(),
         byte: 0,
+        kind: error.kind(),
         reason: error.to_string(),
     }
 }

@@ -157,6 +157,8 @@ pub enum ReadError {
         segment: String,
         /// Where the read started.
         byte: u64,
+        /// Of what kind the cause is: an index that must be made again may find no room.
+        kind: io::ErrorKind,
         /// Why not.
         reason: String,
     },
@@ -175,6 +177,7 @@ impl CleanError {
         match self {
             Self::Append(error) => matches!(error, AppendError::Full { .. }),
             Self::Io { source, .. } => source.kind() == io::ErrorKind::StorageFull,
+            Self::Read(ReadError::Io { kind, .. }) => *kind == io::ErrorKind::StorageFull,
             Self::Read(_) => false,
         }
     }

@@ -308,6 +308,7 @@ impl Failure {
             Self::Moved(error) | Self::Io(error) => ReadError::Io {
                 segment,
                 byte,
+                kind: error.kind(),
                 reason: error.to_string(),
             },
         }

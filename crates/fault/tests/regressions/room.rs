@@ -49,6 +49,26 @@ fn a_full_disk_can_be_cleaned() {
 }
 
 #[test]
+fn a_full_disk_can_be_cleaned_when_an_index_must_be_made_again() {
+    let disk = FaultDisk::new(1);
+    let options = Options {
+        reserve_bytes: 10_000,
+        ..OPTIONS
+    };
+    let log = open(&disk, options);
+    fill(&log, "a", 0..60);
+    log.index().unwrap();
+    for index in disk.names(".idx") {
+        // In the block of places, which is read when it is asked for.
+        disk.damage(&index, |bytes| bytes[80] ^= 1);
+    }
+    disk.limit(Some(disk.used()));
+    log.keep(&name("a"), passed(20));
+    let cleaned = log.clean(seconds(LATER)).unwrap();
+    assert!(cleaned.segments > 0, "{cleaned:?}");
+}
+
+#[test]
 fn what_is_durable_stays_after_a_kill_while_a_segment_starts_and_a_power_failure() {
     for changes in 0..12 {
         for seed in 0..20 {
