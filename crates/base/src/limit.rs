@@ -26,6 +26,9 @@ pub const WINDOW_DELIVERIES_MAX: usize = 4_096;
 pub const CONCURRENCY_MAX: u32 = 1_024;
 /// Most dead letters of one consumer; at the limit the consumer halts.
 pub const DEAD_LETTERS_MAX: usize = 10_000;
+/// Most discarded dead letters of one consumer that can be taken back; beyond it the oldest are gone for
+/// good.
+pub const DISCARDED_LETTERS_MAX: usize = 1_000;
 /// Most attempts kept in the history of one delivery; the first and the latest stay.
 pub const ATTEMPT_HISTORY_MAX: usize = 16;
 /// Longest error text kept with an attempt, in bytes.

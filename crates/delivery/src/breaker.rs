@@ -59,6 +59,11 @@ pub enum BreakerRecord {
         /// When it probes.
         until: Timestamp,
     },
+    /// Nothing flows before an operator resets it.
+    Forced {
+        /// Since when.
+        since: Timestamp,
+    },
 }
 
 /// What a breaker shows.
@@ -68,8 +73,10 @@ pub struct BreakerStatus {
     pub state: &'static str,
     /// Since when.
     pub since: Timestamp,
-    /// When it probes, while it is open.
+    /// When it probes, while it is open by itself.
     pub probes_at: Option<Timestamp>,
+    /// An operator holds it open.
+    pub forced: bool,
     /// Most calls at the same time while it ramps up.
     pub ramp_limit: Option<u32>,
     /// Counted calls in the window.
@@ -86,6 +93,7 @@ enum State {
     Ramping { limit: u32, successes: u32 },
     Open { until: Timestamp },
     HalfOpen { successes: u32 },
+    Forced,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -147,6 +155,7 @@ impl Breaker {
                 },
                 since,
             ),
+            BreakerRecord::Forced { since } => (State::Forced, since),
         };
         self.enter(state, since);
     }
@@ -165,6 +174,22 @@ impl Breaker {
                 since: self.since,
                 until: self.since,
             },
+            State::Forced => BreakerRecord::Forced { since: self.since },
+        }
+    }
+
+    /// Opens it until it is reset.
+    pub fn force_open(&mut self, now: Timestamp) {
+        if self.state != State::Forced {
+            self.opened_total += 1;
+            self.enter(State::Forced, now);
+        }
+    }
+
+    /// Closes it, whatever opened it; calls start slowly.
+    pub fn reset(&mut self, now: Timestamp) {
+        if !self.is_closed() {
+            self.enter(self.first_ramp(), now);
         }
     }
 
@@ -182,7 +207,7 @@ impl Breaker {
     pub fn wake_at(&self) -> Option<Timestamp> {
         match self.state {
             State::Open { until } => Some(until),
-            State::Closed | State::Ramping { .. } | State::HalfOpen { .. } => None,
+            State::Closed | State::Ramping { .. } | State::HalfOpen { .. } | State::Forced => None,
         }
     }
 
@@ -193,7 +218,9 @@ impl Breaker {
             State::Closed => Gate::Free,
             State::Ramping { limit, .. } if self.running < limit => Gate::Free,
             State::HalfOpen { .. } if self.running < self.probes => Gate::Probe,
-            State::Ramping { .. } | State::HalfOpen { .. } | State::Open { .. } => Gate::Hold,
+            State::Ramping { .. } | State::HalfOpen { .. } | State::Open { .. } | State::Forced => {
+                Gate::Hold
+            }
         }
     }
 
@@ -234,7 +261,7 @@ impl Breaker {
         }
         self.running = self.running.saturating_sub(1);
         match (self.state, verdict) {
-            (_, Verdict::Neutral) | (State::Open { .. }, _) => false,
+            (_, Verdict::Neutral) | (State::Open { .. } | State::Forced, _) => false,
             (State::HalfOpen { successes }, Verdict::Success) => {
                 let successes = successes + 1;
                 if successes < self.probes {
@@ -357,12 +384,14 @@ impl Breaker {
             State::Ramping { limit, .. } => ("closed", None, Some(limit)),
             State::Open { until } => ("open", Some(until), None),
             State::HalfOpen { .. } => ("half-open", None, None),
+            State::Forced => ("open", None, None),
         };
         let (since, opened_total) = (self.since, self.opened_total);
         BreakerStatus {
             state,
             since,
             probes_at,
+            forced: self.state == State::Forced,
             ramp_limit,
             calls,
             failures,
@@ -472,6 +501,21 @@ mod tests {
         );
         assert!(call(&mut breaker, Verdict::Failure, at(6)));
         assert_eq!(breaker.wake_at(), Some(at(11)));
+    }
+
+    #[test]
+    fn one_that_is_forced_open_stays_open_until_it_is_reset() {
+        let mut breaker = breaker();
+        let before = breaker.start();
+        breaker.force_open(START);
+        assert!(!breaker.end(before, Verdict::Success, START));
+        assert!(!breaker.tick(at(1_000)));
+        assert_eq!((breaker.gate(), breaker.wake_at()), (Gate::Hold, None));
+        let mut restored = self::breaker();
+        restored.restore(breaker.record(), at(2_000));
+        assert!(restored.status(at(2_000)).forced);
+        restored.reset(at(2_000));
+        assert_eq!(restored.status(at(2_000)).ramp_limit, Some(2));
     }
 
     #[test]

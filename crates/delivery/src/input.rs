@@ -69,15 +69,62 @@ pub enum Input {
         /// The letters.
         sequences: Vec<u64>,
     },
-    /// An operator lets a halted consumer go on.
-    Resume {
-        /// The consumer.
-        consumer: ConsumerId,
+    /// An operator's command, answered with [`Effect::Obeyed`].
+    Command {
+        /// To be answered.
+        token: u64,
+        /// What is to be done.
+        command: Command,
     },
     /// Admit nothing more; what runs may finish.
     Drain,
     /// Time has passed.
     Tick,
+}
+
+/// What an operator may tell it to do. What is not there, or cannot be, is passed over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Start nothing more of a consumer until it is told to go on; what runs may finish.
+    Pause {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// Why, in the operator's words.
+        reason: String,
+    },
+    /// Let a consumer go on that is paused or has halted.
+    Resume {
+        /// The consumer.
+        consumer: ConsumerId,
+    },
+    /// Hold everything that needs a dependency, until the breaker is reset.
+    OpenBreaker {
+        /// The dependency.
+        dependency: Name,
+        /// Why, in the operator's words.
+        reason: String,
+    },
+    /// Let everything flow again that needs a dependency, slowly at first.
+    ResetBreaker {
+        /// The dependency.
+        dependency: Name,
+    },
+    /// Give dead letters up: what waits behind them goes on.
+    Discard {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The letters.
+        sequences: Vec<u64>,
+        /// Why, in the operator's words.
+        reason: String,
+    },
+    /// Take discarded letters back: they are dead letters again.
+    Restore {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The letters.
+        sequences: Vec<u64>,
+    },
 }
 
 /// One record of a channel, without its payload.
@@ -158,6 +205,11 @@ pub enum Effect {
     },
     /// An outcome came for an attempt that is not running: nothing else was done.
     Rejected(Ticket),
+    /// A command is carried out, durably.
+    Obeyed {
+        /// The token of [`Input::Command`].
+        token: u64,
+    },
 }
 
 /// What became of a delivery.
@@ -180,6 +232,10 @@ pub enum Conclusion {
     DeadLettered(DeathReason),
     /// A dead letter is back in its lane.
     Redriven,
+    /// A dead letter is given up.
+    Discarded,
+    /// A discarded letter is a dead letter again.
+    Restored,
 }
 
 /// Why an attempt ended without counting.

@@ -26,16 +26,18 @@ pub use budget::RetryBudget;
 pub use config::{
     ConsumerConfig, DependencyConfig, Followers, Mode, Order, Repetition, SystemConfig,
 };
-pub use consumer::{ConsumerStatus, DeadLetter, DeliveryStatus, Failing, Obstacle, RedriveRefusal};
+pub use consumer::{
+    ConsumerStatus, DeadLetter, DeliveryStatus, Failing, Obstacle, RedriveRefusal, RestoreRefusal,
+};
 pub use cursor::Cursor;
 pub use identity::{Identity, fingerprint, normalise};
-pub use input::{Arrival, Class, Conclusion, Effect, Input, Release, Ticket};
+pub use input::{Arrival, Class, Command, Conclusion, Effect, Input, Release, Ticket};
 pub use machine::Machine;
 pub use needed::Needed;
 pub use outcome::{Outcome, RetryClass};
 pub use random::Draws;
 pub use record::{
-    AttemptOutcome, AttemptRecord, Company, Death, DeathReason, EventRef, Halt, HaltCause,
-    KeptDelivery, Progress, RecordError, Standing, StateRecord,
+    AttemptOutcome, AttemptRecord, Company, Death, DeathReason, Discard, EventRef, Halt, HaltCause,
+    KeptDelivery, Pause, Progress, RecordError, Standing, StateRecord,
 };
 pub use retry::{Backoff, Decision, Jitter, RetryMode, RetryPolicy};

@@ -8,12 +8,13 @@ use crate::breaker::{Breaker, BreakerStatus};
 use crate::config::SystemConfig;
 use crate::consumer::{
     Consumer, ConsumerStatus, DeadLetter, DeliveryStatus, EndedBy, RedriveRefusal, Replay,
+    RestoreRefusal,
 };
-use crate::input::{Effect, Input, Ticket};
+use crate::input::{Command, Effect, Input, Ticket};
 use crate::needed::Needed;
 use crate::outbox::Then;
 use crate::outcome::{Outcome, RetryClass};
-use crate::record::{Halt, HaltCause, StateRecord};
+use crate::record::{Discard, Halt, HaltCause, Pause, StateRecord};
 use crate::shared::{NamedBreaker, Shared};
 
 /// Every delivery decision of a system: `step` takes what happened and says what to do.
@@ -82,6 +83,7 @@ impl Machine {
                 name: dependency.name.clone(),
                 breaker: Breaker::new(dependency, capacity),
                 dependents: needing.map(|(index, _)| index).collect(),
+                reason: None,
             });
         }
         let mut machine = Self {
@@ -115,11 +117,13 @@ impl Machine {
         if let StateRecord::Breaker {
             dependency,
             breaker,
+            reason,
         } = &record
             && let Some(index) = self.dependency_index(dependency)
             && let Some(named) = self.shared.breakers.get_mut(index)
         {
             named.breaker.restore(*breaker, now);
+            named.reason.clone_from(reason);
             return;
         }
         let known = record
@@ -220,11 +224,64 @@ impl Machine {
                         .for_each(|sequence| consumer.redrive(*sequence, shared));
                 });
             }
-            Input::Resume { consumer } => {
-                self.with(&consumer, |consumer, shared| consumer.resume(shared));
+            Input::Command { token, command } => {
+                self.obey(now, command);
+                self.shared.out.obey(token);
             }
             Input::Drain => self.shared.draining = true,
             Input::Tick => {}
+        }
+    }
+
+    fn obey(&mut self, now: Timestamp, command: Command) {
+        match command {
+            Command::Pause { consumer, reason } => {
+                let pause = Some(Pause { reason, since: now });
+                self.with(&consumer, |consumer, shared| consumer.pause(pause, shared));
+            }
+            Command::Resume { consumer } => self.with(&consumer, |consumer, shared| {
+                consumer.pause(None, shared);
+                consumer.resume(shared);
+            }),
+            Command::OpenBreaker { dependency, reason } => {
+                self.turn_breaker(&dependency, |named| {
+                    named.breaker.force_open(now);
+                    named.reason = Some(reason);
+                });
+            }
+            Command::ResetBreaker { dependency } => self.turn_breaker(&dependency, |named| {
+                named.breaker.reset(now);
+                named.reason = None;
+            }),
+            Command::Discard {
+                consumer,
+                sequences,
+                reason,
+            } => self.with(&consumer, |consumer, shared| {
+                let discard = Discard { reason, at: now };
+                for sequence in sequences {
+                    consumer.discard(sequence, &discard, shared);
+                }
+            }),
+            Command::Restore {
+                consumer,
+                sequences,
+            } => self.with(&consumer, |consumer, shared| {
+                for sequence in sequences {
+                    consumer.restore_letter(sequence, shared);
+                }
+            }),
+        }
+    }
+
+    fn turn_breaker(&mut self, name: &Name, turn: impl FnOnce(&mut NamedBreaker)) {
+        let index = self.dependency_index(name);
+        let named = index.and_then(|index| self.shared.breakers.get_mut(index));
+        if let Some(named) = named {
+            turn(named);
+            let record = named.record();
+            self.shared.dirty.extend(named.dependents.iter().copied());
+            self.shared.out.durable(record, Then::Nothing);
         }
     }
 
@@ -296,6 +353,17 @@ impl Machine {
                     consumer.returned(sequence, shared)
                 });
             }
+            Then::Discard(index, sequence, why) => {
+                self.at(index, |consumer, shared| {
+                    consumer.discarded(sequence, *why, shared)
+                });
+            }
+            Then::Restore(index, sequence, death) => {
+                self.at(index, |consumer, shared| {
+                    consumer.restored_letter(sequence, *death, shared)
+                });
+            }
+            Then::Obey(token) => self.shared.out.effects.push(Effect::Obeyed { token }),
         }
     }
 
@@ -367,11 +435,7 @@ impl Machine {
         let mut records = self.foreign.clone();
         records.push(StateRecord::Epoch(self.shared.epoch));
         for named in &self.shared.breakers {
-            let (dependency, breaker) = (named.name.clone(), named.breaker.record());
-            records.push(StateRecord::Breaker {
-                dependency,
-                breaker,
-            });
+            records.push(named.record());
         }
         for consumer in &self.consumers {
             consumer.checkpoint(&mut records);
@@ -431,6 +495,13 @@ impl Machine {
         Some(named.breaker.status(now))
     }
 
+    /// Why an operator holds the breaker of a dependency open.
+    #[must_use]
+    pub fn forced_open(&self, name: &Name) -> Option<&str> {
+        let named = self.shared.breakers.get(self.dependency_index(name)?)?;
+        named.reason.as_deref()
+    }
+
     /// Where a delivery is; `None` when there is no such consumer.
     #[must_use]
     pub fn delivery(&self, id: &ConsumerId, sequence: u64) -> Option<DeliveryStatus> {
@@ -442,6 +513,27 @@ impl Machine {
         self.consumer(id)
             .into_iter()
             .flat_map(Consumer::dead_letters)
+    }
+
+    /// The discarded letters of a consumer that can be taken back, oldest event first.
+    pub fn discarded_letters(
+        &self,
+        id: &ConsumerId,
+    ) -> impl Iterator<Item = (DeadLetter<'_>, &Discard)> + use<'_> {
+        self.consumer(id)
+            .into_iter()
+            .flat_map(Consumer::discarded_letters)
+    }
+
+    /// Whether a discarded letter can be taken back.
+    ///
+    /// # Errors
+    ///
+    /// [`RestoreRefusal`] when there is none, or no room for another dead letter.
+    pub fn may_restore(&self, id: &ConsumerId, sequence: u64) -> Result<(), RestoreRefusal> {
+        self.consumer(id)
+            .ok_or(RestoreRefusal::Unknown)?
+            .may_restore(sequence)
     }
 
     /// One dead letter.

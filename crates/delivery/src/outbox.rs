@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::input::{Class, Conclusion, Effect};
-use crate::record::{Death, StateRecord};
+use crate::record::{Death, Discard, StateRecord};
 
 /// What goes on once a record is kept: the consumer by index, and the delivery.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +22,12 @@ pub(crate) enum Then {
     Keep(usize, u64),
     /// A dead letter is back in its lane.
     Return(usize, u64),
+    /// A dead letter is given up.
+    Discard(usize, u64, Box<(Death, Discard)>),
+    /// A discarded letter is a dead letter again.
+    Restore(usize, u64, Box<Death>),
+    /// A command is carried out.
+    Obey(u64),
 }
 
 #[derive(Clone, Debug, Default)]
@@ -56,6 +62,14 @@ impl Outbox {
     pub(crate) fn durable(&mut self, record: StateRecord, then: Then) {
         self.durable.records.push(record);
         self.durable.then.push(then);
+    }
+
+    /// Answers a command once all that was said before is durable.
+    pub(crate) fn obey(&mut self, token: u64) {
+        match self.durable.then.is_empty() {
+            true => self.effects.push(Effect::Obeyed { token }),
+            false => self.durable.then.push(Then::Obey(token)),
+        }
     }
 
     /// Moves everything collected into `effects`. Written records go first: a delivery with a

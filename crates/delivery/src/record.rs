@@ -99,12 +99,22 @@ pub enum StateRecord {
         /// Why.
         halt: Option<Halt>,
     },
+    /// An operator paused a consumer, or `None`: it goes on.
+    Pause {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// Why.
+        pause: Option<Pause>,
+    },
     /// A breaker changed.
     Breaker {
         /// The dependency.
         dependency: Name,
         /// What it is now.
         breaker: BreakerRecord,
+        /// Why an operator holds it open.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
 }
 
@@ -204,6 +214,27 @@ pub struct KeptDelivery {
     pub progress: Progress,
     /// Set for a dead letter.
     pub death: Option<Death>,
+    /// Set for a dead letter that was given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discard: Option<Discard>,
+}
+
+/// Why a dead letter was given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Discard {
+    /// In the operator's words.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Why an operator paused a consumer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// In the operator's words.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// What is known of an event without its payload.
@@ -313,6 +344,7 @@ impl StateRecord {
             | Self::Done { consumer, .. }
             | Self::Kept { consumer, .. }
             | Self::Progress { consumer, .. }
+            | Self::Pause { consumer, .. }
             | Self::Halt { consumer, .. } => Some(consumer),
         }
     }

@@ -14,6 +14,18 @@ pub(crate) struct NamedBreaker {
     pub(crate) name: Name,
     pub(crate) breaker: Breaker,
     pub(crate) dependents: Vec<usize>,
+    /// Why an operator holds it open.
+    pub(crate) reason: Option<String>,
+}
+
+impl NamedBreaker {
+    pub(crate) fn record(&self) -> StateRecord {
+        StateRecord::Breaker {
+            dependency: self.name.clone(),
+            breaker: self.breaker.record(),
+            reason: self.reason.clone(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -49,11 +61,7 @@ impl Shared {
             return;
         };
         if changed {
-            let (dependency, breaker) = (named.name.clone(), named.breaker.record());
-            self.out.advise(StateRecord::Breaker {
-                dependency,
-                breaker,
-            });
+            self.out.advise(named.record());
         }
         if changed || named.breaker.is_limiting() {
             self.dirty.extend(named.dependents.iter().copied());

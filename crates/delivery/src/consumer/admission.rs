@@ -24,6 +24,8 @@ pub enum Obstacle {
     Draining,
     /// The consumer stands still.
     Halted,
+    /// An operator has paused the consumer.
+    Paused,
     /// The handler asked to be left alone until then.
     Overload {
         /// Until when.
@@ -61,6 +63,9 @@ impl Consumer {
 
     /// The gates that are the same for every delivery of the consumer.
     fn gate(&self, now: Timestamp, shared: &Shared) -> Result<Gate, Obstacle> {
+        if self.paused.is_some() {
+            return Err(Obstacle::Paused);
+        }
         let active = self.starting + self.running;
         let probes_endpoint = match &self.halt {
             None => false,
@@ -305,7 +310,8 @@ impl Consumer {
             None => false,
         };
         let pulled = self.config.mode == Mode::Push || self.wanted > 0;
-        open && pulled && !halted && !shared.draining && self.hold_until <= now
+        let paused = self.paused.is_some();
+        open && pulled && !halted && !paused && !shared.draining && self.hold_until <= now
     }
 
     /// When something of the consumer is due that no other input would bring about.

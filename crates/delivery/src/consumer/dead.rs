@@ -96,11 +96,16 @@ impl Consumer {
             Followers::Continue => self.leave_lane(sequence, &lane),
             Followers::Wait => {
                 self.vacate_lane(sequence);
-                let followers: Vec<u64> = self.followers(sequence).map(|d| d.sequence).collect();
-                for follower in followers {
-                    self.keep_follower(follower, shared);
-                }
+                self.keep_followers(sequence, shared);
             }
+        }
+    }
+
+    /// Moves what waits behind a dead letter into the state.
+    pub(super) fn keep_followers(&mut self, sequence: u64, shared: &mut Shared) {
+        let followers: Vec<u64> = self.followers(sequence).map(|d| d.sequence).collect();
+        for follower in followers {
+            self.keep_follower(follower, shared);
         }
     }
 

@@ -6,7 +6,7 @@ use tidegate_base::Timestamp;
 
 use crate::breaker::Period;
 use crate::identity::Identity;
-use crate::record::{Company, Death, EventRef, KeptDelivery, Progress, Standing};
+use crate::record::{Company, Death, Discard, EventRef, KeptDelivery, Progress, Standing};
 
 /// One event on its way to one consumer.
 #[derive(Clone, Debug)]
@@ -61,6 +61,8 @@ pub(crate) enum Phase {
     Condemned(Death),
     /// It is a dead letter.
     Dead(Death),
+    /// It was a dead letter and is given up: in no lane, finished unless it is taken back.
+    Discarded(Death, Discard),
 }
 
 /// One attempt under way.
@@ -83,6 +85,11 @@ impl Delivery {
 
     pub(crate) fn is_dead(&self) -> bool {
         matches!(self.phase, Phase::Dead(_))
+    }
+
+    /// It is a dead letter, given up or not.
+    pub(crate) fn is_letter(&self) -> bool {
+        matches!(self.phase, Phase::Dead(_) | Phase::Discarded(..))
     }
 
     /// An attempt started in an earlier process, and nobody knows how it ended.
@@ -109,6 +116,7 @@ impl Delivery {
             accepted: self.accepted,
             progress: self.progress.clone(),
             death,
+            discard: None,
         })
     }
 }

@@ -3,6 +3,7 @@
 mod admission;
 mod dead;
 mod delivery;
+mod discard;
 mod lane;
 mod repetition;
 mod restore;
@@ -17,6 +18,7 @@ use tidegate_base::limit::{DEAD_LETTERS_MAX, WINDOW_DELIVERIES_MAX};
 
 pub use admission::Obstacle;
 pub use dead::{DeadLetter, RedriveRefusal};
+pub use discard::RestoreRefusal;
 pub use status::{ConsumerStatus, DeliveryStatus, Failing};
 
 pub(crate) use restore::Replay;
@@ -26,7 +28,9 @@ use crate::budget::RetryBudget;
 use crate::config::ConsumerConfig;
 use crate::cursor::Cursor;
 use crate::identity::Identity;
-use crate::record::{Halt, Progress};
+use crate::outbox::Then;
+use crate::record::{Halt, Pause, Progress, StateRecord};
+use crate::shared::Shared;
 use delivery::{Delivery, LaneKey};
 use lane::Lane;
 use repetition::DoneSet;
@@ -82,11 +86,14 @@ pub(crate) struct Consumer {
     overloads: u32,
     faults: u32,
     pub(crate) halt: Option<Halt>,
+    paused: Option<Pause>,
     probe_at: Timestamp,
 
     dead: usize,
     burying: usize,
     condemned: VecDeque<u64>,
+    /// Letters that were given up and can be taken back, by when.
+    discarded: BTreeSet<(Timestamp, u64)>,
 }
 
 impl Consumer {
@@ -124,10 +131,12 @@ impl Consumer {
             overloads: 0,
             faults: 0,
             halt: None,
+            paused: None,
             probe_at: Timestamp::EPOCH,
             dead: 0,
             burying: 0,
             condemned: VecDeque::new(),
+            discarded: BTreeSet::new(),
             config: ConsumerConfig {
                 window,
                 dead_letters,
@@ -139,6 +148,14 @@ impl Consumer {
     /// A read failed in a way that reading again would not mend.
     pub(crate) fn stop_fetching(&mut self) {
         self.fetching = false;
+    }
+
+    /// Starts nothing more, or goes on, as an operator has ordered.
+    pub(crate) fn pause(&mut self, pause: Option<Pause>, shared: &mut Shared) {
+        self.paused.clone_from(&pause);
+        let consumer = self.config.id.clone();
+        let record = StateRecord::Pause { consumer, pause };
+        shared.out.durable(record, Then::Nothing);
     }
 
     pub(crate) fn in_flight(&self) -> u32 {

@@ -9,7 +9,7 @@ use super::delivery::{Custody, Phase};
 use super::repetition::DoneSet;
 use super::settlement::{crashed, is_solo, push_attempt};
 use crate::cursor::Cursor;
-use crate::record::{Company, Halt, HaltCause, KeptDelivery, Progress, StateRecord};
+use crate::record::{Company, Halt, HaltCause, KeptDelivery, Pause, Progress, StateRecord};
 use crate::shared::Shared;
 
 /// What the records say of one consumer.
@@ -21,6 +21,7 @@ pub(crate) struct Replay {
     loose: BTreeMap<u64, Progress>,
     until: BTreeMap<u64, Timestamp>,
     halt: Option<Halt>,
+    paused: Option<Pause>,
 }
 
 impl Replay {
@@ -94,6 +95,7 @@ impl Replay {
                 }
             }
             StateRecord::Halt { halt, .. } => self.halt = halt,
+            StateRecord::Pause { pause, .. } => self.paused = pause,
             StateRecord::Epoch(_) | StateRecord::Breaker { .. } => {}
         }
     }
@@ -127,13 +129,16 @@ impl Consumer {
         self.done = replay.done;
         // The store may have been repaired meanwhile: the next read finds out.
         self.halt = replay.halt.filter(|h| h.cause != HaltCause::Channel);
+        self.paused = replay.paused;
         // A clock that went back must not keep a retry waiting for longer than was ever asked for.
         let latest = now + self.config.retry.longest_wait();
         for until in replay.until.values_mut() {
             *until = (*until).min(latest);
         }
         for (sequence, kept) in replay.kept {
-            if kept.death.is_some() {
+            if let Some(discard) = &kept.discard {
+                self.discarded.insert((discard.at, sequence));
+            } else if kept.death.is_some() {
                 self.dead += 1;
             } else {
                 self.kept += 1;
@@ -207,6 +212,12 @@ impl Consumer {
                 halt: self.halt.clone(),
             });
         }
+        if self.paused.is_some() {
+            records.push(StateRecord::Pause {
+                consumer: consumer(),
+                pause: self.paused.clone(),
+            });
+        }
         for delivery in self.deliveries.values() {
             let (sequence, progress) = (delivery.sequence, delivery.progress.clone());
             let until = match &delivery.phase {
@@ -214,17 +225,21 @@ impl Consumer {
                 _ => None,
             };
             if delivery.custody == Custody::State {
-                let death = match &delivery.phase {
-                    Phase::Dead(death) => Some(death.clone()),
-                    _ => None,
+                let (death, discard) = match &delivery.phase {
+                    Phase::Dead(death) => (Some(death.clone()), None),
+                    Phase::Discarded(death, discard) => {
+                        (Some(death.clone()), Some(discard.clone()))
+                    }
+                    _ => (None, None),
                 };
-                let delivery = delivery.kept(death);
+                let mut delivery = delivery.kept(death);
+                delivery.discard = discard;
                 records.push(StateRecord::Kept {
                     consumer: consumer(),
                     delivery,
                 });
             }
-            if progress != Progress::default() && (until.is_some() || !delivery.is_dead()) {
+            if progress != Progress::default() && (until.is_some() || !delivery.is_letter()) {
                 records.push(StateRecord::Progress {
                     consumer: consumer(),
                     sequence,

@@ -8,7 +8,7 @@ use super::Consumer;
 use super::admission::Obstacle;
 use super::delivery::{Delivery, Phase};
 use crate::input::Ticket;
-use crate::record::Halt;
+use crate::record::{Halt, Pause};
 use crate::shared::Shared;
 
 /// A consumer at one moment.
@@ -38,6 +38,10 @@ pub struct ConsumerStatus {
     pub hold_reason: String,
     /// Why it stands still.
     pub halt: Option<Halt>,
+    /// Why an operator has paused it.
+    pub paused: Option<Pause>,
+    /// Discarded letters that can be taken back.
+    pub discarded: u64,
     /// When a halted consumer's endpoint is tried next.
     pub probe_at: Timestamp,
     /// The delivery that failed most often and is retried.
@@ -76,6 +80,8 @@ pub enum DeliveryStatus {
     Settling,
     /// It is a dead letter.
     Dead,
+    /// It was a dead letter and is given up.
+    Discarded,
     /// It is finished.
     Finished,
 }
@@ -101,6 +107,8 @@ impl Consumer {
             obstacle: self.obstacle(now, shared),
             hold_reason: self.hold_reason.clone(),
             halt: self.halt.clone(),
+            paused: self.paused.clone(),
+            discarded: u64::try_from(self.discarded.len()).unwrap_or(u64::MAX),
             probe_at: self.probe_at,
             failing: count.failing,
             settled: self.cursor.settled(),
@@ -148,6 +156,7 @@ impl Consumer {
             Some(Phase::Starting(_) | Phase::Running(_)) => DeliveryStatus::Running,
             Some(Phase::Settling | Phase::Condemned(_)) => DeliveryStatus::Settling,
             Some(Phase::Dead(_)) => DeliveryStatus::Dead,
+            Some(Phase::Discarded(..)) => DeliveryStatus::Discarded,
             None if self.cursor.is_settled(sequence) => DeliveryStatus::Finished,
             None => DeliveryStatus::InChannel,
         }
@@ -173,6 +182,9 @@ impl<'a> Count<'a> {
         if let Phase::Dead(death) = &delivery.phase {
             self.dead += 1;
             self.oldest_death = Some(self.oldest_death.map_or(death.at, |o| o.min(death.at)));
+            return;
+        }
+        if matches!(delivery.phase, Phase::Discarded(..)) {
             return;
         }
         let behind = match &delivery.event.key {

@@ -101,6 +101,7 @@ impl Consumer {
             accepted: record.accepted,
             progress,
             death: None,
+            discard: None,
         };
         self.in_window += 1;
         self.admit_to_memory(kept, Custody::Channel, until.filter(|until| *until > now));
@@ -123,11 +124,13 @@ impl Consumer {
             accepted,
             progress,
             death,
+            discard,
         } = kept;
-        let phase = match (death, until) {
-            (Some(death), _) => Phase::Dead(death),
-            (None, Some(until)) => Phase::Waiting { until },
-            (None, None) => Phase::Ready,
+        let phase = match (death, discard, until) {
+            (Some(death), Some(discard), _) => Phase::Discarded(death, discard),
+            (Some(death), None, _) => Phase::Dead(death),
+            (None, _, Some(until)) => Phase::Waiting { until },
+            (None, _, None) => Phase::Ready,
         };
         if let Phase::Waiting { until } = phase {
             self.waiting.insert((until, sequence));
@@ -135,7 +138,11 @@ impl Consumer {
         let identity = (self.config.repetition == Repetition::Deduplicated)
             .then(|| Identity::of(&event.source, &event.id));
         let lane = self.lane_of(&event);
-        let waits = !matches!(phase, Phase::Dead(_)) || self.config.followers == Followers::Wait;
+        let waits = match phase {
+            Phase::Discarded(..) => false,
+            Phase::Dead(_) => self.config.followers == Followers::Wait,
+            _ => true,
+        };
         let delivery = Delivery {
             sequence,
             event,

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tidegate_base::{ConsumerId, Timestamp};
 use tidegate_delivery::{
-    Arrival, Conclusion, ConsumerConfig, DeliveryStatus, Effect, Followers, Machine, Mode, Order,
-    SystemConfig, Ticket,
+    Arrival, Command, Conclusion, ConsumerConfig, DeliveryStatus, Effect, Followers, Machine, Mode,
+    Order, SystemConfig, Ticket,
 };
 
 use crate::world::{Sequences, is_end};
@@ -42,6 +42,13 @@ pub(crate) struct Watch {
     removed: BTreeSet<u64>,
     /// What a consumer that joined later came too late for.
     missed: Sequences,
+    /// Consumers that an operator has paused, and whether one holds the breaker open.
+    paused: BTreeSet<ConsumerId>,
+    forced: bool,
+    /// Letters that were given up and not taken back.
+    discarded: Sequences,
+    /// The last command for each consumer, and for the breaker.
+    last_command: BTreeMap<Option<ConsumerId>, u64>,
 }
 
 impl Watch {
@@ -64,6 +71,40 @@ impl Watch {
             probes: BTreeMap::new(),
             removed: BTreeSet::new(),
             missed: Sequences::new(),
+            paused: BTreeSet::new(),
+            forced: false,
+            discarded: Sequences::new(),
+            last_command: BTreeMap::new(),
+        }
+    }
+
+    /// From now on what an operator has closed before may be open again.
+    pub(crate) fn commanded(&mut self, token: u64, command: &Command) {
+        self.last_command.insert(target(command), token);
+        match command {
+            Command::Resume { consumer } => drop(self.paused.remove(consumer)),
+            Command::ResetBreaker { .. } => self.forced = false,
+            Command::Restore {
+                consumer,
+                sequences,
+            } => {
+                let discarded = self.discarded.entry(consumer.clone()).or_default();
+                discarded.retain(|sequence| !sequences.contains(sequence));
+            }
+            Command::Pause { .. } | Command::OpenBreaker { .. } | Command::Discard { .. } => {}
+        }
+    }
+
+    /// From now on, in every process to come, it must be as it was commanded.
+    pub(crate) fn obeyed(&mut self, token: u64, command: &Command) {
+        if self.last_command.get(&target(command)) != Some(&token) {
+            // It was commanded otherwise meanwhile.
+            return;
+        }
+        match command {
+            Command::Pause { consumer, .. } => drop(self.paused.insert(consumer.clone())),
+            Command::OpenBreaker { .. } => self.forced = true,
+            _ => {}
         }
     }
 
@@ -152,7 +193,11 @@ impl Watch {
                 self.failures.remove(&place);
                 self.next_attempt.remove(&place);
             }
-            Conclusion::Released(_) => {}
+            Conclusion::Released(_) | Conclusion::Restored => {}
+            Conclusion::Discarded => {
+                let discarded = self.discarded.entry(consumer.clone()).or_default();
+                discarded.insert(sequence);
+            }
             Conclusion::DeadLettered(_) => {
                 self.buried
                     .entry(consumer.clone())
@@ -230,6 +275,15 @@ impl Watch {
             "I5: epoch {epoch} started things in an earlier process"
         );
         self.epoch = self.epoch.max(*epoch);
+        assert!(
+            !self.paused.contains(consumer),
+            "O1: {ticket:?} starts while its consumer is paused"
+        );
+        let needs = !self.consumer(consumer).needs.is_empty();
+        assert!(
+            !(self.forced && needs),
+            "O2: {ticket:?} starts through a breaker that is held open"
+        );
         self.end_leases(now);
         self.alone_in_lane(channel, ticket);
         self.breakers(machine, ticket, now);
@@ -291,7 +345,7 @@ impl Watch {
         for before in (0..sequence).filter(|other| in_lane(config, channel, *other, sequence)) {
             let status = machine.delivery(consumer, before);
             let passes = match status {
-                Some(DeliveryStatus::Finished) => true,
+                Some(DeliveryStatus::Finished | DeliveryStatus::Discarded) => true,
                 // One that is being redriven has not come back yet.
                 Some(DeliveryStatus::Dead | DeliveryStatus::Settling) => {
                     config.followers == Followers::Continue
@@ -401,6 +455,18 @@ impl Watch {
                     "I1: {sequence} was finished"
                 );
             }
+            for sequence in self.discarded.get(id).into_iter().flatten() {
+                let now = machine.delivery(id, *sequence);
+                assert_eq!(
+                    now,
+                    Some(DeliveryStatus::Discarded),
+                    "O3: {sequence} was given up"
+                );
+                assert!(
+                    !self.removed.contains(sequence),
+                    "O3: the record of {sequence}, which may be taken back, is gone"
+                );
+            }
             let letters = machine.dead_letters(id).count();
             assert!(letters <= config.dead_letters, "{letters} dead letters");
         }
@@ -431,6 +497,17 @@ impl Watch {
             .iter()
             .find(|config| config.id == *id)
             .unwrap()
+    }
+}
+
+/// Whom a command is for; `None`: the breaker.
+fn target(command: &Command) -> Option<ConsumerId> {
+    match command {
+        Command::OpenBreaker { .. } | Command::ResetBreaker { .. } => None,
+        Command::Pause { consumer, .. }
+        | Command::Resume { consumer }
+        | Command::Discard { consumer, .. }
+        | Command::Restore { consumer, .. } => Some(consumer.clone()),
     }
 }
 

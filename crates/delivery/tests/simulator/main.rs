@@ -2,7 +2,8 @@
 //! power at any point, restarts from what was kept; invariants are held at every step.
 //!
 //! A failure prints its seed; `TIDEGATE_SEED=17 cargo test -p tidegate-delivery --test simulator`
-//! replays it.
+//! replays it. `TIDEGATE_SEEDS=50000 cargo test --release -p tidegate-delivery --test simulator` runs
+//! many.
 
 #![expect(
     clippy::unwrap_used,
@@ -37,7 +38,8 @@ fn whatever_happens_the_invariants_hold_and_all_is_done_in_the_end() {
         run(seed.parse().expect("a seed is a number"), false);
         return;
     }
-    for seed in 0..SEEDS {
+    let seeds = option_env!("TIDEGATE_SEEDS").map_or(SEEDS, |seeds| seeds.parse().unwrap());
+    for seed in 0..seeds {
         let result = std::panic::catch_unwind(|| run(seed, false));
         assert!(
             result.is_ok(),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tidegate_base::{ConsumerId, Name, Ratio, Timestamp};
 use tidegate_delivery::{
-    Arrival, Backoff, Class, Conclusion, ConsumerConfig, DeliveryStatus, DependencyConfig, Effect,
-    EventRef, Followers, Input, Jitter, Machine, Mode, Needed, Order, Outcome, Repetition,
+    Arrival, Backoff, Class, Command, Conclusion, ConsumerConfig, DeliveryStatus, DependencyConfig,
+    Effect, EventRef, Followers, Input, Jitter, Machine, Mode, Needed, Order, Outcome, Repetition,
     RetryMode, RetryPolicy, StateRecord, SystemConfig, Ticket,
 };
 
@@ -54,6 +54,9 @@ pub(crate) struct World {
     fetches: VecDeque<(ConsumerId, u64, usize)>,
     running: Vec<Running>,
     wake_at: Option<Timestamp>,
+    /// Commands of this process that are not yet carried out.
+    commands: BTreeMap<u64, Command>,
+    last_command: u64,
     pub(crate) down: bool,
     pub(crate) healed: bool,
     watch: Watch,
@@ -131,6 +134,8 @@ impl World {
             fetches: VecDeque::new(),
             running: Vec::new(),
             wake_at: None,
+            commands: BTreeMap::new(),
+            last_command: 0,
             down: false,
             healed: false,
             noting,
@@ -171,6 +176,7 @@ impl World {
             95 if self.chance.in_thousand(300) => self.crash(),
             96 if self.chance.in_thousand(100) => self.drain_and_restart(),
             97 => self.clean(),
+            98 => self.operate(),
             _ => {}
         }
         if self.chance.in_thousand(300) {
@@ -309,6 +315,69 @@ impl World {
         });
     }
 
+    /// An operator does something.
+    fn operate(&mut self) {
+        let ids = self.ids();
+        let consumer = ids[self.chance.below(ids.len() as u64) as usize].clone();
+        let (dependency, reason) = ("api".parse().unwrap(), "to see".to_owned());
+        let some = |chance: &mut Chance, letters: Vec<u64>| -> Vec<u64> {
+            letters
+                .into_iter()
+                .filter(|_| chance.in_thousand(400))
+                .collect()
+        };
+        let command = match self.chance.below(12) {
+            0 | 1 => Command::Pause { consumer, reason },
+            2..6 => Command::Resume { consumer },
+            6 => Command::OpenBreaker { dependency, reason },
+            7 | 8 => Command::ResetBreaker { dependency },
+            9 | 10 => {
+                let letters = self.machine.dead_letters(&consumer);
+                let letters = letters.map(|letter| letter.sequence).collect();
+                let sequences = some(&mut self.chance, letters);
+                Command::Discard {
+                    consumer,
+                    sequences,
+                    reason,
+                }
+            }
+            _ => {
+                let letters = self.machine.discarded_letters(&consumer);
+                let letters = letters.map(|(letter, _)| letter.sequence).collect();
+                let sequences = some(&mut self.chance, letters);
+                Command::Restore {
+                    consumer,
+                    sequences,
+                }
+            }
+        };
+        self.command(command);
+    }
+
+    fn command(&mut self, command: Command) {
+        self.last_command += 1;
+        let token = self.last_command;
+        self.watch.commanded(token, &command);
+        self.commands.insert(token, command.clone());
+        self.step(Input::Command { token, command });
+    }
+
+    /// Whatever an operator has closed is opened, and what was given up is taken back.
+    fn undo_commands(&mut self) {
+        self.command(Command::ResetBreaker {
+            dependency: "api".parse().unwrap(),
+        });
+        for consumer in self.ids() {
+            let letters = self.machine.discarded_letters(&consumer);
+            let sequences = letters.map(|(letter, _)| letter.sequence).collect();
+            self.command(Command::Restore {
+                consumer: consumer.clone(),
+                sequences,
+            });
+            self.command(Command::Resume { consumer });
+        }
+    }
+
     /// The state is replaced by a checkpoint, in its place in the order of commits.
     fn checkpoint(&mut self) {
         let records = self.machine.checkpoint();
@@ -357,6 +426,7 @@ impl World {
     }
 
     fn restart(&mut self) {
+        self.commands.clear();
         self.commits.clear();
         self.fetches.clear();
         self.wake_at = None;
@@ -444,6 +514,10 @@ impl World {
                 self.watch.concluded(&consumer, sequence, conclusion);
             }
             Effect::Rejected(_) => {}
+            Effect::Obeyed { token } => {
+                let command = self.commands.remove(&token).expect("obeyed once");
+                self.watch.obeyed(token, &command);
+            }
         }
     }
 
@@ -506,6 +580,9 @@ impl World {
                 consumer: puller,
                 deliveries: 5,
             });
+            if round % 200 == 0 {
+                self.undo_commands();
+            }
             if round % 50 == 0 {
                 for consumer in self.ids() {
                     let letters = self.machine.dead_letters(&consumer);

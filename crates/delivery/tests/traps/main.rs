@@ -8,6 +8,7 @@
     reason = "a test: what is wrong here should stop it, with its place"
 )]
 
+mod operator;
 mod retention;
 mod rig;
 mod waking;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidegate_base::{ConsumerId, Ratio, Timestamp};
 use tidegate_delivery::{
-    Arrival, Backoff, ConsumerConfig, DeliveryStatus, DependencyConfig, Effect, EventRef,
+    Arrival, Backoff, Command, ConsumerConfig, DeliveryStatus, DependencyConfig, Effect, EventRef,
     Followers, Input, Jitter, Machine, Mode, Order, Outcome, Repetition, RetryClass, RetryMode,
     RetryPolicy, StateRecord, SystemConfig, Ticket,
 };
@@ -26,6 +26,8 @@ pub(crate) struct Rig {
     /// Every start: sequence and attempt.
     pub(crate) starts: Vec<(u64, u32)>,
     pub(crate) rejected: usize,
+    /// Commands that were carried out.
+    pub(crate) obeyed: usize,
     /// From here on the channel cannot be read.
     pub(crate) damaged_from: Option<u64>,
     pub(crate) fetches: usize,
@@ -119,6 +121,7 @@ impl Rig {
             running: Vec::new(),
             starts: Vec::new(),
             rejected: 0,
+            obeyed: 0,
             damaged_from: None,
             fetches: 0,
             hold_commits: false,
@@ -149,6 +152,10 @@ impl Rig {
         self.wake_at = None;
         self.machine = Machine::restore(self.config.clone(), self.now, self.disk.clone());
         self.boot();
+    }
+
+    pub(crate) fn command(&mut self, command: Command) {
+        self.step(Input::Command { token: 7, command });
     }
 
     pub(crate) fn step(&mut self, input: Input) {
@@ -208,6 +215,7 @@ impl Rig {
                     Effect::Rejected(_) => self.rejected += 1,
                     Effect::WakeAt(at) => self.wake_at = Some(at),
                     Effect::Concluded { .. } => {}
+                    Effect::Obeyed { .. } => self.obeyed += 1,
                 }
             }
         }
