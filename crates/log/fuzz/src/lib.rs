@@ -9,7 +9,8 @@ use bytes::Bytes;
 use tidegate_base::{Name, Timestamp};
 use tidegate_fault::FaultDisk;
 use tidegate_log::{
-    Append, Batch, Durability, History, Keep, Log, Options, ReadError, ReadLimit, StateChange,
+    Append, Batch, Durability, History, Keep, Log, Options, ReadError, ReadLimit, Record,
+    StateChange,
 };
 
 /// Small, so that a few records fill several segments.
