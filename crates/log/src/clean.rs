@@ -260,7 +260,7 @@ impl Cleaner<'_> {
                 false => (channel.bytes / span).saturating_mul(passed),
             };
         }
-        passed_bytes * 2 > bytes && passed_bytes > self.segment_bytes / ACTIVE_PASSED
+        passed_bytes.saturating_mul(2) > bytes && passed_bytes > self.segment_bytes / ACTIVE_PASSED
     }
 
     /// Queues what is to be written. Returns once it is durable.
@@ -361,7 +361,7 @@ impl Cleaner<'_> {
         };
         let before = compacted.get(&number).copied().unwrap_or(low);
         // Half as much again as was compacted before: each record is copied a bounded number of times.
-        if end <= before || (end - before) * 2 < before.saturating_sub(low) {
+        if end <= before || (end - before).saturating_mul(2) < before.saturating_sub(low) {
             return Ok(None);
         }
         let mut found = Superseded::default();
@@ -448,7 +448,7 @@ impl Cleaner<'_> {
     }
 
     fn is_candidate(&self, verdict: &Verdict) -> bool {
-        verdict.is_mostly_free() || verdict.record_bytes * 4 < self.segment_bytes
+        verdict.is_mostly_free() || verdict.record_bytes < self.segment_bytes / 4
     }
 
     fn joins(&self, run: &[Verdict], verdict: &Verdict, needs: &Needs) -> Result<bool, CleanError> {
