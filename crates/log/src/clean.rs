@@ -110,7 +110,7 @@ struct Verdict {
 
 impl Verdict {
     fn is_mostly_free(&self) -> bool {
-        self.needed_bytes * 2 <= self.record_bytes
+        self.needed_bytes <= self.record_bytes / 2
     }
 }
 
@@ -389,8 +389,10 @@ impl Cleaner<'_> {
             record_bytes: 0,
         };
         for (number, listed) in directory.channels() {
-            verdict.needed_bytes += self.needed_bytes(closed, *number, listed, needs)?;
-            verdict.record_bytes += listed.bytes;
+            let needed = self.needed_bytes(closed, *number, listed, needs)?;
+            // A forged index may say anything.
+            verdict.needed_bytes = verdict.needed_bytes.saturating_add(needed);
+            verdict.record_bytes = verdict.record_bytes.saturating_add(listed.bytes);
         }
         Ok(verdict)
     }
