@@ -26,6 +26,8 @@ pub const WINDOW_DELIVERIES_MAX: usize = 4_096;
 pub const CONCURRENCY_MAX: u32 = 1_024;
 /// Most dead letters of one consumer; at the limit the consumer halts.
 pub const DEAD_LETTERS_MAX: usize = 10_000;
+/// Most records of one channel, from its tail back, in which an event is looked for by its id.
+pub const SEARCH_RECORDS_MAX: u64 = 100_000;
 /// Most discarded dead letters of one consumer that can be taken back; beyond it the oldest are gone for
 /// good.
 pub const DISCARDED_LETTERS_MAX: usize = 1_000;

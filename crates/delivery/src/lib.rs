@@ -27,7 +27,8 @@ pub use config::{
     ConsumerConfig, DependencyConfig, Followers, Mode, Order, Repetition, SystemConfig,
 };
 pub use consumer::{
-    ConsumerStatus, DeadLetter, DeliveryStatus, Failing, Obstacle, RedriveRefusal, RestoreRefusal,
+    ConsumerStatus, DeadLetter, DeliveryStatus, Explanation, Failing, Obstacle, RedriveRefusal,
+    RestoreRefusal,
 };
 pub use cursor::Cursor;
 pub use identity::{Identity, fingerprint, normalise};

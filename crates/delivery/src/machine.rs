@@ -7,8 +7,8 @@ use tidegate_base::{ConsumerId, Name, Timestamp};
 use crate::breaker::{Breaker, BreakerStatus};
 use crate::config::SystemConfig;
 use crate::consumer::{
-    Consumer, ConsumerStatus, DeadLetter, DeliveryStatus, EndedBy, RedriveRefusal, Replay,
-    RestoreRefusal,
+    Consumer, ConsumerStatus, DeadLetter, DeliveryStatus, EndedBy, Explanation, RedriveRefusal,
+    Replay, RestoreRefusal,
 };
 use crate::input::{Command, Effect, Input, Ticket};
 use crate::needed::Needed;
@@ -506,6 +506,30 @@ impl Machine {
     #[must_use]
     pub fn delivery(&self, id: &ConsumerId, sequence: u64) -> Option<DeliveryStatus> {
         Some(self.consumer(id)?.delivery_status(sequence))
+    }
+
+    /// Why a delivery is where it is; `None` when there is no such consumer.
+    #[must_use]
+    pub fn explain(
+        &self,
+        id: &ConsumerId,
+        sequence: u64,
+        now: Timestamp,
+    ) -> Option<Explanation<'_>> {
+        Some(self.consumer(id)?.explain(sequence, now, &self.shared))
+    }
+
+    /// Where the event of that id, of any source or of one, is in memory: channels and sequences.
+    #[must_use]
+    pub fn find(&self, id: &str, source: Option<&str>) -> BTreeSet<(Name, u64)> {
+        let of = |consumer: &Consumer| {
+            let channel = consumer.config.id.event.clone();
+            let found = consumer.find(id, source);
+            found
+                .map(|sequence| (channel.clone(), sequence))
+                .collect::<Vec<_>>()
+        };
+        self.consumers.iter().flat_map(of).collect()
     }
 
     /// The dead letters of a consumer, oldest event first.

@@ -103,6 +103,19 @@ pub(crate) fn of_breaker(dependency: &DependencyView, now: Timestamp) -> Option<
     let since = format_duration(round(
         now.since(Timestamp::from_millis(dependency.since_ms)),
     ));
+    if let Some(forced) = &dependency.forced {
+        let sentence = format!(
+            "breaker `{}` is held open for {since}: {}; reset it once that is over",
+            dependency.name, forced.reason
+        );
+        return Some(Attention {
+            severity: "warning",
+            sentence,
+            kind: "dependency",
+            name: dependency.name.to_string(),
+            since_ms: dependency.since_ms,
+        });
+    }
     let what = match (dependency.state, dependency.probes_at_ms) {
         ("open", Some(at)) => {
             let next = format_duration(round(Timestamp::from_millis(at).since(now)));
@@ -188,6 +201,8 @@ mod tests {
             oldest_death: None,
             obstacle: None,
             hold_reason: String::new(),
+            paused: None,
+            discarded: 0,
             halt: None,
             probe_at: NOW,
             failing: None,
@@ -287,6 +302,7 @@ mod tests {
                 failure_rate: 1.0,
                 threshold: 0.5,
                 opened_total: 1,
+                forced: None,
                 consumers: vec![id(); consumers],
             };
             of_breaker(&dependency, NOW).map(|attention| attention.sentence)

@@ -7,11 +7,13 @@ use tidegate_delivery::Outcome;
 use tokio::sync::oneshot;
 
 use crate::dead_letter::{
-    DeadLetterFilter, DeadLetterPage, RedriveError, RedriveReport, RedriveSelection,
+    DeadLetterFilter, DeadLetterPage, LettersError, LettersReport, LettersSelection,
 };
+use crate::operate::OperateError;
 use crate::pull::{PullError, PulledDelivery, SettleError};
 use crate::runtime::DrainReport;
 use crate::view::DeadLetterDetail;
+use crate::why::Why;
 
 /// One question or order; the answer goes to `reply`, or nowhere when the asker has left.
 #[derive(Debug)]
@@ -36,8 +38,26 @@ pub(crate) enum Command {
         reply: oneshot::Sender<Option<DeadLetterDetail>>,
     },
     Redrive {
-        selection: RedriveSelection,
-        reply: oneshot::Sender<Result<RedriveReport, RedriveError>>,
+        selection: LettersSelection,
+        reply: oneshot::Sender<Result<LettersReport, LettersError>>,
+    },
+    Discard {
+        selection: LettersSelection,
+        reason: String,
+        reply: oneshot::Sender<Result<LettersReport, LettersError>>,
+    },
+    Restore {
+        ids: Vec<String>,
+        reply: oneshot::Sender<Result<LettersReport, LettersError>>,
+    },
+    Why {
+        id: String,
+        source: Option<String>,
+        reply: oneshot::Sender<Option<Why>>,
+    },
+    Operate {
+        command: tidegate_delivery::Command,
+        reply: oneshot::Sender<Result<(), OperateError>>,
     },
     Drain {
         limit: Duration,

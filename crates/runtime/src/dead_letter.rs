@@ -1,4 +1,4 @@
-//! Dead letters: how they are listed and sent back.
+//! Dead letters: how they are listed, sent back, given up and taken back.
 
 use thiserror::Error;
 use tidegate_base::ConsumerId;
@@ -16,6 +16,8 @@ pub struct DeadLetterFilter {
     pub limit: usize,
     /// Only those after this letter of an earlier page.
     pub after: Option<String>,
+    /// Those that were given up and can be taken back, instead of those that wait.
+    pub discarded: bool,
 }
 
 impl Default for DeadLetterFilter {
@@ -25,6 +27,7 @@ impl Default for DeadLetterFilter {
             group: None,
             limit: 100,
             after: None,
+            discarded: false,
         }
     }
 }
@@ -40,9 +43,9 @@ pub struct DeadLetterPage {
     pub total: u64,
 }
 
-/// Which dead letters to send back.
+/// Which dead letters to send back or to give up.
 #[derive(Clone, Debug)]
-pub enum RedriveSelection {
+pub enum LettersSelection {
     /// These.
     Ids(Vec<String>),
     /// All of a consumer with one cause.
@@ -56,18 +59,18 @@ pub enum RedriveSelection {
     Consumer(ConsumerId),
 }
 
-/// What became of a redrive.
+/// What became of the letters of a selection.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct RedriveReport {
-    /// The letters that went back to the head of their lanes, durably.
-    pub redriven: Vec<String>,
+pub struct LettersReport {
+    /// The letters with which it was done, durably.
+    pub done: Vec<String>,
     /// The letters that did not, each with the reason.
     pub refused: Vec<(String, String)>,
 }
 
-/// Why nothing was redriven.
+/// Why nothing was done with any letter.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum RedriveError {
+pub enum LettersError {
     /// The design has no such consumer.
     #[error("consumer `{consumer}` is not in the design")]
     UnknownConsumer {

@@ -14,6 +14,7 @@ mod command;
 mod dead_letter;
 mod journal;
 mod meter;
+mod operate;
 mod plan;
 mod publish;
 mod publisher;
@@ -24,14 +25,17 @@ mod settings;
 mod situation;
 mod stored;
 pub mod view;
+mod why;
 
 pub use caller::{Attempt, Caller};
 pub use clock::TokioClock;
 pub use dead_letter::{
-    DeadLetterFilter, DeadLetterPage, RedriveError, RedriveReport, RedriveSelection,
+    DeadLetterFilter, DeadLetterPage, LettersError, LettersReport, LettersSelection,
 };
+pub use operate::OperateError;
 pub use publish::{Accept, Accepted, Problem, PublishError, SchemaViolation};
 pub use pull::{PullError, PulledDelivery, SettleError};
 pub use runtime::{DrainReport, Runtime, StartError};
 pub use settings::Settings;
-pub use tidegate_delivery::{Outcome, RetryClass};
+pub use tidegate_delivery::{Command, Outcome, RetryClass};
+pub use why::{Why, WhyBehind, WhyDelivery, WhyEvent, WhyGate};

@@ -14,13 +14,15 @@ use crate::actor::{Actor, Parts, Taken};
 use crate::caller::Caller;
 use crate::command::Command;
 use crate::dead_letter::{
-    DeadLetterFilter, DeadLetterPage, RedriveError, RedriveReport, RedriveSelection,
+    DeadLetterFilter, DeadLetterPage, LettersError, LettersReport, LettersSelection,
 };
+use crate::operate::OperateError;
 use crate::publish::{Accepted, PublishError};
 use crate::publisher::Publisher;
 use crate::pull::{PullError, PulledDelivery, SettleError};
 use crate::settings::Settings;
 use crate::view::{DeadLetterDetail, SystemView};
+use crate::why::Why;
 use crate::{journal, plan};
 
 /// Most orders that wait for the actor.
@@ -203,20 +205,72 @@ impl Runtime {
             .flatten()
     }
 
+    /// Why an event is where it is: each of its deliveries with what it waits for. It is looked for in
+    /// memory, then in the latest [`SEARCH_RECORDS_MAX`](tidegate_base::limit::SEARCH_RECORDS_MAX) records
+    /// of every channel; `None` when it is in neither.
+    pub async fn why(&self, id: &str, source: Option<&str>) -> Option<Why> {
+        let (id, source) = (id.to_owned(), source.map(str::to_owned));
+        self.ask(|reply| Command::Why { id, source, reply })
+            .await
+            .flatten()
+    }
+
     /// Sends dead letters back to the head of their lanes, before newer deliveries of the same key;
     /// returns once that is durable.
     ///
     /// # Errors
     ///
-    /// [`RedriveError`]: an unknown consumer, a drain or a stop. Single letters that cannot be
+    /// [`LettersError`]: an unknown consumer, a drain or a stop. Single letters that cannot be
     /// redriven are in the report.
     pub async fn redrive(
         &self,
-        selection: RedriveSelection,
-    ) -> Result<RedriveReport, RedriveError> {
+        selection: LettersSelection,
+    ) -> Result<LettersReport, LettersError> {
         self.ask(|reply| Command::Redrive { selection, reply })
             .await
-            .unwrap_or(Err(RedriveError::Stopped))
+            .unwrap_or(Err(LettersError::Stopped))
+    }
+
+    /// Gives dead letters up, with a reason: what waits behind them goes on, and they can be taken back
+    /// with [`Runtime::restore`]; returns once that is durable.
+    ///
+    /// # Errors
+    ///
+    /// As [`Runtime::redrive`].
+    pub async fn discard(
+        &self,
+        selection: LettersSelection,
+        reason: String,
+    ) -> Result<LettersReport, LettersError> {
+        self.ask(|reply| Command::Discard {
+            selection,
+            reason,
+            reply,
+        })
+        .await
+        .unwrap_or(Err(LettersError::Stopped))
+    }
+
+    /// Takes discarded letters back: they are dead letters again; returns once that is durable.
+    ///
+    /// # Errors
+    ///
+    /// As [`Runtime::redrive`].
+    pub async fn restore(&self, ids: Vec<String>) -> Result<LettersReport, LettersError> {
+        self.ask(|reply| Command::Restore { ids, reply })
+            .await
+            .unwrap_or(Err(LettersError::Stopped))
+    }
+
+    /// Carries out an operator's command; returns once it is durable, in this process and those to come.
+    ///
+    /// # Errors
+    ///
+    /// [`OperateError`]: a consumer or a dependency that the design does not have, or a stop.
+    pub async fn operate(&self, command: tidegate_delivery::Command) -> Result<(), OperateError> {
+        self.ask(|reply| Command::Operate { command, reply })
+            .await
+            .unwrap_or(Err(OperateError::Stopped))
     }
 
     /// Stops accepting and admitting, lets running attempts finish up to `limit`, calls off the

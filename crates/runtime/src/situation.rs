@@ -38,7 +38,7 @@ impl Situation<'_> {
         let unserved = matches!(status.obstacle, None | Some(Obstacle::NobodyPulls));
         if status.halt.is_some() {
             ConsumerState::Halted
-        } else if self.breaker.is_some() && status.runnable > 0 {
+        } else if status.paused.is_some() || (self.breaker.is_some() && status.runnable > 0) {
             ConsumerState::Held
         } else if status.backlog == 0 && self.in_per_second == 0.0 {
             ConsumerState::Idle
@@ -78,7 +78,9 @@ impl Situation<'_> {
             Some(Obstacle::Overload { .. }) => Some("overload".to_owned()),
             Some(Obstacle::Budget { .. }) => Some("retry budget".to_owned()),
             Some(Obstacle::Suspect) => Some("suspect".to_owned()),
-            Some(Obstacle::Draining | Obstacle::Boot) => Some("paused".to_owned()),
+            Some(Obstacle::Paused | Obstacle::Draining | Obstacle::Boot) => {
+                Some("paused".to_owned())
+            }
             Some(Obstacle::Concurrency | Obstacle::NobodyPulls) | None => None,
         };
         match by {
@@ -103,6 +105,10 @@ impl Situation<'_> {
     }
 
     fn stopped(&self) -> Option<String> {
+        if let Some(pause) = &self.status.paused {
+            let since = format_duration(round(self.now.since(pause.since)));
+            return Some(format!("paused for {since}: {}", pause.reason));
+        }
         let halt = self.status.halt.as_ref()?;
         let reason = &halt.reason;
         Some(match halt.cause {
@@ -123,6 +129,9 @@ impl Situation<'_> {
                 Some(at) => {
                     let next = self.until(at);
                     format!("breaker `{name}` is open for {since}; it probes in {next}")
+                }
+                None if breaker.forced => {
+                    format!("breaker `{name}` is held open for {since} by an operator")
                 }
                 None if breaker.ramp_limit.is_some() => {
                     format!("breaker `{name}` has closed and lets calls through slowly at first")
@@ -230,6 +239,9 @@ impl Situation<'_> {
 
     /// What to do about it.
     pub(crate) fn next_step(&self) -> &'static str {
+        if self.status.paused.is_some() {
+            return "resume it once its reason is gone";
+        }
         match (
             self.status.halt.as_ref().map(|halt| halt.cause),
             &self.status.obstacle,
@@ -237,6 +249,9 @@ impl Situation<'_> {
             (Some(HaltCause::Endpoint), _) => "put the endpoint right: it goes on by itself",
             (Some(HaltCause::DeadLetters), _) => "find their common cause, then redrive them",
             (Some(HaltCause::Channel), _) => "repair or restore the store, then start again",
+            (None, _) if self.breaker.is_some_and(|(_, breaker)| breaker.forced) => {
+                "reset the breaker once its reason is gone"
+            }
             (None, _) if self.breaker.is_some() => {
                 "nothing is lost: it goes on when the dependency answers"
             }

@@ -172,6 +172,8 @@ pub struct ConsumerView {
     pub followers: u64,
     /// The dependencies that it needs.
     pub needs: Vec<Name>,
+    /// Set while an operator has paused it.
+    pub paused: Option<PauseView>,
 }
 
 /// How a consumer does, in a word.
@@ -213,6 +215,8 @@ pub struct DependencyView {
     pub threshold: f64,
     /// How often it has opened since start.
     pub opened_total: u64,
+    /// Set while an operator holds it open.
+    pub forced: Option<PauseView>,
     /// The consumers that need it.
     pub consumers: Vec<ConsumerId>,
 }
@@ -246,6 +250,27 @@ pub struct DeadLetterView {
     pub accepted_ms: u64,
     /// When it became a dead letter, milliseconds since the Unix epoch.
     pub dead_ms: u64,
+    /// Set when it was given up and can be taken back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discarded: Option<DiscardView>,
+}
+
+/// Why a dead letter was given up.
+#[derive(Clone, Debug, Serialize)]
+pub struct DiscardView {
+    /// In the operator's words.
+    pub reason: String,
+    /// When, milliseconds since the Unix epoch.
+    pub at_ms: u64,
+}
+
+/// Why an operator has stopped something.
+#[derive(Clone, Debug, Serialize)]
+pub struct PauseView {
+    /// In the operator's words.
+    pub reason: String,
+    /// Since when, milliseconds since the Unix epoch.
+    pub since_ms: u64,
 }
 
 /// Dead letters with one cause.

@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use crate::access::{Access, guard};
 use crate::history::History;
 use crate::problem::Problem;
-use crate::{assets, dead_letters, ingest, metrics, pull, state};
+use crate::{assets, dead_letters, ingest, metrics, operate, pull, state};
 
 /// How long a request may take, its body included; a pull waits at most half of it.
 const REQUEST_LIMIT: Duration = Duration::from_secs(60);
@@ -132,11 +132,24 @@ fn routes(shared: Shared, access: Access) -> Router {
         .route("/v1/events", post(ingest::publish))
         .route("/v1/consumers/{service}/{event}/pull", post(pull::pull))
         .route("/v1/leases/{*lease}", post(pull::settle))
+        .route("/v1/why", get(operate::why))
         .route("/v1/state", get(state::state))
         .route("/v1/stream", get(state::stream))
         .route("/v1/history", get(state::history))
         .route("/v1/dead-letters", get(dead_letters::list))
         .route("/v1/dead-letters/redrive", post(dead_letters::redrive))
+        .route("/v1/dead-letters/discard", post(dead_letters::discard))
+        .route("/v1/dead-letters/restore", post(dead_letters::restore))
+        .route(
+            "/v1/consumers/{service}/{event}/pause",
+            post(operate::pause),
+        )
+        .route(
+            "/v1/consumers/{service}/{event}/resume",
+            post(operate::resume),
+        )
+        .route("/v1/dependencies/{name}/open", post(operate::open))
+        .route("/v1/dependencies/{name}/reset", post(operate::reset))
         .route(
             "/v1/dead-letters/{service}/{event}/{sequence}",
             get(dead_letters::one),

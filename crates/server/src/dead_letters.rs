@@ -1,4 +1,4 @@
-//! Dead letters: the list with its groups, one in full, and redrive.
+//! Dead letters: the list with its groups, one in full; redrive, discard and restore.
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
@@ -8,12 +8,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tidegate_base::ConsumerId;
 use tidegate_runtime::view::DeadLetterDetail;
-use tidegate_runtime::{DeadLetterFilter, RedriveError, RedriveSelection, Runtime};
+use tidegate_runtime::{DeadLetterFilter, LettersError, LettersReport, LettersSelection, Runtime};
 
 use crate::problem::Problem;
 
 /// Most dead letters of one page.
 const PAGE_MAX: usize = 1_000;
+/// Longest reason of an operator, in bytes.
+const REASON_BYTES_MAX: usize = 1_000;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,6 +24,8 @@ pub(crate) struct ListQuery {
     group: Option<String>,
     limit: Option<usize>,
     after: Option<String>,
+    #[serde(default)]
+    discarded: bool,
 }
 
 /// Which dead letters to redrive: some by id, a group of a consumer, or all of a consumer.
@@ -31,6 +35,23 @@ pub(crate) struct RedriveRequest {
     ids: Option<Vec<String>>,
     consumer: Option<ConsumerId>,
     group: Option<String>,
+}
+
+/// Which dead letters to give up, and why.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DiscardRequest {
+    ids: Option<Vec<String>>,
+    consumer: Option<ConsumerId>,
+    group: Option<String>,
+    reason: String,
+}
+
+/// Which discarded letters to take back.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RestoreRequest {
+    ids: Vec<String>,
 }
 
 pub(crate) async fn list(
@@ -49,6 +70,7 @@ pub(crate) async fn list(
         group: query.group.filter(|group| !group.is_empty()),
         limit: query.limit.unwrap_or(100).clamp(1, PAGE_MAX),
         after,
+        discarded: query.discarded,
     };
     let page = runtime.dead_letters(filter).await;
     Ok(Json(
@@ -81,21 +103,66 @@ pub(crate) async fn redrive(
     request: Result<Json<RedriveRequest>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
     let Json(request) = request?;
-    let selection = match (request.ids, request.consumer, request.group) {
-        (Some(ids), None, None) => RedriveSelection::Ids(ids),
-        (None, Some(consumer), Some(group)) => RedriveSelection::Group { consumer, group },
-        (None, Some(consumer), None) => RedriveSelection::Consumer(consumer),
+    let selection = selection(request.ids, request.consumer, request.group)?;
+    answer("redriven", runtime.redrive(selection).await)
+}
+
+pub(crate) async fn discard(
+    State(runtime): State<Runtime>,
+    request: Result<Json<DiscardRequest>, JsonRejection>,
+) -> Result<Json<Value>, Problem> {
+    let Json(request) = request?;
+    let reason = reason(&request.reason)?;
+    let selection = selection(request.ids, request.consumer, request.group)?;
+    answer("discarded", runtime.discard(selection, reason).await)
+}
+
+pub(crate) async fn restore(
+    State(runtime): State<Runtime>,
+    request: Result<Json<RestoreRequest>, JsonRejection>,
+) -> Result<Json<Value>, Problem> {
+    let Json(request) = request?;
+    answer("restored", runtime.restore(request.ids).await)
+}
+
+/// A reason in an operator's words: there, and not too long.
+pub(crate) fn reason(text: &str) -> Result<String, Problem> {
+    let text = text.trim();
+    if (1..=REASON_BYTES_MAX).contains(&text.len()) {
+        return Ok(text.to_owned());
+    }
+    let message = format!(
+        "the reason has {} bytes; it needs 1 to {REASON_BYTES_MAX}",
+        text.len()
+    );
+    Err(Problem::new(StatusCode::BAD_REQUEST, "reason", message)
+        .hint("say why, for those who find it later"))
+}
+
+fn selection(
+    ids: Option<Vec<String>>,
+    consumer: Option<ConsumerId>,
+    group: Option<String>,
+) -> Result<LettersSelection, Problem> {
+    match (ids, consumer, group) {
+        (Some(ids), None, None) => Ok(LettersSelection::Ids(ids)),
+        (None, Some(consumer), Some(group)) => Ok(LettersSelection::Group { consumer, group }),
+        (None, Some(consumer), None) => Ok(LettersSelection::Consumer(consumer)),
         _ => {
             let message = "the selection is neither `ids`, nor `consumer` with or without `group`";
-            return Err(Problem::new(StatusCode::BAD_REQUEST, "selection", message));
+            Err(Problem::new(StatusCode::BAD_REQUEST, "selection", message))
         }
-    };
-    let report = runtime.redrive(selection).await.map_err(|error| {
+    }
+}
+
+/// What became of the letters; `done` names what was done with them.
+fn answer(done: &str, report: Result<LettersReport, LettersError>) -> Result<Json<Value>, Problem> {
+    let report = report.map_err(|error| {
         let status = match error {
-            RedriveError::UnknownConsumer { .. } => StatusCode::NOT_FOUND,
-            RedriveError::Draining | RedriveError::Stopped => StatusCode::SERVICE_UNAVAILABLE,
+            LettersError::UnknownConsumer { .. } => StatusCode::NOT_FOUND,
+            LettersError::Draining | LettersError::Stopped => StatusCode::SERVICE_UNAVAILABLE,
         };
-        Problem::new(status, "redrive", error.to_string())
+        Problem::new(status, "dead-letters", error.to_string())
     })?;
     let refused: Vec<Value> = report
         .refused
@@ -103,6 +170,6 @@ pub(crate) async fn redrive(
         .map(|(id, reason)| json!({ "id": id, "reason": reason }))
         .collect();
     Ok(Json(
-        json!({ "redriven": report.redriven.len(), "ids": report.redriven, "refused": refused }),
+        json!({ done: report.done.len(), "ids": report.done, "refused": refused }),
     ))
 }

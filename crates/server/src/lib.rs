@@ -11,6 +11,7 @@ mod dead_letters;
 mod history;
 mod ingest;
 mod metrics;
+mod operate;
 mod problem;
 mod pull;
 mod push;

@@ -121,6 +121,14 @@ impl Consumer {
         head.is_ready().then_some(head.sequence)
     }
 
+    /// The delivery of its lane that goes before it.
+    pub(super) fn blocker(&self, sequence: u64) -> Option<u64> {
+        let lane = self.lanes.get(&self.lane_key(sequence)?)?;
+        let first = lane.busy.or_else(|| lane.members.first().copied())?;
+        (lane.members.contains(&sequence) && first != sequence && lane.exposed != Some(sequence))
+            .then_some(first)
+    }
+
     /// The members of a delivery's lane after it, oldest first.
     pub(super) fn followers(&self, sequence: u64) -> impl Iterator<Item = &Delivery> {
         let lane = self.lane_key(sequence).and_then(|key| self.lanes.get(&key));

@@ -4,6 +4,7 @@ mod admission;
 mod dead;
 mod delivery;
 mod discard;
+mod explain;
 mod lane;
 mod repetition;
 mod restore;
@@ -19,6 +20,7 @@ use tidegate_base::limit::{DEAD_LETTERS_MAX, WINDOW_DELIVERIES_MAX};
 pub use admission::Obstacle;
 pub use dead::{DeadLetter, RedriveRefusal};
 pub use discard::RestoreRefusal;
+pub use explain::Explanation;
 pub use status::{ConsumerStatus, DeliveryStatus, Failing};
 
 pub(crate) use restore::Replay;

@@ -151,6 +151,7 @@ impl Actor {
         for pending in std::mem::take(&mut self.redrives) {
             pending.refuse();
         }
+        self.operators.give_up();
         self.show();
     }
 }

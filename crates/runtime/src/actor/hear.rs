@@ -14,6 +14,7 @@ use super::Actor;
 use super::commit::Pile;
 use crate::stored;
 use crate::view::DeadLetterDetail;
+use crate::why::Why;
 
 /// The end of something that the actor began.
 pub(super) enum Event {
@@ -50,6 +51,10 @@ pub(super) enum Event {
     Detailed {
         detail: Box<DeadLetterDetail>,
         reply: oneshot::Sender<Option<DeadLetterDetail>>,
+    },
+    Sought {
+        found: Option<(Name, Record)>,
+        reply: oneshot::Sender<Option<Why>>,
     },
     /// It was called off; what had to be done about it is done.
     CalledOff,
@@ -95,6 +100,7 @@ impl Actor {
             Event::Detailed { detail, reply } => {
                 let _left = reply.send(Some(*detail));
             }
+            Event::Sought { found, reply } => self.sought(found, reply),
             Event::CalledOff => {}
         }
     }

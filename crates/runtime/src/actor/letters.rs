@@ -1,32 +1,35 @@
 //! Dead letters: lists, details, redrives.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use futures_util::future::FutureExt;
 use tidegate_base::{ConsumerId, Timestamp};
-use tidegate_delivery::{AttemptRecord, DeadLetter, Input, fingerprint, normalise};
+use tidegate_delivery::{AttemptRecord, DeadLetter, Discard, Input, fingerprint, normalise};
 use tokio::sync::oneshot;
 
 use super::Actor;
 use super::attempt::read_event;
 use super::hear::Event;
+use super::operate::sort;
 use crate::dead_letter::{
-    DeadLetterFilter, DeadLetterPage, RedriveError, RedriveReport, RedriveSelection,
+    DeadLetterFilter, DeadLetterPage, LettersError, LettersReport, LettersSelection,
 };
-use crate::view::{AttemptView, DeadLetterDetail, DeadLetterGroup, DeadLetterView, Mode};
+use crate::view::{
+    AttemptView, DeadLetterDetail, DeadLetterGroup, DeadLetterView, DiscardView, Mode,
+};
 
 /// A redrive that waits until all its letters are durably back.
 #[derive(Debug)]
 pub(super) struct PendingRedrive {
     waits_for: BTreeSet<(ConsumerId, u64)>,
-    report: RedriveReport,
-    reply: oneshot::Sender<Result<RedriveReport, RedriveError>>,
+    report: LettersReport,
+    reply: oneshot::Sender<Result<LettersReport, LettersError>>,
 }
 
 impl PendingRedrive {
     /// Tells the asker that the system has stopped before all of it was durable.
     pub(super) fn refuse(self) {
-        let _left = self.reply.send(Err(RedriveError::Stopped));
+        let _left = self.reply.send(Err(LettersError::Stopped));
     }
 }
 
@@ -45,7 +48,7 @@ impl Actor {
             if filter.consumer.as_ref().is_some_and(|wanted| wanted != id) {
                 continue;
             }
-            for letter in self.parts.machine.dead_letters(id) {
+            for (letter, discard) in self.letters(id, filter.discarded) {
                 let group = group_of(id, &letter);
                 if filter.group.as_ref().is_some_and(|wanted| *wanted != group) {
                     continue;
@@ -58,7 +61,8 @@ impl Actor {
                     Some(after) => after.is_some_and(|after| (number, letter.sequence) > after),
                 };
                 if follows && page.letters.len() < filter.limit {
-                    page.letters.push(self.letter_view(id, &letter, group));
+                    page.letters
+                        .push(self.letter_view(id, &letter, group, discard));
                 }
             }
         }
@@ -68,11 +72,26 @@ impl Actor {
         page
     }
 
+    /// The letters of a consumer that wait, or those that were given up.
+    fn letters<'a>(
+        &'a self,
+        id: &'a ConsumerId,
+        discarded: bool,
+    ) -> impl Iterator<Item = (DeadLetter<'a>, Option<&'a Discard>)> {
+        let machine = &self.parts.machine;
+        let waiting = machine.dead_letters(id).map(|letter| (letter, None));
+        let given_up = machine.discarded_letters(id);
+        let given_up = given_up.map(|(letter, discard)| (letter, Some(discard)));
+        let waiting = waiting.filter(move |_| !discarded);
+        waiting.chain(given_up.filter(move |_| discarded))
+    }
+
     fn letter_view(
         &self,
         consumer: &ConsumerId,
         letter: &DeadLetter<'_>,
         group: String,
+        discard: Option<&Discard>,
     ) -> DeadLetterView {
         let followers = self.parts.machine.followers(consumer, letter.sequence);
         let last = letter.progress.history.last();
@@ -90,6 +109,10 @@ impl Actor {
             followers: u64::try_from(followers).unwrap_or(u64::MAX),
             accepted_ms: letter.accepted.millis(),
             dead_ms: letter.death.at.millis(),
+            discarded: discard.map(|discard| DiscardView {
+                reason: discard.reason.clone(),
+                at_ms: discard.at.millis(),
+            }),
         }
     }
 
@@ -99,8 +122,15 @@ impl Actor {
         reply: oneshot::Sender<Option<DeadLetterDetail>>,
     ) {
         let found = read_id(id).and_then(|(consumer, sequence)| {
-            let letter = self.parts.machine.dead_letter(&consumer, sequence)?;
-            let view = self.letter_view(&consumer, &letter, group_of(&consumer, &letter));
+            let waiting = self.parts.machine.dead_letter(&consumer, sequence);
+            let (letter, discard) = match waiting {
+                Some(letter) => (letter, None),
+                None => self
+                    .letters(&consumer, true)
+                    .find(|(letter, _)| letter.sequence == sequence)?,
+            };
+            let group = group_of(&consumer, &letter);
+            let view = self.letter_view(&consumer, &letter, group, discard);
             let history = letter.progress.history.iter().map(attempt_view).collect();
             Some((consumer, sequence, view, history))
         });
@@ -128,8 +158,8 @@ impl Actor {
 
     pub(super) fn redrive(
         &mut self,
-        selection: RedriveSelection,
-        reply: oneshot::Sender<Result<RedriveReport, RedriveError>>,
+        selection: LettersSelection,
+        reply: oneshot::Sender<Result<LettersReport, LettersError>>,
     ) {
         let selected = match self.select(selection) {
             Ok(selected) => selected,
@@ -138,25 +168,11 @@ impl Actor {
                 return;
             }
         };
-        let mut report = RedriveReport::default();
-        let mut accepted: BTreeMap<ConsumerId, Vec<u64>> = BTreeMap::new();
-        for (id, letter) in selected {
-            let refusal = match &letter {
-                None => Some("there is no such dead letter".to_owned()),
-                Some((consumer, sequence)) => {
-                    let may = self.parts.machine.may_redrive(consumer, *sequence);
-                    may.err().map(|refusal| refusal.to_string())
-                }
-            };
-            match (refusal, letter) {
-                (Some(refusal), _) => report.refused.push((id, refusal)),
-                (None, Some((consumer, sequence))) => {
-                    report.redriven.push(id);
-                    accepted.entry(consumer).or_default().push(sequence);
-                }
-                (None, None) => {}
-            }
-        }
+        let machine = &self.parts.machine;
+        let (report, accepted) = sort(selected, |consumer, sequence| {
+            let may = machine.may_redrive(consumer, sequence);
+            may.map_err(|refusal| refusal.to_string())
+        });
         let mut waits_for = BTreeSet::new();
         for (consumer, sequences) in accepted {
             waits_for.extend(
@@ -178,25 +194,28 @@ impl Actor {
     }
 
     /// The letters of a selection: their names, and what they are if they can be one.
-    fn select(&self, selection: RedriveSelection) -> Result<Vec<Selected>, RedriveError> {
+    pub(super) fn select(
+        &self,
+        selection: LettersSelection,
+    ) -> Result<Vec<Selected>, LettersError> {
         match self.parts.publisher.mode() {
             Mode::Running => {}
-            Mode::Draining => return Err(RedriveError::Draining),
-            Mode::Stopped => return Err(RedriveError::Stopped),
+            Mode::Draining => return Err(LettersError::Draining),
+            Mode::Stopped => return Err(LettersError::Stopped),
         }
         let (consumer, group) = match selection {
-            RedriveSelection::Ids(ids) => {
+            LettersSelection::Ids(ids) => {
                 let unique: BTreeSet<String> = ids.into_iter().collect();
                 return Ok(unique
                     .into_iter()
                     .map(|id| (id.clone(), read_id(&id)))
                     .collect());
             }
-            RedriveSelection::Group { consumer, group } => (consumer, Some(group)),
-            RedriveSelection::Consumer(consumer) => (consumer, None),
+            LettersSelection::Group { consumer, group } => (consumer, Some(group)),
+            LettersSelection::Consumer(consumer) => (consumer, None),
         };
         if !self.targets.contains_key(&consumer) {
-            return Err(RedriveError::UnknownConsumer { consumer });
+            return Err(LettersError::UnknownConsumer { consumer });
         }
         let letters = self.parts.machine.dead_letters(&consumer);
         let wanted = letters.filter(|letter| {
@@ -235,9 +254,9 @@ impl Actor {
 }
 
 /// A letter's name, and what it names if it can be a letter.
-type Selected = (String, Option<(ConsumerId, u64)>);
+pub(super) type Selected = (String, Option<(ConsumerId, u64)>);
 
-fn letter_id(consumer: &ConsumerId, sequence: u64) -> String {
+pub(super) fn letter_id(consumer: &ConsumerId, sequence: u64) -> String {
     format!("{consumer}/{sequence}")
 }
 
@@ -273,7 +292,7 @@ fn count(
     entry.last_ms = entry.last_ms.max(at);
 }
 
-fn attempt_view(record: &AttemptRecord) -> AttemptView {
+pub(super) fn attempt_view(record: &AttemptRecord) -> AttemptView {
     let took = |ended: Timestamp| ended.since(record.started).as_secs_f64() * 1_000.0;
     AttemptView {
         attempt: record.attempt,

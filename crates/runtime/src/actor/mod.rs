@@ -9,9 +9,11 @@ mod commit;
 mod drain;
 mod hear;
 mod letters;
+mod operate;
 mod pulls;
 mod retention;
 mod show;
+mod why;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -74,6 +76,9 @@ pub(crate) struct Actor {
     pulls: BTreeMap<ConsumerId, Pulls>,
     settling: BTreeMap<(ConsumerId, u64), oneshot::Sender<Result<(), SettleError>>>,
     redrives: Vec<PendingRedrive>,
+    operators: operate::Commands,
+    /// Something was commanded: the view is renewed at once.
+    show_soon: bool,
     drain: Option<drain::Drain>,
     /// A clean of the channels is under way.
     cleaning: bool,
@@ -121,6 +126,8 @@ impl Actor {
             pulls: BTreeMap::new(),
             settling: BTreeMap::new(),
             redrives: Vec::new(),
+            operators: operate::Commands::default(),
+            show_soon: false,
             drain: None,
             cleaning: false,
             meters: HashMap::new(),
@@ -166,6 +173,9 @@ impl Actor {
                 _ = cleaning.tick() => self.clean(),
             }
             self.carry_out();
+            if std::mem::take(&mut self.show_soon) {
+                self.show();
+            }
         }
     }
 
@@ -223,6 +233,14 @@ impl Actor {
             }
             Command::DeadLetter { id, reply } => self.dead_letter(&id, reply),
             Command::Redrive { selection, reply } => self.redrive(selection, reply),
+            Command::Discard {
+                selection,
+                reason,
+                reply,
+            } => self.discard(selection, &reason, reply),
+            Command::Restore { ids, reply } => self.restore(ids, reply),
+            Command::Operate { command, reply } => self.operate(command, reply),
+            Command::Why { id, source, reply } => self.why(id, source, reply),
             Command::Drain { limit, reply } => self.start_drain(limit, reply),
         }
     }
@@ -273,6 +291,7 @@ impl Actor {
             } => {
                 self.concluded(consumer, sequence, accepted, conclusion);
             }
+            Effect::Obeyed { token } => self.obeyed(token),
             Effect::Rejected(ticket) => {
                 tracing::debug!(consumer = %ticket.consumer, ticket.sequence, "stale outcome rejected");
             }
@@ -305,7 +324,7 @@ impl Actor {
                 meter.dead_lettered_total += 1;
             }
             Conclusion::Redriven => self.redriven(&consumer, sequence),
-            Conclusion::Released(_) => {}
+            Conclusion::Released(_) | Conclusion::Discarded | Conclusion::Restored => {}
         }
         if let Some(reply) = self.settling.remove(&(consumer, sequence)) {
             let _left = reply.send(Ok(()));

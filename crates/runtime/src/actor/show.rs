@@ -13,8 +13,8 @@ use crate::attention;
 use crate::meter::{ConsumerMeter, RateMeter};
 use crate::situation::Situation;
 use crate::view::{
-    ConsumerState, ConsumerView, DependencyView, EventView, Mode, ServiceView, SystemView,
-    TotalsView,
+    ConsumerState, ConsumerView, DependencyView, EventView, Mode, PauseView, ServiceView,
+    SystemView, TotalsView,
 };
 
 /// A word must hold for so long before it is shown, so that a consumer at its objective does not
@@ -219,6 +219,14 @@ impl Actor {
                 failure_rate: status.failures as f64 / status.calls.max(1) as f64,
                 threshold: dependency.breaker.failure_rate.value.value(),
                 opened_total: status.opened_total,
+                forced: self
+                    .parts
+                    .machine
+                    .forced_open(name)
+                    .map(|reason| PauseView {
+                        reason: reason.to_owned(),
+                        since_ms: status.since.millis(),
+                    }),
                 consumers: needing.map(|consumer| consumer.id()).collect(),
             })
         });
@@ -294,6 +302,10 @@ fn consumer_view(
             .iter()
             .map(|need| need.value.clone())
             .collect(),
+        paused: status.paused.as_ref().map(|pause| PauseView {
+            reason: pause.reason.clone(),
+            since_ms: pause.since.millis(),
+        }),
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tidegate_base::Timestamp;
 use tidegate_broker::Broker;
-use tidegate_runtime::{Outcome, PublishError, RedriveSelection, Settings, TokioClock};
+use tidegate_runtime::{LettersSelection, Outcome, PublishError, Settings, TokioClock};
 
 use crate::faulty::{Commits, FaultyBroker};
 use crate::support::{
@@ -108,7 +108,7 @@ async fn send_back(world: &World, pulls: &mut Pulls) {
     for letter in world.letters().await.letters {
         pulls.ended.remove(&letter.event_id);
     }
-    let selection = RedriveSelection::Consumer(id(AUDIT));
+    let selection = LettersSelection::Consumer(id(AUDIT));
     let report = world.runtime.redrive(selection).await.unwrap();
     assert_eq!(report.refused, []);
 }

@@ -8,7 +8,7 @@ use tidegate_base::{Clock, Timestamp};
 use tidegate_broker::Broker;
 use tidegate_runtime::view::{ConsumerState, Mode};
 use tidegate_runtime::{
-    DeadLetterFilter, Outcome, PublishError, PullError, RedriveSelection, Runtime, Settings,
+    DeadLetterFilter, LettersSelection, Outcome, PublishError, PullError, Runtime, Settings,
     SettleError, TokioClock,
 };
 
@@ -265,7 +265,7 @@ async fn a_page_goes_on_after_a_letter_that_was_sent_back() {
     let first = world.runtime.dead_letters(filter.clone()).await;
     let after = first.letters[1].id.clone();
     world.script.otherwise(Outcome::Done);
-    let selection = RedriveSelection::Ids(vec![after.clone()]);
+    let selection = LettersSelection::Ids(vec![after.clone()]);
     world.runtime.redrive(selection).await.unwrap();
     world.pass(seconds(1)).await;
     let filter = DeadLetterFilter {

@@ -9,6 +9,7 @@
 mod chaos;
 mod faults;
 mod faulty;
+mod operate;
 mod retention;
 mod support;
 
@@ -18,7 +19,7 @@ use std::time::Duration;
 use support::{World, id, order, permanent, retryable, seconds, unavailable};
 use tidegate_runtime::view::ConsumerState;
 use tidegate_runtime::{
-    Accept, Outcome, Problem, PublishError, PullError, RedriveSelection, RetryClass, Settings,
+    Accept, LettersSelection, Outcome, Problem, PublishError, PullError, RetryClass, Settings,
     SettleError,
 };
 
@@ -240,12 +241,12 @@ async fn a_poison_event_is_a_dead_letter_and_succeeds_when_redriven() {
         (1, "permanent")
     );
 
-    let group = RedriveSelection::Group {
+    let group = LettersSelection::Group {
         consumer: id(BILLING),
         group: letter.group.clone(),
     };
     let report = world.runtime.redrive(group).await.unwrap();
-    assert_eq!(report.redriven, ["billing/OrderPlaced/1"]);
+    assert_eq!(report.done, ["billing/OrderPlaced/1"]);
     world.pass(seconds(1)).await;
     let order: Vec<String> = world
         .script
@@ -264,9 +265,9 @@ async fn a_poison_event_is_a_dead_letter_and_succeeds_when_redriven() {
         "the redriven one goes before its follower"
     );
     assert_eq!(world.letters().await.total, 0);
-    let again = RedriveSelection::Ids(vec!["billing/OrderPlaced/1".to_owned(), "x".to_owned()]);
+    let again = LettersSelection::Ids(vec!["billing/OrderPlaced/1".to_owned(), "x".to_owned()]);
     let report = world.runtime.redrive(again).await.unwrap();
-    assert_eq!((report.redriven.len(), report.refused.len()), (0, 2));
+    assert_eq!((report.done.len(), report.refused.len()), (0, 2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -467,10 +468,10 @@ async fn a_restart_loses_nothing_and_repeats_nothing_that_was_done() {
     assert_eq!(world.letters().await.letters[0].event_id, "3");
     let report = world
         .runtime
-        .redrive(RedriveSelection::Consumer(id(BILLING)))
+        .redrive(LettersSelection::Consumer(id(BILLING)))
         .await
         .unwrap();
-    assert_eq!(report.redriven.len(), 1);
+    assert_eq!(report.done.len(), 1);
     let world = world.restart().await;
     world.pass(seconds(1)).await;
     assert_eq!(world.letters().await.total, 0);

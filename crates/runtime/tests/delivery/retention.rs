@@ -6,7 +6,7 @@ use std::time::Duration;
 use tidegate_base::Timestamp;
 use tidegate_broker::ReadLimit;
 use tidegate_runtime::view::ConsumerState;
-use tidegate_runtime::{Accept, Outcome, RedriveSelection, Settings, TokioClock};
+use tidegate_runtime::{Accept, LettersSelection, Outcome, Settings, TokioClock};
 
 use crate::faulty::{Cleans, FaultyBroker};
 use crate::support::{DESIGN, Script, World, id, order, permanent, seconds, unavailable};
@@ -99,10 +99,10 @@ async fn what_is_finished_and_old_goes_and_a_dead_letter_stays_until_it_is_done(
     let mut calls = world.script.calls().len();
     let report = world
         .runtime
-        .redrive(RedriveSelection::Ids(vec![letter.to_owned()]))
+        .redrive(LettersSelection::Ids(vec![letter.to_owned()]))
         .await
         .unwrap();
-    assert_eq!(report.redriven, [letter]);
+    assert_eq!(report.done, [letter]);
     world.pass(seconds(1)).await;
     assert_eq!(world.called(&mut calls), ["1", "2"]);
     world.pass(seconds(60)).await;
@@ -185,7 +185,7 @@ async fn a_consumer_that_comes_back_goes_on_with_what_is_left() {
     world.pass(seconds(1)).await;
     assert_eq!(world.letters().await.total, 2);
     world.script.otherwise(Outcome::Done);
-    let billing = RedriveSelection::Consumer(id(BILLING));
+    let billing = LettersSelection::Consumer(id(BILLING));
     world.runtime.redrive(billing).await.unwrap();
     world.pass(seconds(1)).await;
     // Without audit its letter is not kept, nor what it has not seen.
@@ -207,7 +207,7 @@ async fn a_consumer_that_comes_back_goes_on_with_what_is_left() {
         .await
         .unwrap();
     assert_eq!(detail.event["unreadable"], "retention has removed it");
-    let letter = RedriveSelection::Consumer(id(AUDIT));
+    let letter = LettersSelection::Consumer(id(AUDIT));
     world.runtime.redrive(letter).await.unwrap();
     world.publish([order("5", "c")]).await;
     world.pass(seconds(1)).await;

@@ -1,0 +1,73 @@
+//! Why a delivery is where it is. Asking changes nothing.
+
+use tidegate_base::Timestamp;
+
+use super::Consumer;
+use super::admission::Obstacle;
+use super::delivery::Phase;
+use super::status::DeliveryStatus;
+use crate::record::{AttemptRecord, EventRef};
+use crate::shared::Shared;
+
+/// Where a delivery is, and what it waits for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explanation<'a> {
+    /// Where it is.
+    pub status: DeliveryStatus,
+    /// It may have ended the process before, so it runs alone.
+    pub suspect: bool,
+    /// What keeps it from running, when it is the next of its lane.
+    pub obstacle: Option<Obstacle>,
+    /// The delivery of its lane that goes before it, and its event.
+    pub behind: Option<(u64, &'a EventRef)>,
+    /// When it may run again.
+    pub until: Option<Timestamp>,
+    /// Attempts with an outcome, oldest first; of a long history the middle is left out.
+    pub history: &'a [AttemptRecord],
+}
+
+impl Consumer {
+    /// Why a delivery is where it is.
+    pub(crate) fn explain(
+        &self,
+        sequence: u64,
+        now: Timestamp,
+        shared: &Shared,
+    ) -> Explanation<'_> {
+        let delivery = self.deliveries.get(&sequence);
+        let behind = self.blocker(sequence).and_then(|before| {
+            let event = &self.deliveries.get(&before)?.event;
+            Some((before, event.as_ref()))
+        });
+        let is_next = [&self.fresh, &self.again, &self.suspects]
+            .iter()
+            .any(|set| set.contains(&sequence));
+        let until = match delivery.map(|delivery| &delivery.phase) {
+            Some(Phase::Waiting { until }) => Some(*until),
+            _ => None,
+        };
+        Explanation {
+            status: self.delivery_status(sequence),
+            suspect: delivery.is_some_and(super::delivery::Delivery::is_suspect),
+            obstacle: self.obstacle(now, shared).filter(|_| is_next),
+            behind,
+            until,
+            history: delivery.map_or(&[], |delivery| &delivery.progress.history),
+        }
+    }
+
+    /// Deliveries in memory of the event of that id, of any source or of one.
+    pub(crate) fn find<'a>(
+        &'a self,
+        id: &'a str,
+        source: Option<&'a str>,
+    ) -> impl Iterator<Item = u64> + 'a {
+        let of_event = move |event: &EventRef| {
+            event.id == id && source.is_none_or(|source| event.source == source)
+        };
+        let deliveries = self.deliveries.values();
+        deliveries
+            .filter(move |delivery| of_event(&delivery.event))
+            .map(|delivery| delivery.sequence)
+    }
+}

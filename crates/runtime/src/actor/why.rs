@@ -1,0 +1,251 @@
+//! Why an event is where it is: the event is found in memory or in its channel, and every consumer's
+//! delivery of it is explained as it is then.
+
+use std::sync::Arc;
+
+use futures_util::future::FutureExt;
+use tidegate_base::limit::{PAYLOAD_BYTES_MAX, SEARCH_RECORDS_MAX};
+use tidegate_base::{ConsumerId, Name, Timestamp};
+use tidegate_broker::{Broker, ReadLimit, Record};
+use tidegate_delivery::{DeliveryStatus, Explanation, HaltCause, Obstacle};
+use tokio::sync::oneshot;
+
+use super::Actor;
+use super::hear::Event;
+use super::letters::{attempt_view, letter_id};
+use crate::stored;
+use crate::why::{Why, WhyBehind, WhyDelivery, WhyEvent, WhyGate};
+
+/// Records of one read.
+const PAGE: u64 = 512;
+
+impl Actor {
+    pub(super) fn why(
+        &mut self,
+        id: String,
+        source: Option<String>,
+        reply: oneshot::Sender<Option<Why>>,
+    ) {
+        let known = self.parts.machine.find(&id, source.as_deref()).pop_first();
+        let broker = Arc::clone(&self.parts.broker);
+        let channels: Vec<Name> = self.parts.design.events.keys().cloned().collect();
+        let work = async move {
+            let found = match known {
+                Some((channel, sequence)) => at(&*broker, channel, sequence).await,
+                None => search(&*broker, channels, &id, source.as_deref()).await,
+            };
+            Event::Sought { found, reply }
+        };
+        self.work.push(work.boxed());
+    }
+
+    pub(super) fn sought(
+        &self,
+        found: Option<(Name, Record)>,
+        reply: oneshot::Sender<Option<Why>>,
+    ) {
+        let why = found.map(|(channel, record)| {
+            let arrival = stored::arrival(&record);
+            let consumers = self.parts.design.consumers().map(|consumer| consumer.id());
+            let consumers = consumers.filter(|id| id.event == channel);
+            let deliveries = consumers.filter_map(|id| self.why_delivery(id, record.sequence));
+            Why {
+                deliveries: deliveries.collect(),
+                event: WhyEvent {
+                    id: arrival.event.id.clone(),
+                    source: arrival.event.source.clone(),
+                    r#type: channel.clone(),
+                    key: record.key.clone(),
+                    accepted_ms: record.time.millis(),
+                },
+            }
+        });
+        let _left = reply.send(why);
+    }
+
+    fn why_delivery(&self, consumer: ConsumerId, sequence: u64) -> Option<WhyDelivery> {
+        let now = self.now();
+        let explanation = self.parts.machine.explain(&consumer, sequence, now)?;
+        let gate = match (&explanation.obstacle, explanation.status) {
+            (Some(obstacle), _) => Some(self.gate(&consumer, obstacle, now)),
+            (None, DeliveryStatus::InChannel) => Some(WhyGate {
+                what: "window",
+                detail: "it has not been read from its channel yet: others go before it".to_owned(),
+                until_ms: None,
+            }),
+            (None, _) => None,
+        };
+        let is_letter = matches!(
+            explanation.status,
+            DeliveryStatus::Dead | DeliveryStatus::Discarded
+        );
+        let until = explanation.until.map(Timestamp::millis);
+        Some(WhyDelivery {
+            sequence,
+            state: word(&explanation),
+            next_ms: until.or(gate.as_ref().and_then(|gate| gate.until_ms)),
+            gate,
+            behind: explanation.behind.map(|(sequence, event)| WhyBehind {
+                sequence,
+                event_id: event.id.clone(),
+            }),
+            attempts: explanation.history.iter().map(attempt_view).collect(),
+            dead_letter: is_letter.then(|| letter_id(&consumer, sequence)),
+            consumer,
+        })
+    }
+
+    fn gate(&self, consumer: &ConsumerId, obstacle: &Obstacle, now: Timestamp) -> WhyGate {
+        let status = self.parts.machine.status(consumer, now);
+        let (what, detail, until) = match obstacle {
+            Obstacle::Boot => ("start", "the system is starting".to_owned(), None),
+            Obstacle::Draining => ("drain", "the system is draining".to_owned(), None),
+            Obstacle::Halted => {
+                let halt = status.as_ref().and_then(|status| status.halt.clone());
+                let probes = |cause| cause == HaltCause::Endpoint;
+                let until = halt.as_ref().filter(|halt| probes(halt.cause));
+                let until = until.and(status.as_ref()).map(|status| status.probe_at);
+                (
+                    "halt",
+                    halt.map(|halt| halt.reason).unwrap_or_default(),
+                    until,
+                )
+            }
+            Obstacle::Paused => {
+                let pause = status.and_then(|status| status.paused);
+                (
+                    "pause",
+                    pause.map(|pause| pause.reason).unwrap_or_default(),
+                    None,
+                )
+            }
+            Obstacle::Overload { until } => {
+                let reason = status.map(|status| status.hold_reason).unwrap_or_default();
+                (
+                    "overload",
+                    format!("the handler asked for time: {reason}"),
+                    Some(*until),
+                )
+            }
+            Obstacle::Breaker(name) => {
+                let breaker = self.parts.machine.breaker(name, now);
+                let detail = match self.parts.machine.forced_open(name) {
+                    Some(reason) => format!("breaker `{name}` is held open: {reason}"),
+                    None => {
+                        let state = breaker.map_or("open", |breaker| breaker.state);
+                        format!("breaker `{name}` is {state}")
+                    }
+                };
+                (
+                    "breaker",
+                    detail,
+                    breaker.and_then(|breaker| breaker.probes_at),
+                )
+            }
+            Obstacle::Concurrency => {
+                let running = status.map_or(0, |status| status.in_flight);
+                (
+                    "concurrency",
+                    format!("all {running} places are taken"),
+                    None,
+                )
+            }
+            Obstacle::NobodyPulls => ("pull", "nobody pulls".to_owned(), None),
+            Obstacle::Suspect => {
+                let detail = "a delivery that may have ended the process runs alone";
+                ("suspect", detail.to_owned(), None)
+            }
+            Obstacle::Budget { until } => (
+                "budget",
+                "the retry budget is used up".to_owned(),
+                Some(*until),
+            ),
+        };
+        WhyGate {
+            what,
+            detail,
+            until_ms: until.map(Timestamp::millis),
+        }
+    }
+}
+
+fn word(explanation: &Explanation<'_>) -> &'static str {
+    match explanation.status {
+        DeliveryStatus::InChannel => "pending",
+        DeliveryStatus::Ready if explanation.suspect => "suspect",
+        DeliveryStatus::Ready if explanation.obstacle.is_some() || explanation.behind.is_some() => {
+            "held"
+        }
+        DeliveryStatus::Ready => "pending",
+        DeliveryStatus::Waiting => "waiting",
+        DeliveryStatus::Running => "running",
+        DeliveryStatus::Settling => "settling",
+        DeliveryStatus::Dead => "dead-letter",
+        DeliveryStatus::Discarded => "discarded",
+        DeliveryStatus::Finished => "done",
+    }
+}
+
+async fn at(broker: &dyn Broker, channel: Name, sequence: u64) -> Option<(Name, Record)> {
+    let limit = ReadLimit {
+        records: 1,
+        bytes: PAYLOAD_BYTES_MAX,
+    };
+    let records = broker.read(&channel, sequence, limit).await.ok()?;
+    let record = records.into_iter().find(|r| r.sequence == sequence)?;
+    Some((channel, record))
+}
+
+/// Looks through the latest records of every channel, from the tail back.
+async fn search(
+    broker: &dyn Broker,
+    channels: Vec<Name>,
+    id: &str,
+    source: Option<&str>,
+) -> Option<(Name, Record)> {
+    for channel in channels {
+        let tail = *broker.tail(&channel).borrow();
+        let last = tail.saturating_sub(SEARCH_RECORDS_MAX);
+        let mut end = tail;
+        while end > last {
+            let start = end.saturating_sub(PAGE).max(last);
+            if let Some(record) = search_page(broker, &channel, start..end, id, source).await {
+                return Some((channel, record));
+            }
+            end = start;
+        }
+    }
+    None
+}
+
+async fn search_page(
+    broker: &dyn Broker,
+    channel: &Name,
+    page: std::ops::Range<u64>,
+    id: &str,
+    source: Option<&str>,
+) -> Option<Record> {
+    let mut from = page.start;
+    let mut found = None;
+    while from < page.end {
+        let limit = ReadLimit {
+            records: usize::try_from(page.end - from).unwrap_or(usize::MAX),
+            bytes: 4 * PAYLOAD_BYTES_MAX,
+        };
+        // What cannot be read may hold it, but does not say so.
+        let Ok(records) = broker.read(channel, from, limit).await else {
+            from += 1;
+            continue;
+        };
+        let Some(last) = records.last() else {
+            return found;
+        };
+        from = last.sequence + 1;
+        let of_event = |record: &Record| {
+            let event = stored::arrival(record).event;
+            event.id == id && source.is_none_or(|source| event.source == source)
+        };
+        found = records.into_iter().filter(of_event).last().or(found);
+    }
+    found
+}
