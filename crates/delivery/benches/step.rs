@@ -109,7 +109,10 @@ fn machine(keys: &[Arc<str>]) -> u64 {
                         next,
                     });
                 }
-                Effect::WakeAt(_) | Effect::Concluded { .. } | Effect::Rejected(_) => {}
+                Effect::WakeAt(_)
+                | Effect::Concluded { .. }
+                | Effect::Rejected(_)
+                | Effect::Obeyed { .. } => {}
             }
         }
     }

@@ -153,6 +153,17 @@ impl Drop for EndOnDrop<'_> {
     }
 }
 
+/// A panic of a caller lets no more be appended, and wakes the writer, which may sleep.
+struct StopOnPanic<'a>(&'a Queue);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.close("the writer has ended");
+        }
+    }
+}
+
 impl Relay {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -167,6 +178,8 @@ impl Relay {
     /// Acknowledges what is handed over until it is ended.
     pub(crate) fn run(&self, acknowledger: &Acknowledger) {
         let _end = EndOnDrop(self);
+        let _stop = StopOnPanic(&acknowledger.queue);
+        acknowledger.shared.answer_here();
         loop {
             let mut state = self.state();
             let (progress, synced) = loop {
@@ -190,17 +203,17 @@ impl Relay {
         self.state().busy
     }
 
-    /// Hands a group over once the one before it is acknowledged. Returns whether somebody is there.
-    pub(crate) fn hand_over(&self, progress: Progress, synced: Synced) -> bool {
+    /// Hands a group over once the one before it is acknowledged. Returns it when nobody is there.
+    pub(crate) fn hand_over(&self, progress: Progress, synced: Synced) -> Option<Progress> {
         let mut state = self.idle();
         if state.ended {
-            return false;
+            return Some(progress);
         }
         state.handed = Some((progress, synced));
         state.busy = true;
         drop(state);
         self.changed.notify_one();
-        true
+        None
     }
 
     /// Waits until all that was handed over is acknowledged. Returns whether it is: a panic may have

@@ -37,7 +37,7 @@ pub struct Log {
     drive: Mutex<Drive>,
     compacted: Mutex<Compacted>,
     options: Options,
-    _lock: Option<Lock>,
+    _lock: Option<Arc<Lock>>,
 }
 
 /// Who writes.
@@ -129,7 +129,7 @@ impl Log {
         let queue = Queue::new(options, Arc::clone(&disk), Arc::clone(&shared), head);
         let queue = Arc::new(queue);
         let indexer = Arc::<Indexer>::default();
-        let writer = Writer::new(
+        let mut writer = Writer::new(
             disk,
             options,
             Arc::clone(&shared),
@@ -137,6 +137,8 @@ impl Log {
             Arc::clone(&indexer),
             found.tail,
         );
+        let lock = lock.map(Arc::new);
+        writer.hold(lock.clone());
         let log = Self {
             shared,
             queue,
@@ -155,7 +157,7 @@ impl Log {
 
     /// Puts `batch` in the queue and returns. `done` is called once with where the batch went, as soon
     /// as it is done in its class and visible; or with why it was refused, then possibly before this
-    /// returns. It is called on the writer's thread and must not wait.
+    /// returns. It is called on a thread of the log, one at a time, and must not wait.
     ///
     /// An empty batch writes nothing and is done once all before it are.
     pub fn append(
@@ -240,7 +242,7 @@ impl Log {
         read::at_time(&self.shared, channel, time.nanos())
     }
 
-    /// Calls `observer` with the tail of `channel` now, and from then on, on the writer's thread,
+    /// Calls `observer` with the tail of `channel` now, and from then on, on a thread of the log,
     /// whenever it has grown. It must neither wait nor call the log. A channel beyond the most that
     /// there may be never grows: its observer is called once, with 0.
     pub fn follow(&self, channel: &Name, mut observer: impl FnMut(u64) + Send + 'static) {
@@ -353,11 +355,17 @@ impl Log {
     }
 
     /// Refuses further appends, waits until what is queued is written and durable, and returns. Reads
-    /// go on. The directory is free for another log once this one is dropped.
+    /// go on. The directory is free for another log once this one is dropped. From a callback of its own
+    /// it does not wait: the directory is free a little later.
     pub fn close(&self) {
-        self.queue.close();
+        self.queue.close("the log is closed");
         let drive = std::mem::replace(&mut *self.drive(), Drive::Ended);
         match drive {
+            // From a callback: the threads cannot wait for themselves, and end on their own.
+            Drive::Threads(..) if self.shared.answers_here() => {
+                self.indexer.end();
+                return;
+            }
             Drive::Threads(writer, indexer) => {
                 // A panic of a thread has stopped the queue already, which is how callers learn of it.
                 drop(writer.join());

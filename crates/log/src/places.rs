@@ -166,6 +166,40 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    #[test]
+    fn times_are_right_at_the_borders_of_blocks() {
+        let borders = [
+            SPARSE_BLOCK,
+            2 * SPARSE_BLOCK,
+            DENSE_BLOCK,
+            4 * SPARSE_BLOCK,
+            2 * DENSE_BLOCK,
+        ];
+        let counts = borders.iter().flat_map(|border| border - 1..=border + 1);
+        for dense in counts.chain([0, 1]) {
+            for sparse in [0, 1, SPARSE_BLOCK - 1, SPARSE_BLOCK, SPARSE_BLOCK + 1] {
+                let mut channel = ChannelPlaces::starting(0);
+                let time = |at: usize| 10 * at as u64;
+                for at in 0..dense + sparse {
+                    // One is absent where the sparse part starts.
+                    let sequence = at as u64 + u64::from(at >= dense);
+                    let byte = u32::try_from(at).unwrap();
+                    channel.push(Place { sequence, byte }, time(at), 1);
+                }
+                let count = dense + sparse;
+                let blocks = count.div_ceil(channel.block());
+                assert_eq!(channel.times().count(), blocks, "{dense} + {sparse}");
+                for at in 0..count {
+                    let found = channel.block_reaching(time(at)).unwrap();
+                    let sequence = at as u64 + u64::from(at >= dense);
+                    let near = found <= sequence && sequence - found <= DENSE_BLOCK as u64;
+                    assert!(near, "{at} of {dense} + {sparse} is not near {found}");
+                }
+                assert_eq!(channel.block_reaching(time(count)), None);
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn it_is_a_list(start in 0..50_u64, gaps in proptest::collection::vec(

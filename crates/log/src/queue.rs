@@ -5,6 +5,7 @@
 //! waits is refused and the numbers go back to what is visible.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -412,19 +413,22 @@ impl Queue {
     }
 
     /// Takes no more; the writer ends once what waits is written.
-    pub(crate) fn close(&self) {
+    pub(crate) fn close(&self, reason: &str) {
         let mut gathering = self.gathering();
         gathering.draining = true;
-        gathering
-            .stopped
-            .get_or_insert_with(|| "the log is closed".to_owned());
+        gathering.stopped.get_or_insert_with(|| reason.to_owned());
         drop(gathering);
         self.changed.notify_all();
     }
 
     /// Takes no more and refuses what waits. The first reason stays.
     pub(crate) fn stop(&self, reason: &str) {
-        let (jobs, reason) = {
+        self.stop_behind([], reason);
+    }
+
+    /// As [`Queue::stop`]; `jobs` were called before all that waits, and are refused before it.
+    pub(crate) fn stop_behind(&self, jobs: impl IntoIterator<Item = Done>, reason: &str) {
+        let (waiting, first) = {
             let mut gathering = self.gathering();
             gathering.draining = true;
             let reason = gathering
@@ -433,9 +437,13 @@ impl Queue {
                 .clone();
             (gathering.drain(), reason)
         };
-        for done in jobs {
-            let reason = reason.clone();
-            done(Err(AppendError::Stopped { reason }));
+        let jobs = jobs.into_iter().map(|done| (done, reason));
+        let waiting = waiting.into_iter().map(|done| (done, first.as_str()));
+        for (done, reason) in jobs.chain(waiting) {
+            let reason = reason.to_owned();
+            let refused = AppendError::Stopped { reason };
+            // A caller that panics keeps nobody else from an answer, least of all while one is unwound.
+            drop(catch_unwind(AssertUnwindSafe(|| done(Err(refused)))));
         }
     }
 

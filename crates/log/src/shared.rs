@@ -1,5 +1,6 @@
 //! What the writer and the callers share: what is visible, and who follows channels.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -147,6 +148,11 @@ impl Visible {
     }
 }
 
+thread_local! {
+    /// The log, by its address, whose callers and observers are called on this thread.
+    static ANSWERS_FOR: Cell<usize> = const { Cell::new(0) };
+}
+
 /// What the writer, the readers and the cleaner share.
 pub(crate) struct Shared {
     registry: RwLock<Registry>,
@@ -168,6 +174,16 @@ impl Shared {
             files,
             directories: Directories::default(),
         }
+    }
+
+    /// Callers and observers are called on this thread from now on.
+    pub(crate) fn answer_here(&self) {
+        ANSWERS_FOR.set(std::ptr::from_ref(self).addr());
+    }
+
+    /// Whether callers and observers are called on this thread.
+    pub(crate) fn answers_here(&self) -> bool {
+        ANSWERS_FOR.get() == std::ptr::from_ref(self).addr()
     }
 
     /// The names of channels, to read.

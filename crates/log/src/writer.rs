@@ -10,6 +10,7 @@ use crate::acknowledge::{Acknowledger, EndOnDrop, Progress, Relay, Synced};
 use crate::disk::Disk;
 use crate::frame;
 use crate::housekeeping::Indexer;
+use crate::lock::Lock;
 use crate::mutant::{self, Mutant};
 use crate::queue::{FULL_RETRY_AFTER, Group, Head, Pending, Queue};
 use crate::recent::Chunk;
@@ -21,6 +22,9 @@ use crate::{AppendError, Durability, Options};
 /// A group so much smaller than its buffer is copied, so that the buffer can be used again at once.
 const COPY_BELOW: usize = 4;
 
+/// Why the writer stops when a caller has panicked.
+const ENDED: &str = "whoever acknowledges has ended";
+
 /// Writes what the queue has.
 pub(crate) struct Writer {
     disk: Arc<dyn Disk>,
@@ -29,6 +33,8 @@ pub(crate) struct Writer {
     relay: Option<Arc<Relay>>,
     indexer: Arc<Indexer>,
     tail: Tail,
+    /// Nobody else may write before it has ended.
+    lock: Option<Arc<Lock>>,
     /// What is written ahead of the frames.
     zeros: Vec<u8>,
     failed: bool,
@@ -79,13 +85,20 @@ impl Writer {
             relay: None,
             indexer,
             tail,
+            lock: None,
             zeros: vec![0; options.ahead_bytes],
             failed: false,
         }
     }
 
+    /// Holds the lock of the directory until it has ended.
+    pub(crate) fn hold(&mut self, lock: Option<Arc<Lock>>) {
+        self.lock = lock;
+    }
+
     /// Writes until the queue is closed and empty, or until a write fails.
     pub(crate) fn run(mut self) {
+        self.acknowledger.shared.answer_here();
         let _guard = StopOnDrop(Arc::clone(&self.acknowledger.queue));
         let relay = Arc::<Relay>::default();
         thread::scope(|scope| {
@@ -148,14 +161,19 @@ impl Writer {
     }
 
     /// Has a group acknowledged: here, unless more waits for the disk. Returns whether it goes on.
-    fn finish(&self, progress: Progress) -> bool {
+    fn finish(&mut self, progress: Progress) -> bool {
         let synced = Synced {
             salt: self.tail.segment.salt,
             bytes: self.tail.synced(),
         };
         match &self.relay {
             Some(relay) if relay.is_busy() || self.acknowledger.queue.has_group() => {
-                relay.hand_over(progress, synced)
+                match relay.hand_over(progress, synced) {
+                    None => true,
+                    Some(progress) => {
+                        self.fail(progress.group.jobs, Failure::Stop(ENDED.to_owned()))
+                    }
+                }
             }
             _ => {
                 self.acknowledger.finish(progress, synced);
@@ -167,9 +185,7 @@ impl Writer {
     /// Waits until all groups before are acknowledged.
     fn settle(&self) -> Result<(), Failure> {
         match &self.relay {
-            Some(relay) if !relay.settle() => {
-                Err(Failure::Stop("whoever acknowledges has ended".to_owned()))
-            }
+            Some(relay) if !relay.settle() => Err(Failure::Stop(ENDED.to_owned())),
             _ => Ok(()),
         }
     }
@@ -183,11 +199,8 @@ impl Writer {
             }
             Failure::Stop(reason) => {
                 self.failed = true;
-                for pending in jobs {
-                    let reason = reason.clone();
-                    (pending.done)(Err(AppendError::Stopped { reason }));
-                }
-                self.acknowledger.queue.stop(&reason);
+                let jobs = jobs.into_iter().map(|pending| pending.done);
+                self.acknowledger.queue.stop_behind(jobs, &reason);
                 false
             }
         }

@@ -28,12 +28,7 @@ impl Replay {
     /// Takes in one record of the consumer, after all before it.
     pub(crate) fn apply(&mut self, record: StateRecord) {
         match record {
-            StateRecord::Cursor { below, above, .. } => {
-                self.cursor.settle_range(0, below);
-                for (start, end) in above {
-                    self.cursor.settle_range(start, end);
-                }
-            }
+            StateRecord::Cursor { below, above, .. } => self.settle(below, above),
             StateRecord::Identities { done, .. } => {
                 done.into_iter()
                     .for_each(|identity| self.done.insert(identity));
@@ -97,6 +92,13 @@ impl Replay {
             StateRecord::Halt { halt, .. } => self.halt = halt,
             StateRecord::Pause { pause, .. } => self.paused = pause,
             StateRecord::Epoch(_) | StateRecord::Breaker { .. } => {}
+        }
+    }
+
+    fn settle(&mut self, below: u64, above: Vec<(u64, u64)>) {
+        self.cursor.settle_range(0, below);
+        for (start, end) in above {
+            self.cursor.settle_range(start, end);
         }
     }
 

@@ -120,3 +120,97 @@ fn an_append_does_not_wait_while_an_index_is_made_again() {
     assert_eq!(sequences(&log, "a").unwrap().len(), 40);
     assert!(done.recv().unwrap());
 }
+
+/// A caller that unwraps the failure of a sync ends no process, and keeps nobody else from an answer.
+#[test]
+fn callers_that_panic_at_a_failure_keep_nobody_else_from_theirs() {
+    let disk = FaultDisk::new(1);
+    let (log, _) = Log::open_on(Arc::new(disk.clone()), OPTIONS).unwrap();
+    let log = Arc::new(log);
+    let held = disk.hold_syncs();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    for at in 0..4 {
+        let (told, asked) = (Arc::clone(&told), Arc::downgrade(&log));
+        let batch = Batch::of(vec![record("a", at)]);
+        log.append(batch, Durability::Durable, move |result| {
+            let stopped = asked.upgrade().and_then(|log| log.stopped());
+            told.lock().unwrap().push((at, result.is_err(), stopped));
+            result.unwrap();
+        });
+        if at == 0 {
+            disk.wait_for_sync();
+        }
+    }
+    disk.fail_syncs_after(Some(0));
+    drop(held);
+    log.close();
+    let told = told.lock().unwrap();
+    let order: Vec<(u64, bool)> = told
+        .iter()
+        .map(|(at, refused, _)| (*at, *refused))
+        .collect();
+    assert_eq!(order, [(0, true), (1, true), (2, true), (3, true)]);
+    let all_know = told.iter().all(|(_, _, stopped)| stopped.is_some());
+    assert!(all_know, "who is refused for good is told so: {told:?}");
+}
+
+/// A panic while one group is acknowledged beside the writer: the next is answered, and so are later ones.
+#[test]
+fn who_comes_after_a_panic_is_answered() {
+    let disk = FaultDisk::new(1);
+    let (log, _) = Log::open_on(Arc::new(disk.clone()), OPTIONS).unwrap();
+    for at in 0..500_u64 {
+        let batch = Batch::of(vec![record("a", at)]);
+        log.append(batch, Durability::Durable, move |_| {
+            assert_ne!(at, 100, "a caller fails");
+        });
+    }
+    loop {
+        let (sender, receiver) = sync_channel(1);
+        log.append(Batch::EMPTY, Durability::Durable, move |result| {
+            sender.send(result).unwrap();
+        });
+        match receiver.recv() {
+            Ok(Err(AppendError::Stopped { .. })) => break,
+            Ok(Ok(_)) => std::thread::yield_now(),
+            // It was in the group of the one that failed.
+            other => assert!(other.is_err(), "{other:?}"),
+        }
+    }
+    assert!(log.stopped().is_some());
+}
+
+/// The last handle may be dropped by a callback: nobody waits for itself.
+#[test]
+fn the_last_handle_may_be_dropped_by_a_callback() {
+    let directory = tempfile::tempdir().unwrap();
+    let (log, _) = Log::open(directory.path(), OPTIONS).unwrap();
+    let log = Arc::new(log);
+    let (sender, receiver) = sync_channel(1);
+    let (held, go) = (Arc::clone(&log), Arc::new(Mutex::new(())));
+    let first = go.lock().unwrap();
+    let wait = Arc::clone(&go);
+    log.append(
+        Batch::of(vec![record("a", 1)]),
+        Durability::Durable,
+        move |_| {
+            drop(wait.lock());
+            drop(held);
+            sender.send(()).unwrap();
+        },
+    );
+    drop(log);
+    drop(first);
+    receiver.recv().unwrap();
+    // The threads end by themselves, and then the directory is free.
+    loop {
+        match Log::open(directory.path(), OPTIONS) {
+            Ok((log, recovery)) => {
+                assert_eq!(recovery.damages, []);
+                assert_eq!(log.tail(&name("a")), 1);
+                return;
+            }
+            Err(_) => std::thread::yield_now(),
+        }
+    }
+}
