@@ -275,15 +275,7 @@ impl Watch {
             "I5: epoch {epoch} started things in an earlier process"
         );
         self.epoch = self.epoch.max(*epoch);
-        assert!(
-            !self.paused.contains(consumer),
-            "O1: {ticket:?} starts while its consumer is paused"
-        );
-        let needs = !self.consumer(consumer).needs.is_empty();
-        assert!(
-            !(self.forced && needs),
-            "O2: {ticket:?} starts through a breaker that is held open"
-        );
+        self.as_commanded(ticket);
         self.end_leases(now);
         self.alone_in_lane(channel, ticket);
         self.breakers(machine, ticket, now);
@@ -313,6 +305,19 @@ impl Watch {
             .filter(|(other, _)| other == consumer)
             .count();
         assert!(running <= concurrency, "{running} run, {concurrency} may");
+    }
+
+    /// O1 and O2: nothing starts that an operator has closed.
+    fn as_commanded(&self, ticket: &Ticket) {
+        assert!(
+            !self.paused.contains(&ticket.consumer),
+            "O1: {ticket:?} starts while its consumer is paused"
+        );
+        let needs = !self.consumer(&ticket.consumer).needs.is_empty();
+        assert!(
+            !(self.forced && needs),
+            "O2: {ticket:?} starts through a breaker that is held open"
+        );
     }
 
     /// A lease ends inside the machine, without an input, and long before its end is recorded.

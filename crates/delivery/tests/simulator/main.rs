@@ -16,6 +16,7 @@
 mod chance;
 mod handler;
 mod invariants;
+mod operator;
 mod world;
 
 use world::World;

@@ -55,11 +55,11 @@ pub(crate) struct World {
     running: Vec<Running>,
     wake_at: Option<Timestamp>,
     /// Commands of this process that are not yet carried out.
-    commands: BTreeMap<u64, Command>,
-    last_command: u64,
+    pub(crate) commands: BTreeMap<u64, Command>,
+    pub(crate) last_command: u64,
     pub(crate) down: bool,
     pub(crate) healed: bool,
-    watch: Watch,
+    pub(crate) watch: Watch,
     noting: bool,
     digest: u64,
 }
@@ -315,69 +315,6 @@ impl World {
         });
     }
 
-    /// An operator does something.
-    fn operate(&mut self) {
-        let ids = self.ids();
-        let consumer = ids[self.chance.below(ids.len() as u64) as usize].clone();
-        let (dependency, reason) = ("api".parse().unwrap(), "to see".to_owned());
-        let some = |chance: &mut Chance, letters: Vec<u64>| -> Vec<u64> {
-            letters
-                .into_iter()
-                .filter(|_| chance.in_thousand(400))
-                .collect()
-        };
-        let command = match self.chance.below(12) {
-            0 | 1 => Command::Pause { consumer, reason },
-            2..6 => Command::Resume { consumer },
-            6 => Command::OpenBreaker { dependency, reason },
-            7 | 8 => Command::ResetBreaker { dependency },
-            9 | 10 => {
-                let letters = self.machine.dead_letters(&consumer);
-                let letters = letters.map(|letter| letter.sequence).collect();
-                let sequences = some(&mut self.chance, letters);
-                Command::Discard {
-                    consumer,
-                    sequences,
-                    reason,
-                }
-            }
-            _ => {
-                let letters = self.machine.discarded_letters(&consumer);
-                let letters = letters.map(|(letter, _)| letter.sequence).collect();
-                let sequences = some(&mut self.chance, letters);
-                Command::Restore {
-                    consumer,
-                    sequences,
-                }
-            }
-        };
-        self.command(command);
-    }
-
-    fn command(&mut self, command: Command) {
-        self.last_command += 1;
-        let token = self.last_command;
-        self.watch.commanded(token, &command);
-        self.commands.insert(token, command.clone());
-        self.step(Input::Command { token, command });
-    }
-
-    /// Whatever an operator has closed is opened, and what was given up is taken back.
-    fn undo_commands(&mut self) {
-        self.command(Command::ResetBreaker {
-            dependency: "api".parse().unwrap(),
-        });
-        for consumer in self.ids() {
-            let letters = self.machine.discarded_letters(&consumer);
-            let sequences = letters.map(|(letter, _)| letter.sequence).collect();
-            self.command(Command::Restore {
-                consumer: consumer.clone(),
-                sequences,
-            });
-            self.command(Command::Resume { consumer });
-        }
-    }
-
     /// The state is replaced by a checkpoint, in its place in the order of commits.
     fn checkpoint(&mut self) {
         let records = self.machine.checkpoint();
@@ -515,7 +452,7 @@ impl World {
             }
             Effect::Rejected(_) => {}
             Effect::Obeyed { token } => {
-                let command = self.commands.remove(&token).expect("obeyed once");
+                let command = self.commands.remove(&token).unwrap();
                 self.watch.obeyed(token, &command);
             }
         }
@@ -611,7 +548,7 @@ impl World {
         panic!("something is never done: {stuck:#?}");
     }
 
-    fn ids(&self) -> Vec<ConsumerId> {
+    pub(crate) fn ids(&self) -> Vec<ConsumerId> {
         self.config
             .consumers
             .iter()
