@@ -389,10 +389,8 @@ impl Cleaner<'_> {
             record_bytes: 0,
         };
         for (number, listed) in directory.channels() {
-            let needed = self.needed_bytes(closed, *number, listed, needs)?;
-            // A forged index may say anything.
-            verdict.needed_bytes = verdict.needed_bytes.saturating_add(needed);
-            verdict.record_bytes = verdict.record_bytes.saturating_add(listed.bytes);
+            verdict.needed_bytes += self.needed_bytes(closed, *number, listed, needs)?;
+            verdict.record_bytes += listed.bytes;
         }
         Ok(verdict)
     }

@@ -226,7 +226,14 @@ pub(crate) fn read_directory(
     if read < bytes.len() || differs(crc32c::crc32c(&bytes), head.directory_checksum) {
         return Err(Failure::Wrong);
     }
-    parse_directory(&bytes).ok_or(Failure::Wrong)
+    let directory = parse_directory(&bytes).ok_or(Failure::Wrong)?;
+    // What no segment can hold was never written; sums of what one can do not overflow.
+    let can_be =
+        |listed: &Listed| listed.bytes <= head.segment_bytes && listed.start <= listed.next;
+    match directory.iter().all(|(_, listed)| can_be(listed)) {
+        true => Ok(directory),
+        false => Err(Failure::Wrong),
+    }
 }
 
 fn differs(computed: u32, stored: u32) -> bool {
