@@ -19,6 +19,8 @@ mod invariants;
 mod operator;
 mod world;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use world::World;
 
 const SEEDS: u64 = 40;
@@ -40,13 +42,24 @@ fn whatever_happens_the_invariants_hold_and_all_is_done_in_the_end() {
         return;
     }
     let seeds = option_env!("TIDEGATE_SEEDS").map_or(SEEDS, |seeds| seeds.parse().unwrap());
-    for seed in 0..seeds {
-        let result = std::panic::catch_unwind(|| run(seed, false));
-        assert!(
-            result.is_ok(),
-            "the invariants broke with TIDEGATE_SEED={seed}"
-        );
-    }
+    let next = AtomicU64::new(0);
+    let take_turns = || {
+        while let seed = next.fetch_add(1, Ordering::Relaxed)
+            && seed < seeds
+        {
+            let result = std::panic::catch_unwind(|| run(seed, false));
+            assert!(
+                result.is_ok(),
+                "the invariants broke with TIDEGATE_SEED={seed}"
+            );
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(take_turns);
+        }
+    });
 }
 
 #[test]
