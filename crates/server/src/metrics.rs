@@ -78,6 +78,11 @@ const CONSUMER_GAUGES: &[Gauge<ConsumerView>] = &[
         |c| Some(count(c.held)),
     ),
     (
+        "consumer_paused",
+        "1 while an operator has paused the consumer",
+        |c| Some(f64::from(u8::from(c.paused.is_some()))),
+    ),
+    (
         "consumer_waiting_retry_messages",
         "Deliveries that wait for a retry",
         |c| Some(count(c.waiting_retry)),
