@@ -46,6 +46,7 @@ fn config(id: &ConsumerId) -> SystemConfig {
             repetition: Repetition::Allowed,
             window: 4_096,
             dead_letters: 10_000,
+            dead_letter_budget: None,
         }],
         dependencies: Vec::new(),
     }

@@ -42,6 +42,8 @@ pub struct ConsumerConfig {
     pub window: usize,
     /// Most dead letters; at most [`DEAD_LETTERS_MAX`](tidegate_base::limit::DEAD_LETTERS_MAX).
     pub dead_letters: usize,
+    /// Dead letters as a share of deliveries that succeed; beyond it the consumer halts. `None`: no budget.
+    pub dead_letter_budget: Option<Ratio>,
 }
 
 /// Who takes the first step.

@@ -22,7 +22,7 @@ mod retry;
 mod shared;
 
 pub use breaker::{Breaker, BreakerRecord, BreakerStatus, Gate, Period, Verdict};
-pub use budget::RetryBudget;
+pub use budget::Budget;
 pub use config::{
     ConsumerConfig, DependencyConfig, Followers, Mode, Order, Repetition, SystemConfig,
 };

@@ -241,7 +241,7 @@ impl Machine {
             }
             Command::Resume { consumer } => self.with(&consumer, |consumer, shared| {
                 consumer.pause(None, shared);
-                consumer.resume(shared);
+                consumer.go_on(shared);
             }),
             Command::OpenBreaker { dependency, reason } => {
                 self.turn_breaker(&dependency, |named| {

@@ -305,6 +305,8 @@ pub enum HaltCause {
     Endpoint,
     /// There are as many dead letters as allowed; it goes on when some are redriven.
     DeadLetters,
+    /// Dead letters come faster than their budget allows; it goes on when told to.
+    DeadLetterBudget,
     /// A record of the channel cannot be read; it goes on when told to, or at the next start.
     Channel,
 }

@@ -335,6 +335,8 @@ pub struct DeadLetter {
     pub retention: Located<Duration>,
     /// What becomes of later deliveries with the same key.
     pub followers: Followers,
+    /// Dead letters as a share of deliveries that succeed; `None`: no budget.
+    pub budget: Option<Located<Ratio>>,
 }
 
 /// What becomes of later deliveries with the key of a dead letter.

@@ -465,6 +465,13 @@ static DEAD_LETTER: Section = Section {
             "What becomes of later deliveries with the same key.",
             "wait",
         ),
+        field(
+            "budget",
+            Kind::Ratio(Share::FromZero),
+            Optional,
+            "Most dead letters, as a share of deliveries that succeed; beyond it the consumer halts.",
+            "1%",
+        ),
     ],
 };
 

@@ -73,6 +73,10 @@ fn consumer(consumer: &ConsumerRef<'_>) -> ConsumerConfig {
         },
         window: WINDOW_DELIVERIES_MAX,
         dead_letters: DEAD_LETTERS_MAX,
+        dead_letter_budget: consume
+            .dead_letter
+            .as_ref()
+            .and_then(|dead| dead.budget.as_ref().map(|budget| budget.value)),
     }
 }
 

@@ -117,6 +117,10 @@ impl Situation<'_> {
                 format!("the endpoint refuses: {reason}; it is tried again in {next}")
             }
             HaltCause::DeadLetters => format!("it has {reason}; it goes on when some are redriven"),
+            HaltCause::DeadLetterBudget => format!(
+                "dead letters come faster than their budget allows, the next with: {reason}; \
+                 it goes on when it is resumed"
+            ),
             HaltCause::Channel => format!("its channel cannot be read: {reason}"),
         })
     }
@@ -248,6 +252,7 @@ impl Situation<'_> {
         ) {
             (Some(HaltCause::Endpoint), _) => "put the endpoint right: it goes on by itself",
             (Some(HaltCause::DeadLetters), _) => "find their common cause, then redrive them",
+            (Some(HaltCause::DeadLetterBudget), _) => "mend their common cause, then resume it",
             (Some(HaltCause::Channel), _) => "repair or restore the store, then start again",
             (None, _) if self.breaker.is_some_and(|(_, breaker)| breaker.forced) => {
                 "reset the breaker once its reason is gone"

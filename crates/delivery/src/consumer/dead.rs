@@ -39,18 +39,12 @@ pub enum RedriveRefusal {
 }
 
 impl Consumer {
-    /// Gives a delivery up. Without room for another dead letter it keeps its place and the
+    /// Gives a delivery up. Without room or budget for another dead letter it keeps its place and the
     /// consumer halts: in a flood the cause is not in the events.
     pub(crate) fn condemn(&mut self, sequence: u64, death: Death, shared: &mut Shared) {
         self.stop_running(sequence, shared);
         self.occupy_lane(sequence);
-        if self.dead + self.burying >= self.config.dead_letters {
-            let reason = format!("{} dead letters, which is the most", self.dead);
-            let halt = Halt {
-                cause: HaltCause::DeadLetters,
-                reason,
-                since: death.at,
-            };
+        if let Some(halt) = self.flood(&death) {
             if let Some(delivery) = self.deliveries.get_mut(&sequence) {
                 delivery.phase = Phase::Condemned(death);
                 self.condemned.push_back(sequence);
@@ -61,7 +55,37 @@ impl Consumer {
         self.bury(sequence, death, shared);
     }
 
+    /// Why there may not be another dead letter.
+    fn flood(&self, death: &Death) -> Option<Halt> {
+        let (cause, reason) = if !self.has_room() {
+            let reason = format!("{} dead letters, which is the most", self.dead);
+            (HaltCause::DeadLetters, reason)
+        } else if !self.affords_letter(death.at) {
+            (HaltCause::DeadLetterBudget, death.error.clone())
+        } else {
+            return None;
+        };
+        Some(Halt {
+            cause,
+            reason,
+            since: death.at,
+        })
+    }
+
+    fn has_room(&self) -> bool {
+        self.dead + self.burying < self.config.dead_letters
+    }
+
+    fn affords_letter(&self, now: Timestamp) -> bool {
+        self.letters
+            .as_ref()
+            .is_none_or(|budget| budget.next(now) <= now)
+    }
+
     fn bury(&mut self, sequence: u64, death: Death, shared: &mut Shared) {
+        if let Some(budget) = &mut self.letters {
+            budget.spend(death.at);
+        }
         let Some(delivery) = self.deliveries.get_mut(&sequence) else {
             return;
         };
@@ -163,22 +187,25 @@ impl Consumer {
         self.bury_condemned(shared);
     }
 
-    /// Buries those that waited for room; with room again the consumer goes on.
+    /// Buries those that waited for room or budget; with room again the consumer goes on.
     pub(crate) fn bury_condemned(&mut self, shared: &mut Shared) {
-        while self.dead + self.burying < self.config.dead_letters {
-            let Some(sequence) = self.condemned.pop_front() else {
-                break;
-            };
+        while let Some(sequence) = self.condemned.front().copied() {
             let death = self.deliveries.get(&sequence).and_then(|d| match &d.phase {
                 Phase::Condemned(death) => Some(death.clone()),
                 _ => None,
             });
+            if death
+                .as_ref()
+                .is_some_and(|death| self.flood(death).is_some())
+            {
+                break;
+            }
+            self.condemned.pop_front();
             if let Some(death) = death {
                 self.bury(sequence, death, shared);
             }
         }
-        let room = self.dead + self.burying < self.config.dead_letters;
-        if room
+        if self.has_room()
             && self
                 .halt
                 .as_ref()

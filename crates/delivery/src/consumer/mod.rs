@@ -26,7 +26,7 @@ pub use status::{ConsumerStatus, DeliveryStatus, Failing};
 pub(crate) use restore::Replay;
 pub(crate) use settlement::EndedBy;
 
-use crate::budget::RetryBudget;
+use crate::budget::Budget;
 use crate::config::ConsumerConfig;
 use crate::cursor::Cursor;
 use crate::identity::Identity;
@@ -82,7 +82,9 @@ pub(crate) struct Consumer {
     /// Deliveries that pullers wait for.
     pub(crate) wanted: u32,
 
-    budget: Option<RetryBudget>,
+    budget: Option<Budget>,
+    /// For dead letters.
+    letters: Option<Budget>,
     hold_until: Timestamp,
     hold_reason: String,
     overloads: u32,
@@ -127,7 +129,8 @@ impl Consumer {
             running_identities: HashSet::new(),
             done: DoneSet::default(),
             wanted: 0,
-            budget: config.retry.budget.map(RetryBudget::new),
+            budget: config.retry.budget.map(Budget::of_retries),
+            letters: config.dead_letter_budget.map(Budget::of_dead_letters),
             hold_until: Timestamp::EPOCH,
             hold_reason: String::new(),
             overloads: 0,

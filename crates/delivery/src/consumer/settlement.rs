@@ -163,6 +163,9 @@ impl Consumer {
         let Some(delivery) = self.deliveries.get_mut(&sequence) else {
             return;
         };
+        if let Some(budget) = &mut self.letters {
+            budget.earn(now);
+        }
         delivery.phase = Phase::Settling;
         let identity = delivery.identity;
         self.stop_alone(sequence, shared);
@@ -333,6 +336,7 @@ impl Consumer {
     pub(crate) fn stop(&mut self, halt: Halt, shared: &mut Shared) {
         let stays = match self.halt.as_ref().map(|now| now.cause) {
             None | Some(HaltCause::Endpoint) => false,
+            Some(HaltCause::DeadLetterBudget) => halt.cause == HaltCause::Endpoint,
             Some(HaltCause::DeadLetters) => halt.cause != HaltCause::Channel,
             Some(HaltCause::Channel) => true,
         };
@@ -341,6 +345,15 @@ impl Consumer {
         }
         self.halt = Some(halt);
         self.record_halt(shared);
+    }
+
+    /// An operator lets the consumer go on: what its dead letters have used up is forgotten.
+    pub(crate) fn go_on(&mut self, shared: &mut Shared) {
+        if let Some(budget) = &mut self.letters {
+            budget.refill();
+        }
+        self.resume(shared);
+        self.bury_condemned(shared);
     }
 
     /// Lets the consumer go on.

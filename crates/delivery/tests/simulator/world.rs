@@ -99,6 +99,7 @@ fn consumer(chance: &mut Chance, number: u64) -> ConsumerConfig {
         repetition: repetition[chance.below(2) as usize],
         window: 8 + chance.below(40) as usize,
         dead_letters: 3 + chance.below(30) as usize,
+        dead_letter_budget: chance.in_thousand(500).then_some(Ratio::new(0.05).unwrap()),
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use tidegate_base::Ratio;
 use tidegate_delivery::{
-    Command, DeliveryStatus, Input, Obstacle, Outcome, RestoreRefusal, RetryClass,
+    Command, DeliveryStatus, HaltCause, Input, Obstacle, Outcome, RestoreRefusal, RetryClass,
 };
 
 use crate::rig::{Rig, config, fail, id, permanent};
@@ -187,4 +188,29 @@ fn discarding_makes_room_for_dead_letters() {
     assert_eq!(rig.machine.may_restore(&id(), 1), full);
     rig.command(restore(&[1]));
     assert!(rig.is(1, DeliveryStatus::Discarded));
+}
+
+/// A flood of dead letters is nobody's single event: beyond the budget the consumer halts, and loses
+/// nothing.
+#[test]
+fn dead_letters_beyond_their_budget_halt_the_consumer() {
+    let mut config = config();
+    config.consumers[0].dead_letters = 1_000;
+    config.consumers[0].dead_letter_budget = Some(Ratio::new(0.5).unwrap());
+    let keys: Vec<String> = (0..40).map(|key| key.to_string()).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let mut rig = Rig::new(config, &keys);
+    rig.answer_for(10, |_| permanent());
+    let status = rig.machine.status(&id(), rig.now).unwrap();
+    let cause = status.halt.map(|halt| halt.cause);
+    assert_eq!(cause, Some(HaltCause::DeadLetterBudget));
+    assert_eq!(status.dead_letters, 10, "what there is at the start");
+    rig.pass(Duration::from_secs(1_000));
+    assert!(rig.running().is_empty(), "it goes on when told to");
+    rig.command(Command::Resume { consumer: id() });
+    let buried = rig.machine.status(&id(), rig.now).unwrap().dead_letters;
+    assert!(buried > 10, "what waited is a letter now: {buried}");
+    rig.answer_for(20, |_| Outcome::Done);
+    let status = rig.machine.status(&id(), rig.now).unwrap();
+    assert_eq!((status.halt, status.backlog), (None, 0));
 }

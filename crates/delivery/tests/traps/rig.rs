@@ -62,6 +62,7 @@ pub(crate) fn config() -> SystemConfig {
             repetition: Repetition::Deduplicated,
             window: 100,
             dead_letters: 10,
+            dead_letter_budget: None,
         }],
         dependencies: vec![DependencyConfig {
             name: "api".parse().unwrap(),

@@ -60,5 +60,6 @@ fn dead_letter(record: &Record, order: Order) -> DeadLetter {
         owner: record.get("owner"),
         retention: record.located("retention"),
         followers: followers.map_or(natural, |written| written.value),
+        budget: record.get("budget"),
     }
 }
