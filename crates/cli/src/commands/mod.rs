@@ -1,7 +1,9 @@
 //! One file a command: arguments in, an answer out.
 
 pub(crate) mod bench;
+pub(crate) mod breaker;
 pub(crate) mod check;
+pub(crate) mod consumer;
 pub(crate) mod demo;
 pub(crate) mod discover;
 pub(crate) mod explain;

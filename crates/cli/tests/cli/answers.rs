@@ -226,7 +226,7 @@ fn a_draft_of_every_capture_is_accepted_by_check() {
 fn the_reference_of_the_command_line_is_current() {
     let mut page =
         "# Command line\n\nWritten by the command itself: `tidegate COMMAND --help`.\n".to_owned();
-    let commands: [&[&str]; 17] = [
+    let commands: [&[&str]; 26] = [
         &[],
         &["init"],
         &["check"],
@@ -244,6 +244,15 @@ fn the_reference_of_the_command_line_is_current() {
         &["log", "verify"],
         &["log", "dump"],
         &["log", "repair"],
+        &["consumer"],
+        &["consumer", "list"],
+        &["consumer", "show"],
+        &["consumer", "pause"],
+        &["consumer", "resume"],
+        &["breaker"],
+        &["breaker", "list"],
+        &["breaker", "open"],
+        &["breaker", "reset"],
     ];
     for command in commands {
         let arguments: Vec<&str> = command.iter().copied().chain(["--help"]).collect();

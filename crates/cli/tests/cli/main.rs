@@ -5,6 +5,10 @@ mod answers;
 #[cfg(test)]
 mod log;
 #[cfg(test)]
+mod operated;
+#[cfg(test)]
+mod scripted;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod survival;
