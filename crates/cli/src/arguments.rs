@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidegate_base::{Name, Ratio, parse_duration};
 
-use self::operate::{Breaker, Consumer};
+use self::operate::{Breaker, Consumer, Dlq};
 
 /// From the traces of today's system to a running, measured, event-driven one.
 #[derive(Debug, Parser)]
@@ -51,6 +51,9 @@ pub(crate) enum Command {
     /// Verify, dump or repair a log that is not running
     #[command(subcommand)]
     Log(Log),
+    /// List, redrive, discard or export the dead letters of a running daemon
+    #[command(subcommand)]
+    Dlq(Dlq),
     /// Show, pause or resume the consumers of a running daemon
     #[command(subcommand)]
     Consumer(Consumer),

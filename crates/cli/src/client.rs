@@ -139,6 +139,26 @@ impl Client {
         self.answer(self.asked(path, query)?)
     }
 
+    /// Asks for something that may not be there: `None` when the daemon says so.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::get`].
+    pub(crate) fn find<T: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<Option<Answer<T>>, Failure> {
+        let reply = self.asked(path, &[])?;
+        let is_absent = reply.status == StatusCode::NOT_FOUND
+            && reply
+                .problem()
+                .is_some_and(|problem| !problem.is_no_such_request());
+        if is_absent {
+            return Ok(None);
+        }
+        self.answer(reply).map(Some)
+    }
+
     /// Orders something, with a body or without.
     ///
     /// # Errors

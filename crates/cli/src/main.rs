@@ -57,6 +57,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Log(Log::Verify(arguments)) => commands::log::verify(&arguments),
         Command::Log(Log::Dump(arguments)) => commands::log::dump(&arguments),
         Command::Log(Log::Repair(arguments)) => commands::log::repair(&arguments),
+        Command::Dlq(dlq) => commands::dlq::run(&dlq),
         Command::Consumer(consumer) => commands::consumer::run(&consumer),
         Command::Breaker(breaker) => commands::breaker::run(&breaker),
     }

@@ -53,6 +53,16 @@ impl Cell {
             ..Self::new(text)
         }
     }
+
+    /// At most `most` characters of a text.
+    pub(crate) fn cut(text: &str, most: usize) -> Self {
+        let text = shown(text);
+        if text.chars().count() <= most {
+            return Self::new(&text);
+        }
+        let start: String = text.chars().take(most.saturating_sub(1)).collect();
+        Self::new(&format!("{start}…"))
+    }
 }
 
 impl From<u64> for Cell {
@@ -139,7 +149,7 @@ mod tests {
                 7.into(),
                 Cell::new("é\u{1b}[2J\n"),
             ],
-            [Cell::new("halted"), 1_000.into(), Cell::new("abc…")],
+            [Cell::new("halted"), 1_000.into(), Cell::cut("abcdef", 4)],
         ];
         let heads = [
             ("state", Side::Left),

@@ -226,7 +226,7 @@ fn a_draft_of_every_capture_is_accepted_by_check() {
 fn the_reference_of_the_command_line_is_current() {
     let mut page =
         "# Command line\n\nWritten by the command itself: `tidegate COMMAND --help`.\n".to_owned();
-    let commands: [&[&str]; 26] = [
+    let commands: [&[&str]; 34] = [
         &[],
         &["init"],
         &["check"],
@@ -244,6 +244,14 @@ fn the_reference_of_the_command_line_is_current() {
         &["log", "verify"],
         &["log", "dump"],
         &["log", "repair"],
+        &["dlq"],
+        &["dlq", "list"],
+        &["dlq", "groups"],
+        &["dlq", "show"],
+        &["dlq", "redrive"],
+        &["dlq", "discard"],
+        &["dlq", "restore"],
+        &["dlq", "export"],
         &["consumer"],
         &["consumer", "list"],
         &["consumer", "show"],

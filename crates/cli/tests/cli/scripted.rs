@@ -39,6 +39,11 @@ pub(crate) fn scene(line: &str, status: u16, body: Value) -> Scene {
     }
 }
 
+/// The body of a refused request.
+pub(crate) fn problem(code: &str, message: &str, hint: &str) -> Value {
+    serde_json::json!({ "error": { "code": code, "message": message, "hint": hint } })
+}
+
 impl Scripted {
     pub(crate) fn start(scenes: Vec<Scene>) -> Self {
         Self::answering(false, move |request| {
