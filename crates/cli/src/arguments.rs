@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidegate_base::{Name, Ratio, parse_duration};
 
-use self::operate::{Breaker, Consumer, Dlq};
+use self::operate::{Breaker, Consumer, Dlq, Why};
 
 /// From the traces of today's system to a running, measured, event-driven one.
 #[derive(Debug, Parser)]
@@ -60,6 +60,8 @@ pub(crate) enum Command {
     /// Show, open or reset the breakers of a running daemon
     #[command(subcommand)]
     Breaker(Breaker),
+    /// Say where an event is at each of its consumers, and what it waits for
+    Why(Why),
 }
 
 #[derive(Debug, Args)]

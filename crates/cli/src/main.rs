@@ -60,5 +60,6 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Dlq(dlq) => commands::dlq::run(&dlq),
         Command::Consumer(consumer) => commands::consumer::run(&consumer),
         Command::Breaker(breaker) => commands::breaker::run(&breaker),
+        Command::Why(arguments) => commands::why::run(&arguments),
     }
 }

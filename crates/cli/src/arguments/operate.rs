@@ -280,6 +280,21 @@ pub(crate) struct BreakerReset {
     pub(crate) format: AnswerFormat,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Why {
+    /// The event's `id`
+    #[arg(value_name = "EVENT_ID", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) event: String,
+    /// The event's `source`, where several have events of this `id`
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) source: Option<String>,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// How to print the answer; json is the daemon's own
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
+    pub(crate) format: AnswerFormat,
+}
+
 /// The name of a dead letter: `service/event/sequence`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]

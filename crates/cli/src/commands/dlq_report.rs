@@ -67,7 +67,7 @@ pub(crate) struct Detail {
 
 /// One attempt of a delivery.
 #[derive(Debug, Deserialize)]
-struct Attempt {
+pub(crate) struct Attempt {
     attempt: u64,
     started_ms: u64,
     duration_ms: Option<f64>,
@@ -192,7 +192,7 @@ pub(crate) fn detail(detail: &Detail, paint: bool) -> String {
     text
 }
 
-fn attempts(history: &[Attempt], paint: bool) -> String {
+pub(crate) fn attempts(history: &[Attempt], paint: bool) -> String {
     let heads = [
         ("attempt", Side::Right),
         ("started", Side::Left),

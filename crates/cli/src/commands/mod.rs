@@ -17,3 +17,4 @@ mod log_report;
 pub(crate) mod run;
 pub(crate) mod select;
 pub(crate) mod simulate;
+pub(crate) mod why;

@@ -226,7 +226,7 @@ fn a_draft_of_every_capture_is_accepted_by_check() {
 fn the_reference_of_the_command_line_is_current() {
     let mut page =
         "# Command line\n\nWritten by the command itself: `tidegate COMMAND --help`.\n".to_owned();
-    let commands: [&[&str]; 34] = [
+    let commands: [&[&str]; 35] = [
         &[],
         &["init"],
         &["check"],
@@ -261,6 +261,7 @@ fn the_reference_of_the_command_line_is_current() {
         &["breaker", "list"],
         &["breaker", "open"],
         &["breaker", "reset"],
+        &["why"],
     ];
     for command in commands {
         let arguments: Vec<&str> = command.iter().copied().chain(["--help"]).collect();

@@ -1,10 +1,10 @@
-//! `tidegate consumer` and `breaker`.
+//! `tidegate consumer`, `breaker` and `why`.
 
 use std::process::Output;
 
 use serde_json::{Value, json};
 
-use crate::scripted::{Scripted, scene};
+use crate::scripted::{Scripted, problem, scene};
 use crate::support::{Daemon, expect_exit, repository, run};
 
 fn text(bytes: &[u8]) -> String {
@@ -179,4 +179,76 @@ fn consumers_and_breakers_are_switched() {
     let once = [reason, "", "", reason, "", ""];
     let twice: Vec<&str> = once.into_iter().flat_map(|body| [body, body]).collect();
     assert_eq!(bodies, twice);
+}
+
+fn trail() -> Value {
+    let attempt = json!({
+        "attempt": 1, "started_ms": 1_730_291_042_000_u64, "duration_ms": 12.5,
+        "outcome": "unavailable", "error": "503 Service Unavailable",
+    });
+    let delivery = |consumer: &str, state: &str| {
+        json!({
+            "consumer": consumer, "sequence": 17, "state": state, "gate": null, "behind": null,
+            "next_ms": null, "attempts": [], "dead_letter": null,
+        })
+    };
+    let mut held = delivery("billing/OrderPlaced", "held");
+    held["gate"] = json!({
+        "what": "breaker payments-api", "detail": "12 of 20 calls failed",
+        "until_ms": 1_730_291_065_000_u64,
+    });
+    held["attempts"] = json!([attempt]);
+    let mut behind = delivery("ledger/OrderPlaced", "pending");
+    behind["behind"] = json!({ "sequence": 12, "event_id": "order-0" });
+    let mut waiting = delivery("email/OrderPlaced", "waiting");
+    waiting["next_ms"] = json!(1_730_291_070_000_u64);
+    let mut dead = delivery("stock/OrderPlaced", "dead-letter");
+    dead["dead_letter"] = json!("stock/OrderPlaced/17");
+    let mut paused = delivery("search/OrderPlaced", "held");
+    paused["gate"] = json!({ "what": "paused", "detail": null, "until_ms": null });
+    json!({
+        "event": {
+            "id": "order-1", "source": "/shop", "type": "OrderPlaced", "key": "o-1",
+            "accepted_ms": 1_730_291_041_637_u64,
+        },
+        "deliveries": [
+            held, behind, waiting, dead, paused, delivery("audit/OrderPlaced", "done"),
+        ],
+    })
+}
+
+#[test]
+fn an_event_is_followed() {
+    let nobody = json!({
+        "event": {
+            "id": "order 2", "source": "/shop", "type": "OrderPlaced", "key": null,
+            "accepted_ms": 1_730_291_041_637_u64,
+        },
+        "deliveries": [],
+    });
+    let unknown = problem(
+        "unknown-event",
+        "no event `x` is known",
+        "was it published?",
+    );
+    let daemon = Scripted::start(vec![
+        scene("GET /v1/why?event=order-1", 200, trail()),
+        scene("GET /v1/why?event=order%202&source=%2Fshop", 200, nobody),
+        scene("GET /v1/why?event=x", 404, unknown),
+    ]);
+    let output = daemon.ask(&["why", "order-1"]);
+    expect_exit(&output, 0);
+    insta::assert_snapshot!(text(&output.stdout));
+    let output = daemon.ask(&["why", "order-1", "--format", "json"]);
+    expect_exit(&output, 0);
+    assert_eq!(parsed(&output), trail());
+    let output = daemon.ask(&["why", "order 2", "--source", "/shop"]);
+    expect_exit(&output, 0);
+    insta::assert_snapshot!(text(&output.stdout));
+    let output = daemon.ask(&["why", "x"]);
+    expect_exit(&output, 1);
+    assert_eq!(
+        text(&output.stderr),
+        "error: no event `x` is known\nhelp: was it published?\n"
+    );
 }
