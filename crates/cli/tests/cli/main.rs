@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod asked;
+#[cfg(test)]
 mod dlq;
 #[cfg(test)]
 mod log;

@@ -57,6 +57,11 @@ impl Scripted {
         })
     }
 
+    /// Answers with these bytes, and ends the connection.
+    pub(crate) fn bytes(bytes: &'static str) -> Self {
+        Self::answering(true, |_| bytes.to_owned())
+    }
+
     fn answering(ends: bool, answer: impl Fn(&Request) -> String + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
