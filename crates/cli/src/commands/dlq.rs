@@ -112,7 +112,7 @@ fn export(arguments: &DlqExport) -> Result<Exit, Failure> {
     let mut lines = Lines::new();
     let (mut printed, mut gone) = (0_u64, 0_u64);
     let exported = each(&client, &arguments.filter, |letter| {
-        match client.find::<Detail>(&path(&letter.id))? {
+        match waiting(&client, &letter.id)? {
             Some(detail) => {
                 printed += 1;
                 Ok(lines.print(&detail.json.to_string()))
@@ -202,8 +202,8 @@ pub(crate) fn each(
     }
 }
 
-/// A dead letter that waits; `None` when there is none of this name.
-pub(crate) fn find(client: &Client, id: &LetterId) -> Result<Option<Letter>, Failure> {
+/// A dead letter that waits; `None` when there is none of this name, or it is discarded.
+pub(crate) fn waiting(client: &Client, id: &LetterId) -> Result<Option<Answer<Detail>>, Failure> {
     let found = client.find::<Detail>(&path(id))?;
-    Ok(found.map(|detail| detail.read.letter))
+    Ok(found.filter(|detail| !detail.read.letter.is_discarded()))
 }

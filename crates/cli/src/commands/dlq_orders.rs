@@ -125,8 +125,8 @@ fn selection(
         return Ok((letters, refused));
     }
     for id in &selection.ids {
-        match dlq::find(client, id)? {
-            Some(letter) => letters.push(letter),
+        match dlq::waiting(client, id)? {
+            Some(detail) => letters.push(detail.read.letter),
             None => refused.push(Refused {
                 id: id.to_string(),
                 reason: "there is no such dead letter".to_owned(),

@@ -37,6 +37,13 @@ pub(crate) struct Letter {
     discarded: Option<Discarded>,
 }
 
+impl Letter {
+    /// Whether it waits for a decision no more.
+    pub(crate) fn is_discarded(&self) -> bool {
+        self.discarded.is_some()
+    }
+}
+
 /// Why and when a dead letter was given up.
 #[derive(Debug, Deserialize)]
 struct Discarded {

@@ -340,24 +340,27 @@ fn dead_letters_are_discarded_and_restored() {
 
 #[test]
 fn an_export_follows_pages_and_leaves_out_what_is_decided_meanwhile() {
+    let mut discarded = detail(4);
+    discarded["discarded"] = json!({ "reason": "a test", "at_ms": 1_730_291_200_000_u64 });
     let gone = problem("unknown-dead-letter", "there is no such dead letter", "");
     let list = "GET /v1/dead-letters?limit=500";
     let one = "GET /v1/dead-letters/billing/OrderPlaced";
     let daemon = Scripted::start(vec![
-        scene(list, 200, page(&[letter(1), letter(2)], 3)),
+        scene(list, 200, page(&[letter(1), letter(2)], 4)),
         scene(
             &format!("{list}&after=billing%2FOrderPlaced%2F2"),
             200,
-            page(&[letter(3)], 3),
+            page(&[letter(3), letter(4)], 4),
         ),
         scene(
-            &format!("{list}&after=billing%2FOrderPlaced%2F3"),
+            &format!("{list}&after=billing%2FOrderPlaced%2F4"),
             200,
             page(&[], 3),
         ),
         scene(&format!("{one}/1"), 200, detail(1)),
         scene(&format!("{one}/2"), 404, gone),
         scene(&format!("{one}/3"), 200, detail(3)),
+        scene(&format!("{one}/4"), 200, discarded),
     ]);
     let output = daemon.ask(&["dlq", "export"]);
     expect_exit(&output, 0);
@@ -367,7 +370,14 @@ fn an_export_follows_pages_and_leaves_out_what_is_decided_meanwhile() {
     );
     assert_eq!(
         text(&output.stderr),
-        "left out, as decided on meanwhile: 1\n"
+        "left out, as decided on meanwhile: 2\n"
+    );
+    let (three, four) = ("billing/OrderPlaced/3", "billing/OrderPlaced/4");
+    let output = daemon.ask(&["dlq", "redrive", three, four, "--dry-run"]);
+    expect_exit(&output, 0);
+    assert_eq!(
+        text(&output.stderr),
+        format!("{four}: there is no such dead letter\n1 would be redriven\n")
     );
 }
 
