@@ -248,7 +248,7 @@ fn mistakes_of_usage_ask_nobody() {
         &["dlq", "redrive", "billing/OrderPlaced"],
         &["dlq", "redrive", "billing/OrderPlaced/../../state"],
         &["dlq", "discard", "billing/OrderPlaced/7"],
-        &["dlq", "discard", "billing/OrderPlaced/7", "--reason", ""],
+        &["dlq", "discard", "billing/OrderPlaced/7", "--reason", " "],
         &["dlq", "discard", "billing/OrderPlaced/7", "--reason", &long],
         &["dlq", "list", "--limit", "0"],
         &["dlq", "list", "--consumer", "billing"],
