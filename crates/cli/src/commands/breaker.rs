@@ -29,6 +29,13 @@ struct View {
     threshold: f64,
     opened_total: u64,
     consumers: Vec<String>,
+    forced: Option<Forced>,
+}
+
+/// Why an operator holds it open.
+#[derive(Deserialize)]
+struct Forced {
+    reason: String,
 }
 
 /// What an order has made of a breaker.
@@ -102,6 +109,7 @@ fn overview(dependencies: &[View], paint: bool) -> String {
         ("opens at", Side::Right),
         ("opened", Side::Right),
         ("consumers", Side::Left),
+        ("why", Side::Left),
     ];
     let percent = |share: f64| Cell::new(&format!("{:.0}%", share * 100.0));
     let rows = dependencies.iter().map(|view| {
@@ -120,6 +128,11 @@ fn overview(dependencies: &[View], paint: bool) -> String {
             percent(view.threshold),
             view.opened_total.into(),
             Cell::new(&view.consumers.join(", ")),
+            Cell::new(
+                view.forced
+                    .as_ref()
+                    .map_or("", |forced| forced.reason.as_str()),
+            ),
         ]
     });
     table(heads, rows, paint)

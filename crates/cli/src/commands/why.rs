@@ -42,6 +42,7 @@ struct Delivery {
 #[derive(Deserialize)]
 struct Gate {
     what: String,
+    /// The same in a sentence.
     detail: Option<String>,
     until_ms: Option<u64>,
 }
@@ -120,11 +121,10 @@ fn at_consumer(delivery: &Delivery, paint: bool) -> String {
 /// What the delivery waits for, each in a sentence.
 fn reasons(delivery: &Delivery) -> Vec<String> {
     let gate = delivery.gate.as_ref().map(|gate| {
-        let detail = gate.detail.as_ref();
-        let detail = detail.map_or(String::new(), |detail| format!(", {detail}"));
+        let what = gate.detail.as_ref().unwrap_or(&gate.what);
         let until = gate.until_ms.map(moment);
         let until = until.map_or(String::new(), |until| format!(", until {until}"));
-        format!("held: {}{detail}{until}", gate.what)
+        format!("{what}{until}")
     });
     let behind = delivery.behind.as_ref();
     let behind = behind.map(|first| {

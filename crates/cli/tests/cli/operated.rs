@@ -83,6 +83,8 @@ fn state() -> Value {
             "opened_total": 3, "consumers": ["billing/OrderPlaced", "ledger/OrderPlaced"],
         })
     };
+    let mut forced = dependency("search", "open", Value::Null);
+    forced["forced"] = json!({ "reason": "their move", "since_ms": 1_730_291_050_000_u64 });
     let paused = json!({ "reason": "the card host moves", "since_ms": 1_730_291_050_000_u64 });
     let held = json!({
         "state": "held", "held": 3, "held_by": "breaker payments-api", "drain_seconds": null,
@@ -99,6 +101,7 @@ fn state() -> Value {
         "dependencies": [
             dependency("payments-api", "open", json!(1_730_291_065_000_u64)),
             dependency("mail-relay", "closed", Value::Null),
+            forced,
         ],
     })
 }
@@ -194,7 +197,7 @@ fn trail() -> Value {
     };
     let mut held = delivery("billing/OrderPlaced", "held");
     held["gate"] = json!({
-        "what": "breaker payments-api", "detail": "12 of 20 calls failed",
+        "what": "breaker", "detail": "breaker `payments-api` is open",
         "until_ms": 1_730_291_065_000_u64,
     });
     held["attempts"] = json!([attempt]);
@@ -205,7 +208,7 @@ fn trail() -> Value {
     let mut dead = delivery("stock/OrderPlaced", "dead-letter");
     dead["dead_letter"] = json!("stock/OrderPlaced/17");
     let mut paused = delivery("search/OrderPlaced", "held");
-    paused["gate"] = json!({ "what": "paused", "detail": null, "until_ms": null });
+    paused["gate"] = json!({ "what": "pause", "detail": null, "until_ms": null });
     json!({
         "event": {
             "id": "order-1", "source": "/shop", "type": "OrderPlaced", "key": "o-1",
