@@ -48,6 +48,9 @@ const IMPURE_WORDS: &[&str] = &[
 /// Who alone may know HTTP: the server, and the rehearsal of traffic with its stand-in services.
 const HTTP_CRATES: &[&str] = &["axum", "hyper", "hyper-util", "hyper-rustls", "http"];
 const HTTP_USERS: &[&str] = &["tidegate-server", "tidegate-traffic"];
+/// The client of a running daemon, and who alone asks one.
+const CLIENT_CRATE: &str = "ureq";
+const CLIENT_USER: &str = "tidegate-cli";
 
 pub(crate) fn check() -> Result<()> {
     let packages = workspace::packages()?;
@@ -92,6 +95,11 @@ fn edges(package: &Package, floors: &HashMap<&str, u64>, wrong: &mut Vec<String>
         if HTTP_CRATES.contains(&dependency.as_str()) && !HTTP_USERS.contains(&name.as_str()) {
             wrong.push(format!(
                 "`{name}` uses `{dependency}`: only {HTTP_USERS:?} know HTTP"
+            ));
+        }
+        if dependency == CLIENT_CRATE && name != CLIENT_USER {
+            wrong.push(format!(
+                "`{name}` uses `{dependency}`: only `{CLIENT_USER}` asks a daemon"
             ));
         }
     }

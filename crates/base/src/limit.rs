@@ -78,3 +78,5 @@ pub const SOLO_CRASHES_MAX: u32 = 3;
 pub const RETRY_AFTER_SECONDS_MAX: u64 = 3_600;
 /// Most pulls of one consumer that wait for a delivery at the same time.
 pub const PULLS_WAITING_MAX: usize = 1_024;
+/// Largest answer of a daemon that a command reads, in bytes.
+pub const ANSWER_BYTES_MAX: u64 = 256 << 20;

@@ -1,11 +1,15 @@
 //! The command line, as written.
 
+pub(crate) mod operate;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidegate_base::{Name, Ratio, parse_duration};
+
+use self::operate::{Breaker, Consumer, Dlq, Why};
 
 /// From the traces of today's system to a running, measured, event-driven one.
 #[derive(Debug, Parser)]
@@ -47,6 +51,17 @@ pub(crate) enum Command {
     /// Verify, dump or repair a log that is not running
     #[command(subcommand)]
     Log(Log),
+    /// List, redrive, discard or export the dead letters of a running daemon
+    #[command(subcommand)]
+    Dlq(Dlq),
+    /// Show, pause or resume the consumers of a running daemon
+    #[command(subcommand)]
+    Consumer(Consumer),
+    /// Show, open or reset the breakers of a running daemon
+    #[command(subcommand)]
+    Breaker(Breaker),
+    /// Say where an event is at each of its consumers, and what it waits for
+    Why(Why),
 }
 
 #[derive(Debug, Args)]

@@ -58,17 +58,19 @@ struct Playing {
 pub(crate) fn access(serve: &Serve) -> Result<Access, Failure> {
     let token = match &serve.token_file {
         None => None,
-        Some(file) => {
-            let text =
-                read_text(file, TOKEN_BYTES_MAX).map_err(|error| unreadable(file, &error))?;
-            let wrong = |error| Failure::configuration(format!("`{}`: {error}", file.display()));
-            Some(Token::new(&text).map_err(wrong)?)
-        }
+        Some(file) => Some(token(file)?),
     };
     Access::new(serve.listen, token).map_err(|error| {
         Failure::new(Kind::NotAllowed, error.to_string())
             .hint("write a secret into a file and name it with --token-file FILE")
     })
+}
+
+/// The token in a file.
+pub(crate) fn token(file: &Path) -> Result<Token, Failure> {
+    let text = read_text(file, TOKEN_BYTES_MAX).map_err(|error| unreadable(file, &error))?;
+    Token::new(&text)
+        .map_err(|error| Failure::configuration(format!("`{}`: {error}", file.display())))
 }
 
 /// Runs until it is interrupted, then drains.

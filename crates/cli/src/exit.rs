@@ -31,6 +31,8 @@ impl From<Exit> for ExitCode {
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
+    /// It ran, and who was asked says no.
+    No,
     /// The arguments, the design or the machine's set-up are wrong.
     Configuration,
     /// Something cannot be reached.
@@ -84,6 +86,7 @@ impl Failure {
     pub(crate) fn report(&self) -> ExitCode {
         terminal::error(&self.message, self.hint.as_deref());
         ExitCode::from(match self.kind {
+            Kind::No => 1,
             Kind::Configuration => 2,
             Kind::Unreachable => 3,
             Kind::NotAllowed => 4,

@@ -1,11 +1,13 @@
 //! The `tidegate` command: reads arguments and environment, chooses adapters, prints, and exits.
 
 mod arguments;
+mod client;
 mod commands;
 mod daemon;
 mod design_files;
 mod example;
 mod exit;
+mod table;
 mod terminal;
 
 use std::process::ExitCode;
@@ -55,5 +57,9 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Log(Log::Verify(arguments)) => commands::log::verify(&arguments),
         Command::Log(Log::Dump(arguments)) => commands::log::dump(&arguments),
         Command::Log(Log::Repair(arguments)) => commands::log::repair(&arguments),
+        Command::Dlq(dlq) => commands::dlq::run(&dlq),
+        Command::Consumer(consumer) => commands::consumer::run(&consumer),
+        Command::Breaker(breaker) => commands::breaker::run(&breaker),
+        Command::Why(arguments) => commands::why::run(&arguments),
     }
 }

@@ -120,6 +120,21 @@ impl Drop for ProgressLine {
     }
 }
 
+/// Text of others, such as an error of a handler, on one line: what would move the cursor, colour
+/// what follows or turn its direction is escaped.
+pub(crate) fn shown(text: &str) -> String {
+    let is_plain = |c: char| {
+        !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().fold(String::new(), |mut shown, c| {
+        match is_plain(c) {
+            true => shown.push(c),
+            false => shown.extend(c.escape_default()),
+        }
+        shown
+    })
+}
+
 /// Tells people something.
 pub(crate) fn say(text: &str) {
     let mut out = io::stderr().lock();

@@ -38,6 +38,12 @@ impl Token {
         Ok(Self(text.to_owned()))
     }
 
+    /// What a request carries in `Authorization` to show that it knows the token.
+    #[must_use]
+    pub fn bearer(&self) -> String {
+        format!("Bearer {}", self.0)
+    }
+
     /// Compares without telling by its time where the first difference is.
     fn matches(&self, other: &[u8]) -> bool {
         let ours = self.0.as_bytes();
@@ -284,7 +290,7 @@ mod tests {
         let good = STANDARD.encode(format!("me:{SECRET}"));
         let bad = STANDARD.encode("me:wrong");
         let cases = [
-            (format!("Bearer {SECRET}"), true),
+            (Token::new(SECRET).unwrap().bearer(), true),
             (format!("Bearer {SECRET}0"), false),
             ("Bearer ".to_owned(), false),
             (format!("Basic {good}"), true),

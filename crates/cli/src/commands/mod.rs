@@ -1,9 +1,14 @@
 //! One file a command: arguments in, an answer out.
 
 pub(crate) mod bench;
+pub(crate) mod breaker;
 pub(crate) mod check;
+pub(crate) mod consumer;
 pub(crate) mod demo;
 pub(crate) mod discover;
+pub(crate) mod dlq;
+mod dlq_orders;
+mod dlq_report;
 pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod init;
@@ -12,3 +17,4 @@ mod log_report;
 pub(crate) mod run;
 pub(crate) mod select;
 pub(crate) mod simulate;
+pub(crate) mod why;

@@ -226,7 +226,7 @@ fn a_draft_of_every_capture_is_accepted_by_check() {
 fn the_reference_of_the_command_line_is_current() {
     let mut page =
         "# Command line\n\nWritten by the command itself: `tidegate COMMAND --help`.\n".to_owned();
-    let commands: [&[&str]; 17] = [
+    let commands: [&[&str]; 35] = [
         &[],
         &["init"],
         &["check"],
@@ -244,6 +244,24 @@ fn the_reference_of_the_command_line_is_current() {
         &["log", "verify"],
         &["log", "dump"],
         &["log", "repair"],
+        &["dlq"],
+        &["dlq", "list"],
+        &["dlq", "groups"],
+        &["dlq", "show"],
+        &["dlq", "redrive"],
+        &["dlq", "discard"],
+        &["dlq", "restore"],
+        &["dlq", "export"],
+        &["consumer"],
+        &["consumer", "list"],
+        &["consumer", "show"],
+        &["consumer", "pause"],
+        &["consumer", "resume"],
+        &["breaker"],
+        &["breaker", "list"],
+        &["breaker", "open"],
+        &["breaker", "reset"],
+        &["why"],
     ];
     for command in commands {
         let arguments: Vec<&str> = command.iter().copied().chain(["--help"]).collect();
@@ -261,6 +279,7 @@ fn the_reference_of_the_command_line_is_current() {
         ));
     }
     page.push_str(include_str!("log_formats.txt"));
+    page.push_str(include_str!("daemon_answers.txt"));
     let path = repository("docs/reference/cli.md");
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, &page).unwrap();

@@ -3,7 +3,15 @@
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod asked;
+#[cfg(test)]
+mod dlq;
+#[cfg(test)]
 mod log;
+#[cfg(test)]
+mod operated;
+#[cfg(test)]
+mod scripted;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

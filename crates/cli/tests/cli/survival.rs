@@ -291,8 +291,12 @@ fn a_poison_event_is_a_dead_letter_until_it_is_redriven() {
         (200, Some(1)),
         "{report}"
     );
+    // The kill may come before it is recorded that the other one is done: then it is handled again.
     eventually("both are handled in order", || {
-        (handler.handled() == ["other", "p", "after"]).then_some(())
+        let mut handled = handler.handled();
+        let mut known = HashSet::new();
+        handled.retain(|id| known.insert(id.clone()));
+        (handled == ["other", "p", "after"]).then_some(())
     });
     assert_eq!(daemon.get("/v1/dead-letters")["total"], 0);
 }

@@ -1,0 +1,344 @@
+//! The commands that ask a running daemon, as written.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, Subcommand, ValueEnum};
+use serde::Deserialize;
+use tidegate_base::{ConsumerId, Name, parse_duration};
+
+use crate::client::DaemonUrl;
+
+/// Longest reason of an order, in bytes: as long as the daemon keeps it.
+const REASON_BYTES_MAX: usize = 1_000;
+
+/// Which daemon is asked, and how its answer is printed.
+#[derive(Debug, Args)]
+pub(crate) struct Asked {
+    /// Where the daemon answers; http or https
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "TIDEGATE_URL",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:7070"
+    )]
+    pub(crate) url: DaemonUrl,
+    /// The file with the daemon's token
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// How long to wait for each answer
+    #[arg(long, value_parser = parse_duration, default_value = "30s")]
+    pub(crate) timeout: Duration,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AnswerFormat {
+    Human,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Dlq {
+    /// List dead letters, oldest event first
+    List(DlqList),
+    /// List the causes of dead letters, most frequent first
+    Groups(DlqGroups),
+    /// Show a dead letter in full: its event and every attempt
+    Show(DlqShow),
+    /// Send dead letters back to the head of their lanes
+    Redrive(DlqRedrive),
+    /// Give dead letters up, with a reason; `restore` takes it back
+    Discard(DlqDiscard),
+    /// Make dead letters again of discarded ones
+    Restore(DlqRestore),
+    /// Print every dead letter in full, one JSON object a line
+    Export(DlqExport),
+}
+
+/// Dead letters that have something in common.
+#[derive(Debug, Args)]
+pub(crate) struct Filter {
+    /// Only those of this consumer
+    #[arg(long, value_name = "SERVICE/EVENT")]
+    pub(crate) consumer: Option<ConsumerId>,
+    /// Only those with this cause, as `dlq groups` names it
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) group: Option<String>,
+}
+
+/// Dead letters by name, or all that have something in common.
+#[derive(Debug, Args)]
+pub(crate) struct Selection {
+    /// These dead letters: SERVICE/EVENT/SEQUENCE
+    #[arg(
+        value_name = "ID",
+        required_unless_present = "consumer",
+        conflicts_with_all = ["consumer", "group"]
+    )]
+    pub(crate) ids: Vec<LetterId>,
+    /// All dead letters of this consumer
+    #[arg(long, value_name = "SERVICE/EVENT")]
+    pub(crate) consumer: Option<ConsumerId>,
+    /// Of the consumer, only those with this cause, as `dlq groups` names it
+    #[arg(long, requires = "consumer", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) group: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DlqList {
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+    /// Those that were discarded, instead of those that wait
+    #[arg(long)]
+    pub(crate) discarded: bool,
+    /// No more than this many
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u64).range(1..=1_000),
+        default_value_t = 100
+    )]
+    pub(crate) limit: u64,
+    /// Those behind this one: the last of the page before
+    #[arg(long, value_name = "ID")]
+    pub(crate) after: Option<LetterId>,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// How to print the page; json is the daemon's own answer
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
+    pub(crate) format: AnswerFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DlqGroups {
+    /// Only those of this consumer
+    #[arg(long, value_name = "SERVICE/EVENT")]
+    pub(crate) consumer: Option<ConsumerId>,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// How to print the causes
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
+    pub(crate) format: AnswerFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DlqShow {
+    /// The dead letter: SERVICE/EVENT/SEQUENCE
+    pub(crate) id: LetterId,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// How to print the dead letter; json is the daemon's own answer
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
+    pub(crate) format: AnswerFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DlqRedrive {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// List what would go back, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// How to print what was done; json is the daemon's own answer
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
+    pub(crate) format: AnswerFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DlqDiscard {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// Why nothing is to come of them; it is kept with them
+    #[arg(long, value_name = "TEXT", value_parser = parse_reason)]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// How to print what was done; json is the daemon's own answer
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
+    pub(crate) format: AnswerFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DlqRestore {
+    /// These discarded dead letters: SERVICE/EVENT/SEQUENCE
+    #[arg(value_name = "ID", required = true)]
+    pub(crate) ids: Vec<LetterId>,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// How to print what was done; json is the daemon's own answer
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
+    pub(crate) format: AnswerFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DlqExport {
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Consumer {
+    /// List the consumers, and how each does
+    List(StateQuery),
+    /// Show how a consumer does, and why
+    Show(ConsumerShow),
+    /// Hold the deliveries of a consumer until it is resumed
+    Pause(ConsumerPause),
+    /// Let the deliveries of a paused consumer go on
+    Resume(ConsumerResume),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StateQuery {
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// How to print the list; json is that part of the daemon's state
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
+    pub(crate) format: AnswerFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConsumerShow {
+    /// The consumer
+    #[arg(value_name = "SERVICE/EVENT")]
+    pub(crate) consumer: ConsumerId,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// How to print the consumer; json is that part of the daemon's state
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
+    pub(crate) format: AnswerFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConsumerPause {
+    /// The consumer
+    #[arg(value_name = "SERVICE/EVENT")]
+    pub(crate) consumer: ConsumerId,
+    /// Why, for those who see it paused
+    #[arg(long, value_name = "TEXT", value_parser = parse_reason)]
+    pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// How to print what was done; json is the daemon's own answer
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
+    pub(crate) format: AnswerFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConsumerResume {
+    /// The consumer
+    #[arg(value_name = "SERVICE/EVENT")]
+    pub(crate) consumer: ConsumerId,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// How to print what was done; json is the daemon's own answer
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
+    pub(crate) format: AnswerFormat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Breaker {
+    /// List the dependencies, and whether the breaker of each is open
+    List(StateQuery),
+    /// Open a breaker: hold what needs the dependency until it is reset
+    Open(BreakerOpen),
+    /// Close a breaker, and forget the failures that it has counted
+    Reset(BreakerReset),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BreakerOpen {
+    /// The dependency
+    #[arg(value_name = "NAME")]
+    pub(crate) dependency: Name,
+    /// Why, for those who see it open
+    #[arg(long, value_name = "TEXT", value_parser = parse_reason)]
+    pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// How to print what was done; json is the daemon's own answer
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
+    pub(crate) format: AnswerFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BreakerReset {
+    /// The dependency
+    #[arg(value_name = "NAME")]
+    pub(crate) dependency: Name,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// How to print what was done; json is the daemon's own answer
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
+    pub(crate) format: AnswerFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Why {
+    /// The event's `id`
+    #[arg(value_name = "EVENT_ID", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) event: String,
+    /// The event's `source`, where several have events of this `id`
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) source: Option<String>,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// How to print the answer; json is the daemon's own
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
+    pub(crate) format: AnswerFormat,
+}
+
+/// The name of a dead letter: `service/event/sequence`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct LetterId {
+    consumer: ConsumerId,
+    sequence: u64,
+}
+
+impl FromStr for LetterId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.rsplit_once('/').and_then(|(consumer, sequence)| {
+            Some(Self {
+                consumer: consumer.parse().ok()?,
+                sequence: sequence.parse().ok()?,
+            })
+        });
+        parts
+            .ok_or_else(|| "it is not SERVICE/EVENT/SEQUENCE, such as billing/OrderPlaced/7".into())
+    }
+}
+
+impl TryFrom<String> for LetterId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl std::fmt::Display for LetterId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.consumer, self.sequence)
+    }
+}
+
+fn parse_reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    match text.len() {
+        0 => Err("it is empty".to_owned()),
+        1..=REASON_BYTES_MAX => Ok(text.to_owned()),
+        bytes => Err(format!(
+            "it has {bytes} bytes; the most is {REASON_BYTES_MAX}"
+        )),
+    }
+}
