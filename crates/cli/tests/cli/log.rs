@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use tidegate_base::{Name, Timestamp};
 use tidegate_log::{Append, Batch, Durability, Log, Options, StateChange};
 
-use crate::support::{expect_exit, run};
+use crate::support::{eventually, expect_exit, run};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
@@ -143,7 +143,9 @@ fn a_log_in_use_or_absent_is_refused() {
     let directory = log();
     let path = directory.path().to_str().unwrap();
     let absent = directory.path().join("absent");
-    let (_log, _) = Log::open(directory.path(), Options::default()).unwrap();
+    // A process that another test starts just now may hold on to the lock until it runs.
+    let open = || Log::open(directory.path(), Options::default()).ok();
+    let _log = eventually("the log is free", open);
     for command in ["verify", "dump", "repair"] {
         let output = run(&["log", command, path]);
         expect_exit(&output, 4);
