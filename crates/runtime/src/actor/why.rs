@@ -107,7 +107,10 @@ impl Actor {
                 let until = until.and(status.as_ref()).map(|status| status.probe_at);
                 (
                     "halt",
-                    halt.map(|halt| halt.reason).unwrap_or_default(),
+                    format!(
+                        "halted: {}",
+                        halt.map(|halt| halt.reason).unwrap_or_default()
+                    ),
                     until,
                 )
             }
@@ -115,7 +118,10 @@ impl Actor {
                 let pause = status.and_then(|status| status.paused);
                 (
                     "pause",
-                    pause.map(|pause| pause.reason).unwrap_or_default(),
+                    format!(
+                        "paused: {}",
+                        pause.map(|pause| pause.reason).unwrap_or_default()
+                    ),
                     None,
                 )
             }
