@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use tempfile::TempDir;
@@ -39,42 +38,26 @@ pub(crate) enum Reader {
     Consumer,
 }
 
-/// A channel that is followed.
-#[derive(Debug, Default)]
-struct Followed {
-    tail: AtomicU64,
-    /// Whether it is in the consumer's inbox.
-    waits: AtomicBool,
-}
-
 /// A log whose channels are written in turns.
 pub(crate) struct LogSink {
     log: Log,
     channels: Vec<Name>,
-    followed: Vec<Arc<Followed>>,
-    inbox: Arc<Inbox<usize>>,
+    /// Channels that have grown, and their tails.
+    inbox: Arc<Inbox<(usize, u64)>>,
 }
 
 impl LogSink {
     fn new(directory: &Path, channels: usize, reader: Reader) -> Self {
         let (log, _) = Log::open(directory, Options::default()).expect("a new log");
-        let mut sink = Self {
+        let sink = Self {
             log,
             channels: names(channels),
-            followed: Vec::new(),
             inbox: Arc::new(Inbox::new()),
         };
         if reader == Reader::Consumer {
             for (at, channel) in sink.channels.iter().enumerate() {
-                let followed = Arc::new(Followed::default());
-                sink.followed.push(Arc::clone(&followed));
                 let inbox = Arc::clone(&sink.inbox);
-                sink.log.follow(channel, move |tail| {
-                    followed.tail.store(tail, Ordering::Release);
-                    if tail > 0 && !followed.waits.swap(true, Ordering::AcqRel) {
-                        inbox.push(at);
-                    }
-                });
+                sink.log.follow(channel, move |tail| inbox.push((at, tail)));
             }
         }
         sink
@@ -98,10 +81,9 @@ impl Sink for LogSink {
         let channels = names(self.channels.len());
         let mut grown = Vec::new();
         while self.inbox.take(&mut grown) {
-            for channel in grown.drain(..) {
-                let (followed, next) = (&self.followed[channel], &mut next[channel]);
-                followed.waits.store(false, Ordering::Release);
-                while *next < followed.tail.load(Ordering::Acquire) {
+            for (channel, tail) in grown.drain(..) {
+                let next = &mut next[channel];
+                while *next < tail {
                     let records = self.log.read(&channels[channel], *next, READ_LIMIT);
                     let records = records.expect("a read");
                     assert!(!records.is_empty(), "a tail that can be read");
