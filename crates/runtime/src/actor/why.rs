@@ -97,81 +97,63 @@ impl Actor {
 
     fn gate(&self, consumer: &ConsumerId, obstacle: &Obstacle, now: Timestamp) -> WhyGate {
         let status = self.parts.machine.status(consumer, now);
+        let status = status.as_ref();
         let (what, detail, until) = match obstacle {
             Obstacle::Boot => ("start", "the system is starting".to_owned(), None),
             Obstacle::Draining => ("drain", "the system is draining".to_owned(), None),
             Obstacle::Halted => {
-                let halt = status.as_ref().and_then(|status| status.halt.clone());
-                let probes = |cause| cause == HaltCause::Endpoint;
-                let until = halt.as_ref().filter(|halt| probes(halt.cause));
-                let until = until.and(status.as_ref()).map(|status| status.probe_at);
-                (
-                    "halt",
-                    format!(
-                        "halted: {}",
-                        halt.map(|halt| halt.reason).unwrap_or_default()
-                    ),
-                    until,
-                )
+                let halt = status.and_then(|status| status.halt.as_ref());
+                let reason = halt.map_or("", |halt| halt.reason.as_str());
+                let probes = halt.is_some_and(|halt| halt.cause == HaltCause::Endpoint);
+                let until = status.filter(|_| probes).map(|status| status.probe_at);
+                ("halt", format!("halted: {reason}"), until)
             }
             Obstacle::Paused => {
-                let pause = status.and_then(|status| status.paused);
-                (
-                    "pause",
-                    format!(
-                        "paused: {}",
-                        pause.map(|pause| pause.reason).unwrap_or_default()
-                    ),
-                    None,
-                )
+                let pause = status.and_then(|status| status.paused.as_ref());
+                let reason = pause.map_or("", |pause| pause.reason.as_str());
+                ("pause", format!("paused: {reason}"), None)
             }
             Obstacle::Overload { until } => {
-                let reason = status.map(|status| status.hold_reason).unwrap_or_default();
-                (
-                    "overload",
-                    format!("the handler asked for time: {reason}"),
-                    Some(*until),
-                )
+                let reason = status.map_or("", |status| status.hold_reason.as_str());
+                let detail = format!("the handler asked for time: {reason}");
+                ("overload", detail, Some(*until))
             }
             Obstacle::Breaker(name) => {
-                let breaker = self.parts.machine.breaker(name, now);
-                let detail = match self.parts.machine.forced_open(name) {
-                    Some(reason) => format!("breaker `{name}` is held open: {reason}"),
-                    None => {
-                        let state = breaker.map_or("open", |breaker| breaker.state);
-                        format!("breaker `{name}` is {state}")
-                    }
-                };
-                (
-                    "breaker",
-                    detail,
-                    breaker.and_then(|breaker| breaker.probes_at),
-                )
+                let (detail, until) = self.breaker_gate(name, now);
+                ("breaker", detail, until)
             }
             Obstacle::Concurrency => {
                 let running = status.map_or(0, |status| status.in_flight);
-                (
-                    "concurrency",
-                    format!("all {running} places are taken"),
-                    None,
-                )
+                let detail = format!("all {running} places are taken");
+                ("concurrency", detail, None)
             }
             Obstacle::NobodyPulls => ("pull", "nobody pulls".to_owned(), None),
             Obstacle::Suspect => {
                 let detail = "a delivery that may have ended the process runs alone";
                 ("suspect", detail.to_owned(), None)
             }
-            Obstacle::Budget { until } => (
-                "budget",
-                "the retry budget is used up".to_owned(),
-                Some(*until),
-            ),
+            Obstacle::Budget { until } => {
+                let detail = "the retry budget is used up".to_owned();
+                ("budget", detail, Some(*until))
+            }
         };
         WhyGate {
             what,
             detail,
             until_ms: until.map(Timestamp::millis),
         }
+    }
+
+    fn breaker_gate(&self, name: &Name, now: Timestamp) -> (String, Option<Timestamp>) {
+        let breaker = self.parts.machine.breaker(name, now);
+        let detail = match self.parts.machine.forced_open(name) {
+            Some(reason) => format!("breaker `{name}` is held open: {reason}"),
+            None => {
+                let state = breaker.map_or("open", |breaker| breaker.state);
+                format!("breaker `{name}` is {state}")
+            }
+        };
+        (detail, breaker.and_then(|breaker| breaker.probes_at))
     }
 }
 
