@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Consumer;
-use super::delivery::{Delivery, LaneKey, Phase};
+use super::delivery::{Custody, Delivery, LaneKey, Phase};
 use crate::config::Order;
 use crate::record::EventRef;
 use crate::retry::RetryMode;
@@ -127,6 +127,14 @@ impl Consumer {
         let first = lane.busy.or_else(|| lane.members.first().copied())?;
         (lane.members.contains(&sequence) && first != sequence && lane.exposed != Some(sequence))
             .then_some(first)
+    }
+
+    /// Whether the member of its lane right before it would come from the channel after a restart.
+    pub(super) fn is_behind_channel(&self, sequence: u64) -> bool {
+        let lane = self.lane_key(sequence).and_then(|key| self.lanes.get(&key));
+        lane.and_then(|lane| lane.members.range(..sequence).next_back())
+            .and_then(|before| self.deliveries.get(before))
+            .is_some_and(|before| before.custody == Custody::Channel)
     }
 
     /// The members of a delivery's lane after it, oldest first.

@@ -181,7 +181,8 @@ impl Consumer {
     /// Moves a delivery behind a dead letter into the state, so that the window is free for others.
     /// At the limit of followers it stays in the window, which pushes back in the end.
     pub(super) fn keep_follower(&mut self, sequence: u64, shared: &mut Shared) {
-        if self.kept >= FOLLOWERS_MAX {
+        // One that the channel would bring again after a restart must not come after those behind it.
+        if self.kept >= FOLLOWERS_MAX || self.is_behind_channel(sequence) {
             return;
         }
         let Some(delivery) = self.deliveries.get_mut(&sequence) else {
