@@ -359,7 +359,8 @@ impl Watch {
             };
             assert!(
                 passes,
-                "I3/I10: {sequence} goes before {before}, which is {status:?}"
+                "I3/I10: {sequence} of {consumer} ({:?}) goes before {before}, which is {status:?}",
+                config.followers
             );
         }
     }

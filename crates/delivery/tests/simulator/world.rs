@@ -417,9 +417,12 @@ impl World {
                 records,
             } => {
                 for record in &records {
+                    // A suspect that is withdrawn before it was sent is noted as one again, and does not run.
                     if let StateRecord::Started {
                         consumer, sequence, ..
                     } = record
+                        && self.machine.delivery(consumer, *sequence)
+                            == Some(DeliveryStatus::Running)
                     {
                         self.watch
                             .admitted(&self.machine, &self.channel, consumer, *sequence);
