@@ -6,11 +6,13 @@ mod clock;
 mod envelope;
 pub mod limit;
 mod name;
+mod output_id;
 mod random;
 mod units;
 
 pub use clock::{Clock, Timestamp};
 pub use envelope::{Envelope, EnvelopeError};
 pub use name::{ConsumerId, Name, NameError};
+pub use output_id::output_id;
 pub use random::Random;
 pub use units::{Bytes, Rate, Ratio, UnitError, format_duration, parse_duration};

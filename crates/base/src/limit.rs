@@ -80,3 +80,7 @@ pub const RETRY_AFTER_SECONDS_MAX: u64 = 3_600;
 pub const PULLS_WAITING_MAX: usize = 1_024;
 /// Largest answer of a daemon that a command reads, in bytes.
 pub const ANSWER_BYTES_MAX: u64 = 256 << 20;
+/// Most events that one handling of an event may publish.
+pub const OUTPUTS_MAX: usize = 100;
+/// Most bytes of the events that one handling of an event may publish.
+pub const OUTPUT_BYTES_MAX: usize = 4 << 20;

@@ -432,6 +432,12 @@ impl Machine {
     /// The whole state as records: what a restore from all records so far would find.
     #[must_use]
     pub fn checkpoint(&self) -> Vec<StateRecord> {
+        self.checkpoint_before(&BTreeSet::new())
+    }
+
+    /// As [`Machine::checkpoint`], without the records of those tokens: they are kept after it.
+    #[must_use]
+    pub fn checkpoint_before(&self, tokens: &BTreeSet<u64>) -> Vec<StateRecord> {
         let mut records = self.foreign.clone();
         records.push(StateRecord::Epoch(self.shared.epoch));
         for named in &self.shared.breakers {
@@ -440,7 +446,7 @@ impl Machine {
         for consumer in &self.consumers {
             consumer.checkpoint(&mut records);
         }
-        records.extend(self.shared.out.under_way().cloned());
+        records.extend(self.shared.out.under_way(tokens).cloned());
         records
     }
 

@@ -1,6 +1,6 @@
 //! What one step wants done, collected so that it leaves as few commits as possible.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::input::{Class, Conclusion, Effect};
 use crate::record::{Death, Discard, StateRecord};
@@ -103,9 +103,11 @@ impl Outbox {
             .unwrap_or_default()
     }
 
-    /// Records that are on their way, in order.
-    pub(crate) fn under_way(&self) -> impl Iterator<Item = &StateRecord> {
-        self.pending.values().flat_map(|pile| &pile.records)
+    /// Records that are on their way, in order, other than those of `except`.
+    pub(crate) fn under_way(&self, except: &BTreeSet<u64>) -> impl Iterator<Item = &StateRecord> {
+        let pending = self.pending.iter();
+        let pending = pending.filter(|(token, _)| !except.contains(token));
+        pending.flat_map(|(_, pile)| &pile.records)
     }
 
     /// Whether nothing is on its way.

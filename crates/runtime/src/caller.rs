@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tidegate_base::{ConsumerId, Envelope, Timestamp};
-use tidegate_delivery::Outcome;
+
+use crate::answer::Answer;
 
 /// Reaches handlers: over HTTP in the server, by a function in a test.
 pub trait Caller: Send + Sync {
-    /// Makes one attempt and says how it ended. The runtime ends the attempt at its timeout, and
+    /// Makes one attempt and says how it ended, with what is published if it is done. The runtime ends the attempt at its timeout, and
     /// takes a panic for a failure that may pass.
-    fn call(&self, attempt: Attempt) -> BoxFuture<'static, Outcome>;
+    fn call(&self, attempt: Attempt) -> BoxFuture<'static, Answer>;
 }
 
 /// One attempt to be made.

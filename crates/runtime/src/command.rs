@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use tidegate_base::ConsumerId;
-use tidegate_delivery::Outcome;
 use tokio::sync::oneshot;
 
+use crate::answer::Answer;
 use crate::dead_letter::{
     DeadLetterFilter, DeadLetterPage, LettersError, LettersReport, LettersSelection,
 };
@@ -26,7 +26,7 @@ pub(crate) enum Command {
     },
     Settle {
         lease: String,
-        outcome: Outcome,
+        answer: Answer,
         reply: oneshot::Sender<Result<(), SettleError>>,
     },
     DeadLetters {

@@ -9,26 +9,55 @@ use crate::runtime::StartError;
 /// Lines are joined up to this size.
 const RECORD_BYTES: usize = 256 << 10;
 /// Most bytes that are committed together: well below [`BATCH_BYTES_MAX`].
-const COMMIT_BYTES_MAX: usize = BATCH_BYTES_MAX / 2;
+pub(crate) const COMMIT_BYTES_MAX: usize = BATCH_BYTES_MAX / 2;
+
+/// Records as lines, joined into few pieces.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lines {
+    pieces: Vec<Bytes>,
+    last: Vec<u8>,
+    bytes: usize,
+}
+
+impl Lines {
+    pub(crate) fn push(&mut self, record: &StateRecord) {
+        let line = record.encode();
+        if !self.last.is_empty() && self.last.len() + line.len() > RECORD_BYTES {
+            self.close();
+        }
+        if !self.last.is_empty() {
+            self.last.push(b'\n');
+        }
+        self.last.extend_from_slice(&line);
+        self.bytes += line.len() + 1;
+    }
+
+    /// How many bytes they have together, or one a piece more.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn close(&mut self) {
+        let last = std::mem::take(&mut self.last);
+        self.pieces.push(Bytes::from(last));
+    }
+
+    /// The pieces; asking again gives the same ones.
+    pub(crate) fn pieces(&mut self) -> Vec<Bytes> {
+        if !self.last.is_empty() {
+            self.close();
+        }
+        self.pieces.clone()
+    }
+}
 
 /// The records as lines, joined into few pieces.
 pub(crate) fn encode(records: &[StateRecord]) -> Vec<Bytes> {
-    let mut pieces = Vec::new();
-    let mut lines: Vec<u8> = Vec::new();
+    let mut lines = Lines::default();
     for record in records {
-        let line = record.encode();
-        if !lines.is_empty() && lines.len() + line.len() > RECORD_BYTES {
-            pieces.push(Bytes::from(std::mem::take(&mut lines)));
-        }
-        if !lines.is_empty() {
-            lines.push(b'\n');
-        }
-        lines.extend(line);
+        lines.push(record);
     }
-    if !lines.is_empty() {
-        pieces.push(Bytes::from(lines));
-    }
-    pieces
+    lines.pieces()
 }
 
 /// How many bytes the pieces have together.

@@ -6,6 +6,7 @@
 //! [`Broker`](tidegate_broker::Broker) and a [`Caller`].
 
 mod actor;
+mod answer;
 mod attention;
 mod caller;
 mod catalog;
@@ -15,6 +16,7 @@ mod dead_letter;
 mod journal;
 mod meter;
 mod operate;
+mod outputs;
 mod plan;
 mod publish;
 mod publisher;
@@ -27,6 +29,7 @@ mod stored;
 pub mod view;
 mod why;
 
+pub use answer::Answer;
 pub use caller::{Attempt, Caller};
 pub use clock::TokioClock;
 pub use dead_letter::{

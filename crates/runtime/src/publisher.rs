@@ -1,6 +1,6 @@
 //! Publishing: judge every event, recognise repeated ones, append the rest in one durable batch.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,9 +22,11 @@ use crate::view::Mode;
 
 /// What every publishing handle shares with the actor.
 pub(crate) struct Publisher {
-    catalog: Catalog,
+    pub(crate) catalog: Catalog,
+    /// Which handler publishes which event.
+    emits: BTreeSet<(ConsumerId, Name)>,
     broker: Arc<dyn Broker>,
-    clock: Arc<dyn Clock>,
+    pub(crate) clock: Arc<dyn Clock>,
     settings: Settings,
     mode: AtomicU8,
     channels: IndexMap<Name, Channel>,
@@ -86,6 +88,7 @@ impl Publisher {
         };
         Ok(Self {
             catalog: Catalog::new(design)?,
+            emits: emits(design),
             channels: design
                 .events
                 .keys()
@@ -122,6 +125,20 @@ impl Publisher {
         for progress in channel.into_iter().flat_map(|channel| &channel.consumers) {
             if progress.consumer == *consumer {
                 progress.settled.store(settled, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Whether the design has the handler of `consumer` publish `event`.
+    pub(crate) fn emits(&self, consumer: &ConsumerId, event: &Name) -> bool {
+        self.emits.contains(&(consumer.clone(), event.clone()))
+    }
+
+    /// Notes events that are stored although nobody has published them here: what handlers publish.
+    pub(crate) fn note_stored(&self, appends: &[Append], sequences: &[u64]) {
+        for (append, sequence) in appends.iter().zip(sequences) {
+            if let Some(channel) = self.channels.get(&append.channel) {
+                lock(&channel.recent).store(stored::identity_of_append(append), *sequence);
             }
         }
     }
@@ -402,6 +419,15 @@ impl Publisher {
     fn channel(&self, index: usize) -> Option<&Channel> {
         self.channels.get_index(index).map(|(_, channel)| channel)
     }
+}
+
+fn emits(design: &Design) -> BTreeSet<(ConsumerId, Name)> {
+    let mut emits = BTreeSet::new();
+    for consumer in design.consumers() {
+        let events = consumer.emitted().map(|event| event.value.clone());
+        emits.extend(events.map(|event| (consumer.id(), event)));
+    }
+    emits
 }
 
 /// What an announcement found.

@@ -6,11 +6,12 @@ use std::time::Duration;
 use thiserror::Error;
 use tidegate_base::{Clock, ConsumerId, Envelope, Timestamp};
 use tidegate_broker::{Batch, Broker, CommitError, Durability, ReadError, StateChange};
-use tidegate_delivery::{Effect, Input, Machine, Outcome};
+use tidegate_delivery::{Effect, Input, Machine};
 use tidegate_model::Design;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::actor::{Actor, Parts, Taken};
+use crate::answer::Answer;
 use crate::caller::Caller;
 use crate::command::Command;
 use crate::dead_letter::{
@@ -162,16 +163,16 @@ impl Runtime {
         .unwrap_or(Err(PullError::Stopped))
     }
 
-    /// Says how a pulled delivery ended; returns once that is durable in the class that it needs.
+    /// Says how a pulled delivery ended, with what is published if it is done; returns once that is durable in the class that it needs.
     ///
     /// # Errors
     ///
     /// [`SettleError`] when the lease is malformed or no longer valid, or the system has stopped.
-    pub async fn settle(&self, lease: &str, outcome: Outcome) -> Result<(), SettleError> {
-        let lease = lease.to_owned();
+    pub async fn settle(&self, lease: &str, answer: impl Into<Answer>) -> Result<(), SettleError> {
+        let (lease, answer) = (lease.to_owned(), answer.into());
         self.ask(|reply| Command::Settle {
             lease,
-            outcome,
+            answer,
             reply,
         })
         .await

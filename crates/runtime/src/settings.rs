@@ -20,6 +20,8 @@ pub struct Settings {
     pub clean_interval: Duration,
     /// Appended state records before the state is checkpointed, as a multiple of the live ones.
     pub checkpoint_growth: u64,
+    /// A checkpoint is not worth its commit before so many bytes were appended.
+    pub checkpoint_bytes_min: u64,
 }
 
 impl Default for Settings {
@@ -32,6 +34,7 @@ impl Default for Settings {
             view_interval: Duration::from_millis(500),
             clean_interval: Duration::from_secs(60),
             checkpoint_growth: 4,
+            checkpoint_bytes_min: 1 << 20,
         }
     }
 }

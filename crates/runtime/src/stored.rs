@@ -56,7 +56,17 @@ pub(crate) fn identity_of(record: &Record) -> String {
     identity(&header(record, "source"), &header(record, "id"))
 }
 
+/// As [`identity`], of what is to be a record.
+pub(crate) fn identity_of_append(append: &Append) -> String {
+    let of = |name| value(&append.headers, name);
+    identity(&of("source"), &of("id"))
+}
+
 fn header(record: &Record, name: &str) -> String {
-    let found = record.headers.iter().find(|(header, _)| header == name);
+    value(&record.headers, name)
+}
+
+fn value(headers: &[(String, String)], name: &str) -> String {
+    let found = headers.iter().find(|(header, _)| header == name);
     found.map(|(_, value)| value.clone()).unwrap_or_default()
 }

@@ -9,8 +9,10 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tidegate_base::{ConsumerId, Name, format_duration, parse_duration};
-use tidegate_runtime::{Outcome, PullError, PulledDelivery, RetryClass, Runtime, SettleError};
+use tidegate_base::{ConsumerId, Envelope, Name, format_duration, parse_duration};
+use tidegate_runtime::{
+    Answer, Outcome, PullError, PulledDelivery, RetryClass, Runtime, SettleError,
+};
 
 use crate::problem::Problem;
 
@@ -34,6 +36,9 @@ pub(crate) struct SettleRequest {
     outcome: SettleOutcome,
     error: Option<String>,
     after: Option<String>,
+    /// CloudEvents to publish, when it is done.
+    #[serde(default)]
+    outputs: Vec<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -150,8 +155,17 @@ pub(crate) async fn settle(
         SettleOutcome::Overload => Outcome::Overload { error, after },
         SettleOutcome::Release => Outcome::Cancelled,
     };
+    let outputs = request.outputs.into_iter().map(Envelope::from_value);
+    let outputs: Vec<Envelope> = outputs.collect::<Result<_, _>>().map_err(|error| {
+        Problem::new(StatusCode::BAD_REQUEST, "outputs", error.to_string())
+            .hint("`outputs` is a list of CloudEvents in the JSON format")
+    })?;
+    if !outputs.is_empty() && outcome != Outcome::Done {
+        let message = "`outputs` goes with the outcome `done` only";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "outputs", message));
+    }
     runtime
-        .settle(&lease, outcome)
+        .settle(&lease, Answer { outcome, outputs })
         .await
         .map_err(|error| not_settled(&error))?;
     Ok(StatusCode::NO_CONTENT)

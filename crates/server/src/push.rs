@@ -2,7 +2,7 @@
 //!
 //! The event goes in CloudEvents binary mode. Beside it: `idempotency-key` (the same over all attempts
 //! and redrives), `tidegate-delivery`, `tidegate-attempt`, `tidegate-epoch` (a fencing token) and
-//! `tidegate-timeout-ms`.
+//! `tidegate-timeout-ms`. An answer in one of the modes of CloudEvents is what the handler publishes.
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 use std::sync::Arc;
-use tidegate_base::limit::ERROR_TEXT_BYTES_MAX;
-use tidegate_base::{Clock, Timestamp, parse_duration};
-use tidegate_runtime::{Attempt, Caller, Outcome, RetryClass};
+use tidegate_base::limit::{ERROR_TEXT_BYTES_MAX, OUTPUT_BYTES_MAX};
+use tidegate_base::{Clock, Envelope, Timestamp, parse_duration};
+use tidegate_runtime::{Answer, Attempt, Caller, Outcome, RetryClass};
 
-use crate::binding::encode_headers;
+use crate::binding::{decode_headers, encode_headers};
 
 /// Longest answer that is read; the rest is cut off.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
@@ -62,48 +62,54 @@ impl HttpCaller {
         Self { client, clock }
     }
 
-    async fn post(self, attempt: Attempt) -> Outcome {
+    async fn post(self, attempt: Attempt) -> Answer {
         let endpoint = &attempt.endpoint;
         let uri: Uri = match endpoint.parse() {
             Ok(uri) => uri,
             Err(error) => {
                 let error = format!("`{endpoint}` is not a URL: {error}");
-                return Outcome::EndpointFault { error };
+                return Outcome::EndpointFault { error }.into();
             }
         };
         let timeout = attempt.timeout;
         let request = match request(uri, &attempt) {
             Ok(request) => request,
             Err(error) => {
-                return Outcome::Permanent {
-                    error: format!("not a request: {error}"),
-                };
+                let error = format!("not a request: {error}");
+                return Outcome::Permanent { error }.into();
             }
         };
         match tokio::time::timeout(timeout, self.send(request)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Outcome::Retry {
-                class: RetryClass::Timeout,
-                error: format!(
-                    "no answer within {}",
-                    tidegate_base::format_duration(timeout)
-                ),
-                after: None,
-            },
+            Ok(answer) => answer,
+            Err(_) => {
+                let time = tidegate_base::format_duration(timeout);
+                let error = format!("no answer within {time}");
+                retry(RetryClass::Timeout, error).into()
+            }
         }
     }
 
-    async fn send(&self, request: Request<Full<Bytes>>) -> Outcome {
+    async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
         let response = match self.client.request(request).await {
             Ok(response) => response,
-            Err(error) => return unreachable(&error),
+            Err(error) => return unreachable(&error).into(),
         };
         let (head, body) = response.into_parts();
+        let publishes = head.status.is_success().then(|| format_of(&head.headers));
+        if let Some(Some(format)) = publishes {
+            return match Limited::new(body, OUTPUT_BYTES_MAX).collect().await {
+                Ok(body) => published(format, &head.headers, body.to_bytes()),
+                Err(error) => {
+                    let error = format!("the events in the answer cannot be read: {error}");
+                    retry(RetryClass::Retryable, error).into()
+                }
+            };
+        }
         let text = match Limited::new(body, ANSWER_BYTES_MAX).collect().await {
             Ok(body) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
             Err(_) => String::new(),
         };
-        judge(head.status, &head.headers, &text, self.clock.now())
+        judge(head.status, &head.headers, &text, self.clock.now()).into()
     }
 }
 
@@ -115,7 +121,7 @@ fn trust_nobody() -> rustls::ClientConfig {
 }
 
 impl Caller for HttpCaller {
-    fn call(&self, attempt: Attempt) -> BoxFuture<'static, Outcome> {
+    fn call(&self, attempt: Attempt) -> BoxFuture<'static, Answer> {
         self.clone().post(attempt).boxed()
     }
 }
@@ -161,11 +167,73 @@ fn unreachable(error: &hyper_util::client::legacy::Error) -> Outcome {
     if fault.iter().any(|word| lower.contains(word)) {
         return Outcome::EndpointFault { error: text };
     }
+    retry(RetryClass::Unavailable, text)
+}
+
+fn retry(class: RetryClass, error: String) -> Outcome {
+    let after = None;
     Outcome::Retry {
-        class: RetryClass::Unavailable,
-        error: text,
-        after: None,
+        class,
+        error,
+        after,
     }
+}
+
+/// How a handler that is done answers with events for its service to publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    /// One, its attributes in the headers.
+    Binary,
+    /// One, as JSON.
+    Structured,
+    /// Several, as a JSON array.
+    Batch,
+}
+
+/// Source: CloudEvents 1.0.2, HTTP Protocol Binding, section 3 (it holds for responses too).
+fn format_of(headers: &HeaderMap) -> Option<Format> {
+    if headers.contains_key("ce-specversion") {
+        return Some(Format::Binary);
+    }
+    let media = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let media = media.split(';').next()?.trim().to_ascii_lowercase();
+    match media.as_str() {
+        "application/cloudevents+json" => Some(Format::Structured),
+        "application/cloudevents-batch+json" => Some(Format::Batch),
+        _ => None,
+    }
+}
+
+/// Done, with the events of the answer; events that are none make it a failure of the handler.
+fn published(format: Format, headers: &HeaderMap, body: Bytes) -> Answer {
+    let events = match format {
+        Format::Binary => decode_headers(headers, body)
+            .map(|event| vec![event])
+            .map_err(|error| error.to_string()),
+        Format::Structured => Envelope::from_json(&body)
+            .map(|event| vec![event])
+            .map_err(|error| error.to_string()),
+        Format::Batch => read_batch(&body),
+    };
+    match events {
+        Ok(outputs) => Answer {
+            outcome: Outcome::Done,
+            outputs,
+        },
+        Err(error) => {
+            let error = format!("the answer of the handler is not an event: {error}");
+            Outcome::Permanent { error }.into()
+        }
+    }
+}
+
+fn read_batch(body: &[u8]) -> Result<Vec<Envelope>, String> {
+    let values: Vec<serde_json::Value> =
+        serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let events = values.into_iter().map(Envelope::from_value);
+    events
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.to_string())
 }
 
 /// An error with its causes, each said once.
@@ -185,7 +253,7 @@ fn causes(error: &dyn std::error::Error) -> String {
 
 /// A handler that answers 2xx may still say that the event is to be retried or parked.
 #[derive(Deserialize)]
-struct Answer {
+struct Verdict {
     status: String,
     #[serde(default)]
     error: Option<String>,
@@ -226,7 +294,7 @@ fn judge(status: StatusCode, headers: &HeaderMap, body: &str, now: Timestamp) ->
 }
 
 fn judge_body(body: &str) -> Outcome {
-    let Ok(answer) = serde_json::from_str::<Answer>(body) else {
+    let Ok(answer) = serde_json::from_str::<Verdict>(body) else {
         return Outcome::Done;
     };
     let error = answer
@@ -355,6 +423,51 @@ mod tests {
         assert!(judged(200, None, r#"{"status":"park","error":"no"}"#).starts_with("Permanent"));
         assert!(judged(200, None, r#"{"status":"shipped"}"#).starts_with("Done"));
         assert!(judged(200, None, "not json").starts_with("Done"));
+    }
+
+    #[test]
+    fn an_answer_may_be_events_to_publish() {
+        let headers = |pairs: &[(&'static str, &'static str)]| {
+            let pairs = pairs.iter();
+            let pairs = pairs.map(|(name, value)| {
+                let name = HeaderName::from_static(name);
+                (name, HeaderValue::from_static(value))
+            });
+            pairs.collect::<HeaderMap>()
+        };
+        let event = r#"{"specversion":"1.0","id":"1","source":"/b","type":"Paid","data":{"a":1}}"#;
+        let binary = headers(&[
+            ("ce-specversion", "1.0"),
+            ("ce-id", "1"),
+            ("ce-source", "/b"),
+            ("ce-type", "Paid"),
+            ("content-type", "application/json"),
+        ]);
+        let structured = headers(&[(
+            "content-type",
+            "application/cloudevents+json; charset=utf-8",
+        )]);
+        let batch = headers(&[("content-type", "application/cloudevents-batch+json")]);
+        let cases = [
+            (&binary, Format::Binary, r#"{"a":1}"#.to_owned(), 1),
+            (&structured, Format::Structured, event.to_owned(), 1),
+            (&batch, Format::Batch, format!("[{event},{event}]"), 2),
+        ];
+        for (headers, format, body, count) in cases {
+            assert_eq!(format_of(headers), Some(format));
+            let answer = published(format, headers, Bytes::from(body));
+            assert_eq!(answer.outcome, Outcome::Done);
+            assert_eq!(answer.outputs.len(), count);
+            assert!(answer.outputs.iter().all(|event| event.id == "1"));
+        }
+        assert_eq!(
+            format_of(&headers(&[("content-type", "application/json")])),
+            None
+        );
+        for (format, body) in [(Format::Structured, "{}"), (Format::Batch, "[1]")] {
+            let answer = published(format, &structured, Bytes::from_static(body.as_bytes()));
+            assert!(matches!(answer.outcome, Outcome::Permanent { .. }));
+        }
     }
 
     #[test]

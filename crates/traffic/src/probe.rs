@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tidegate_base::{Clock, ConsumerId, Timestamp};
 use tidegate_model::Design;
-use tidegate_runtime::{Attempt, Caller, Outcome};
+use tidegate_runtime::{Answer, Attempt, Caller, Outcome};
 
 use crate::times::{self, Times};
 
@@ -72,7 +72,7 @@ impl ProbeCaller {
 pub struct SharedProbe(pub Arc<ProbeCaller>);
 
 impl Caller for SharedProbe {
-    fn call(&self, attempt: Attempt) -> BoxFuture<'static, Outcome> {
+    fn call(&self, attempt: Attempt) -> BoxFuture<'static, Answer> {
         let probe = Arc::clone(&self.0);
         async move {
             let time = probe
@@ -91,7 +91,7 @@ impl Caller for SharedProbe {
             if let Some(planned) = planned {
                 probe.note(attempt.consumer, Timestamp::from_nanos(planned));
             }
-            Outcome::Done
+            Outcome::Done.into()
         }
         .boxed()
     }

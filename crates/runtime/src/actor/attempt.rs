@@ -13,6 +13,7 @@ use tidegate_delivery::{Outcome, RetryClass, Ticket};
 use super::Actor;
 use super::hear::{Event, Leased};
 use crate::caller::{Attempt, Caller};
+use crate::publisher::Publisher;
 use crate::stored;
 
 /// How far the clock of a called attempt reaches back: its read counts as part of it.
@@ -22,6 +23,13 @@ struct Push {
     deadline: Timestamp,
     endpoint: Arc<str>,
     timeout: Duration,
+}
+
+/// What a call needs of the system.
+struct Reach {
+    caller: Arc<dyn Caller>,
+    clock: Arc<dyn Clock>,
+    publisher: Arc<Publisher>,
 }
 
 impl Actor {
@@ -50,11 +58,12 @@ impl Actor {
             endpoint,
             timeout: target.timeout,
         };
-        let (caller, clock) = (
-            Arc::clone(&self.parts.caller),
-            Arc::clone(&self.parts.clock),
-        );
-        let task = tokio::spawn(call(broker, caller, clock, push));
+        let reach = Reach {
+            caller: Arc::clone(&self.parts.caller),
+            clock: Arc::clone(&self.parts.clock),
+            publisher: Arc::clone(&self.parts.publisher),
+        };
+        let task = tokio::spawn(call(broker, reach, push));
         self.running.insert(ticket, task.abort_handle());
         // A task that was called off has told the machine already.
         self.work
@@ -62,12 +71,12 @@ impl Actor {
     }
 }
 
-async fn call(
-    broker: Arc<dyn Broker>,
-    caller: Arc<dyn Caller>,
-    clock: Arc<dyn Clock>,
-    push: Push,
-) -> Event {
+async fn call(broker: Arc<dyn Broker>, reach: Reach, push: Push) -> Event {
+    let Reach {
+        caller,
+        clock,
+        publisher,
+    } = reach;
     let Push {
         ticket,
         attempt,
@@ -81,6 +90,7 @@ async fn call(
         Ok(None) => return Event::Gone { ticket },
         Err(reason) => return Event::Unreadable { ticket, reason },
     };
+    let event = Arc::clone(&envelope);
     let attempt = Attempt {
         consumer: ticket.consumer.clone(),
         endpoint,
@@ -92,18 +102,19 @@ async fn call(
         timeout,
     };
     let called = AssertUnwindSafe(async move { caller.call(attempt).await }).catch_unwind();
-    let outcome = match tokio::time::timeout(timeout, called).await {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(_panic)) => failed(RetryClass::Retryable, "the handler panicked".to_owned()),
+    let answer = match tokio::time::timeout(timeout, called).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_panic)) => failed(RetryClass::Retryable, "the handler panicked".to_owned()).into(),
         Err(_elapsed) => {
             let time = tidegate_base::format_duration(timeout);
-            failed(RetryClass::Timeout, format!("no answer within {time}"))
+            failed(RetryClass::Timeout, format!("no answer within {time}")).into()
         }
     };
     let took = clock.now().since(started);
+    let judged = publisher.judge_answer(&ticket.consumer, &event, answer);
     Event::Ended {
         ticket,
-        outcome,
+        judged,
         took,
     }
 }

@@ -1,26 +1,54 @@
 //! Commits: as few as possible, in order, retried at a limit, never lost.
 
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use futures_util::future::FutureExt;
-use tidegate_base::Timestamp;
-use tidegate_broker::{Batch, CommitError, Durability, StateChange};
+use futures_util::future::{BoxFuture, FutureExt};
+use tidegate_base::{ConsumerId, Timestamp};
+use tidegate_broker::{Append, Batch, CommitError, Durability, StateChange};
 use tidegate_delivery::{Class, Input, StateRecord};
 
 use super::Actor;
 use super::hear::Event;
-use crate::journal;
+use crate::journal::{self, Lines};
+use crate::settings::Settings;
+use crate::view::Mode;
 
-/// A checkpoint is not worth its commit before so much was appended.
-const CHECKPOINT_BYTES_MIN: u64 = 1 << 20;
-
-/// Records that are committed together, and the tokens that wait for them.
+/// Records that are committed together, with the tokens that wait for them and the events that handlers
+/// publish with their being done.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pile {
     tokens: Vec<u64>,
-    records: Vec<StateRecord>,
+    lines: Lines,
+    outputs: Vec<Append>,
+    output_bytes: usize,
     /// Whether it was refused at a limit before.
     refused: bool,
+}
+
+impl Pile {
+    fn take(&mut self, token: u64, records: &[StateRecord], outputs: Outputs) {
+        self.tokens.push(token);
+        for record in records {
+            self.lines.push(record);
+        }
+        self.output_bytes += outputs.bytes;
+        self.outputs.extend(outputs.appends);
+    }
+
+    /// A pile with outputs is one batch, or they would not be atomic with their records.
+    fn takes(&self, outputs: &Outputs) -> bool {
+        let together = self.lines.bytes() + self.output_bytes + outputs.bytes;
+        let any = !self.outputs.is_empty() || !outputs.appends.is_empty();
+        !any || self.tokens.is_empty() || together <= journal::COMMIT_BYTES_MAX / 2
+    }
+}
+
+/// What handlers publish with the end of their deliveries.
+#[derive(Debug, Default)]
+struct Outputs {
+    appends: Vec<Append>,
+    bytes: usize,
 }
 
 /// What is to be committed.
@@ -28,14 +56,21 @@ pub(crate) struct Pile {
 pub(super) struct Commits {
     written: Pile,
     durable: Pile,
+    /// Durable piles that are full, before the present one.
+    full_piles: Vec<Pile>,
+    /// What is published once a delivery is done.
+    outputs: HashMap<(ConsumerId, u64), Vec<Append>>,
     /// Commits that were refused at a limit and are tried again.
     refused: usize,
     /// Since when, and the limit.
     full: Option<(Timestamp, String)>,
     /// What came later waits behind them, in order.
-    waiting: Pile,
+    waiting: VecDeque<Pile>,
     /// Commits that are under way.
     pub(super) under_way: usize,
+    /// Those of them with outputs. A checkpoint has the records of everything under way, so it may not overtake
+    /// outputs that are to come with theirs: it waits for them, and what comes meanwhile waits for it.
+    publishing: usize,
     appended_bytes: u64,
     checkpoint_bytes: u64,
 }
@@ -45,10 +80,13 @@ impl Commits {
         Self {
             written: Pile::default(),
             durable: Pile::default(),
+            full_piles: Vec::new(),
+            outputs: HashMap::new(),
             refused: 0,
             full: None,
-            waiting: Pile::default(),
+            waiting: VecDeque::new(),
             under_way: 0,
+            publishing: 0,
             appended_bytes: 0,
             checkpoint_bytes,
         }
@@ -56,13 +94,52 @@ impl Commits {
 
     /// Adds what the machine wants kept. What is only to be written goes ahead of what is to be
     /// durable, as within one step of the machine.
-    pub(super) fn add(&mut self, token: u64, class: Class, records: Vec<StateRecord>) {
-        let pile = match class {
-            Class::Written => &mut self.written,
-            Class::Durable => &mut self.durable,
-        };
-        pile.tokens.push(token);
-        pile.records.extend(records);
+    pub(super) fn add(&mut self, token: u64, class: Class, records: &[StateRecord]) {
+        match class {
+            Class::Written => self.written.take(token, records, Outputs::default()),
+            Class::Durable => {
+                let outputs = self.outputs_of(records);
+                if !self.durable.takes(&outputs) {
+                    self.full_piles.push(std::mem::take(&mut self.durable));
+                }
+                self.durable.take(token, records, outputs);
+            }
+        }
+    }
+
+    /// What is published with the end of a delivery, which the machine is about to be told.
+    pub(super) fn publish_with(
+        &mut self,
+        consumer: &ConsumerId,
+        sequence: u64,
+        outputs: Vec<Append>,
+    ) {
+        if !outputs.is_empty() {
+            self.outputs.insert((consumer.clone(), sequence), outputs);
+        }
+    }
+
+    /// The end was rejected: nothing is published.
+    pub(super) fn publish_nothing(&mut self, consumer: &ConsumerId, sequence: u64) {
+        self.outputs.remove(&(consumer.clone(), sequence));
+    }
+
+    fn outputs_of(&mut self, records: &[StateRecord]) -> Outputs {
+        let mut outputs = Outputs::default();
+        if self.outputs.is_empty() {
+            return outputs;
+        }
+        for record in records {
+            if let StateRecord::Done {
+                consumer, sequence, ..
+            } = record
+                && let Some(appends) = self.outputs.remove(&(consumer.clone(), *sequence))
+            {
+                outputs.bytes += appends.iter().map(size).sum::<usize>();
+                outputs.appends.extend(appends);
+            }
+        }
+        outputs
     }
 
     /// Since when commits find no room, and which limit was reached; `None`: they do.
@@ -71,69 +148,87 @@ impl Commits {
         Some((*since, reason))
     }
 
-    fn is_due(&self, growth: u64) -> bool {
-        let base = self.checkpoint_bytes.max(CHECKPOINT_BYTES_MIN);
-        self.refused == 0 && self.appended_bytes > base.saturating_mul(growth)
+    fn is_due(&self, settings: &Settings) -> bool {
+        let base = self.checkpoint_bytes.max(settings.checkpoint_bytes_min);
+        let most = base.saturating_mul(settings.checkpoint_growth);
+        self.refused == 0 && self.appended_bytes > most
     }
+
+    fn awaits_checkpoint(&self, settings: &Settings) -> bool {
+        self.is_due(settings) && self.publishing > 0
+    }
+}
+
+/// About what a record takes.
+pub(crate) fn size(append: &Append) -> usize {
+    let headers = append.headers.iter();
+    let headers: usize = headers.map(|(name, value)| name.len() + value.len()).sum();
+    append.payload.len() + headers
 }
 
 impl Actor {
     /// Sends what was collected. The calls are made here and now, which fixes their order.
     pub(super) fn send_commits(&mut self) {
         let written = std::mem::take(&mut self.commits.written);
+        let full = std::mem::take(&mut self.commits.full_piles);
         let durable = std::mem::take(&mut self.commits.durable);
-        for (pile, durability) in [
-            (written, Durability::Written),
-            (durable, Durability::Durable),
-        ] {
+        let durable = full.into_iter().chain([durable]);
+        let piles = std::iter::once((written, Durability::Written))
+            .chain(durable.map(|pile| (pile, Durability::Durable)));
+        for (pile, durability) in piles {
             if pile.tokens.is_empty() {
                 continue;
             }
-            if self.commits.refused > 0 {
-                self.commits.waiting.tokens.extend(pile.tokens);
-                self.commits.waiting.records.extend(pile.records);
+            let settings = &self.parts.settings;
+            if self.commits.refused > 0 || self.commits.awaits_checkpoint(settings) {
+                self.commits.waiting.push_back(pile);
             } else {
                 self.send(pile, durability, Duration::ZERO);
             }
         }
-        if self.commits.is_due(self.parts.settings.checkpoint_growth) {
+        self.checkpoint_if_due();
+    }
+
+    fn checkpoint_if_due(&mut self) {
+        // Once it has stopped, records are under way whose outputs will never come.
+        if self.parts.publisher.mode() == Mode::Stopped {
+            return;
+        }
+        let settings = &self.parts.settings;
+        if self.commits.is_due(settings) && self.commits.publishing == 0 {
             self.checkpoint();
+            self.send_waiting();
         }
     }
 
-    fn send(&mut self, pile: Pile, durability: Durability, wait: Duration) {
-        let pieces = journal::encode(&pile.records);
+    fn send(&mut self, mut pile: Pile, durability: Durability, wait: Duration) {
+        let pieces = pile.lines.pieces();
         self.commits.appended_bytes += journal::bytes(&pieces);
         let groups = journal::groups(pieces);
+        let mut appends = pile.outputs.clone();
         self.commits.under_way += 1;
+        self.commits.publishing += usize::from(!pile.outputs.is_empty());
         let broker = self.parts.broker.clone();
         let commit = move |group| {
             let batch = Batch {
-                appends: Vec::new(),
+                appends: std::mem::take(&mut appends),
                 state: StateChange::Append(group),
             };
             broker.commit(batch, durability)
         };
+        let ended = move |result| Event::Committed {
+            pile,
+            durability,
+            result,
+        };
         let work = if wait.is_zero() {
             let commits: Vec<_> = groups.into_iter().map(commit).collect();
-            async move {
-                let result = all(commits).await;
-                Event::Committed {
-                    pile,
-                    durability,
-                    result,
-                }
-            }
-            .boxed()
+            async move { ended(all(commits).await) }.boxed()
         } else {
             async move {
                 tokio::time::sleep(wait).await;
-                let result = all(groups.into_iter().map(commit).collect()).await;
-                Event::Committed {
-                    pile,
-                    durability,
-                    result,
-                }
+                let commits: Vec<_> = groups.into_iter().map(commit).collect();
+                ended(all(commits).await)
             }
             .boxed()
         };
@@ -145,16 +240,20 @@ impl Actor {
         &mut self,
         mut pile: Pile,
         durability: Durability,
-        result: Result<(), CommitError>,
+        result: Result<Vec<u64>, CommitError>,
     ) {
         self.commits.under_way -= 1;
+        self.commits.publishing -= usize::from(!pile.outputs.is_empty());
         self.commits.refused -= usize::from(pile.refused);
         match result {
-            Ok(()) => {
+            Ok(sequences) => {
+                self.parts.publisher.note_stored(&pile.outputs, &sequences);
                 for token in pile.tokens {
                     self.step(Input::Committed { token });
                 }
-                if self.commits.refused == 0 {
+                let settings = &self.parts.settings;
+                if self.commits.refused == 0 && !self.commits.awaits_checkpoint(settings) {
+                    self.checkpoint_if_due();
                     self.send_waiting();
                 }
             }
@@ -184,16 +283,19 @@ impl Actor {
     /// Sends what waited behind refused commits; there are none any more.
     fn send_waiting(&mut self) {
         self.commits.full = None;
-        let waiting = std::mem::take(&mut self.commits.waiting);
-        if !waiting.tokens.is_empty() {
+        for pile in std::mem::take(&mut self.commits.waiting) {
             // Durable serves both classes.
-            self.send(waiting, Durability::Durable, Duration::ZERO);
+            self.send(pile, Durability::Durable, Duration::ZERO);
         }
     }
 
     /// Writes the whole state in the place of everything before.
     pub(super) fn checkpoint(&mut self) {
-        let pieces = journal::encode(&self.parts.machine.checkpoint());
+        let waiting = self.commits.waiting.iter();
+        let waiting = waiting
+            .flat_map(|pile| pile.tokens.iter().copied())
+            .collect();
+        let pieces = journal::encode(&self.parts.machine.checkpoint_before(&waiting));
         let bytes = journal::bytes(&pieces);
         self.commits.appended_bytes = 0;
         self.commits.checkpoint_bytes = bytes;
@@ -225,13 +327,18 @@ impl Actor {
     }
 }
 
-type Commit = futures_util::future::BoxFuture<'static, Result<Vec<u64>, CommitError>>;
+type Commit = BoxFuture<'static, Result<Vec<u64>, CommitError>>;
 
-/// All of the commits; they were called in order, so they are done in order.
-async fn all(commits: Vec<Commit>) -> Result<(), CommitError> {
-    let mut result = Ok(());
+/// All of the commits, with the sequences of what they appended; they were called in order, so they are
+/// done in order.
+async fn all(commits: Vec<Commit>) -> Result<Vec<u64>, CommitError> {
+    let mut result = Ok(Vec::new());
     for commit in commits {
-        result = result.and(commit.await.map(drop));
+        let ended = commit.await;
+        result = result.and_then(|mut before: Vec<u64>| {
+            before.extend(ended?);
+            Ok(before)
+        });
     }
     result
 }

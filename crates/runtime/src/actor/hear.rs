@@ -6,12 +6,15 @@ use std::time::Duration;
 use futures_util::future::FutureExt;
 use tidegate_base::limit::PAYLOAD_BYTES_MAX;
 use tidegate_base::{ConsumerId, Envelope, Name, Timestamp};
-use tidegate_broker::{CleanError, Cleaned, CommitError, Durability, ReadError, ReadLimit, Record};
-use tidegate_delivery::{Input, Outcome, Ticket};
+use tidegate_broker::{
+    Append, CleanError, Cleaned, CommitError, Durability, ReadError, ReadLimit, Record,
+};
+use tidegate_delivery::{Effect, Input, Outcome, Ticket};
 use tokio::sync::{oneshot, watch};
 
 use super::Actor;
 use super::commit::Pile;
+use crate::pull::SettleError;
 use crate::stored;
 use crate::view::DeadLetterDetail;
 use crate::why::Why;
@@ -21,7 +24,7 @@ pub(super) enum Event {
     Committed {
         pile: Pile,
         durability: Durability,
-        result: Result<(), CommitError>,
+        result: Result<Vec<u64>, CommitError>,
     },
     Checkpointed(Result<(), CommitError>),
     Fetched {
@@ -35,7 +38,7 @@ pub(super) enum Event {
     },
     Ended {
         ticket: Ticket,
-        outcome: Outcome,
+        judged: Judged,
         took: Duration,
     },
     Unreadable {
@@ -47,6 +50,12 @@ pub(super) enum Event {
         ticket: Ticket,
     },
     Leased(Leased),
+    /// A puller has settled a delivery, with outputs.
+    Settled {
+        ticket: Ticket,
+        judged: Judged,
+        reply: oneshot::Sender<Result<(), SettleError>>,
+    },
     Cleaned(Result<Cleaned, CleanError>),
     Detailed {
         detail: Box<DeadLetterDetail>,
@@ -58,6 +67,29 @@ pub(super) enum Event {
     },
     /// It was called off; what had to be done about it is done.
     CalledOff,
+}
+
+/// How an attempt ended, with what is published together with that: valid, and ready to be stored.
+pub(crate) struct Judged {
+    pub(crate) outcome: Outcome,
+    pub(crate) outputs: Vec<Append>,
+}
+
+impl From<Outcome> for Judged {
+    fn from(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            outputs: Vec::new(),
+        }
+    }
+}
+
+/// Whether an end was taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Accepted {
+    Yes,
+    /// The attempt is not running any more.
+    No,
 }
 
 /// A delivery to be handed to a puller.
@@ -90,12 +122,17 @@ impl Actor {
             }
             Event::Ended {
                 ticket,
-                outcome,
+                judged,
                 took,
-            } => self.ended(ticket, outcome, took),
+            } => self.ended(ticket, judged, took),
             Event::Unreadable { ticket, reason } => self.unreadable(ticket, reason),
             Event::Gone { ticket } => self.gone(ticket),
             Event::Leased(leased) => self.leased(leased),
+            Event::Settled {
+                ticket,
+                judged,
+                reply,
+            } => self.settled(ticket, judged, reply),
             Event::Cleaned(result) => self.cleaned(result),
             Event::Detailed { detail, reply } => {
                 let _left = reply.send(Some(*detail));
@@ -177,7 +214,7 @@ impl Actor {
         }
     }
 
-    fn ended(&mut self, ticket: Ticket, outcome: Outcome, took: Duration) {
+    fn ended(&mut self, ticket: Ticket, judged: Judged, took: Duration) {
         self.running.remove(&ticket);
         let now = self.now();
         self.meters
@@ -188,7 +225,26 @@ impl Actor {
         if let Some(drain) = &mut self.drain {
             drain.finished += 1;
         }
-        self.step(Input::Ended { ticket, outcome });
+        self.end(ticket, judged);
+    }
+
+    /// Tells the machine how an attempt ended. Returns whether it was rejected; then nothing is published.
+    pub(super) fn end(&mut self, ticket: Ticket, judged: Judged) -> Accepted {
+        let Judged { outcome, outputs } = judged;
+        let first = self.effects.len();
+        self.commits
+            .publish_with(&ticket.consumer, ticket.sequence, outputs);
+        self.step(Input::Ended {
+            ticket: ticket.clone(),
+            outcome,
+        });
+        let mut new = self.effects.iter().skip(first);
+        if new.any(|effect| matches!(effect, Effect::Rejected(other) if *other == ticket)) {
+            self.commits
+                .publish_nothing(&ticket.consumer, ticket.sequence);
+            return Accepted::No;
+        }
+        Accepted::Yes
     }
 
     /// Retention has removed the record of a delivery. That happens only to one that the state has

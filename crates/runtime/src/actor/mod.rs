@@ -15,6 +15,9 @@ mod retention;
 mod show;
 mod why;
 
+pub(crate) use commit::size;
+pub(crate) use hear::Judged;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -224,9 +227,9 @@ impl Actor {
             } => self.pull(consumer, max, wait, reply),
             Command::Settle {
                 lease,
-                outcome,
+                answer,
                 reply,
-            } => self.settle(&lease, outcome, reply),
+            } => self.settle(&lease, answer, reply),
             Command::DeadLetters { filter, reply } => {
                 // An asker that has left needs no answer; so with every reply.
                 let _left = reply.send(self.dead_letters(&filter));
@@ -271,7 +274,7 @@ impl Actor {
                 token,
                 class,
                 records,
-            } => self.commits.add(token, class, records),
+            } => self.commits.add(token, class, &records),
             Effect::Start {
                 ticket,
                 attempt,

@@ -1,8 +1,10 @@
 //! Pull: who waits for deliveries, and which leases are out.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::FutureExt;
 use tidegate_base::limit::PULLS_WAITING_MAX;
 use tidegate_base::{ConsumerId, Timestamp};
 use tidegate_delivery::{Class, Effect, Input, Outcome, StateRecord, Ticket};
@@ -10,8 +12,9 @@ use tidegate_model::closest;
 use tokio::sync::oneshot;
 
 use super::Actor;
-use super::attempt::delivery_id;
-use super::hear::Leased;
+use super::attempt::{delivery_id, read_event};
+use super::hear::{Accepted, Event, Judged, Leased};
+use crate::answer::Answer;
 use crate::pull::{PullError, PulledDelivery, SettleError};
 use crate::view::Mode;
 
@@ -237,7 +240,7 @@ impl Actor {
     pub(super) fn settle(
         &mut self,
         lease: &str,
-        outcome: Outcome,
+        answer: Answer,
         reply: oneshot::Sender<Result<(), SettleError>>,
     ) {
         let lease_text = || lease.to_owned();
@@ -256,24 +259,47 @@ impl Actor {
             }));
             return;
         };
+        if answer.outputs.is_empty() {
+            self.settled(ticket, answer.outcome.into(), reply);
+            return;
+        }
+        let broker = Arc::clone(&self.parts.broker);
+        let publisher = Arc::clone(&self.parts.publisher);
+        let work = async move {
+            let event = read_event(&*broker, &ticket.consumer.event, ticket.sequence).await;
+            let judged = match event {
+                Ok(Some(event)) => publisher.judge_answer(&ticket.consumer, &event, answer),
+                // It was read when it was handed out: what ails it now says nothing of the handler.
+                Ok(None) | Err(_) => Outcome::Cancelled.into(),
+            };
+            Event::Settled {
+                ticket,
+                judged,
+                reply,
+            }
+        };
+        self.work.push(work.boxed());
+    }
+
+    /// Takes in what a puller said, once its outputs are judged.
+    pub(super) fn settled(
+        &mut self,
+        ticket: Ticket,
+        judged: Judged,
+        reply: oneshot::Sender<Result<(), SettleError>>,
+    ) {
         let first = self.effects.len();
-        self.step(Input::Ended {
-            ticket: ticket.clone(),
-            outcome,
-        });
-        let new = self.effects.get(first..).unwrap_or_default();
-        let rejected = new
-            .iter()
-            .any(|effect| matches!(effect, Effect::Rejected(other) if *other == ticket));
-        let ends = new.iter().any(|effect| records_end(effect, &ticket));
-        if let Some(drain) = self.drain.as_mut().filter(|_| !rejected) {
+        let accepted = self.end(ticket.clone(), judged);
+        if accepted == Accepted::No {
+            let lease = write_lease(&ticket);
+            let _left = reply.send(Err(SettleError::Stale { lease }));
+            return;
+        }
+        if let Some(drain) = self.drain.as_mut() {
             drain.finished += 1;
         }
-        if rejected {
-            let _left = reply.send(Err(SettleError::Stale {
-                lease: lease_text(),
-            }));
-        } else if ends {
+        let mut new = self.effects.iter().skip(first);
+        if new.any(|effect| records_end(effect, &ticket)) {
             self.settling
                 .insert((ticket.consumer, ticket.sequence), reply);
         } else {

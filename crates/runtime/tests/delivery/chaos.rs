@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tidegate_base::Timestamp;
+use tidegate_base::{Timestamp, output_id};
 use tidegate_broker::Broker;
 use tidegate_runtime::{LettersSelection, Outcome, PublishError, Settings, TokioClock};
 
 use crate::faulty::{Commits, FaultyBroker};
 use crate::support::{
-    DESIGN, Script, World, id, order, permanent, retryable, seconds, unavailable,
+    DESIGN, Script, World, id, order, payment, permanent, retryable, seconds, unavailable,
 };
 use crate::{AUDIT, BILLING};
 
@@ -47,6 +47,7 @@ fn happening() -> impl Strategy<Value = (Happening, u64)> {
         Commits::Done,
         Commits::StateFull,
         Commits::StateFullOnce,
+        Commits::OutputsFull,
     ]);
     let settled = vec![
         Outcome::Done,
@@ -113,6 +114,18 @@ async fn send_back(world: &World, pulls: &mut Pulls) {
     assert_eq!(report.refused, []);
 }
 
+/// Every order was paid exactly once, whatever happened: a payment goes with the record of the order being done.
+async fn check_payments(world: &World, accepted: usize) {
+    let mut payments = world.payments().await;
+    assert_eq!(payments.len(), accepted);
+    payments.sort_unstable();
+    payments.dedup();
+    let order = |n: usize| output_id(&id(BILLING), "/shop", &n.to_string(), 0, 0);
+    let mut orders: Vec<String> = (0..accepted).map(order).collect();
+    orders.sort_unstable();
+    assert_eq!(payments, orders);
+}
+
 /// Everything is well again: all is done, and retention leaves nothing of it.
 async fn mend(world: &World, pulls: &mut Pulls, accepted: usize) {
     world.script.otherwise(Outcome::Done);
@@ -125,6 +138,7 @@ async fn mend(world: &World, pulls: &mut Pulls, accepted: usize) {
         "{}",
         billing.reason
     );
+    check_payments(world, accepted).await;
     send_back(world, pulls).await;
     while pull(world, pulls, 100, Outcome::Done, || ()).await > 0 {}
     let audit = world.consumer(AUDIT).await;
@@ -136,7 +150,7 @@ async fn mend(world: &World, pulls: &mut Pulls, accepted: usize) {
 }
 
 /// Lives through it. Returns the calls, and how many events were accepted.
-async fn live(happenings: Vec<(Happening, u64)>) -> (Vec<String>, usize) {
+async fn live(happenings: Vec<(Happening, u64)>, checkpoints: u64) -> (Vec<String>, usize) {
     let broker = FaultyBroker::default();
     let shared: Arc<dyn Broker> = Arc::new(broker.clone());
     let clock = TokioClock::starting_at(Timestamp::from_millis(1_700_000_000_000));
@@ -145,9 +159,12 @@ async fn live(happenings: Vec<(Happening, u64)>) -> (Vec<String>, usize) {
         .replace("key: /orderId", "key: /orderId\n    retention: 1ms");
     let settings = Settings {
         clean_interval: Duration::from_millis(300),
+        checkpoint_growth: checkpoints,
+        checkpoint_bytes_min: 1,
         ..Settings::default()
     };
     let mut world = World::on(&text, settings, shared, Script::default(), clock).await;
+    world.script.publishes(vec![payment()]);
     let mut accepted = 0;
     let mut pulls = Pulls::default();
     for (happening, ms) in happenings {
@@ -196,18 +213,20 @@ async fn live(happenings: Vec<(Happening, u64)>) -> (Vec<String>, usize) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn whatever_happens_every_event_is_done_and_no_key_goes_back(
         happenings in proptest::collection::vec(happening(), 1..30),
+        // From one after every commit to none.
+        checkpoints in prop::sample::select(vec![0, 4, u64::MAX]),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
             .build()
             .unwrap();
-        let (calls, accepted) = runtime.block_on(live(happenings));
+        let (calls, accepted) = runtime.block_on(live(happenings, checkpoints));
         let mut latest: HashMap<usize, usize> = HashMap::new();
         for call in &calls {
             let number: usize = call.parse().unwrap();

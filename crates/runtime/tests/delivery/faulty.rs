@@ -8,7 +8,7 @@ use futures_util::future::{BoxFuture, FutureExt, ready};
 use tidegate_base::{Name, Timestamp};
 use tidegate_broker::{
     Batch, Broker, CleanError, Cleaned, CommitError, Durability, Keep, MemoryBroker, Promises,
-    ReadError, ReadLimit, Record,
+    ReadError, ReadLimit, Record, StateChange,
 };
 use tokio::sync::watch;
 
@@ -45,10 +45,12 @@ pub(crate) enum Cleans {
 pub(crate) enum Commits {
     #[default]
     Done,
-    /// Those of the state alone find no room.
+    /// Those of the state find no room, with what goes with it.
     StateFull,
     /// As before, for one commit.
     StateFullOnce,
+    /// Those of the state find no room when something goes with it.
+    OutputsFull,
     Stopped,
 }
 
@@ -102,19 +104,21 @@ impl Broker for FaultyBroker {
         durability: Durability,
     ) -> BoxFuture<'static, Result<Vec<u64>, CommitError>> {
         let mut faults = self.faults();
+        let (state, outputs) = (batch.state != StateChange::NONE, !batch.appends.is_empty());
+        let full = match faults.commits {
+            Commits::StateFull | Commits::StateFullOnce => state,
+            Commits::OutputsFull => state && outputs,
+            Commits::Done | Commits::Stopped => false,
+        };
         let error = match faults.commits {
-            Commits::StateFull | Commits::StateFullOnce if batch.appends.is_empty() => {
-                CommitError::Full {
-                    reason: "the disk is full".to_owned(),
-                    retry_after: RETRY_AFTER,
-                }
-            }
             Commits::Stopped => CommitError::Stopped {
                 reason: "a sync failed".to_owned(),
             },
-            Commits::Done | Commits::StateFull | Commits::StateFullOnce => {
-                return self.memory.commit(batch, durability);
-            }
+            _ if full => CommitError::Full {
+                reason: "the disk is full".to_owned(),
+                retry_after: RETRY_AFTER,
+            },
+            _ => return self.memory.commit(batch, durability),
         };
         if faults.commits == Commits::StateFullOnce {
             faults.commits = Commits::Done;

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use tidegate_base::{ConsumerId, Envelope, Timestamp};
-use tidegate_broker::{Broker, MemoryBroker};
+use tidegate_broker::{Broker, MemoryBroker, ReadLimit, Record};
 use tidegate_model::{Design, Source, read};
 use tidegate_runtime::view::ConsumerView;
 use tidegate_runtime::{
-    Attempt, Caller, DeadLetterFilter, DeadLetterPage, Outcome, RetryClass, Runtime, Settings,
-    TokioClock,
+    Answer, Attempt, Caller, DeadLetterFilter, DeadLetterPage, Outcome, RetryClass, Runtime,
+    Settings, TokioClock,
 };
 
 /// An order event with a schema and a key, one pushed and one pulled consumer.
@@ -22,9 +22,11 @@ events:
   OrderPlaced:
     schema: order.json
     key: /orderId
+  PaymentTaken: {}
 services:
   orders: {publishes: [OrderPlaced]}
   billing:
+    publishes: [PaymentTaken]
     consumes:
       OrderPlaced:
         deliver: {to: "http://localhost:9001/events", concurrency: 4, timeout: 5s}
@@ -75,6 +77,11 @@ pub(crate) fn order(id: &str, order: &str) -> Envelope {
     Envelope::from_json(text.as_bytes()).unwrap()
 }
 
+/// What billing publishes, named by the runtime.
+pub(crate) fn payment() -> Envelope {
+    Envelope::from_attributes([("type".to_owned(), "PaymentTaken".to_owned())], None)
+}
+
 pub(crate) fn unavailable() -> Outcome {
     Outcome::Retry {
         class: RetryClass::Unavailable,
@@ -110,6 +117,7 @@ struct Inner {
     panics: Option<String>,
     time: Duration,
     calls: Vec<(String, u32)>,
+    outputs: Vec<Envelope>,
 }
 
 impl Script {
@@ -138,6 +146,11 @@ impl Script {
         self.inner.lock().unwrap().time = time;
     }
 
+    /// What every handling that is done publishes from now on.
+    pub(crate) fn publishes(&self, outputs: Vec<Envelope>) {
+        self.inner.lock().unwrap().outputs = outputs;
+    }
+
     /// The calls so far: event and attempt.
     pub(crate) fn calls(&self) -> Vec<(String, u32)> {
         self.inner.lock().unwrap().calls.clone()
@@ -145,18 +158,19 @@ impl Script {
 }
 
 impl Caller for Script {
-    fn call(&self, attempt: Attempt) -> BoxFuture<'static, Outcome> {
+    fn call(&self, attempt: Attempt) -> BoxFuture<'static, Answer> {
         let mut inner = self.inner.lock().unwrap();
         let event = attempt.envelope.id.clone();
         inner.calls.push((event.clone(), attempt.attempt));
         let scripted = inner.scripted.get_mut(&event).and_then(Vec::pop);
         let outcome = scripted.or(inner.default.clone()).unwrap_or(Outcome::Done);
         let time = inner.time;
+        let outputs = inner.outputs.clone();
         let panics = inner.panics.as_ref() == Some(&event);
         async move {
             assert!(!panics, "a handler of a test panics, as it should");
             tokio::time::sleep(time).await;
-            outcome
+            Answer { outcome, outputs }
         }
         .boxed()
     }
@@ -250,6 +264,21 @@ impl World {
             .find(|view| view.id == id(consumer))
             .unwrap()
             .clone()
+    }
+
+    /// The ids of the payments in their channel, in its order.
+    pub(crate) async fn payments(&self) -> Vec<String> {
+        let limit = ReadLimit {
+            records: 1_000,
+            bytes: usize::MAX,
+        };
+        let channel = "PaymentTaken".parse().unwrap();
+        let records = self.broker.read(&channel, 0, limit).await.unwrap();
+        let id_of = |record: Record| {
+            let mut headers = record.headers.into_iter();
+            headers.find(|(name, _)| name == "id").unwrap().1
+        };
+        records.into_iter().map(id_of).collect()
     }
 
     pub(crate) async fn letters(&self) -> DeadLetterPage {

@@ -1,0 +1,135 @@
+//! What handlers publish: with the end of their deliveries, exactly once, and valid.
+
+use std::sync::Arc;
+
+use tidegate_base::limit::OUTPUTS_MAX;
+use tidegate_base::{Envelope, output_id};
+use tidegate_broker::Broker;
+use tidegate_runtime::{Answer, Outcome, Settings, SettleError, TokioClock};
+
+use crate::faulty::{Commits, FaultyBroker};
+use crate::support::*;
+use crate::{AUDIT, BILLING};
+
+fn named(id: &str) -> Envelope {
+    let id = id.to_owned();
+    let source = "/billing".to_owned();
+    Envelope {
+        id,
+        source,
+        ..payment()
+    }
+}
+
+async fn letter_error(world: &World) -> String {
+    let letters = world.letters().await.letters;
+    assert_eq!(letters.len(), 1, "{letters:?}");
+    assert_eq!(letters[0].reason, "permanent");
+    letters[0].error.clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_output_is_named_by_what_it_follows_from() {
+    let world = World::new().await;
+    world
+        .script
+        .publishes(vec![payment(), named("mine"), payment()]);
+    world.publish([order("1", "a")]).await;
+    world.pass(seconds(1)).await;
+    let named = |ordinal| output_id(&id(BILLING), "/shop", "1", 0, ordinal);
+    assert_eq!(
+        world.payments().await,
+        [named(0), "mine".to_owned(), named(2)]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_is_done_publishes_and_only_once() {
+    let broker = FaultyBroker::default();
+    let shared: Arc<dyn Broker> = Arc::new(broker.clone());
+    let clock = TokioClock::starting_at(tidegate_base::Timestamp::from_millis(1_700_000_000_000));
+    let world = World::on(
+        DESIGN,
+        Settings::default(),
+        shared,
+        Script::default(),
+        clock,
+    )
+    .await;
+    world.script.publishes(vec![payment()]);
+    world.script.answer("1", [retryable(), Outcome::Done]);
+    broker.commits(Commits::StateFull);
+    world.publish([order("1", "a")]).await;
+    world.pass(seconds(5)).await;
+    assert!(
+        world.payments().await.is_empty(),
+        "its order is not recorded as done"
+    );
+    broker.commits(Commits::Done);
+    world.pass(seconds(5)).await;
+    assert_eq!(world.payments().await.len(), 1);
+    let world = world.restart().await;
+    world.publish([order("1", "a")]).await;
+    world.pass(seconds(5)).await;
+    assert_eq!(world.payments().await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn outputs_that_the_design_refuses_make_a_dead_letter_of_the_event() {
+    let unknown = Envelope::from_attributes([("type".to_owned(), "PaymentTken".to_owned())], None);
+    let foreign = order("9", "a");
+    let invalid = Envelope {
+        data: None,
+        ..order("9", "a")
+    };
+    let cases = [
+        (
+            vec![payment(), unknown],
+            "output 1 of the handler (`PaymentTken`): type `PaymentTken` is not in the design; did you mean `PaymentTaken`?",
+        ),
+        (
+            vec![foreign],
+            "`billing/OrderPlaced` does not emit `OrderPlaced`",
+        ),
+        (vec![invalid], "the payload is not JSON"),
+        (
+            vec![payment(); OUTPUTS_MAX + 1],
+            "the handler publishes 101 events; the most is 100",
+        ),
+    ];
+    for (outputs, expected) in cases {
+        let world = World::new().await;
+        world.script.publishes(outputs);
+        world.publish([order("1", "a")]).await;
+        world.pass(seconds(1)).await;
+        let error = letter_error(&world).await;
+        assert!(error.contains(expected), "{error}");
+        assert!(world.payments().await.is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_puller_publishes_with_its_settling_unless_its_lease_has_ended() {
+    let text = DESIGN.replace("  audit:\n", "  audit:\n    publishes: [PaymentTaken]\n");
+    let world = World::with(&text, Settings::default()).await;
+    world.publish([order("1", "a")]).await;
+    let audit = id(AUDIT);
+    let pull = || world.runtime.pull(&audit, 1, seconds(5));
+    let late = pull().await.unwrap();
+    world.pass(seconds(11)).await;
+    let answer = || Answer {
+        outcome: Outcome::Done,
+        outputs: vec![payment()],
+    };
+    let stale = world.runtime.settle(&late[0].lease, answer()).await;
+    assert!(matches!(stale, Err(SettleError::Stale { .. })), "{stale:?}");
+    assert!(world.payments().await.is_empty());
+    let pulled = pull().await.unwrap();
+    world
+        .runtime
+        .settle(&pulled[0].lease, answer())
+        .await
+        .unwrap();
+    let named = output_id(&audit, "/shop", "1", 0, 0);
+    assert_eq!(world.payments().await, [named]);
+}
