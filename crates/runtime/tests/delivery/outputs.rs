@@ -23,9 +23,11 @@ fn named(id: &str) -> Envelope {
 
 async fn letter_error(world: &World) -> String {
     let letters = world.letters().await.letters;
-    assert_eq!(letters.len(), 1, "{letters:?}");
-    assert_eq!(letters[0].reason, "permanent");
-    letters[0].error.clone()
+    let [letter] = letters.as_slice() else {
+        panic!("{letters:?}");
+    };
+    assert_eq!(letter.reason, "permanent");
+    letter.error.clone()
 }
 
 #[tokio::test(start_paused = true)]
