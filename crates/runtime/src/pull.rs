@@ -16,6 +16,8 @@ pub struct PulledDelivery {
     pub attempt: u32,
     /// When the lease ends: after it the delivery counts as timed out and is retried.
     pub deadline: Timestamp,
+    /// What its consumer keeps for the event's key.
+    pub state: Option<Arc<str>>,
     /// The event.
     pub envelope: Arc<Envelope>,
 }

@@ -155,6 +155,7 @@ impl Actor {
             ticket,
             attempt,
             deadline,
+            state,
             envelope,
         } = leased;
         self.lease_lost(&ticket.consumer);
@@ -168,6 +169,7 @@ impl Actor {
                     delivery_id,
                     attempt,
                     deadline,
+                    state,
                     envelope,
                 };
                 pull.got.push((ticket, delivery));
@@ -259,7 +261,7 @@ impl Actor {
             }));
             return;
         };
-        if answer.outputs.is_empty() {
+        if answer.outputs.is_empty() && answer.state.is_none() {
             self.settled(ticket, answer.outcome.into(), reply);
             return;
         }
