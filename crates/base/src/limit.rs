@@ -88,3 +88,5 @@ pub const OUTPUT_BYTES_MAX: usize = 4 << 20;
 pub const KEY_STATE_BYTES_MAX: usize = 16 << 10;
 /// Most bytes of the keys and states of one consumer.
 pub const KEY_STATES_BYTES_MAX: usize = 1 << 20;
+/// Most bytes of events that were read with their channels and have not started yet.
+pub const AT_HAND_BYTES_MAX: usize = 32 << 20;
