@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::input::{Class, Conclusion, Effect};
+use crate::mutant::{self, Mutant};
 use crate::record::{Death, Discard, StateRecord};
 
 /// What goes on once a record is kept: the consumer by index, and the delivery.
@@ -64,9 +65,17 @@ impl Outbox {
         self.durable.then.push(then);
     }
 
+    /// Keeps a record durably, unless the fault is built in: then it is only written.
+    pub(crate) fn keep(&mut self, fault: Mutant, record: StateRecord, then: Then) {
+        match mutant::is(fault) {
+            true => self.written(record, then),
+            false => self.durable(record, then),
+        }
+    }
+
     /// Answers a command once all that was said before is durable.
     pub(crate) fn obey(&mut self, token: u64) {
-        match self.durable.then.is_empty() {
+        match self.durable.then.is_empty() || mutant::is(Mutant::CommandObeyedEarly) {
             true => self.effects.push(Effect::Obeyed { token }),
             false => self.durable.then.push(Then::Obey(token)),
         }
@@ -105,7 +114,9 @@ impl Outbox {
 
     /// Records that are on their way, in order.
     pub(crate) fn under_way(&self) -> impl Iterator<Item = &StateRecord> {
-        self.pending.values().flat_map(|pile| &pile.records)
+        let pending = self.pending.values();
+        let pending = pending.filter(|_| !mutant::is(Mutant::CheckpointForgets));
+        pending.flat_map(|pile| &pile.records)
     }
 
     /// Whether nothing is on its way.
