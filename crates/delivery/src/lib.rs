@@ -13,6 +13,7 @@ mod cursor;
 mod identity;
 mod input;
 mod machine;
+pub mod mutant;
 mod needed;
 mod outbox;
 mod outcome;

@@ -11,6 +11,7 @@ use crate::consumer::{
     Replay, RestoreRefusal,
 };
 use crate::input::{Command, Effect, Input, Ticket};
+use crate::mutant::{self, Mutant};
 use crate::needed::Needed;
 use crate::outbox::Then;
 use crate::outcome::{Outcome, RetryClass};
@@ -286,11 +287,13 @@ impl Machine {
     }
 
     fn take_over(&mut self, now: Timestamp) {
-        self.shared.epoch += 1;
+        self.shared.epoch += u64::from(!mutant::is(Mutant::EpochNotRaised));
         let epoch = self.shared.epoch;
-        self.shared
-            .out
-            .durable(StateRecord::Epoch(epoch), Then::Own);
+        self.shared.out.keep(
+            Mutant::EpochNotDurable,
+            StateRecord::Epoch(epoch),
+            Then::Own,
+        );
         for consumer in &mut self.consumers {
             for record in consumer.take_over(now, &mut self.shared) {
                 self.shared.out.durable(record, Then::Nothing);

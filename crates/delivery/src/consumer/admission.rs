@@ -11,6 +11,7 @@ use super::delivery::{Phase, Run};
 use crate::breaker::{Gate, Verdict};
 use crate::config::Mode;
 use crate::input::{Conclusion, Effect, Release, Ticket};
+use crate::mutant::{self, Mutant};
 use crate::outbox::Then;
 use crate::record::{Company, HaltCause, StateRecord};
 use crate::shared::Shared;
@@ -53,7 +54,7 @@ impl Consumer {
             let Ok(Some(sequence)) = self.choose(now, gate, shared) else {
                 return;
             };
-            match self.repeated(sequence) {
+            match self.repeated(now, sequence) {
                 None => self.start(now, sequence, shared),
                 Some(Repeat::Done) => self.skip_duplicate(sequence, shared),
                 Some(Repeat::Running) => self.set_aside(sequence),
@@ -77,7 +78,7 @@ impl Consumer {
                 true
             }
         };
-        if !shared.owned {
+        if !shared.owned && !mutant::is(Mutant::StartsUnowned) {
             return Err(Obstacle::Boot);
         }
         if shared.draining {
@@ -104,13 +105,13 @@ impl Consumer {
                 Gate::Free => {}
             }
         }
-        if active >= self.config.concurrency {
+        if active >= self.config.concurrency && !mutant::is(Mutant::ConcurrencyNotAsked) {
             return Err(Obstacle::Concurrency);
         }
         if self.config.mode == Mode::Pull && self.starting >= self.wanted {
             return Err(Obstacle::NobodyPulls);
         }
-        if self.alone.is_some() {
+        if self.alone.is_some() && !mutant::is(Mutant::SuspectNotAlone) {
             return Err(Obstacle::Suspect);
         }
         Ok(gate)
@@ -130,6 +131,7 @@ impl Consumer {
             _ => {}
         }
         if gate == Gate::Probe
+            && !mutant::is(Mutant::ProbeThatFailed)
             && let Some(fresh) = fresh
         {
             return Ok(Some(fresh));
@@ -174,6 +176,7 @@ impl Consumer {
             .get(&sequence)
             .is_some_and(|d| d.progress.failures > 0);
         match &self.budget {
+            Some(_) if mutant::is(Mutant::RetryBudgetNotAsked) => Ok(sequence),
             Some(budget) if retry && budget.next(now) > now => Err(Obstacle::Budget {
                 until: budget.next(now),
             }),
@@ -245,6 +248,9 @@ impl Consumer {
             self.running_identities.insert(identity);
         }
         self.starting += 1;
+        if mutant::is(Mutant::StartNotRecorded) {
+            return self.dispatch(now, sequence, shared);
+        }
         let record = StateRecord::Started {
             consumer: self.config.id.clone(),
             sequence,
@@ -338,7 +344,7 @@ impl Consumer {
     /// Lets what is due run again.
     pub(crate) fn tick(&mut self, now: Timestamp) {
         while let Some((until, sequence)) = self.waiting.first().copied()
-            && until <= now
+            && (until <= now || mutant::is(Mutant::RetryTooEarly))
         {
             self.waiting.remove(&(until, sequence));
             if let Some(delivery) = self.deliveries.get_mut(&sequence) {
@@ -350,7 +356,8 @@ impl Consumer {
 
     /// The attempt whose lease has ended, if there is one.
     pub(crate) fn ended_lease(&self, now: Timestamp, epoch: u64) -> Option<Ticket> {
-        let (_, sequence) = self.leases.first().filter(|(until, _)| *until <= now)?;
+        let due = |until: Timestamp| until <= now && !mutant::is(Mutant::LeaseNeverEnds);
+        let (_, sequence) = self.leases.first().filter(|(until, _)| due(*until))?;
         let Phase::Running(run) = &self.deliveries.get(sequence)?.phase else {
             return None;
         };

@@ -31,6 +31,7 @@ use crate::budget::Budget;
 use crate::config::ConsumerConfig;
 use crate::cursor::Cursor;
 use crate::identity::Identity;
+use crate::mutant::{self, Mutant};
 use crate::outbox::Then;
 use crate::record::{Halt, Pause, Progress, StateRecord};
 use crate::shared::Shared;
@@ -163,6 +164,9 @@ impl Consumer {
     pub(crate) fn pause(&mut self, pause: Option<Pause>, shared: &mut Shared) {
         self.paused.clone_from(&pause);
         let consumer = self.config.id.clone();
+        if mutant::is(Mutant::PauseNotKept) {
+            return;
+        }
         let record = StateRecord::Pause { consumer, pause };
         shared.out.durable(record, Then::Nothing);
     }
