@@ -14,6 +14,7 @@
 )]
 
 mod chance;
+mod flow;
 mod handler;
 mod invariants;
 mod operator;

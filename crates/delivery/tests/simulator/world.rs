@@ -7,13 +7,13 @@ use std::time::Duration;
 use tidegate_base::{ConsumerId, Name, Ratio, Timestamp};
 use tidegate_delivery::{
     Arrival, Backoff, Class, Command, Conclusion, ConsumerConfig, DeliveryStatus, DependencyConfig,
-    Effect, EventRef, Followers, Input, Jitter, Machine, Mode, Needed, Order, Outcome, Repetition,
-    RetryMode, RetryPolicy, StateRecord, SystemConfig, Ticket,
+    Effect, EventRef, FlowConfig, Followers, Input, Jitter, Machine, Mode, Needed, Order, Outcome,
+    Repetition, RetryMode, RetryPolicy, StateRecord, SystemConfig, Ticket,
 };
 
 use crate::chance::Chance;
-use crate::handler;
 use crate::invariants::Watch;
+use crate::{flow, handler};
 
 /// A record on disk, and whether a power failure spares it.
 struct Kept {
@@ -100,13 +100,14 @@ fn consumer(chance: &mut Chance, number: u64) -> ConsumerConfig {
         window: 8 + chance.below(40) as usize,
         dead_letters: 3 + chance.below(30) as usize,
         dead_letter_budget: chance.in_thousand(500).then_some(Ratio::new(0.05).unwrap()),
+        flow: FlowConfig::default(),
     }
 }
 
 impl World {
     pub(crate) fn new(seed: u64, noting: bool) -> Self {
         let mut chance = Chance::new(seed);
-        let config = SystemConfig {
+        let mut config = SystemConfig {
             seed,
             consumers: (0..3).map(|number| consumer(&mut chance, number)).collect(),
             dependencies: vec![DependencyConfig {
@@ -116,8 +117,11 @@ impl World {
                 window: Duration::from_secs(2),
                 open: Duration::from_millis(800),
                 probes: 1 + chance.below(3) as u32,
+                concurrency: None,
             }],
+            in_flight: None,
         };
+        flow::limit(&mut config, seed);
         let now = Timestamp::from_millis(1_000_000);
         let newcomer = consumer(&mut chance, 3);
         let mut world = Self {
@@ -463,6 +467,7 @@ impl World {
     }
 
     fn start(&mut self, ticket: Ticket, attempt: u32) {
+        flow::hold(&self.machine, &self.config);
         self.watch
             .started(&self.machine, &self.channel, &ticket, attempt, self.now);
         let answer = handler::answer(&mut self.chance, ticket.sequence, self.down, self.healed);
