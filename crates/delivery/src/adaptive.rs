@@ -44,7 +44,7 @@ const PROBE_SHARE: f64 = 0.25;
 const PROBE_SKIPS: f64 = 1.25;
 /// The unloaded time and the mean of a probe that differ by more than so many standard errors are told
 /// apart: something has changed.
-const ERRORS: f64 = 2.0;
+const ERRORS: f64 = 3.0;
 /// Without a probe the unloaded time becomes less only when it is this share of what was known: times
 /// vary, and the smallest mean of many windows is not the unloaded one.
 const FASTER: f64 = 0.5;

@@ -17,6 +17,7 @@ use crate::needed::Needed;
 use crate::outbox::Then;
 use crate::outcome::Outcome;
 use crate::record::{Discard, Halt, HaltCause, Pause, StateRecord};
+use crate::share::Turns;
 use crate::shared::{NamedBreaker, Shared};
 
 /// Every delivery decision of a system: `step` takes what happened and says what to do.
@@ -30,6 +31,8 @@ pub struct Machine {
     by_id: HashMap<ConsumerId, usize>,
     shared: Shared,
     wakes: BTreeSet<(Timestamp, Who)>,
+    /// Consumers that may have something to start; empty between steps.
+    ready: Turns,
     /// For each consumer, then each dependency: when it wakes.
     wake_of: HashMap<Who, Timestamp>,
     asked: Option<Timestamp>,
@@ -102,6 +105,7 @@ impl Machine {
             by_id: HashMap::new(),
             shared,
             wakes: BTreeSet::new(),
+            ready: Turns::default(),
             wake_of: HashMap::new(),
             asked: None,
             foreign: Vec::new(),

@@ -6,29 +6,27 @@ use tidegate_base::Timestamp;
 use super::{Machine, Who};
 use crate::consumer::{Admission, EndedBy};
 use crate::outcome::{Outcome, RetryClass};
-use crate::share::Turns;
 
 impl Machine {
     /// Lets consumers start and fetch until none has anything more to do.
     pub(super) fn give_turns(&mut self, now: Timestamp) {
-        let mut ready = Turns::default();
         loop {
             while let Some(index) = self.shared.dirty.pop_first() {
                 self.bring_up_to_date(now, index);
                 self.shared.shares.leave(index);
                 if let Some(consumer) = self.consumers.get(index) {
-                    ready.insert(index, consumer.turn());
+                    self.ready.insert(index, consumer.turn());
                 }
             }
-            self.shared.shares.call_up(&mut ready);
-            let Some((index, _)) = ready.pop_first() else {
+            self.shared.shares.call_up(&mut self.ready);
+            let Some((index, _)) = self.ready.pop_first() else {
                 return;
             };
             let Some(consumer) = self.consumers.get_mut(index) else {
                 continue;
             };
             if consumer.admit_one(now, &mut self.shared) == Admission::Started {
-                ready.insert(index, consumer.turn());
+                self.ready.insert(index, consumer.turn());
                 continue;
             }
             consumer.fetch(&mut self.shared);

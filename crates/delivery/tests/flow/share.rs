@@ -201,7 +201,7 @@ proptest! {
         config.in_flight = process;
         let times: Vec<u64> = shapes.iter().map(|shape| shape.3).collect();
         let mut rig = Rig::new(config, Box::new(move |ticket: &Ticket, _| {
-            let number: usize = ticket.consumer.service.as_str()["service-".len()..].parse().unwrap();
+            let number: usize = ticket.consumer.service.as_str().trim_start_matches("service-").parse().unwrap();
             (Duration::from_millis(1 + (ticket.run * 7919) % times[number]), Outcome::Done)
         }));
         for (number, shape) in shapes.iter().enumerate() {
