@@ -161,6 +161,8 @@ impl Actor {
                     self.step(Input::ChannelFault { consumer, reason });
                     return;
                 }
+                let sizes = records.iter().map(|r| (r.sequence, r.payload.len()));
+                self.parts.publisher.note_read(&consumer.event, sizes);
                 let records = records.iter().map(stored::arrival).collect();
                 self.step(Input::Arrived {
                     consumer,

@@ -10,6 +10,7 @@ mod chaos;
 mod faults;
 mod faulty;
 mod operate;
+mod pressure;
 mod retention;
 mod support;
 
