@@ -61,6 +61,7 @@ fn it_settles_near_the_knee_and_keeps_the_server_busy() {
             median >= 0.8 * workers && median <= 1.5 * workers + 4.0,
             "{workers} workers (varies: {varies}), limit {median}, {seen:?}"
         );
+        let share = (rig.starts.len() - before) as f64 / (1_200.0 * workers);
         assert!(
             share > 0.88,
             "{workers} workers (varies: {varies}) are {share} busy"
