@@ -6,8 +6,8 @@
 //! limit ← (1 − γ)·limit + γ·(limit · no_load / latency + allowance)
 //! ```
 //!
-//! where `latency` is the mean of the window and `no_load` that of an unloaded handler. Below the knee
-//! both are the same and the limit grows; beyond it the latency grows with the limit and the two cancel.
+//! where `latency` is the mean of the window, less its standard error so that chance alone does not shrink
+//! the limit, and `no_load` the mean of an unloaded handler. Below the knee both are the same and the limit grows; beyond it the latency grows with the limit and the two cancel.
 //!
 //! Sources: D. Wei, C. Jin, S. Low, S. Hegde, "FAST TCP: Motivation, Architecture, Algorithms,
 //! Performance", IEEE/ACM Transactions on Networking, 2006 (the formula; L. Brakmo, L. Peterson, "TCP
@@ -212,7 +212,7 @@ impl AdaptiveLimit {
             self.enter(Phase::Steady, now);
             return;
         }
-        let (latency, _) = window.latency();
+        let (latency, error) = window.latency();
         let no_load = match self.no_load {
             Some(known) if latency > FASTER * known => known,
             _ => latency,
@@ -223,6 +223,7 @@ impl AdaptiveLimit {
             return;
         }
         let allowance = (self.limit * ALLOWANCE_SHARE).max(ALLOWANCE_MIN);
+        let latency = (latency - error).max(SECONDS_MIN);
         let queue = self.limit * (1.0 - no_load / latency);
         if self.phase == Phase::Start && queue < allowance {
             self.started_with(&window);

@@ -246,6 +246,15 @@ fn arrival(sequence: u64, accepted: Timestamp) -> Arrival {
     }
 }
 
+/// How the times of a server are distributed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spread {
+    Same,
+    Exponential,
+    /// Log-normal with a long tail: the standard deviation is 1.8 times the mean.
+    Heavy,
+}
+
 /// A service with so many workers and one queue before them.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
@@ -253,17 +262,16 @@ pub(crate) struct Server {
     free: Vec<Timestamp>,
     chance: u64,
     pub(crate) time: Duration,
-    /// Whether times are exponentially distributed, or all the same.
-    pub(crate) varies: bool,
+    spread: Spread,
 }
 
 impl Server {
-    pub(crate) fn new(workers: usize, time: Duration, varies: bool) -> Self {
+    pub(crate) fn new(workers: usize, time: Duration, spread: Spread) -> Self {
         Self {
             free: vec![START; workers],
             chance: 88_172_645_463_325_252,
             time,
-            varies,
+            spread,
         }
     }
 
@@ -274,11 +282,16 @@ impl Server {
 
     /// Takes in a call. Returns how long it takes, with its time in the queue.
     pub(crate) fn call(&mut self, now: Timestamp) -> Duration {
-        let time = if self.varies {
-            self.time.mul_f64(-self.uniform().ln())
-        } else {
-            self.time
+        let factor = match self.spread {
+            Spread::Same => 1.0,
+            Spread::Exponential => -self.uniform().ln(),
+            Spread::Heavy => {
+                let normal = (-2.0 * self.uniform().ln()).sqrt()
+                    * (std::f64::consts::TAU * self.uniform()).cos();
+                (1.2 * normal - 0.72).exp()
+            }
         };
+        let time = self.time.mul_f64(factor);
         let worker = self.free.iter_mut().min().unwrap();
         *worker = now.max(*worker) + time;
         worker.since(now)
