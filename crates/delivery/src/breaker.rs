@@ -431,6 +431,7 @@ mod tests {
             window: Duration::from_secs(10),
             open: Duration::from_secs(5),
             probes: 2,
+            concurrency: None,
         };
         Breaker::new(&config, 16)
     }

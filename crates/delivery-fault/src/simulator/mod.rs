@@ -6,6 +6,7 @@
 mod broken;
 mod chance;
 mod disk;
+mod flow;
 mod handler;
 mod knowledge;
 mod operator;

@@ -7,14 +7,14 @@ use std::time::Duration;
 use tidegate_base::{ConsumerId, Name, Ratio, Timestamp};
 use tidegate_delivery::{
     Arrival, Backoff, Command, Conclusion, ConsumerConfig, DeliveryStatus, DependencyConfig,
-    Effect, EventRef, Followers, Input, Jitter, Machine, Mode, Needed, Order, Outcome, Repetition,
-    RetryMode, RetryPolicy, StateRecord, SystemConfig, Ticket,
+    Effect, EventRef, FlowConfig, Followers, Input, Jitter, Machine, Mode, Needed, Order, Outcome,
+    Repetition, RetryMode, RetryPolicy, StateRecord, SystemConfig, Ticket,
 };
 
 use super::chance::Chance;
 use super::disk::{Disk, Step};
-use super::handler;
 use super::promises::Watch;
+use super::{flow, handler};
 
 /// An attempt out in the world. It may outlive the process that made it.
 pub(super) struct Running {
@@ -94,13 +94,14 @@ fn consumer(chance: &mut Chance, number: u64) -> ConsumerConfig {
         window: 8 + chance.below(40) as usize,
         dead_letters: 3 + chance.below(30) as usize,
         dead_letter_budget: chance.in_thousand(500).then_some(Ratio::new(0.05).unwrap()),
+        flow: FlowConfig::default(),
     }
 }
 
 impl World {
     pub(crate) fn new(seed: u64, telling: bool) -> Self {
         let mut chance = Chance::new(seed);
-        let config = SystemConfig {
+        let mut config = SystemConfig {
             seed,
             consumers: (0..3).map(|number| consumer(&mut chance, number)).collect(),
             dependencies: vec![DependencyConfig {
@@ -110,8 +111,11 @@ impl World {
                 window: Duration::from_secs(2),
                 open: Duration::from_millis(800),
                 probes: 1 + chance.below(3) as u32,
+                concurrency: None,
             }],
+            in_flight: None,
         };
+        flow::limit(&mut config, seed);
         let now = Timestamp::from_millis(1_000_000);
         let newcomer = consumer(&mut chance, 3);
         let victim = config.consumers[chance.below(3) as usize].id.clone();
@@ -437,6 +441,7 @@ impl World {
     }
 
     fn start(&mut self, ticket: Ticket, attempt: u32) {
+        flow::hold(&self.machine, &self.config);
         let under_way = self
             .disk
             .is_under_way(&ticket.consumer, ticket.sequence, Step::Start);

@@ -36,6 +36,15 @@ pub enum Obstacle {
     Breaker(tidegate_base::Name),
     /// Every place is taken.
     Concurrency,
+    /// Its rate lets the next one start then.
+    Rate {
+        /// When.
+        until: Timestamp,
+    },
+    /// Every place of a dependency is taken, by the consumer itself or by others that need it.
+    Dependency(tidegate_base::Name),
+    /// Every place of the process is taken, by the consumer itself or by others.
+    Share,
     /// Nobody pulls.
     NobodyPulls,
     /// One that may have ended the process runs alone.
@@ -47,19 +56,40 @@ pub enum Obstacle {
     },
 }
 
+/// What came of the turn of a consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// It has started something.
+    Started,
+    /// It would start something if there were a place of what it shares with others, and waits for one.
+    Waits,
+    /// It has nothing to start, or may not.
+    Nothing,
+}
+
 impl Consumer {
-    /// Starts as many deliveries as the gates let through.
-    pub(crate) fn admit(&mut self, now: Timestamp, shared: &mut Shared) {
+    /// Starts one delivery if the gates let one through.
+    pub(crate) fn admit_one(&mut self, now: Timestamp, shared: &mut Shared) -> Admission {
         while let Ok(gate) = self.gate(now, shared) {
             let Ok(Some(sequence)) = self.choose(now, gate, shared) else {
-                return;
+                break;
             };
             match self.repeated(now, sequence) {
-                None => self.start(now, sequence, shared),
+                None => {
+                    if let Some(place) = self.flow.full(&shared.shares) {
+                        let turn = self.turn();
+                        self.flow.wait(place, turn, &mut shared.shares);
+                        return Admission::Waits;
+                    }
+                    self.start(now, sequence, shared);
+                    return Admission::Started;
+                }
                 Some(Repeat::Done) => self.skip_duplicate(sequence, shared),
                 Some(Repeat::Running) => self.set_aside(sequence),
             }
         }
+        self.flow.give_up(&mut shared.shares);
+        Admission::Nothing
     }
 
     /// The gates that are the same for every delivery of the consumer.
@@ -105,7 +135,8 @@ impl Consumer {
                 Gate::Free => {}
             }
         }
-        if active >= self.config.concurrency && !mutant::is(Mutant::ConcurrencyNotAsked) {
+        let most = self.flow.limit(self.config.concurrency);
+        if active >= most && !mutant::is(Mutant::ConcurrencyNotAsked) {
             return Err(Obstacle::Concurrency);
         }
         if self.config.mode == Mode::Pull && self.starting >= self.wanted {
@@ -113,6 +144,9 @@ impl Consumer {
         }
         if self.alone.is_some() && !mutant::is(Mutant::SuspectNotAlone) {
             return Err(Obstacle::Suspect);
+        }
+        if let Some(until) = self.flow.held_until(now) {
+            return Err(Obstacle::Rate { until });
         }
         Ok(gate)
     }
@@ -189,9 +223,13 @@ impl Consumer {
         if self.runnable() == 0 {
             return None;
         }
-        self.gate(now, shared)
-            .and_then(|gate| self.choose(now, gate, shared))
-            .err()
+        let chosen = self
+            .gate(now, shared)
+            .and_then(|gate| self.choose(now, gate, shared));
+        match chosen {
+            Ok(_) => self.flow.shared_obstacle(&shared.shares),
+            Err(obstacle) => Some(obstacle),
+        }
     }
 
     /// Deliveries that are the next of their lanes and ready.
@@ -248,6 +286,8 @@ impl Consumer {
             self.running_identities.insert(identity);
         }
         self.starting += 1;
+        let in_flight = self.in_flight();
+        self.flow.started(now, in_flight, &mut shared.shares);
         if mutant::is(Mutant::StartNotRecorded) {
             return self.dispatch(now, sequence, shared);
         }
@@ -269,6 +309,7 @@ impl Consumer {
         };
         if !self.still_admitted(now, &run, shared) {
             self.starting = self.starting.saturating_sub(1);
+            self.flow.withdrawn(&mut shared.shares);
             self.leave_breakers(now, &run, Verdict::Neutral, shared);
             self.release(&run, Release::Withdrawn, shared);
             return;
@@ -325,8 +366,8 @@ impl Consumer {
 
     /// When something of the consumer is due that no other input would bring about.
     pub(crate) fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let mut times = [None; 4];
-        let [retry, lease, hold, budget] = &mut times;
+        let mut times = [None; 5];
+        let [retry, lease, hold, budget, rate] = &mut times;
         *retry = self.waiting.first().map(|(until, _)| *until);
         *lease = self.leases.first().map(|(until, _)| *until);
         if self.runnable() > 0 {
@@ -334,6 +375,7 @@ impl Consumer {
                 .into_iter()
                 .filter(|at| *at > now)
                 .min();
+            *rate = self.flow.held_until(now);
             let next = self.budget.as_ref().map(|budget| budget.next(now));
             let retries = !self.again.is_empty() || !self.suspects.is_empty();
             *budget = next.filter(|at| *at > now && retries);

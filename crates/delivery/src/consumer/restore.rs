@@ -149,6 +149,7 @@ impl Consumer {
         for progress in replay.loose.values_mut() {
             suspect(progress, now);
         }
+        self.flow.begin(now);
         self.next_fetch = replay.cursor.below();
         self.cursor = replay.cursor;
         self.done = replay.done;

@@ -66,6 +66,8 @@ impl Consumer {
         };
         self.leases.remove(&(run.deadline, sequence));
         self.running = self.running.saturating_sub(1);
+        self.flow
+            .ended(run.started, now, &outcome, &mut shared.shares);
         let verdict = if by == EndedBy::Lease {
             Verdict::Neutral
         } else {
