@@ -80,3 +80,9 @@ pub const RETRY_AFTER_SECONDS_MAX: u64 = 3_600;
 pub const PULLS_WAITING_MAX: usize = 1_024;
 /// Largest answer of a daemon that a command reads, in bytes.
 pub const ANSWER_BYTES_MAX: u64 = 256 << 20;
+/// Most bytes of outbox rows that a relay reads at once.
+pub const OUTBOX_BATCH_BYTES_MAX: usize = 4 << 20;
+/// Most events that the handler of one delivery emits in its transaction.
+pub const EMITTED_EVENTS_MAX: usize = 1_000;
+/// Most rows that a collection of an inbox or an outbox deletes in one transaction.
+pub const COLLECTED_ROWS_MAX: usize = 1_000;
