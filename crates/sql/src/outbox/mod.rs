@@ -212,6 +212,9 @@ pub struct Status {
 /// Why an outbox does not answer.
 #[derive(Debug, Error)]
 pub enum OutboxError {
+    /// The URL is none of such a database.
+    #[error("the database's URL is wrong: {0}")]
+    Url(#[source] sqlx::Error),
     /// The database is not there.
     #[error("cannot reach the database: {0}")]
     Unreachable(#[source] sqlx::Error),

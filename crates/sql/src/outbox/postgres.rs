@@ -58,6 +58,16 @@ impl PostgresOutbox {
         }
     }
 
+    /// The outbox of the database at a URL such as `postgres://user:password@host/database`.
+    ///
+    /// # Errors
+    ///
+    /// When it is no such URL.
+    pub fn from_url(url: &str) -> Result<Self, OutboxError> {
+        let options = url.parse().map_err(OutboxError::Url)?;
+        Ok(Self::new(options))
+    }
+
     async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         let mut session = PgConnection::connect_with(&self.options).await?;
         // A server that does not notice that this process is gone keeps its lock: by default for two hours. What this

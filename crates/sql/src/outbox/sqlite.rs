@@ -48,6 +48,16 @@ impl SqliteOutbox {
         }
     }
 
+    /// The outbox of the file at a URL such as `sqlite://service.db`.
+    ///
+    /// # Errors
+    ///
+    /// When it is no such URL.
+    pub fn from_url(url: &str) -> Result<Self, OutboxError> {
+        let options = url.parse().map_err(OutboxError::Url)?;
+        Ok(Self::new(options))
+    }
+
     async fn session(&mut self) -> Result<&mut SqliteConnection, OutboxError> {
         let session = match self.session.take() {
             Some(session) => session,
