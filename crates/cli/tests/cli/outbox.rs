@@ -1,13 +1,13 @@
 //! `tidegate outbox`: from a service's database to a running daemon.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
 use crate::support::{Daemon, eventually, expect_exit, run, tidegate};
 
-const DESIGN: &str = "
+const DESIGN: &str = "tidegate: 1
 system: shop
 events:
   OrderPlaced:
@@ -47,10 +47,25 @@ impl Service {
     /// Runs SQL as another program does. `None`, with a word about it, where there is no such program.
     fn sql(&self, sql: &str) -> Option<String> {
         let mut command = Command::new("sqlite3");
-        let Ok(output) = command.arg(self.path("service.db")).arg(sql).output() else {
+        command.arg("-bail").arg(self.path("service.db"));
+        let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let Ok(mut child) = pipes.stderr(Stdio::piped()).spawn() else {
+            // Where everything is meant to be tested, nothing may be left out unseen.
+            assert!(
+                std::env::var_os("CI").is_none(),
+                "there is no sqlite3 in CI"
+            );
             println!("skipped: there is no sqlite3");
             return None;
         };
+        let script = format!(".timeout 10000\n{sql};\n");
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(script.as_bytes())
+            .unwrap();
+        let output = child.wait_with_output().unwrap();
         assert!(
             output.status.success(),
             "{}",

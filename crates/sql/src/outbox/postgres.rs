@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use sqlx::postgres::{PgConnectOptions, PgListener, PgPool, PgPoolOptions, PgRow};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions, PgRow};
 use sqlx::{ConnectOptions, Connection, PgConnection, Row, query, query_scalar};
 use tidegate_base::limit::{
     ATTRIBUTE_BYTES_MAX, COLLECTED_ROWS_MAX, EXTENSIONS_MAX, PAYLOAD_BYTES_MAX,
@@ -35,7 +35,6 @@ pub struct PostgresOutbox {
     is_leader: bool,
     /// A connection of its own, since this one comes back by itself, without the lock.
     listener: Option<PgListener>,
-    listening: PgPool,
 }
 
 impl PostgresOutbox {
@@ -45,16 +44,11 @@ impl PostgresOutbox {
         let options = options
             .application_name("tidegate-relay")
             .disable_statement_logging();
-        let listening = PgPoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(LISTEN_LIMIT)
-            .connect_lazy_with(options.clone());
         Self {
             options,
             session: None,
             is_leader: false,
             listener: None,
-            listening,
         }
     }
 
@@ -97,7 +91,11 @@ impl PostgresOutbox {
     }
 
     async fn listen(&mut self) -> Result<(), sqlx::Error> {
-        let mut listener = PgListener::connect_with(&self.listening).await?;
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(LISTEN_LIMIT)
+            .connect_lazy_with(self.options.clone());
+        let mut listener = PgListener::connect_with(&pool).await?;
         listener.listen(CHANNEL).await?;
         self.listener = Some(listener);
         Ok(())

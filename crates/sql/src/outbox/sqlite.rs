@@ -73,11 +73,16 @@ impl SqliteOutbox {
         }
     }
 
-    /// The lock, when nobody has it.
-    pub(super) fn try_lock(&self) -> Result<Option<File>, OutboxError> {
+    /// The file whose lock is the right to publish.
+    fn lock_path(&self) -> PathBuf {
         let mut name = self.options.get_filename().as_os_str().to_owned();
         name.push("-relay");
-        let path = PathBuf::from(name);
+        PathBuf::from(name)
+    }
+
+    /// The lock, when nobody has it.
+    fn try_lock(&self) -> Result<Option<File>, OutboxError> {
+        let path = self.lock_path();
         let wrong = |cause| OutboxError::Lock {
             file: path.display().to_string(),
             cause,
@@ -217,7 +222,10 @@ impl Outbox for SqliteOutbox {
     }
 
     async fn status(&mut self) -> Result<Status, OutboxError> {
-        let relay = self.lock.is_some() || self.try_lock()?.is_none();
+        self.session().await?;
+        // Whoever only asks makes no file, which might then be another user's than the relay's.
+        let has_file = self.lock_path().exists();
+        let relay = self.lock.is_some() || has_file && self.try_lock()?.is_none();
         sqlite_operate::status(self.session().await?, relay).await
     }
 
