@@ -13,6 +13,7 @@ use crate::support::{Case, Running, TestEngine, delivery, event, eventually, pos
 fn deaf() -> RelaySettings {
     RelaySettings {
         poll: Duration::from_secs(3_600),
+        clean_every: Duration::from_secs(3_600),
         standby: Duration::from_millis(50),
         pause_min: Duration::from_millis(5),
         ..RelaySettings::default()
