@@ -6,6 +6,9 @@
 //!
 //! The tables are plain SQL, [`POSTGRES`] and [`SQLITE`]; what they promise is in `docs/reference/outbox.md`.
 
+#[cfg(not(any(feature = "postgres", feature = "sqlite")))]
+compile_error!("choose a database: the feature `postgres` or `sqlite`");
+
 mod delivery;
 mod effects;
 mod outbox;

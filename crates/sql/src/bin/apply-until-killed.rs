@@ -9,7 +9,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use tidegate_base::{Envelope, Random};
-use tidegate_sql::{Applied, Delivery, EffectError, Effects, Engine};
+use tidegate_sql::{Applied, Delivery, EffectError, Effects};
 
 #[tokio::main]
 async fn main() {
@@ -35,7 +35,7 @@ async fn main() {
                 })
                 .await
         };
-        go_on::<sqlx::Postgres>(first, epoch, run).await;
+        go_on(first, epoch, run).await;
     } else {
         let options: sqlx::sqlite::SqliteConnectOptions = url.parse().expect("a URL");
         let options = options.busy_timeout(Duration::from_secs(20));
@@ -55,11 +55,11 @@ async fn main() {
                 })
                 .await
         };
-        go_on::<sqlx::Sqlite>(first, epoch, run).await;
+        go_on(first, epoch, run).await;
     }
 }
 
-async fn go_on<D: Engine>(
+async fn go_on(
     first: u64,
     epoch: u64,
     run: impl AsyncFn(&Delivery) -> Result<Applied, EffectError<sqlx::Error>>,

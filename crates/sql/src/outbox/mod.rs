@@ -93,10 +93,6 @@ pub enum Change {
     },
 }
 
-#[cfg_attr(
-    not(any(feature = "postgres", feature = "sqlite")),
-    expect(dead_code, reason = "only databases have states as text")
-)]
 impl Change {
     /// The state that rows get, and the reason that is noted.
     fn written(&self) -> (&str, Option<&str>) {
@@ -147,10 +143,6 @@ impl RowState {
         }
     }
 
-    #[cfg_attr(
-        not(any(feature = "postgres", feature = "sqlite")),
-        expect(dead_code, reason = "only databases have states as text")
-    )]
     fn of(text: &str) -> Self {
         match text {
             "held" => Self::Held,

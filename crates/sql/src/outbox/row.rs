@@ -16,10 +16,6 @@ pub struct Pending {
 }
 
 /// What a row has in its columns.
-#[cfg_attr(
-    not(any(feature = "postgres", feature = "sqlite")),
-    expect(dead_code, reason = "only databases have rows")
-)]
 #[derive(Debug)]
 pub(super) struct Columns {
     pub(super) number: i64,
@@ -35,10 +31,6 @@ pub(super) struct Columns {
     pub(super) is_too_large: bool,
 }
 
-#[cfg_attr(
-    not(any(feature = "postgres", feature = "sqlite")),
-    expect(dead_code, reason = "only databases have rows")
-)]
 impl Columns {
     /// The row with its event, which keeps the rules of events.
     pub(super) fn read(self) -> Pending {

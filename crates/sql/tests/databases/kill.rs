@@ -1,6 +1,6 @@
 //! `kill -9`, again and again: of processes that have effects, and of relays.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -138,7 +138,7 @@ async fn appliers<D: TestEngine>(case: &Case<D>) {
 
 async fn relays<D: TestEngine>(
     case: &Case<D>,
-    write: impl AsyncFnOnce(Arc<AtomicBool>) -> HashMap<String, Vec<String>>,
+    write: impl AsyncFnOnce(Arc<AtomicBool>) -> BTreeMap<String, Vec<String>>,
 ) {
     let file = case.folder.path().join("published");
     let ended = Arc::new(AtomicBool::new(false));

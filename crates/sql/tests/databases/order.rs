@@ -1,6 +1,6 @@
 //! Nothing that is committed is missed, and each key keeps the order of its commits.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,7 +44,7 @@ async fn write(connection: &mut PgConnection, id: &str, dice: u64) -> Result<(),
     // A third has nothing happened.
     Postgres::run(
         connection,
-        if (dice >> 16) % 3 == 0 {
+        if (dice >> 16).is_multiple_of(3) {
             "ROLLBACK"
         } else {
             "COMMIT"
@@ -58,7 +58,7 @@ pub(crate) async fn write_postgres(
     case: &Case<Postgres>,
     writers: u64,
     ended: impl Fn() -> bool,
-) -> HashMap<String, Vec<String>> {
+) -> BTreeMap<String, Vec<String>> {
     case.run(TRUTH).await;
     let (round, is_over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let tasks: Vec<_> = (0..writers)
@@ -95,7 +95,7 @@ pub(crate) async fn write_postgres(
 pub(crate) async fn write_sqlite(
     case: &Case<Sqlite>,
     ended: impl Fn() -> bool,
-) -> HashMap<String, Vec<String>> {
+) -> BTreeMap<String, Vec<String>> {
     case.run(TRUTH).await;
     let random = Random::new(1, "order", "dice");
     let mut number = 0;
@@ -105,7 +105,7 @@ pub(crate) async fn write_sqlite(
             number += 1;
             let (id, dice) = (random.bits(2 * number), random.bits(2 * number + 1));
             let key = format!("k{}", dice % 5);
-            let end = if (dice >> 16) % 3 == 0 {
+            let end = if (dice >> 16).is_multiple_of(3) {
                 "ROLLBACK"
             } else {
                 "COMMIT"
@@ -131,7 +131,7 @@ pub(crate) async fn write_sqlite(
     truth(case).await
 }
 
-async fn truth<D: TestEngine>(case: &Case<D>) -> HashMap<String, Vec<String>>
+async fn truth<D: TestEngine>(case: &Case<D>) -> BTreeMap<String, Vec<String>>
 where
     for<'r> (String, String): sqlx::FromRow<'r, D::Row>,
     for<'c> &'c sqlx::Pool<D>: sqlx::Executor<'c, Database = D>,
@@ -143,7 +143,7 @@ where
     .fetch_all(&case.pool)
     .await
     .unwrap();
-    let mut truth: HashMap<String, Vec<String>> = HashMap::new();
+    let mut truth: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (key, id) in rows {
         truth.entry(key).or_default().push(id);
     }

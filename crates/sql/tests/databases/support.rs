@@ -1,6 +1,6 @@
 //! What the tests of both databases share.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -257,7 +257,7 @@ impl Running {
 }
 
 /// That each key's events came in the order of `truth`, which has the true order of each key's ids; repeats aside.
-pub(crate) fn assert_order(published: &[String], truth: &HashMap<String, Vec<String>>) {
+pub(crate) fn assert_order(published: &[String], truth: &BTreeMap<String, Vec<String>>) {
     let keys: HashMap<&String, &String> = truth
         .iter()
         .flat_map(|(key, ids)| ids.iter().map(move |id| (id, key)))
