@@ -92,3 +92,9 @@ pub const KEY_STATE_BYTES_MAX: usize = 16 << 10;
 pub const KEY_STATES_BYTES_MAX: usize = 1 << 20;
 /// Most bytes of events that were read with their channels and have not started yet.
 pub const AT_HAND_BYTES_MAX: usize = 32 << 20;
+/// Most bytes of outbox rows that a relay reads at once.
+pub const OUTBOX_BATCH_BYTES_MAX: usize = 4 << 20;
+/// Most events that the handler of one delivery emits in its transaction.
+pub const EMITTED_EVENTS_MAX: usize = 1_000;
+/// Most rows that a collection of an inbox or an outbox deletes in one transaction.
+pub const COLLECTED_ROWS_MAX: usize = 1_000;

@@ -1,6 +1,7 @@
 //! The command line, as written.
 
 pub(crate) mod operate;
+pub(crate) mod outbox;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -62,6 +63,9 @@ pub(crate) enum Command {
     Breaker(Breaker),
     /// Say where an event is at each of its consumers, and what it waits for
     Why(Why),
+    /// Publish from a table of a service's database, and see to what was refused
+    #[command(subcommand)]
+    Outbox(outbox::Outbox),
 }
 
 #[derive(Debug, Args)]

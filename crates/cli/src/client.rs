@@ -75,6 +75,13 @@ pub(crate) struct Client {
     timeout: Duration,
 }
 
+/// What came back for something that was handed over.
+pub(crate) struct Handed {
+    pub(crate) status: u16,
+    pub(crate) json: Option<Value>,
+    pub(crate) retry_after: Option<Duration>,
+}
+
 /// What came back, whatever it says.
 struct Reply {
     status: StatusCode,
@@ -180,6 +187,36 @@ impl Client {
                 .send(body.to_string()),
         };
         self.answer(self.received(sent, Effect::Order)?)
+    }
+
+    /// Hands something over; what came back, whatever it says.
+    ///
+    /// # Errors
+    ///
+    /// When nothing comes back.
+    pub(crate) fn hand_over(
+        &self,
+        path: &str,
+        media: &str,
+        body: String,
+    ) -> Result<Handed, Failure> {
+        let mut request = self.agent.post(format!("{}{path}", self.url.text));
+        if let Some(bearer) = &self.bearer {
+            request = request.header("authorization", bearer);
+        }
+        let unreached = |error| self.unreached(&error, Effect::Order);
+        let sent = request.header("content-type", media).send(body);
+        let mut response = sent.map_err(unreached)?;
+        let status = response.status().as_u16();
+        let retry_after = response.headers().get("retry-after");
+        let seconds = retry_after.and_then(|value| value.to_str().ok()?.parse().ok());
+        let limited = response.body_mut().with_config().limit(ANSWER_BYTES_MAX);
+        let json = json(&limited.read_to_vec().map_err(unreached)?);
+        Ok(Handed {
+            status,
+            json,
+            retry_after: seconds.map(Duration::from_secs),
+        })
     }
 
     fn asked(&self, path: &str, query: &[(&str, &str)]) -> Result<Reply, Failure> {

@@ -359,12 +359,12 @@ fn farewell(report: &DrainReport, playing: Option<&Playing>) {
 }
 
 /// The signals that end the program politely.
-struct Interrupted {
+pub(crate) struct Interrupted {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
 }
 
-fn interrupted() -> Result<Interrupted, Failure> {
+pub(crate) fn interrupted() -> Result<Interrupted, Failure> {
     let listen = |kind| signal(kind).map_err(|error| Failure::caused(Kind::Configuration, &error));
     Ok(Interrupted {
         interrupt: listen(SignalKind::interrupt())?,
@@ -373,7 +373,7 @@ fn interrupted() -> Result<Interrupted, Failure> {
 }
 
 /// Returns at the first signal; the second one ends the program at once.
-async fn wait(mut interrupted: Interrupted) {
+pub(crate) async fn wait(mut interrupted: Interrupted) {
     tokio::select! {
         _first = interrupted.interrupt.recv() => {}
         _first = interrupted.terminate.recv() => {}

@@ -82,6 +82,11 @@ impl Failure {
         self
     }
 
+    /// What failed, without the next step.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Says it on stderr; the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         terminal::error(&self.message, self.hint.as_deref());

@@ -61,5 +61,6 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Consumer(consumer) => commands::consumer::run(&consumer),
         Command::Breaker(breaker) => commands::breaker::run(&breaker),
         Command::Why(arguments) => commands::why::run(&arguments),
+        Command::Outbox(outbox) => commands::outbox::run(&outbox),
     }
 }

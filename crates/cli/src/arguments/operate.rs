@@ -332,7 +332,7 @@ impl std::fmt::Display for LetterId {
     }
 }
 
-fn parse_reason(text: &str) -> Result<String, String> {
+pub(super) fn parse_reason(text: &str) -> Result<String, String> {
     let text = text.trim();
     match text.len() {
         0 => Err("it is empty".to_owned()),

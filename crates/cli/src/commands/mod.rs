@@ -14,6 +14,8 @@ pub(crate) mod generate;
 pub(crate) mod init;
 pub(crate) mod log;
 mod log_report;
+pub(crate) mod outbox;
+mod outbox_relay;
 pub(crate) mod run;
 pub(crate) mod select;
 pub(crate) mod simulate;
