@@ -10,6 +10,7 @@ mod budget;
 mod config;
 mod consumer;
 mod cursor;
+mod ended;
 mod identity;
 mod input;
 mod machine;
@@ -17,6 +18,7 @@ mod needed;
 mod outbox;
 mod outcome;
 mod random;
+mod ranges;
 mod record;
 mod retry;
 mod shared;
@@ -28,9 +30,10 @@ pub use config::{
 };
 pub use consumer::{
     ConsumerStatus, DeadLetter, DeliveryStatus, Explanation, Failing, Obstacle, RedriveRefusal,
-    RestoreRefusal,
+    Replaying, RestoreRefusal, SeekPlan, SeekRefusal,
 };
 pub use cursor::Cursor;
+pub use ended::{End, EndedDelivery, SeekOrder};
 pub use identity::{Identity, fingerprint, normalise};
 pub use input::{Arrival, Class, Command, Conclusion, Effect, Input, Release, Ticket};
 pub use machine::Machine;

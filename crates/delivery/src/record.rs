@@ -10,6 +10,7 @@ use thiserror::Error;
 use tidegate_base::{ConsumerId, Name, Timestamp};
 
 use crate::breaker::BreakerRecord;
+use crate::ended::{EndedDelivery, SeekOrder, is_zero};
 use crate::identity::Identity;
 
 /// One thing to be kept.
@@ -33,6 +34,9 @@ pub enum StateRecord {
         consumer: ConsumerId,
         /// The events.
         done: Vec<Identity>,
+        /// The deliveries that finished them, in the same order; none in records of earlier versions.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        sequences: Vec<u64>,
     },
     /// An attempt is about to start.
     Started {
@@ -73,6 +77,9 @@ pub enum StateRecord {
         sequence: u64,
         /// The event, for a deduplicated consumer.
         identity: Option<Identity>,
+        /// The replay that it was of; 0: of none.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        generation: u64,
     },
     /// A delivery that the state keeps, because its channel need not deliver it again.
     Kept {
@@ -115,6 +122,33 @@ pub enum StateRecord {
         /// Why an operator holds it open.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+    },
+    /// What is still to run of a replay; it takes the place of what was said of it before.
+    Replay {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The number of the replay.
+        generation: u64,
+        /// The deliveries, each range with its end excluded.
+        ranges: Vec<(u64, u64)>,
+        /// Why and when.
+        order: SeekOrder,
+    },
+    /// An operator has passed over deliveries: they are settled without a run.
+    Skipped {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The deliveries, each range with its end excluded.
+        ranges: Vec<(u64, u64)>,
+        /// Why and when.
+        order: SeekOrder,
+    },
+    /// How a delivery ended that did not simply succeed.
+    Ended {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The delivery.
+        ended: Box<EndedDelivery>,
     },
 }
 
@@ -217,6 +251,9 @@ pub struct KeptDelivery {
     /// Set for a dead letter that was given up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discard: Option<Discard>,
+    /// The replay that it is of; 0: of none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub generation: u64,
 }
 
 /// Why a dead letter was given up.
@@ -347,6 +384,9 @@ impl StateRecord {
             | Self::Kept { consumer, .. }
             | Self::Progress { consumer, .. }
             | Self::Pause { consumer, .. }
+            | Self::Replay { consumer, .. }
+            | Self::Skipped { consumer, .. }
+            | Self::Ended { consumer, .. }
             | Self::Halt { consumer, .. } => Some(consumer),
         }
     }

@@ -6,16 +6,25 @@ use tidegate_base::Timestamp;
 
 use super::Consumer;
 use super::delivery::{Custody, Phase};
-use super::repetition::DoneSet;
+use super::done::DoneSet;
+use super::histories::Histories;
+use super::seek::{Replays, Skips};
 use super::settlement::{crashed, is_solo, push_attempt};
 use crate::cursor::Cursor;
+use crate::ended::SeekOrder;
 use crate::record::{Company, Halt, HaltCause, KeptDelivery, Pause, Progress, StateRecord};
 use crate::shared::Shared;
+
+/// Most identities of one record.
+const IDENTITIES_OF_RECORD: usize = 4_096;
 
 /// What the records say of one consumer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Replay {
     cursor: Cursor,
+    replays: Replays,
+    skips: Skips,
+    ended: Histories,
     done: DoneSet,
     kept: BTreeMap<u64, KeptDelivery>,
     loose: BTreeMap<u64, Progress>,
@@ -29,9 +38,14 @@ impl Replay {
     pub(crate) fn apply(&mut self, record: StateRecord) {
         match record {
             StateRecord::Cursor { below, above, .. } => self.settle(below, above),
-            StateRecord::Identities { done, .. } => {
-                done.into_iter()
-                    .for_each(|identity| self.done.insert(identity));
+            StateRecord::Identities {
+                done, sequences, ..
+            } => {
+                // Without its delivery an identity is one of the oldest.
+                let sequences = sequences.into_iter().chain(std::iter::repeat(0));
+                for (identity, sequence) in done.into_iter().zip(sequences) {
+                    self.done.insert(sequence, identity);
+                }
             }
             StateRecord::Started {
                 sequence, company, ..
@@ -64,19 +78,34 @@ impl Replay {
                 }
             }
             StateRecord::Done {
-                sequence, identity, ..
+                sequence,
+                identity,
+                generation,
+                ..
             } => {
-                self.cursor.settle(sequence);
-                self.forget(sequence);
+                self.settle_one(sequence, generation);
                 if let Some(identity) = identity {
-                    self.done.insert(identity);
+                    self.done.insert(sequence, identity);
                 }
             }
             StateRecord::Kept { delivery, .. } => {
-                self.forget(delivery.sequence);
-                self.cursor.settle(delivery.sequence);
+                self.settle_one(delivery.sequence, delivery.generation);
                 self.kept.insert(delivery.sequence, *delivery);
             }
+            StateRecord::Replay {
+                generation,
+                ranges,
+                order,
+                ..
+            } => {
+                for (start, end) in &ranges {
+                    self.cursor.settle_range(*start, *end);
+                    self.skips.of.remove(*start, *end);
+                }
+                self.replays.set(generation, &ranges, order);
+            }
+            StateRecord::Skipped { ranges, order, .. } => self.skip(&ranges, order),
+            StateRecord::Ended { ended, .. } => self.ended.insert(*ended),
             StateRecord::Progress {
                 sequence,
                 progress,
@@ -102,12 +131,40 @@ impl Replay {
         }
     }
 
+    /// A delivery of a replay, or of none, is settled; one of another replay is not.
+    fn settle_one(&mut self, sequence: u64, generation: u64) {
+        self.cursor.settle(sequence);
+        match self.replays.left.mark_of(sequence) {
+            Some(left) if left != generation => {}
+            _ => {
+                self.replays
+                    .left
+                    .remove(sequence, sequence.saturating_add(1));
+                self.forget(sequence);
+            }
+        }
+    }
+
+    fn skip(&mut self, ranges: &[(u64, u64)], order: SeekOrder) {
+        for (start, end) in ranges {
+            self.cursor.settle_range(*start, *end);
+            self.replays.left.remove(*start, *end);
+            let range = *start..*end;
+            self.kept.retain(|sequence, _| !range.contains(sequence));
+            self.loose.retain(|sequence, _| !range.contains(sequence));
+            self.until.retain(|sequence, _| !range.contains(sequence));
+        }
+        self.skips.add(ranges, order);
+    }
+
     /// `None` for a delivery that is finished: a late record of it means nothing.
     fn progress(&mut self, sequence: u64) -> Option<&mut Progress> {
         if let Some(kept) = self.kept.get_mut(&sequence) {
             return Some(&mut kept.progress);
         }
-        (!self.cursor.is_settled(sequence)).then(|| self.loose.entry(sequence).or_default())
+        let settled =
+            self.cursor.is_settled(sequence) && self.replays.left.mark_of(sequence).is_none();
+        (!settled).then(|| self.loose.entry(sequence).or_default())
     }
 
     fn forget(&mut self, sequence: u64) {
@@ -126,9 +183,12 @@ impl Consumer {
         for progress in replay.loose.values_mut() {
             suspect(progress, now);
         }
-        self.next_fetch = replay.cursor.below();
         self.cursor = replay.cursor;
+        self.replays = replay.replays;
+        self.skips = replay.skips;
+        self.ended = replay.ended;
         self.done = replay.done;
+        self.next_fetch = self.inbox_mark();
         // The store may have been repaired meanwhile: the next read finds out.
         self.halt = replay.halt.filter(|h| h.cause != HaltCause::Channel);
         self.paused = replay.paused;
@@ -154,6 +214,7 @@ impl Consumer {
             .into_iter()
             .map(|(sequence, progress)| (sequence, (progress, until.remove(&sequence))))
             .collect();
+        self.forget_done();
     }
 
     /// What the restore concluded and must not be forgotten by another crash.
@@ -192,20 +253,48 @@ impl Consumer {
         records
     }
 
+    fn checkpoint_identities(&self, records: &mut Vec<StateRecord>) {
+        let mut done = self.done.iter().peekable();
+        while done.peek().is_some() {
+            let (sequences, done) = done.by_ref().take(IDENTITIES_OF_RECORD).unzip();
+            records.push(StateRecord::Identities {
+                consumer: self.config.id.clone(),
+                done,
+                sequences,
+            });
+        }
+    }
+
     /// The consumer as records; those of what is still being recorded follow in the outbox.
     pub(crate) fn checkpoint(&self, records: &mut Vec<StateRecord>) {
         let consumer = || self.config.id.clone();
+        // What was passed over may be wanted again since: it comes before all that is.
+        for (number, order) in &self.skips.orders {
+            records.push(StateRecord::Skipped {
+                consumer: consumer(),
+                ranges: self.skips.of.of(*number).collect(),
+                order: order.clone(),
+            });
+        }
         let (below, above) = (self.cursor.below(), self.cursor.above());
         records.push(StateRecord::Cursor {
             consumer: consumer(),
             below,
             above,
         });
-        let done: Vec<_> = self.done.iter().collect();
-        if !done.is_empty() {
-            records.push(StateRecord::Identities {
+        self.checkpoint_identities(records);
+        for (generation, order) in &self.replays.orders {
+            records.push(StateRecord::Replay {
                 consumer: consumer(),
-                done,
+                generation: *generation,
+                ranges: self.replays.left.of(*generation).collect(),
+                order: order.clone(),
+            });
+        }
+        for ended in self.ended.iter() {
+            records.push(StateRecord::Ended {
+                consumer: consumer(),
+                ended: Box::new(ended.clone()),
             });
         }
         if self.halt.is_some() {

@@ -8,9 +8,10 @@ use tidegate_delivery::{
     Order, SystemConfig, Ticket,
 };
 
+use crate::seek::Seeks;
 use crate::world::{Sequences, is_end};
 
-type Place = (ConsumerId, u64);
+pub(crate) type Place = (ConsumerId, u64);
 
 pub(crate) struct Watch {
     config: SystemConfig,
@@ -47,6 +48,7 @@ pub(crate) struct Watch {
     forced: bool,
     /// Letters that were given up and not taken back.
     discarded: Sequences,
+    pub(crate) seeks: Seeks,
     /// The last command for each consumer, and for the breaker.
     last_command: BTreeMap<Option<ConsumerId>, u64>,
 }
@@ -74,6 +76,7 @@ impl Watch {
             paused: BTreeSet::new(),
             forced: false,
             discarded: Sequences::new(),
+            seeks: Seeks::default(),
             last_command: BTreeMap::new(),
         }
     }
@@ -91,12 +94,13 @@ impl Watch {
                 let discarded = self.discarded.entry(consumer.clone()).or_default();
                 discarded.retain(|sequence| !sequences.contains(sequence));
             }
-            Command::Pause { .. } | Command::OpenBreaker { .. } | Command::Discard { .. } => {}
+            _ => {}
         }
     }
 
     /// From now on, in every process to come, it must be as it was commanded.
     pub(crate) fn obeyed(&mut self, token: u64, command: &Command) {
+        self.sought_durably(token, command);
         if self.last_command.get(&target(command)) != Some(&token) {
             // It was commanded otherwise meanwhile.
             return;
@@ -130,6 +134,7 @@ impl Watch {
         self.watermarks.clear();
         self.probes.clear();
         self.booted = None;
+        self.seeks.restarted();
     }
 
     pub(crate) fn handled(&mut self, ticket: &Ticket) {
@@ -137,6 +142,7 @@ impl Watch {
             .entry(ticket.consumer.clone())
             .or_default()
             .insert(ticket.sequence);
+        self.seeks.handled(ticket);
     }
 
     pub(crate) fn booted_at(&mut self, now: Timestamp) {
@@ -172,7 +178,14 @@ impl Watch {
             .remove(&(ticket.consumer.clone(), ticket.sequence, ticket.run));
     }
 
-    pub(crate) fn concluded(&mut self, consumer: &ConsumerId, sequence: u64, c: Conclusion) {
+    pub(crate) fn concluded(
+        &mut self,
+        channel: &[Arrival],
+        consumer: &ConsumerId,
+        sequence: u64,
+        c: Conclusion,
+    ) {
+        self.seeks.concluded(channel, consumer, sequence, c);
         let place = (consumer.clone(), sequence);
         self.running.remove(&place);
         // A lease ends inside the machine, without an input.
@@ -204,7 +217,7 @@ impl Watch {
                     .or_default()
                     .insert(sequence);
             }
-            Conclusion::Succeeded | Conclusion::Duplicate => {
+            Conclusion::Succeeded | Conclusion::Duplicate | Conclusion::Skipped => {
                 let ended = match c {
                     Conclusion::Duplicate => &mut self.repeated,
                     _ => &mut self.finished,
@@ -428,13 +441,15 @@ impl Watch {
                     DeliveryStatus::Finished => {
                         assert!(
                             self.came_late(id, sequence)
+                                || self.seeks.may_be_skipped(id, sequence)
                                 || self.is_handled(config, channel, arrival),
                             "I1/I2: lost {sequence}"
                         );
+                        self.seeks.is_paid(config, channel, arrival);
                     }
                     DeliveryStatus::InChannel => {
                         assert!(
-                            sequence >= status.watermark,
+                            sequence >= status.watermark || self.seeks.is_replay(id, sequence),
                             "I2: {sequence} is passed over"
                         );
                     }
@@ -497,7 +512,28 @@ impl Watch {
             .is_some_and(|missed| missed.contains(&sequence))
     }
 
-    fn consumer(&self, id: &ConsumerId) -> &ConsumerConfig {
+    /// Deliveries may run again, in a new generation.
+    pub(crate) fn reopen(&mut self, consumer: &ConsumerId, sequences: &BTreeSet<u64>) {
+        for ended in [&mut self.finished, &mut self.repeated] {
+            let ended = ended.entry(consumer.clone()).or_default();
+            ended.retain(|sequence| !sequences.contains(sequence));
+        }
+        let of_it = |place: &Place| place.0 == *consumer && sequences.contains(&place.1);
+        self.failures.retain(|place, _| !of_it(place));
+        self.next_attempt.retain(|place, _| !of_it(place));
+    }
+
+    /// Deliveries are settled for good, unless a replay brings them again.
+    pub(crate) fn close(&mut self, consumer: &ConsumerId, sequences: &BTreeSet<u64>) {
+        let finished = self.finished.entry(consumer.clone()).or_default();
+        finished.extend(sequences);
+    }
+
+    pub(crate) fn is_removed(&self, sequence: u64) -> bool {
+        self.removed.contains(&sequence)
+    }
+
+    pub(crate) fn consumer(&self, id: &ConsumerId) -> &ConsumerConfig {
         self.config
             .consumers
             .iter()
@@ -513,7 +549,9 @@ fn target(command: &Command) -> Option<ConsumerId> {
         Command::Pause { consumer, .. }
         | Command::Resume { consumer }
         | Command::Discard { consumer, .. }
-        | Command::Restore { consumer, .. } => Some(consumer.clone()),
+        | Command::Restore { consumer, .. }
+        | Command::Replay { consumer, .. }
+        | Command::Skip { consumer, .. } => Some(consumer.clone()),
     }
 }
 

@@ -17,6 +17,7 @@ mod chance;
 mod handler;
 mod invariants;
 mod operator;
+mod seek;
 mod world;
 
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -17,7 +17,26 @@ impl World {
                 .filter(|_| chance.in_thousand(400))
                 .collect()
         };
-        let command = match self.chance.below(12) {
+        let command = match self.chance.below(15) {
+            12 | 13 => {
+                let tail = self.channel.len() as u64;
+                let from = self.head + self.chance.below(tail + 1 - self.head);
+                let end = from + self.chance.below(60);
+                Command::Replay {
+                    consumer,
+                    from,
+                    until: self.chance.in_thousand(700).then_some(end),
+                    reason,
+                }
+            }
+            14 => {
+                let until = self.chance.below(self.channel.len() as u64 + 1);
+                Command::Skip {
+                    consumer,
+                    until,
+                    reason,
+                }
+            }
             0 | 1 => Command::Pause { consumer, reason },
             2..6 => Command::Resume { consumer },
             6 => Command::OpenBreaker { dependency, reason },
@@ -49,8 +68,15 @@ impl World {
         self.last_command += 1;
         let token = self.last_command;
         self.watch.commanded(token, &command);
+        let tail = self.channel.len() as u64;
+        self.watch.sought(token, &self.machine, tail, &command);
         self.commands.insert(token, command.clone());
-        self.step(Input::Command { token, command });
+        self.step(Input::Command {
+            token,
+            command: command.clone(),
+        });
+        self.watch
+            .numbered(token, &self.machine, &command, self.now);
     }
 
     /// Whatever an operator has closed is opened, and what was given up is taken back.

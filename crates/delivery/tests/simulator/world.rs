@@ -46,7 +46,7 @@ pub(crate) struct World {
     pub(crate) channel: Vec<Arrival>,
     /// Those that retention has removed, and the first sequence that it has not passed.
     removed: BTreeSet<u64>,
-    head: u64,
+    pub(crate) head: u64,
     /// A consumer that the design does not have yet.
     newcomer: Option<ConsumerConfig>,
     disk: Vec<Kept>,
@@ -97,6 +97,7 @@ fn consumer(chance: &mut Chance, number: u64) -> ConsumerConfig {
         },
         followers: follow[chance.below(3) as usize],
         repetition: repetition[chance.below(2) as usize],
+        inbox: 100_000,
         window: 8 + chance.below(40) as usize,
         dead_letters: 3 + chance.below(30) as usize,
         dead_letter_budget: chance.in_thousand(500).then_some(Ratio::new(0.05).unwrap()),
@@ -436,8 +437,11 @@ impl World {
                 });
             }
             Effect::Start {
-                ticket, attempt, ..
-            } => self.start(ticket, attempt),
+                ticket,
+                attempt,
+                generation,
+                ..
+            } => self.start(ticket, attempt, generation),
             Effect::Fetch {
                 consumer,
                 from,
@@ -452,7 +456,8 @@ impl World {
                 conclusion,
                 ..
             } => {
-                self.watch.concluded(&consumer, sequence, conclusion);
+                self.watch
+                    .concluded(&self.channel, &consumer, sequence, conclusion);
             }
             Effect::Rejected(_) => {}
             Effect::Obeyed { token } => {
@@ -462,7 +467,8 @@ impl World {
         }
     }
 
-    fn start(&mut self, ticket: Ticket, attempt: u32) {
+    fn start(&mut self, ticket: Ticket, attempt: u32, generation: u64) {
+        self.watch.of_generation(&self.channel, &ticket, generation);
         self.watch
             .started(&self.machine, &self.channel, &ticket, attempt, self.now);
         let answer = handler::answer(&mut self.chance, ticket.sequence, self.down, self.healed);
