@@ -1,8 +1,8 @@
 //! Push: one attempt as one HTTP request, and what its answer means.
 //!
 //! The event goes in CloudEvents binary mode. Beside it: `idempotency-key` (the same over all attempts
-//! and redrives), `tidegate-delivery`, `tidegate-attempt`, `tidegate-epoch` (a fencing token) and
-//! `tidegate-timeout-ms`.
+//! and redrives, another in each replay), `tidegate-delivery`, `tidegate-attempt`, `tidegate-epoch` (a
+//! fencing token), `tidegate-timeout-ms`, and in a replay `tidegate-replay`.
 
 use std::time::Duration;
 
@@ -131,6 +131,9 @@ fn request(uri: Uri, attempt: &Attempt) -> Result<Request<Full<Bytes>>, http::Er
     add("tidegate-delivery", &attempt.delivery_id);
     add("tidegate-attempt", &attempt.attempt.to_string());
     add("tidegate-epoch", &attempt.epoch.to_string());
+    if attempt.generation > 0 {
+        add("tidegate-replay", &attempt.generation.to_string());
+    }
     add(
         "tidegate-timeout-ms",
         &attempt.timeout.as_millis().to_string(),

@@ -94,6 +94,8 @@ pub struct SeekPlan {
     pub deliveries: u64,
     /// Them, each range with its end excluded.
     pub ranges: Vec<(u64, u64)>,
+    /// The generation that a replay would have; 0 for a skip.
+    pub generation: u64,
 }
 
 /// Why a consumer cannot be sent back or on.
@@ -127,13 +129,17 @@ pub struct Replaying {
 }
 
 impl SeekPlan {
-    fn of(ranges: Vec<(u64, u64)>, besides: usize) -> Result<Self, SeekRefusal> {
+    fn of(ranges: Vec<(u64, u64)>, besides: usize, generation: u64) -> Result<Self, SeekRefusal> {
         let count = ranges.len() + besides;
         if count > SEEK_RANGES_MAX {
             return Err(SeekRefusal::Ranges(count));
         }
         let deliveries = ranges.iter().map(|(start, end)| end - start).sum();
-        Ok(Self { deliveries, ranges })
+        Ok(Self {
+            deliveries,
+            ranges,
+            generation,
+        })
     }
 }
 
@@ -169,7 +175,8 @@ impl Consumer {
             rest
         });
         let ranges = without(not_replayed, |start, end| self.in_memory(start, end));
-        SeekPlan::of(ranges, self.replays.left.len())
+        let generation = self.replays.generation + 1;
+        SeekPlan::of(ranges, self.replays.left.len(), generation)
     }
 
     /// Where the range of a replay ends that `sequence` is in.
@@ -191,13 +198,15 @@ impl Consumer {
         order: SeekOrder,
         shared: &mut Shared,
     ) {
-        let Ok(SeekPlan { ranges, .. }) = self.replay_plan(from, until) else {
+        let Ok(plan) = self.replay_plan(from, until) else {
             return;
         };
+        let SeekPlan {
+            ranges, generation, ..
+        } = plan;
         if ranges.is_empty() {
             return;
         }
-        let generation = self.replays.generation + 1;
         self.replays.set(generation, &ranges, order.clone());
         for (start, end) in &ranges {
             self.skips.of.remove(*start, *end);
@@ -301,7 +310,7 @@ impl Consumer {
                 ranges.settle(*sequence);
             }
         }
-        SeekPlan::of(ranges.settled_within(0, end).collect(), 0)
+        SeekPlan::of(ranges.settled_within(0, end).collect(), 0, 0)
     }
 
     /// Settles what is not finished without a run.

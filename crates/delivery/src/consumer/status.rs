@@ -51,6 +51,9 @@ pub struct ConsumerStatus {
     pub settled: u64,
     /// The lowest sequence that is not settled.
     pub watermark: u64,
+    /// The lowest sequence that the channel is still to bring: the watermark, or what a replay under way
+    /// has reached.
+    pub position: u64,
     /// The replays that are under way.
     pub replaying: Option<Replaying>,
 }
@@ -116,6 +119,7 @@ impl Consumer {
             failing: count.failing,
             settled: self.cursor.settled(),
             watermark: self.cursor.below(),
+            position: self.inbox_mark(),
             replaying: self.replaying(),
         }
     }

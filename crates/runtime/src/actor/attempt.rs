@@ -19,6 +19,7 @@ use crate::stored;
 struct Push {
     ticket: Ticket,
     attempt: u32,
+    generation: u64,
     deadline: Timestamp,
     endpoint: Arc<str>,
     timeout: Duration,
@@ -26,7 +27,13 @@ struct Push {
 
 impl Actor {
     /// Makes an attempt: calls the handler, or hands the delivery to a puller.
-    pub(super) fn start(&mut self, ticket: Ticket, attempt: u32, deadline: Timestamp) {
+    pub(super) fn start(
+        &mut self,
+        ticket: Ticket,
+        attempt: u32,
+        generation: u64,
+        deadline: Timestamp,
+    ) {
         if attempt > 1 {
             let now = self.now();
             let meter = self.meters.entry(ticket.consumer.clone()).or_default();
@@ -40,12 +47,13 @@ impl Actor {
         let Some(endpoint) = target.endpoint.clone() else {
             self.lease_under_way(&ticket.consumer);
             self.work
-                .push(lease(broker, ticket, attempt, deadline).boxed());
+                .push(lease(broker, ticket, attempt, generation, deadline).boxed());
             return;
         };
         let push = Push {
             ticket: ticket.clone(),
             attempt,
+            generation,
             deadline,
             endpoint,
             timeout: target.timeout,
@@ -71,6 +79,7 @@ async fn call(
     let Push {
         ticket,
         attempt,
+        generation,
         deadline,
         endpoint,
         timeout,
@@ -85,8 +94,9 @@ async fn call(
         consumer: ticket.consumer.clone(),
         endpoint,
         envelope,
-        delivery_id: delivery_id(&ticket),
+        delivery_id: delivery_id(&ticket, generation),
         attempt,
+        generation,
         epoch: ticket.epoch,
         deadline,
         timeout,
@@ -120,12 +130,14 @@ async fn lease(
     broker: Arc<dyn Broker>,
     ticket: Ticket,
     attempt: u32,
+    generation: u64,
     deadline: Timestamp,
 ) -> Event {
     match read(&*broker, &ticket).await {
         Ok(Some(envelope)) => Event::Leased(Leased {
             ticket,
             attempt,
+            generation,
             deadline,
             envelope: Arc::new(envelope),
         }),
@@ -158,7 +170,13 @@ pub(super) async fn read_event(
     }
 }
 
-/// The same for every attempt and redrive.
-pub(super) fn delivery_id(ticket: &Ticket) -> String {
-    format!("{}/{}", ticket.consumer, ticket.sequence)
+/// The same for every attempt and redrive; that of a replay is another.
+pub(super) fn delivery_id(ticket: &Ticket, generation: u64) -> String {
+    let Ticket {
+        consumer, sequence, ..
+    } = ticket;
+    match generation {
+        0 => format!("{consumer}/{sequence}"),
+        generation => format!("{consumer}/{sequence}/replay-{generation}"),
+    }
 }

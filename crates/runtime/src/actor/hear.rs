@@ -56,6 +56,8 @@ pub(super) enum Event {
         found: Option<(Name, Record)>,
         reply: oneshot::Sender<Option<Why>>,
     },
+    /// Where an operator wants a consumer, as sequences.
+    Placed(super::seek::Placed),
     /// It was called off; what had to be done about it is done.
     CalledOff,
 }
@@ -64,6 +66,7 @@ pub(super) enum Event {
 pub(super) struct Leased {
     pub(super) ticket: Ticket,
     pub(super) attempt: u32,
+    pub(super) generation: u64,
     pub(super) deadline: Timestamp,
     pub(super) envelope: Arc<Envelope>,
 }
@@ -101,6 +104,7 @@ impl Actor {
                 let _left = reply.send(Some(*detail));
             }
             Event::Sought { found, reply } => self.sought(found, reply),
+            Event::Placed(placed) => self.placed(placed),
             Event::CalledOff => {}
         }
     }

@@ -4,17 +4,17 @@
 use std::sync::Arc;
 
 use futures_util::future::FutureExt;
-use tidegate_base::limit::{PAYLOAD_BYTES_MAX, SEARCH_RECORDS_MAX};
+use tidegate_base::limit::{INBOX_IDENTITIES_MAX, PAYLOAD_BYTES_MAX, SEARCH_RECORDS_MAX};
 use tidegate_base::{ConsumerId, Name, Timestamp};
 use tidegate_broker::{Broker, ReadLimit, Record};
-use tidegate_delivery::{DeliveryStatus, Explanation, HaltCause, Obstacle};
+use tidegate_delivery::{DeliveryStatus, End, Explanation, HaltCause, Obstacle, SeekOrder};
 use tokio::sync::oneshot;
 
 use super::Actor;
 use super::hear::Event;
 use super::letters::{attempt_view, letter_id};
 use crate::stored;
-use crate::why::{Why, WhyBehind, WhyDelivery, WhyEvent, WhyGate};
+use crate::why::{Why, WhyBehind, WhyDelivery, WhyEvent, WhyGate, WhyOrder};
 
 /// Records of one read.
 const PAGE: u64 = 512;
@@ -91,6 +91,9 @@ impl Actor {
             }),
             attempts: explanation.history.iter().map(attempt_view).collect(),
             dead_letter: is_letter.then(|| letter_id(&consumer, sequence)),
+            generation: explanation.generation,
+            replay: explanation.replay.map(order),
+            skip: explanation.skip.map(order),
             consumer,
         })
     }
@@ -132,6 +135,17 @@ impl Actor {
                 let detail = "a delivery that may have ended the process runs alone";
                 ("suspect", detail.to_owned(), None)
             }
+            Obstacle::Replay => {
+                let detail = "a replay of earlier events goes first";
+                ("replay", detail.to_owned(), None)
+            }
+            Obstacle::Inbox => {
+                let detail = format!(
+                    "{INBOX_IDENTITIES_MAX} finished events must be remembered until the oldest \
+                     delivery is done"
+                );
+                ("inbox", detail, None)
+            }
             Obstacle::Budget { until } => {
                 let detail = "the retry budget is used up".to_owned();
                 ("budget", detail, Some(*until))
@@ -157,6 +171,13 @@ impl Actor {
     }
 }
 
+fn order(order: &SeekOrder) -> WhyOrder {
+    WhyOrder {
+        reason: order.reason.clone(),
+        at_ms: order.at.millis(),
+    }
+}
+
 fn word(explanation: &Explanation<'_>) -> &'static str {
     match explanation.status {
         DeliveryStatus::InChannel => "pending",
@@ -170,7 +191,11 @@ fn word(explanation: &Explanation<'_>) -> &'static str {
         DeliveryStatus::Settling => "settling",
         DeliveryStatus::Dead => "dead-letter",
         DeliveryStatus::Discarded => "discarded",
-        DeliveryStatus::Finished => "done",
+        DeliveryStatus::Finished => match explanation.end {
+            Some(End::Skipped) => "skipped",
+            Some(End::Discarded) => "discarded",
+            _ => "done",
+        },
     }
 }
 

@@ -11,6 +11,7 @@ mod faults;
 mod faulty;
 mod operate;
 mod retention;
+mod seek;
 mod support;
 
 use std::collections::BTreeMap;
