@@ -302,7 +302,7 @@ static CONSUME: Section = Section {
             Kind::Word(Replay::CHOICES),
             Derived("`refused` where effects happen exactly once, else `allowed`"),
             "Whether an operator may have finished events run again.",
-            "allowed",
+            "refused",
         ),
         field(
             "needs",

@@ -197,7 +197,7 @@ fn both_refuse_a_word_that_is_not_of_the_list() {
             }
         }
     }
-    assert_eq!(words, 11);
+    assert_eq!(words, 12);
 }
 
 #[test]
