@@ -38,15 +38,6 @@ impl Replay {
     pub(crate) fn apply(&mut self, record: StateRecord) {
         match record {
             StateRecord::Cursor { below, above, .. } => self.settle(below, above),
-            StateRecord::Identities {
-                done, sequences, ..
-            } => {
-                // Without its delivery an identity is one of the oldest.
-                let sequences = sequences.into_iter().chain(std::iter::repeat(0));
-                for (identity, sequence) in done.into_iter().zip(sequences) {
-                    self.done.insert(sequence, identity);
-                }
-            }
             StateRecord::Started {
                 sequence, company, ..
             } => {
@@ -92,20 +83,6 @@ impl Replay {
                 self.settle_one(delivery.sequence, delivery.generation);
                 self.kept.insert(delivery.sequence, *delivery);
             }
-            StateRecord::Replay {
-                generation,
-                ranges,
-                order,
-                ..
-            } => {
-                for (start, end) in &ranges {
-                    self.cursor.settle_range(*start, *end);
-                    self.skips.of.remove(*start, *end);
-                }
-                self.replays.set(generation, &ranges, order);
-            }
-            StateRecord::Skipped { ranges, order, .. } => self.skip(&ranges, order),
-            StateRecord::Ended { ended, .. } => self.ended.insert(*ended),
             StateRecord::Progress {
                 sequence,
                 progress,
@@ -120,7 +97,37 @@ impl Replay {
             }
             StateRecord::Halt { halt, .. } => self.halt = halt,
             StateRecord::Pause { pause, .. } => self.paused = pause,
-            StateRecord::Epoch(_) | StateRecord::Breaker { .. } => {}
+            other => self.apply_memory(other),
+        }
+    }
+
+    /// Takes in what is remembered of what is finished, and of what is to run again.
+    fn apply_memory(&mut self, record: StateRecord) {
+        match record {
+            StateRecord::Identities {
+                done, sequences, ..
+            } => {
+                // Without its delivery an identity is one of the oldest.
+                let sequences = sequences.into_iter().chain(std::iter::repeat(0));
+                for (identity, sequence) in done.into_iter().zip(sequences) {
+                    self.done.insert(sequence, identity);
+                }
+            }
+            StateRecord::Replay {
+                generation,
+                ranges,
+                order,
+                ..
+            } => {
+                for (start, end) in &ranges {
+                    self.cursor.settle_range(*start, *end);
+                    self.skips.of.remove(*start, *end);
+                }
+                self.replays.set(generation, &ranges, order);
+            }
+            StateRecord::Skipped { ranges, order, .. } => self.skip(&ranges, order),
+            StateRecord::Ended { ended, .. } => self.ended.insert(*ended),
+            _ => {}
         }
     }
 
@@ -265,27 +272,21 @@ impl Consumer {
         }
     }
 
-    /// The consumer as records; those of what is still being recorded follow in the outbox.
-    pub(crate) fn checkpoint(&self, records: &mut Vec<StateRecord>) {
-        let consumer = || self.config.id.clone();
-        // What was passed over may be wanted again since: it comes before all that is.
+    /// What was passed over may be wanted again since: it comes before all that is.
+    fn checkpoint_skips(&self, records: &mut Vec<StateRecord>) {
         for (number, order) in &self.skips.orders {
             records.push(StateRecord::Skipped {
-                consumer: consumer(),
+                consumer: self.config.id.clone(),
                 ranges: self.skips.of.of(*number).collect(),
                 order: order.clone(),
             });
         }
-        let (below, above) = (self.cursor.below(), self.cursor.above());
-        records.push(StateRecord::Cursor {
-            consumer: consumer(),
-            below,
-            above,
-        });
-        self.checkpoint_identities(records);
+    }
+
+    fn checkpoint_replays(&self, records: &mut Vec<StateRecord>) {
         for (generation, order) in &self.replays.orders {
             records.push(StateRecord::Replay {
-                consumer: consumer(),
+                consumer: self.config.id.clone(),
                 generation: *generation,
                 ranges: self.replays.left.of(*generation).collect(),
                 order: order.clone(),
@@ -293,10 +294,24 @@ impl Consumer {
         }
         for ended in self.ended.iter() {
             records.push(StateRecord::Ended {
-                consumer: consumer(),
+                consumer: self.config.id.clone(),
                 ended: Box::new(ended.clone()),
             });
         }
+    }
+
+    /// The consumer as records; those of what is still being recorded follow in the outbox.
+    pub(crate) fn checkpoint(&self, records: &mut Vec<StateRecord>) {
+        let consumer = || self.config.id.clone();
+        self.checkpoint_skips(records);
+        let (below, above) = (self.cursor.below(), self.cursor.above());
+        records.push(StateRecord::Cursor {
+            consumer: consumer(),
+            below,
+            above,
+        });
+        self.checkpoint_identities(records);
+        self.checkpoint_replays(records);
         if self.halt.is_some() {
             records.push(StateRecord::Halt {
                 consumer: consumer(),

@@ -103,10 +103,12 @@ fn what_is_not_finished_when_a_replay_is_ordered_is_not_of_it() {
 fn nothing_of_a_replay_starts_before_it_is_durable() {
     let mut rig = done(&["a", "b"]);
     rig.hold_commits = true;
+    let fetches = rig.fetches;
     rig.command(replay(0, None));
     rig.append("c");
     rig.pass(Duration::from_secs(5));
     assert_eq!((rig.starts.len(), rig.obeyed), (0, 0));
+    assert_eq!(rig.fetches, fetches, "not even read");
     rig.hold_commits = false;
     rig.release_commits();
     assert_eq!(rig.obeyed, 1);
@@ -177,6 +179,25 @@ fn a_replay_goes_on_after_a_restart() {
     assert_eq!(rig.replayed[2..], [(4, 1)], "a letter keeps its generation");
     rig.command(replay(1, Some(2)));
     assert_eq!(rig.replayed[3..], [(1, 2)], "no generation is used twice");
+}
+
+/// A record that is read twice, from before the replay, ends nothing of it.
+#[test]
+fn an_end_of_before_the_replay_does_not_end_it() {
+    let mut rig = done(&["a", "b"]);
+    let ends: Vec<StateRecord> = rig.disk.clone();
+    rig.command(Command::Pause {
+        consumer: id(),
+        reason: "slowly".to_owned(),
+    });
+    rig.command(replay(0, None));
+    rig.disk = rig.machine.checkpoint();
+    let done = |record: &StateRecord| matches!(record, StateRecord::Done { .. });
+    rig.disk.extend(ends.into_iter().filter(done));
+    rig.crash();
+    rig.command(Command::Resume { consumer: id() });
+    rig.answer_for(3, |_| Outcome::Done);
+    assert_eq!(rig.replayed, [(0, 1), (1, 1)]);
 }
 
 /// A replayed event takes its old place; one of its key that has not started, or failed, waits.
