@@ -304,6 +304,34 @@ mod tests {
     }
 
     #[test]
+    fn a_replay_says_which_and_has_a_key_of_its_own() {
+        let event = r#"{"specversion":"1.0","id":"1","source":"/shop","type":"OrderPlaced"}"#;
+        let envelope = tidegate_base::Envelope::from_json(event.as_bytes()).unwrap();
+        let mut attempt = Attempt {
+            consumer: "billing/OrderPlaced".parse().unwrap(),
+            endpoint: Arc::from("http://localhost/"),
+            envelope: Arc::new(envelope),
+            delivery_id: "billing/OrderPlaced/4".to_owned(),
+            attempt: 1,
+            generation: 0,
+            epoch: 2,
+            deadline: Timestamp::EPOCH,
+            timeout: Duration::from_secs(1),
+        };
+        let headers = |attempt: &Attempt| {
+            let sent = request(Uri::from_static("http://localhost/"), attempt).unwrap();
+            let text = |name: &str| Some(sent.headers().get(name)?.to_str().unwrap().to_owned());
+            (text("idempotency-key"), text("tidegate-replay"))
+        };
+        let key = |key: &str| Some(key.to_owned());
+        assert_eq!(headers(&attempt), (key("billing/OrderPlaced/4"), None));
+        attempt.generation = 3;
+        attempt.delivery_id = "billing/OrderPlaced/4/replay-3".to_owned();
+        let expected = (key("billing/OrderPlaced/4/replay-3"), key("3"));
+        assert_eq!(headers(&attempt), expected);
+    }
+
+    #[test]
     fn every_status_has_one_meaning() {
         let cases = [
             (200, "Done"),

@@ -27,13 +27,11 @@ pub(super) fn run(arguments: &ConsumerSeek) -> Result<Exit, Failure> {
     let client = Client::new(&arguments.asked)?;
     let path = path(&arguments.consumer, "seek");
     let ask = |dry_run: bool| -> Result<Answer<Report>, Failure> {
-        let mut body = json!({
-            "to": arguments.to.0, "reason": arguments.reason, "dry_run": dry_run,
-            "confirm": arguments.yes,
+        let until = arguments.until.as_ref().map(|until| &until.0);
+        let body = json!({
+            "to": arguments.to.0, "until": until, "reason": arguments.reason,
+            "dry_run": dry_run, "confirm": arguments.yes,
         });
-        if let Some(until) = &arguments.until {
-            body["until"] = json!(until.0);
-        }
         client.post(&path, Some(&body))
     };
     let answer = if arguments.dry_run || arguments.yes {

@@ -13,6 +13,8 @@ mod operated;
 #[cfg(test)]
 mod scripted;
 #[cfg(test)]
+mod seek;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod survival;
