@@ -388,6 +388,22 @@ fn a_skip_settles_what_is_not_finished() {
     }
 }
 
+/// What could start is not started once it is skipped, durably or not.
+#[test]
+fn what_is_being_skipped_does_not_start() {
+    let mut config = config();
+    config.consumers[0].concurrency = 1;
+    let mut rig = Rig::new(config, &["a", "b", "c", "d"]);
+    assert_eq!(rig.running(), [0]);
+    rig.hold_commits = true;
+    rig.command(skip(3));
+    rig.end(0, Outcome::Done);
+    rig.hold_commits = false;
+    rig.release_commits();
+    rig.answer_for(3, |_| Outcome::Done);
+    assert_eq!(rig.starts, [(0, 1), (3, 1)]);
+}
+
 /// While the head of a lane runs its followers are skipped: the next one still waits for it.
 #[test]
 fn a_skip_opens_no_lane_that_is_busy() {
@@ -444,6 +460,16 @@ fn a_full_inbox_pushes_back_and_forgets_nothing() {
     rig.end(0, Outcome::Done);
     rig.answer_for(3, |_| Outcome::Done);
     assert!((0..7).all(|sequence| rig.is(sequence, DeliveryStatus::Finished)));
+    for key in keys {
+        rig.append(key);
+    }
+    rig.end(7, fail(RetryClass::Retryable));
+    for sequence in 8..13 {
+        rig.end(sequence, Outcome::Done);
+    }
+    assert!(rig.running().is_empty());
+    rig.pass(Duration::from_secs(1));
+    assert_eq!(rig.running(), [7], "the head may go, wherever it is");
     // A letter holds nothing up, however long it lies there.
     let mut rig = Rig::new(rig.config.clone(), &keys);
     rig.end(0, permanent());
