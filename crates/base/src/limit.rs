@@ -70,8 +70,18 @@ pub const RECORDING_BYTES_MAX: usize = 1 << 30;
 /// Most deliveries of one consumer that wait behind dead letters of their keys; at the limit the
 /// rest stays in the window.
 pub const FOLLOWERS_MAX: usize = 50_000;
-/// Most identities of finished deliveries that a deduplicated consumer remembers.
+/// Most identities of finished deliveries that a deduplicated consumer remembers of those that it
+/// may forget.
 pub const DONE_IDENTITIES_MAX: usize = 65_536;
+/// Most identities of finished deliveries that a deduplicated consumer may not forget; at the limit it
+/// starts nothing but its oldest delivery, which lets it forget some.
+pub const INBOX_IDENTITIES_MAX: usize = 1_000_000;
+/// Most ranges of deliveries that the replays of one consumer, or its remembered skips, are kept as.
+pub const SEEK_RANGES_MAX: usize = 10_000;
+/// Most replays of one consumer that are under way, and most skips that it remembers.
+pub const SEEKS_MAX: usize = 32;
+/// Most histories of deliveries that are over which one consumer remembers; beyond it the oldest go.
+pub const ENDED_HISTORIES_MAX: usize = 500;
 /// Most redrives of one dead letter.
 pub const REDRIVES_MAX: u32 = 100;
 /// Most crashes of the process while a delivery ran alone, before it becomes a dead letter.

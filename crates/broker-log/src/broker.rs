@@ -135,6 +135,26 @@ impl Broker for LogBroker {
         head(&self.log, channel)
     }
 
+    fn sequence_at(
+        &self,
+        channel: &Name,
+        time: Timestamp,
+    ) -> BoxFuture<'static, Result<u64, ReadError>> {
+        let (log, name) = (Arc::clone(&self.log), channel.clone());
+        let wait = async move {
+            let channel = name.clone();
+            let found = spawn_blocking(move || log.sequence_at(&channel, time)).await;
+            match found {
+                Ok(found) => found.map_err(|error| read_error(&name, 0, error)),
+                Err(error) => Err(ReadError::Unreadable {
+                    channel: name,
+                    reason: error.to_string(),
+                }),
+            }
+        };
+        wait.boxed()
+    }
+
     fn keep(&self, channel: &Name, keep: Keep) {
         self.log.keep(channel, convert::keep(keep));
     }

@@ -217,6 +217,18 @@ pub trait Broker: Send + Sync + fmt::Debug {
     /// that does not exist.
     fn head(&self, channel: &Name) -> u64;
 
+    /// The sequence of the first record of `channel`, of those not before [`head`](Self::head), whose
+    /// time is `time` or later; the tail when there is none. Times need not ascend.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] when a record on the way cannot be read.
+    fn sequence_at(
+        &self,
+        channel: &Name,
+        time: Timestamp,
+    ) -> BoxFuture<'static, Result<u64, ReadError>>;
+
     /// Says what `channel` keeps, in the place of what was said before; the next
     /// [`clean`](Self::clean) goes by it. A broker that has just been opened was told nothing.
     fn keep(&self, channel: &Name, keep: Keep);

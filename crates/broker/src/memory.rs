@@ -104,6 +104,16 @@ impl Broker for MemoryBroker {
         held.channels.get(channel).map_or(0, Channel::head)
     }
 
+    fn sequence_at(
+        &self,
+        channel: &Name,
+        time: Timestamp,
+    ) -> BoxFuture<'static, Result<u64, ReadError>> {
+        let held = self.held();
+        let channel = held.channels.get(channel);
+        ready(Ok(channel.map_or(0, |channel| channel.sequence_at(time)))).boxed()
+    }
+
     fn keep(&self, channel: &Name, keep: Keep) {
         let mut held = self.held();
         if held.has_room_for(channel) {

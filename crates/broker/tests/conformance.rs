@@ -36,6 +36,10 @@ enum Lie {
     KeepsRefused,
     /// Returns more than the limit allows.
     IgnoresLimits,
+    /// Finds nothing by its time.
+    MissesTimes,
+    /// Finds by its time what was removed.
+    FindsRemoved,
     /// Loses headers.
     LosesHeaders,
     /// Adds where it should replace.
@@ -203,6 +207,24 @@ impl Broker for Suspect {
         match self.lie {
             Lie::HeadAtZero => 0,
             _ => self.memory.head(channel),
+        }
+    }
+
+    fn sequence_at(
+        &self,
+        channel: &Name,
+        time: Timestamp,
+    ) -> BoxFuture<'static, Result<u64, ReadError>> {
+        match self.lie {
+            Lie::MissesTimes => ready(Ok(*self.memory.tail(channel).borrow())).boxed(),
+            Lie::FindsRemoved => {
+                let found = self.memory.sequence_at(channel, time);
+                let head = self.memory.head(channel);
+                found
+                    .map(move |at| at.map(|at| if at == head { 0 } else { at }))
+                    .boxed()
+            }
+            _ => self.memory.sequence_at(channel, time),
         }
     }
 
@@ -379,6 +401,11 @@ async fn each_lie_is_found() {
             "a read keeps its limits and makes progress",
         ),
         (Lie::LosesHeaders, "a record comes back as it was"),
+        (Lie::MissesTimes, "a record is found by its time"),
+        (
+            Lie::FindsRemoved,
+            "nothing that was removed is found by its time",
+        ),
         (
             Lie::NeverReplaces,
             "the state is the last replacement and what was added since",

@@ -55,7 +55,7 @@ pub(crate) enum Command {
     /// List, redrive, discard or export the dead letters of a running daemon
     #[command(subcommand)]
     Dlq(Dlq),
-    /// Show, pause or resume the consumers of a running daemon
+    /// Show, pause, resume, replay or skip the consumers of a running daemon
     #[command(subcommand)]
     Consumer(Consumer),
     /// Show, open or reset the breakers of a running daemon

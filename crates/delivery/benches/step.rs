@@ -45,6 +45,7 @@ fn config(id: &ConsumerId) -> SystemConfig {
             followers: Followers::Wait,
             repetition: Repetition::Allowed,
             window: 4_096,
+            inbox: 1_000_000,
             dead_letters: 10_000,
             dead_letter_budget: None,
             flow: FlowConfig::default(),

@@ -42,6 +42,9 @@ pub struct ConsumerConfig {
     pub repetition: Repetition,
     /// Most deliveries held in memory; at most [`WINDOW_DELIVERIES_MAX`](tidegate_base::limit::WINDOW_DELIVERIES_MAX).
     pub window: usize,
+    /// Most finished events of a deduplicated consumer that may not be forgotten: at the limit only its
+    /// oldest delivery may start.
+    pub inbox: usize,
     /// Most dead letters; at most [`DEAD_LETTERS_MAX`](tidegate_base::limit::DEAD_LETTERS_MAX).
     pub dead_letters: usize,
     /// Dead letters as a share of deliveries that succeed; beyond it the consumer halts. `None`: no budget.

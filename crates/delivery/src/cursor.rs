@@ -65,6 +65,42 @@ impl Cursor {
                 .sum::<u64>()
     }
 
+    /// The lowest sequence that is not settled and not below `sequence`.
+    #[must_use]
+    pub fn next_open(&self, sequence: u64) -> u64 {
+        let sequence = sequence.max(self.below);
+        match self.above.range(..=sequence).next_back() {
+            Some((_, end)) if sequence < *end => *end,
+            _ => sequence,
+        }
+    }
+
+    /// The settled ranges of `start` to `end`, which is excluded.
+    pub fn settled_within(&self, start: u64, end: u64) -> impl Iterator<Item = (u64, u64)> {
+        let above = self.above.iter().map(|(from, to)| (*from, *to));
+        std::iter::once((0, self.below))
+            .chain(above)
+            .map(move |(from, to)| (from.max(start), to.min(end)))
+            .filter(|(from, to)| from < to)
+    }
+
+    /// The ranges of `start` to `end`, which is excluded, that are not settled.
+    #[must_use]
+    pub fn open_within(&self, start: u64, end: u64) -> Vec<(u64, u64)> {
+        let mut open = Vec::new();
+        let mut from = start;
+        for (settled, to) in self.settled_within(start, end) {
+            if from < settled {
+                open.push((from, settled));
+            }
+            from = to;
+        }
+        if from < end {
+            open.push((from, end));
+        }
+        open
+    }
+
     /// Settles one sequence; nothing happens when it is settled already.
     pub fn settle(&mut self, sequence: u64) {
         self.settle_range(sequence, sequence.saturating_add(1));
@@ -120,6 +156,12 @@ mod tests {
                     prop_assert_eq!(cursor.is_settled(sequence), model.contains(&sequence));
                 }
                 prop_assert_eq!(&Cursor::new(cursor.below(), &cursor.above()), &cursor);
+                let next = (start..).find(|s| !model.contains(s)).unwrap();
+                prop_assert_eq!(cursor.next_open(start), next);
+                let of = |ranges: Vec<(u64, u64)>| ranges.into_iter().flat_map(|(a, b)| a..b).collect::<Vec<_>>();
+                let (settled, open): (Vec<u64>, Vec<u64>) = (start..50).partition(|s| model.contains(s));
+                prop_assert_eq!(of(cursor.settled_within(start, 50).collect()), settled);
+                prop_assert_eq!(of(cursor.open_within(start, 50)), open);
             }
         }
     }

@@ -125,6 +125,28 @@ pub enum Command {
         /// The letters.
         sequences: Vec<u64>,
     },
+    /// Let what a consumer has finished run again, in a new generation. What is not finished stays what
+    /// it is. [`Machine::replay_plan`](crate::Machine::replay_plan) says what it would do.
+    Replay {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// From this delivery on.
+        from: u64,
+        /// Up to this one, which is excluded; `None`: to the last.
+        until: Option<u64>,
+        /// Why, in the operator's words.
+        reason: String,
+    },
+    /// Settle what a consumer has not finished without a run, but for what runs and for letters.
+    /// [`Machine::skip_plan`](crate::Machine::skip_plan) says what it would do.
+    Skip {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// Up to this delivery, which is excluded.
+        until: u64,
+        /// Why, in the operator's words.
+        reason: String,
+    },
 }
 
 /// One record of a channel, without its payload.
@@ -178,6 +200,8 @@ pub enum Effect {
         ticket: Ticket,
         /// From 1, in its redrive round.
         attempt: u32,
+        /// The replay that it is of; 0: of none.
+        generation: u64,
         /// When it ends at the latest. The machine ends it by itself for pull only.
         deadline: Timestamp,
         /// What the handler keeps for the delivery's key.
@@ -200,7 +224,7 @@ pub enum Effect {
         consumer: ConsumerId,
         /// The delivery.
         sequence: u64,
-        /// When its event was accepted.
+        /// When its event was accepted, or its replay ordered.
         accepted: Timestamp,
         /// What.
         conclusion: Conclusion,
@@ -238,6 +262,8 @@ pub enum Conclusion {
     Discarded,
     /// A discarded letter is a dead letter again.
     Restored,
+    /// An operator has passed over it. Of what was not in memory nothing is said.
+    Skipped,
 }
 
 /// Why an attempt ended without counting.

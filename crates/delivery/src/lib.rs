@@ -11,6 +11,7 @@ mod budget;
 mod config;
 mod consumer;
 mod cursor;
+mod ended;
 mod identity;
 mod input;
 mod machine;
@@ -19,6 +20,7 @@ mod needed;
 mod outbox;
 mod outcome;
 mod random;
+mod ranges;
 mod rate;
 mod record;
 mod retry;
@@ -34,9 +36,10 @@ pub use config::{
 };
 pub use consumer::{
     ConsumerStatus, DeadLetter, DeliveryStatus, Explanation, Failing, Obstacle, RedriveRefusal,
-    RestoreRefusal,
+    Replaying, RestoreRefusal, SeekPlan, SeekRefusal,
 };
 pub use cursor::Cursor;
+pub use ended::{End, EndedDelivery, SeekOrder};
 pub use identity::{Identity, fingerprint, normalise};
 pub use input::{Arrival, Class, Command, Conclusion, Effect, Input, Release, Ticket};
 pub use machine::Machine;

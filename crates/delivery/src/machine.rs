@@ -1,5 +1,6 @@
 //! The machine: a whole system of consumers and dependencies, moved by inputs.
 
+mod seek;
 mod turns;
 
 use std::collections::{BTreeSet, HashMap};
@@ -287,6 +288,7 @@ impl Machine {
                     consumer.restore_letter(sequence, shared);
                 }
             }),
+            Command::Replay { .. } | Command::Skip { .. } => self.seek(now, command),
         }
     }
 
@@ -380,6 +382,10 @@ impl Machine {
                 self.at(index, |consumer, shared| {
                     consumer.restored_letter(sequence, *death, shared)
                 });
+            }
+            Then::Replay(index) => self.at(index, |consumer, _| consumer.replayed()),
+            Then::Skip(index, skip) => {
+                self.at(index, |consumer, shared| consumer.skipped(*skip, shared));
             }
             Then::Obey(token) => self.shared.out.effects.push(Effect::Obeyed { token }),
         }

@@ -7,11 +7,11 @@ use crate::mutant::{self, Mutant};
 
 /// What a channel's consumers may still ask for.
 ///
-/// Nothing is added to it but what comes new to the channel: what was said earlier is never too
-/// little.
+/// Nothing is added to it but what comes new to the channel, and what a replay runs again: but for
+/// that, what was said earlier is never too little. What is gone before a replay reads it does not run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Needed {
-    /// Everything from this sequence on: the least watermark. `None` when the channel has no
+    /// Everything from this sequence on: the least that a channel may still have to bring. `None` when the channel has no
     /// consumer.
     pub from: Option<u64>,
     /// Deliveries before it that are not finished: dead letters, those that wait behind one, and

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::ended::SeekOrder;
 use crate::input::{Class, Conclusion, Effect};
 use crate::mutant::{self, Mutant};
 use crate::record::{Death, Discard, StateRecord};
@@ -27,6 +28,10 @@ pub(crate) enum Then {
     Discard(usize, u64, Box<(Death, Discard)>),
     /// A discarded letter is a dead letter again.
     Restore(usize, u64, Box<Death>),
+    /// A replay may begin.
+    Replay(usize),
+    /// Deliveries are passed over.
+    Skip(usize, Box<(Vec<(u64, u64)>, SeekOrder)>),
     /// A command is carried out.
     Obey(u64),
 }

@@ -10,6 +10,7 @@ use thiserror::Error;
 use tidegate_base::{ConsumerId, Name, Timestamp};
 
 use crate::breaker::BreakerRecord;
+use crate::ended::{EndedDelivery, SeekOrder, is_zero};
 use crate::identity::Identity;
 use crate::outcome::KeyState;
 
@@ -34,6 +35,9 @@ pub enum StateRecord {
         consumer: ConsumerId,
         /// The events.
         done: Vec<Identity>,
+        /// The deliveries that finished them, in the same order; none in records of earlier versions.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        sequences: Vec<u64>,
     },
     /// An attempt is about to start.
     Started {
@@ -77,6 +81,9 @@ pub enum StateRecord {
         /// What its key's state is from now on, with that key.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         state: Option<(Arc<str>, KeyState)>,
+        /// The replay that it was of; 0: of none.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        generation: u64,
     },
     /// What a handler keeps for a key.
     State {
@@ -128,6 +135,33 @@ pub enum StateRecord {
         /// Why an operator holds it open.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+    },
+    /// What is still to run of a replay; it takes the place of what was said of it before.
+    Replay {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The number of the replay.
+        generation: u64,
+        /// The deliveries, each range with its end excluded.
+        ranges: Vec<(u64, u64)>,
+        /// Why and when.
+        order: SeekOrder,
+    },
+    /// An operator has passed over deliveries: they are settled without a run.
+    Skipped {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The deliveries, each range with its end excluded.
+        ranges: Vec<(u64, u64)>,
+        /// Why and when.
+        order: SeekOrder,
+    },
+    /// How a delivery ended that did not simply succeed.
+    Ended {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The delivery.
+        ended: Box<EndedDelivery>,
     },
 }
 
@@ -230,6 +264,9 @@ pub struct KeptDelivery {
     /// Set for a dead letter that was given up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discard: Option<Discard>,
+    /// The replay that it is of; 0: of none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub generation: u64,
 }
 
 /// Why a dead letter was given up.
@@ -361,6 +398,9 @@ impl StateRecord {
             | Self::Progress { consumer, .. }
             | Self::Pause { consumer, .. }
             | Self::State { consumer, .. }
+            | Self::Replay { consumer, .. }
+            | Self::Skipped { consumer, .. }
+            | Self::Ended { consumer, .. }
             | Self::Halt { consumer, .. } => Some(consumer),
         }
     }

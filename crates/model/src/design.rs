@@ -210,6 +210,8 @@ pub struct Consume {
     pub order: Located<Order>,
     /// What is promised about repetition and loss.
     pub guarantee: Located<Guarantee>,
+    /// Whether an operator may have finished events run again.
+    pub replay: Replay,
     /// The dependencies that the handler calls.
     pub needs: Vec<Located<Name>>,
     /// What happens after a failure that may pass.
@@ -292,6 +294,16 @@ pub enum Guarantee {
     ExactlyOnceEffect,
     /// Consume and produce in one Kafka transaction.
     KafkaTransaction,
+}
+
+/// Whether an operator may have finished events run again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Replay {
+    /// What is finished may run again, in a new generation.
+    #[default]
+    Allowed,
+    /// What is finished never runs again. The default where effects happen exactly once.
+    Refused,
 }
 
 /// What happens after a failure that may pass.

@@ -12,7 +12,7 @@ use tidegate_base::limit::CONCURRENCY_MAX;
 
 use crate::design::{
     Backoff, CleanupPolicy, Compatibility, Criticality, Followers, Guarantee, Jitter, Order,
-    RetryMode, Transaction,
+    Replay, RetryMode, Transaction,
 };
 use crate::shape::Presence::{Default, Derived, Optional, Required};
 use crate::shape::{Field, Kind, Presence, Repeats, Section, Share};
@@ -300,6 +300,13 @@ static CONSUME: Section = Section {
             Default("at-least-once"),
             "What is promised about repetition and loss.",
             "deduplicated",
+        ),
+        field(
+            "replay",
+            Kind::Word(Replay::CHOICES),
+            Derived("`refused` where effects happen exactly once, else `allowed`"),
+            "Whether an operator may have finished events run again.",
+            "refused",
         ),
         field(
             "needs",

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::design::{
     Backoff, CleanupPolicy, Compatibility, Criticality, Followers, Guarantee, Jitter, Limit, Order,
-    RetryMode, Transaction,
+    Replay, RetryMode, Transaction,
 };
 
 /// An allowed word with what it means.
@@ -102,6 +102,11 @@ words!(Guarantee {
     ExactlyOnceEffect "exactly-once-effect"
         "The handler's change, the inbox row and the emitted events commit in one transaction.",
     KafkaTransaction "kafka-transaction" "Consume and produce in one Kafka transaction.",
+});
+
+words!(Replay {
+    Allowed "allowed" "What is finished may run again, in a new generation.",
+    Refused "refused" "What is finished never runs again.",
 });
 
 words!(Backoff {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use shown::{findings, read};
 use tidegate_base::Name;
-use tidegate_model::design::{CleanupPolicy, Design, Followers, Order, SchemaFormat};
+use tidegate_model::design::{CleanupPolicy, Design, Followers, Order, Replay, SchemaFormat};
 use tidegate_model::{Source, template};
 
 fn name(text: &str) -> Name {
@@ -60,6 +60,7 @@ fn a_consumer_of_nothing_but_its_name_takes_every_default() {
     assert_eq!(consume.deliver.concurrency.value, 16);
     assert_eq!(consume.deliver.timeout.value, Duration::from_secs(30));
     assert_eq!(consume.guarantee.value.to_string(), "at-least-once");
+    assert_eq!(consume.replay, Replay::Allowed);
     assert_eq!(consume.order.value, Order::None);
     assert_eq!(consume.retry.backoff.to_string(), "exponential");
     assert_eq!(consume.retry.initial.value, Duration::from_millis(100));

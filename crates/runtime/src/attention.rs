@@ -226,6 +226,8 @@ mod tests {
             failing: None,
             settled: 0,
             watermark: 0,
+            position: 0,
+            replaying: None,
         }
     }
 

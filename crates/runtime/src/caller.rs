@@ -24,12 +24,15 @@ pub struct Attempt {
     pub endpoint: Arc<str>,
     /// The event.
     pub envelope: Arc<Envelope>,
-    /// `service/event/sequence`: the same for every attempt and redrive; the idempotency key.
+    /// `service/event/sequence`: the same for every attempt and redrive; the idempotency key. In a
+    /// replay `/replay-` and its generation follow: what an earlier run did is to be done again.
     pub delivery_id: String,
     /// From 1; the first after a redrive is 1 again.
     pub attempt: u32,
     /// What the handler keeps for the event's key, as it last answered.
     pub state: Option<Arc<str>>,
+    /// The replay that it is of, from 1; 0: of none.
+    pub generation: u64,
     /// The owner epoch: a fencing token that only grows.
     pub epoch: u64,
     /// When the attempt ends at the latest.

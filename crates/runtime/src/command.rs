@@ -12,6 +12,7 @@ use crate::dead_letter::{
 use crate::operate::OperateError;
 use crate::pull::{PullError, PulledDelivery, SettleError};
 use crate::runtime::DrainReport;
+use crate::seek::{SeekReport, SeekRequest};
 use crate::view::DeadLetterDetail;
 use crate::why::Why;
 
@@ -58,6 +59,14 @@ pub(crate) enum Command {
     Operate {
         command: tidegate_delivery::Command,
         reply: oneshot::Sender<Result<(), OperateError>>,
+    },
+    Seek {
+        request: SeekRequest,
+        reply: oneshot::Sender<Result<SeekReport, OperateError>>,
+    },
+    ReplayWatermark {
+        consumer: ConsumerId,
+        reply: oneshot::Sender<Option<u64>>,
     },
     Drain {
         limit: Duration,

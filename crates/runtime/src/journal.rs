@@ -177,6 +177,7 @@ mod tests {
             sequence,
             identity: None,
             state: None,
+            generation: 0,
         };
         let records: Vec<StateRecord> = (0..200_000).map(record).collect();
         assert!(!fits(&encode(&records)));

@@ -49,7 +49,7 @@ impl Publisher {
             ));
         }
         let mut appends = Vec::with_capacity(outputs.len());
-        for (ordinal, mut output) in outputs.into_iter().enumerate() {
+        for (ordinal, mut output) in (0_u32..).zip(outputs) {
             self.fill_in(consumer, event, ordinal, &mut output);
             let wrong = |what: String| {
                 let kind = &output.event_type;
@@ -81,11 +81,11 @@ impl Publisher {
         &self,
         consumer: &ConsumerId,
         event: &Envelope,
-        ordinal: usize,
+        ordinal: u32,
         output: &mut Envelope,
     ) {
         if output.id.is_empty() {
-            output.id = output_id(consumer, &event.source, &event.id, 0, ordinal);
+            output.id = output_id(consumer, &event.source, &event.id, ordinal);
         }
         if output.source.is_empty() {
             output.source = format!("/{}", consumer.service);

@@ -1,6 +1,8 @@
 //! From a design to what the delivery machine is told.
 
-use tidegate_base::limit::{CONCURRENCY_MAX, DEAD_LETTERS_MAX, WINDOW_DELIVERIES_MAX};
+use tidegate_base::limit::{
+    CONCURRENCY_MAX, DEAD_LETTERS_MAX, INBOX_IDENTITIES_MAX, WINDOW_DELIVERIES_MAX,
+};
 use tidegate_delivery as delivery;
 use tidegate_delivery::{
     ConsumerConfig, DependencyConfig, FlowConfig, RateConfig, RetryPolicy, SystemConfig,
@@ -80,6 +82,7 @@ fn consumer(consumer: &ConsumerRef<'_>) -> ConsumerConfig {
             | Guarantee::KafkaTransaction => delivery::Repetition::Deduplicated,
         },
         window: WINDOW_DELIVERIES_MAX,
+        inbox: INBOX_IDENTITIES_MAX,
         dead_letters: DEAD_LETTERS_MAX,
         dead_letter_budget: consume
             .dead_letter

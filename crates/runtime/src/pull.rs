@@ -10,10 +10,13 @@ use tidegate_base::{ConsumerId, Envelope, Timestamp};
 pub struct PulledDelivery {
     /// What [`settle`](crate::Runtime::settle) takes; valid once, until the deadline.
     pub lease: String,
-    /// `service/event/sequence`: the same for every attempt and redrive; the idempotency key.
+    /// `service/event/sequence`: the same for every attempt and redrive; the idempotency key. In a
+    /// replay `/replay-` and its generation follow.
     pub delivery_id: String,
     /// From 1.
     pub attempt: u32,
+    /// The replay that it is of, from 1; 0: of none.
+    pub generation: u64,
     /// When the lease ends: after it the delivery counts as timed out and is retried.
     pub deadline: Timestamp,
     /// What its consumer keeps for the event's key.

@@ -21,6 +21,7 @@ use crate::operate::OperateError;
 use crate::publish::{Accepted, PublishError};
 use crate::publisher::Publisher;
 use crate::pull::{PullError, PulledDelivery, SettleError};
+use crate::seek::{SeekReport, SeekRequest};
 use crate::settings::Settings;
 use crate::view::{DeadLetterDetail, SystemView};
 use crate::why::Why;
@@ -272,6 +273,29 @@ impl Runtime {
         self.ask(|reply| Command::Operate { command, reply })
             .await
             .unwrap_or(Err(OperateError::Stopped))
+    }
+
+    /// Sends a consumer back to what it has finished, which runs again in a new generation, or on past
+    /// what it has not; returns once that is durable. A dry run says what would be done.
+    ///
+    /// # Errors
+    ///
+    /// [`OperateError`]: a consumer that the design does not have or that refuses replays, a skip that
+    /// is not confirmed, a limit, a channel that cannot be read, or a stop.
+    pub async fn seek(&self, request: SeekRequest) -> Result<SeekReport, OperateError> {
+        self.ask(|reply| Command::Seek { request, reply })
+            .await
+            .unwrap_or(Err(OperateError::Stopped))
+    }
+
+    /// The lowest sequence that a consumer may still be sent by any way; `None` when the design does not
+    /// have it, or the system has stopped. What an inbox of the consumer's own remembers of deliveries
+    /// before it, it may forget: only a new replay brings them, with a delivery id of its own.
+    pub async fn replay_watermark(&self, consumer: &ConsumerId) -> Option<u64> {
+        let consumer = consumer.clone();
+        self.ask(|reply| Command::ReplayWatermark { consumer, reply })
+            .await
+            .flatten()
     }
 
     /// Stops accepting and admitting, lets running attempts finish up to `limit`, calls off the

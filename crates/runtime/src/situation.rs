@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use tidegate_base::limit::INBOX_IDENTITIES_MAX;
 use tidegate_base::{Name, Timestamp, format_duration};
 use tidegate_delivery::{BreakerStatus, ConsumerStatus, HaltCause, Mode, Obstacle};
 
@@ -81,6 +82,8 @@ impl Situation<'_> {
             Some(Obstacle::Dependency(name)) => Some(format!("dependency {name}")),
             Some(Obstacle::Share) => Some("process".to_owned()),
             Some(Obstacle::Suspect) => Some("suspect".to_owned()),
+            Some(Obstacle::Replay) => Some("replay".to_owned()),
+            Some(Obstacle::Inbox) => Some("inbox".to_owned()),
             Some(Obstacle::Paused | Obstacle::Draining | Obstacle::Boot) => {
                 Some("paused".to_owned())
             }
@@ -156,6 +159,11 @@ impl Situation<'_> {
             Some(Obstacle::Suspect) => {
                 Some("a delivery that may have ended the process runs alone".to_owned())
             }
+            Some(Obstacle::Replay) => Some("a replay of earlier events goes first".to_owned()),
+            Some(Obstacle::Inbox) => Some(format!(
+                "{INBOX_IDENTITIES_MAX} finished events must be remembered until its oldest delivery \
+                 is done"
+            )),
             Some(Obstacle::Draining) => Some("the system is draining".to_owned()),
             Some(Obstacle::Boot) => Some("the system is starting".to_owned()),
             _ => None,

@@ -209,6 +209,23 @@ pub struct ConsumerView {
     pub needs: Vec<Name>,
     /// Set while an operator has paused it.
     pub paused: Option<PauseView>,
+    /// Set while what it has finished runs again.
+    pub replaying: Option<ReplayingView>,
+}
+
+/// A replay that is under way.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReplayingView {
+    /// Its number, which its deliveries carry.
+    pub generation: u64,
+    /// In the operator's words.
+    pub reason: String,
+    /// Since when, milliseconds since the Unix epoch.
+    pub since_ms: u64,
+    /// Deliveries that are still to run, of all replays under way.
+    pub deliveries: u64,
+    /// As how many separate ranges of the channel.
+    pub ranges: u64,
 }
 
 /// How a consumer does, in a word.

@@ -36,7 +36,8 @@ pub struct WhyDelivery {
     pub consumer: ConsumerId,
     /// Its place in the channel.
     pub sequence: u64,
-    /// `pending`, `held`, `waiting`, `running`, `settling`, `suspect`, `dead-letter`, `discarded`, `done`.
+    /// `pending`, `held`, `waiting`, `running`, `settling`, `suspect`, `dead-letter`, `discarded`,
+    /// `skipped`, `done`.
     pub state: &'static str,
     /// What holds it.
     pub gate: Option<WhyGate>,
@@ -44,17 +45,33 @@ pub struct WhyDelivery {
     pub behind: Option<WhyBehind>,
     /// When it may run at the earliest, milliseconds since the Unix epoch, if that is known.
     pub next_ms: Option<u64>,
-    /// Attempts so far; those of a delivery that is done are not kept.
+    /// Attempts so far that did not succeed. Of deliveries that are over the latest are kept which did
+    /// not simply succeed.
     pub attempts: Vec<AttemptView>,
     /// Its name as a dead letter, when it is one.
     pub dead_letter: Option<String>,
+    /// The replay that it is of, or was the last time, from 1; 0: of none.
+    pub generation: u64,
+    /// Why that was ordered, and when.
+    pub replay: Option<WhyOrder>,
+    /// Why an operator has passed over it, and when.
+    pub skip: Option<WhyOrder>,
+}
+
+/// What an operator has ordered.
+#[derive(Clone, Debug, Serialize)]
+pub struct WhyOrder {
+    /// In the operator's words.
+    pub reason: String,
+    /// When, milliseconds since the Unix epoch.
+    pub at_ms: u64,
 }
 
 /// What holds a delivery.
 #[derive(Clone, Debug, Serialize)]
 pub struct WhyGate {
     /// `window`, `start`, `drain`, `halt`, `pause`, `overload`, `breaker`, `concurrency`, `rate`, `dependency`,
-    /// `share`, `pull`, `suspect` or `budget`.
+    /// `share`, `pull`, `suspect`, `replay`, `inbox` or `budget`.
     pub what: &'static str,
     /// In a sentence.
     pub detail: String,

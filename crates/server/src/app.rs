@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use crate::access::{Access, guard};
 use crate::history::History;
 use crate::problem::Problem;
-use crate::{assets, dead_letters, ingest, metrics, operate, pull, state};
+use crate::{assets, dead_letters, ingest, metrics, operate, pull, seek, state};
 
 /// How long a request may take, its body included; a pull waits at most half of it.
 const REQUEST_LIMIT: Duration = Duration::from_secs(60);
@@ -148,6 +148,7 @@ fn routes(shared: Shared, access: Access) -> Router {
             "/v1/consumers/{service}/{event}/resume",
             post(operate::resume),
         )
+        .route("/v1/consumers/{service}/{event}/seek", post(seek::seek))
         .route("/v1/dependencies/{name}/open", post(operate::open))
         .route("/v1/dependencies/{name}/reset", post(operate::reset))
         .route(

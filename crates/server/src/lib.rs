@@ -15,6 +15,7 @@ mod operate;
 mod problem;
 mod pull;
 mod push;
+mod seek;
 mod state;
 
 pub use access::{Access, AccessError, Token};

@@ -114,18 +114,36 @@ fn dependency(name: &str) -> Result<Name, Problem> {
 }
 
 async fn operate(runtime: &Runtime, command: Command) -> Result<(), Problem> {
-    runtime.operate(command).await.map_err(|error| {
-        let (status, code) = match error {
-            OperateError::UnknownConsumer { .. } => (StatusCode::NOT_FOUND, "unknown-consumer"),
-            OperateError::UnknownDependency { .. } => (StatusCode::NOT_FOUND, "unknown-dependency"),
-            OperateError::Stopped => (StatusCode::SERVICE_UNAVAILABLE, "stopped"),
-        };
-        let problem = Problem::new(status, code, error.to_string());
-        match status == StatusCode::NOT_FOUND {
-            true => {
-                problem.hint("GET /v1/state lists the consumers and dependencies of the design")
-            }
-            false => problem,
+    runtime
+        .operate(command)
+        .await
+        .map_err(|error| not_done(&error))
+}
+
+/// Why an order was not carried out.
+pub(crate) fn not_done(error: &OperateError) -> Problem {
+    let known = "GET /v1/state lists the consumers and dependencies of the design";
+    let (status, code, hint) = match error {
+        OperateError::UnknownConsumer { .. } => (StatusCode::NOT_FOUND, "unknown-consumer", known),
+        OperateError::UnknownDependency { .. } => {
+            (StatusCode::NOT_FOUND, "unknown-dependency", known)
         }
-    })
+        OperateError::ReplayRefused { .. } => (
+            StatusCode::CONFLICT,
+            "replay-refused",
+            "with `replay: allowed` in its design it takes them",
+        ),
+        OperateError::Unconfirmed { .. } => (
+            StatusCode::CONFLICT,
+            "unconfirmed",
+            "send \"confirm\": true to skip them for good",
+        ),
+        OperateError::Seek { .. } => (StatusCode::CONFLICT, "seek", ""),
+        OperateError::Stopped => (StatusCode::SERVICE_UNAVAILABLE, "stopped", ""),
+    };
+    let problem = Problem::new(status, code, error.to_string());
+    match hint.is_empty() {
+        true => problem,
+        false => problem.hint(hint),
+    }
 }

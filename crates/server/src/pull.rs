@@ -115,14 +115,20 @@ fn pull_request(body: &[u8]) -> Result<PullRequest, Problem> {
 }
 
 fn lease(delivery: &PulledDelivery) -> Value {
-    json!({
+    let mut lease = json!({
         "lease": delivery.lease,
         "deadline": delivery.deadline.to_string(),
         "delivery": delivery.delivery_id,
         "attempt": delivery.attempt,
         "state": delivery.state.as_deref().map(state),
         "event": delivery.envelope.to_value(),
-    })
+    });
+    if delivery.generation > 0
+        && let Some(lease) = lease.as_object_mut()
+    {
+        lease.insert("replay".to_owned(), json!(delivery.generation));
+    }
+    lease
 }
 
 /// A state that was kept by a handler of another kind may be any text.

@@ -1,8 +1,9 @@
 //! Push: one attempt as one HTTP request, and what its answer means.
 //!
 //! The event goes in CloudEvents binary mode. Beside it: `idempotency-key` (the same over all attempts
-//! and redrives), `tidegate-delivery`, `tidegate-attempt`, `tidegate-epoch` (a fencing token) and
-//! `tidegate-timeout-ms`. An answer in one of the modes of CloudEvents is what the handler publishes.
+//! and redrives, another in each replay), `tidegate-delivery`, `tidegate-attempt`, `tidegate-epoch` (a
+//! fencing token), `tidegate-timeout-ms`, and in a replay `tidegate-replay`. An answer in one of the modes of
+//! CloudEvents is what the handler publishes.
 
 use std::time::Duration;
 
@@ -137,6 +138,9 @@ fn request(uri: Uri, attempt: &Attempt) -> Result<Request<Full<Bytes>>, http::Er
     add("tidegate-delivery", &attempt.delivery_id);
     add("tidegate-attempt", &attempt.attempt.to_string());
     add("tidegate-epoch", &attempt.epoch.to_string());
+    if attempt.generation > 0 {
+        add("tidegate-replay", &attempt.generation.to_string());
+    }
     add(
         "tidegate-timeout-ms",
         &attempt.timeout.as_millis().to_string(),
@@ -366,6 +370,35 @@ mod tests {
             "{:?}",
             judge(StatusCode::from_u16(status).unwrap(), &headers, body, now)
         )
+    }
+
+    #[test]
+    fn a_replay_says_which_and_has_a_key_of_its_own() {
+        let event = r#"{"specversion":"1.0","id":"1","source":"/shop","type":"OrderPlaced"}"#;
+        let envelope = tidegate_base::Envelope::from_json(event.as_bytes()).unwrap();
+        let mut attempt = Attempt {
+            consumer: "billing/OrderPlaced".parse().unwrap(),
+            endpoint: Arc::from("http://localhost/"),
+            envelope: Arc::new(envelope),
+            delivery_id: "billing/OrderPlaced/4".to_owned(),
+            attempt: 1,
+            state: None,
+            generation: 0,
+            epoch: 2,
+            deadline: Timestamp::EPOCH,
+            timeout: Duration::from_secs(1),
+        };
+        let headers = |attempt: &Attempt| {
+            let sent = request(Uri::from_static("http://localhost/"), attempt).unwrap();
+            let text = |name: &str| Some(sent.headers().get(name)?.to_str().unwrap().to_owned());
+            (text("idempotency-key"), text("tidegate-replay"))
+        };
+        let key = |key: &str| Some(key.to_owned());
+        assert_eq!(headers(&attempt), (key("billing/OrderPlaced/4"), None));
+        attempt.generation = 3;
+        attempt.delivery_id = "billing/OrderPlaced/4/replay-3".to_owned();
+        let expected = (key("billing/OrderPlaced/4/replay-3"), key("3"));
+        assert_eq!(headers(&attempt), expected);
     }
 
     #[test]

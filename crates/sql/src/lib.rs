@@ -15,7 +15,7 @@ mod outbox;
 mod relay;
 mod transient;
 
-pub use delivery::{Delivery, output_id};
+pub use delivery::Delivery;
 pub use effects::{Applied, EffectError, Effects, Engine};
 #[cfg(feature = "postgres")]
 pub use outbox::postgres::PostgresOutbox;
@@ -23,6 +23,7 @@ pub use outbox::postgres::PostgresOutbox;
 pub use outbox::sqlite::SqliteOutbox;
 pub use outbox::{Change, Filter, Kept, Listed, Outbox, OutboxError, Pending, RowState, Status};
 pub use relay::{Note, Publish, Published, Relay, RelaySettings};
+pub use tidegate_base::output_id;
 pub use transient::is_transient;
 
 /// The tables for PostgreSQL 13 or later, as a script that may be run again.

@@ -80,6 +80,9 @@ const CHECKS: &[(&str, Check)] = &[
     ("a read keeps its limits and makes progress", |b| {
         reading::limits(b).boxed()
     }),
+    ("a record is found by its time", |b| {
+        reading::times(b).boxed()
+    }),
     ("an unknown channel reads empty", |b| {
         reading::unknown_channel(b).boxed()
     }),
@@ -123,6 +126,9 @@ const RETENTION_CHECKS: &[(&str, Check)] = &[
     }),
     ("what is needed stays", |b| retention::needed(b).boxed()),
     ("what is pinned stays", |b| retention::pinned(b).boxed()),
+    ("nothing that was removed is found by its time", |b| {
+        retention::times(b).boxed()
+    }),
     ("what is said last of a channel holds", |b| {
         retention::said_last(b).boxed()
     }),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tidegate_base::{Name, Timestamp};
+
 use super::Outcome;
 use super::scene::{ALL, append, batch, channel, commit, expect, number, read_all};
 use crate::{Append, Broker, ReadLimit};
@@ -116,4 +118,36 @@ pub(super) async fn unknown_channel(broker: Arc<dyn Broker>) -> Outcome {
         &commit(&*broker, batch([append(&a, "x")])).await?,
         &vec![0],
     )
+}
+
+pub(super) async fn times(broker: Arc<dyn Broker>) -> Outcome {
+    let (a, b) = (channel("a")?, channel("b")?);
+    let seconds = |at: u64| Timestamp::from_millis(at * 1_000);
+    let at = |channel: &Name, second| Append {
+        time: seconds(second),
+        ..append(channel, "x")
+    };
+    // The clock of the producer goes back once, and another channel lies between.
+    let appends = [(&a, 10), (&a, 20), (&b, 15), (&a, 18), (&a, 30)];
+    for (channel, second) in appends {
+        commit(&*broker, batch([at(channel, second)])).await?;
+    }
+    let wanted = [
+        (0, 0),
+        (10, 0),
+        (11, 1),
+        (18, 1),
+        (20, 1),
+        (21, 3),
+        (30, 3),
+        (31, 4),
+    ];
+    for (second, sequence) in wanted {
+        let found = broker.sequence_at(&a, seconds(second)).await;
+        let found = found.map_err(|error| error.to_string())?;
+        expect(&format!("the first at second {second}"), &found, &sequence)?;
+    }
+    let nothing = broker.sequence_at(&channel("c")?, seconds(0)).await;
+    let nothing = nothing.map_err(|error| error.to_string())?;
+    expect("the first of an unknown channel", &nothing, &0)
 }

@@ -273,3 +273,20 @@ pub(super) async fn sequences_reopened(subject: &dyn Subject, broker: Arc<dyn Br
     let broker = subject.reopen(broker).await;
     goes_on(&*broker, &a).await
 }
+
+pub(super) async fn times(broker: Arc<dyn Broker>) -> Outcome {
+    let a = fill(&*broker).await?;
+    let keep = Keep {
+        pinned: vec![3],
+        ..nothing(40)
+    };
+    clean(&*broker, &a, keep).await?;
+    let head = broker.head(&a);
+    for at in [0, 3, head, RECORDS - 1, RECORDS] {
+        let found = broker.sequence_at(&a, record(&a, at).time).await;
+        let found = found.map_err(|error| error.to_string())?;
+        let first = at.max(head);
+        expect(&format!("the first as old as {at}"), &found, &first)?;
+    }
+    Ok(())
+}

@@ -47,6 +47,13 @@ impl Channel {
         self.head
     }
 
+    /// The first record not before the head whose time is `time` or later, or the tail.
+    pub(super) fn sequence_at(&self, time: Timestamp) -> u64 {
+        let mut records = self.records.iter().map(|stored| &stored.record);
+        let found = records.find(|record| record.sequence >= self.head && record.time >= time);
+        found.map_or(self.next, |record| record.sequence)
+    }
+
     pub(super) fn keep(&mut self, keep: Keep) {
         self.keep = Some(keep);
     }

@@ -193,6 +193,8 @@ pub(crate) enum Consumer {
     Pause(ConsumerPause),
     /// Let the deliveries of a paused consumer go on
     Resume(ConsumerResume),
+    /// Run again what a consumer has finished, or skip what it has not
+    Seek(ConsumerSeek),
 }
 
 #[derive(Debug, Args)]
@@ -241,6 +243,47 @@ pub(crate) struct ConsumerResume {
     /// How to print what was done; json is the daemon's own answer
     #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
     pub(crate) format: AnswerFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConsumerSeek {
+    /// The consumer
+    #[arg(value_name = "SERVICE/EVENT")]
+    pub(crate) consumer: ConsumerId,
+    /// Where to: earliest, latest, a sequence or a time such as 2026-11-27T08:00:00Z. Back: what it has
+    /// finished from there on runs again. Forward: what it has not finished before there is skipped
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) to: SeekTo,
+    /// Run again only what is before this place, wherever the consumer is
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) until: Option<SeekTo>,
+    /// Why; it is kept with the deliveries
+    #[arg(long, value_name = "TEXT", value_parser = parse_reason)]
+    pub(crate) reason: String,
+    /// Say how many deliveries would run again or be skipped, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Skip deliveries: they never run
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// How to print what was done; json is the daemon's own answer
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
+    pub(crate) format: AnswerFormat,
+}
+
+/// A place in a channel, as the daemon reads it.
+#[derive(Clone, Debug)]
+pub(crate) struct SeekTo(pub(crate) String);
+
+impl FromStr for SeekTo {
+    type Err = tidegate_runtime::SeekToError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse::<tidegate_runtime::SeekTo>()?;
+        Ok(Self(text.to_owned()))
+    }
 }
 
 #[derive(Debug, Subcommand)]

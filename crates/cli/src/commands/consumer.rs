@@ -46,6 +46,18 @@ struct View {
     followers: u64,
     needs: Vec<String>,
     paused: Option<Paused>,
+    /// Daemons without replays do not say it.
+    #[serde(default)]
+    replaying: Option<Replaying>,
+}
+
+/// A replay that is under way.
+#[derive(Deserialize)]
+struct Replaying {
+    generation: u64,
+    reason: String,
+    deliveries: u64,
+    ranges: u64,
 }
 
 /// Why a consumer is paused, and since when.
@@ -68,6 +80,7 @@ pub(crate) fn run(consumer: &Consumer) -> Result<Exit, Failure> {
         Consumer::Show(arguments) => show(arguments),
         Consumer::Pause(arguments) => pause(arguments),
         Consumer::Resume(arguments) => resume(arguments),
+        Consumer::Seek(arguments) => super::consumer_seek::run(arguments),
     }
 }
 
@@ -119,7 +132,7 @@ fn resume(arguments: &ConsumerResume) -> Result<Exit, Failure> {
     switched(&client.post(&path, None)?, arguments.format)
 }
 
-fn path(consumer: &ConsumerId, order: &str) -> String {
+pub(super) fn path(consumer: &ConsumerId, order: &str) -> String {
     format!("/v1/consumers/{consumer}/{order}")
 }
 
@@ -205,6 +218,20 @@ fn why(view: &View) -> String {
     }
 }
 
+fn replaying(replaying: &Replaying) -> String {
+    let Replaying {
+        generation,
+        reason,
+        deliveries,
+        ranges,
+    } = replaying;
+    let parts = match ranges {
+        0 | 1 => String::new(),
+        parts => format!(" in {parts} parts"),
+    };
+    format!("replay {generation}, {deliveries} left{parts}: {reason}")
+}
+
 fn rate(per_second: f64) -> String {
     format!("{per_second:.1}")
 }
@@ -252,6 +279,7 @@ fn described(view: &View, paint: bool) -> String {
         ("held", Some(held)),
         ("dead letters", Some(view.dead_letters.to_string())),
         ("behind them", Some(view.followers.to_string())),
+        ("replaying", view.replaying.as_ref().map(replaying)),
         ("per second", Some(rates)),
         ("handler p50", view.handler_p50_ms.map(millis)),
         ("handler p99", view.handler_p99_ms.map(millis)),

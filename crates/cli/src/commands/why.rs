@@ -36,6 +36,20 @@ struct Delivery {
     next_ms: Option<u64>,
     attempts: Vec<Attempt>,
     dead_letter: Option<String>,
+    /// Daemons without replays do not say these.
+    #[serde(default)]
+    generation: u64,
+    #[serde(default)]
+    replay: Option<Ordered>,
+    #[serde(default)]
+    skip: Option<Ordered>,
+}
+
+/// What an operator has ordered.
+#[derive(Deserialize)]
+struct Ordered {
+    reason: String,
+    at_ms: u64,
 }
 
 /// What lets no delivery through.
@@ -98,7 +112,7 @@ fn at_consumer(delivery: &Delivery, paint: bool) -> String {
     let tone = match delivery.state.as_str() {
         "done" => Tone::Good,
         "held" | "waiting" | "suspect" => Tone::Poor,
-        "dead-letter" | "discarded" => Tone::Bad,
+        "dead-letter" | "discarded" | "skipped" => Tone::Bad,
         _ => Tone::Plain,
     };
     let mut text = format!(
@@ -136,5 +150,16 @@ fn reasons(delivery: &Delivery) -> Vec<String> {
         .map(|next| format!("next attempt {}", moment(next)));
     let letter = delivery.dead_letter.as_ref();
     let letter = letter.map(|id| format!("next: tidegate dlq show {id}"));
-    [gate, behind, next, letter].into_iter().flatten().collect()
+    let ordered = |what: String, order: &Ordered| {
+        format!("{what}, ordered {}: {}", moment(order.at_ms), order.reason)
+    };
+    let number = delivery.generation;
+    let replay = match &delivery.replay {
+        Some(order) => Some(ordered(format!("replay {number}"), order)),
+        None => (number > 0).then(|| format!("replay {number}")),
+    };
+    let skip = delivery.skip.as_ref();
+    let skip = skip.map(|order| ordered("skipped".to_owned(), order));
+    let all = [replay, skip, gate, behind, next, letter];
+    all.into_iter().flatten().collect()
 }

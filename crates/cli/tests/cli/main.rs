@@ -15,6 +15,8 @@ mod outbox;
 #[cfg(test)]
 mod scripted;
 #[cfg(test)]
+mod seek;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod survival;

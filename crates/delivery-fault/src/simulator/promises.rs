@@ -130,7 +130,7 @@ impl Watch {
                 let places = sequences.iter().map(|s| (consumer.clone(), *s));
                 self.restoring.extend(places);
             }
-            Command::Pause { .. } | Command::OpenBreaker { .. } | Command::Discard { .. } => {}
+            _ => {}
         }
     }
 
@@ -278,7 +278,7 @@ impl Watch {
                 buried.insert(sequence);
                 self.dead_for_a_reason(consumer, sequence, reason);
             }
-            Conclusion::Succeeded | Conclusion::Duplicate => {
+            Conclusion::Succeeded | Conclusion::Duplicate | Conclusion::Skipped => {
                 let ended = match c {
                     Conclusion::Duplicate => &mut self.process.repeated,
                     _ => &mut self.finished,
@@ -512,7 +512,9 @@ fn target(command: &Command) -> Option<ConsumerId> {
         Command::Pause { consumer, .. }
         | Command::Resume { consumer }
         | Command::Discard { consumer, .. }
-        | Command::Restore { consumer, .. } => Some(consumer.clone()),
+        | Command::Restore { consumer, .. }
+        | Command::Replay { consumer, .. }
+        | Command::Skip { consumer, .. } => Some(consumer.clone()),
     }
 }
 

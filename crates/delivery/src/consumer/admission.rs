@@ -49,6 +49,10 @@ pub enum Obstacle {
     NobodyPulls,
     /// One that may have ended the process runs alone.
     Suspect,
+    /// A replay of earlier events goes first.
+    Replay,
+    /// So many finished events must be remembered that only the oldest delivery may start.
+    Inbox,
     /// Only retries are left, and the retry budget is used up until then.
     Budget {
         /// Until when.
@@ -157,7 +161,13 @@ impl Consumer {
     /// A suspect goes before everything, and alone: with nothing else of its consumer. One that has
     /// ended the process alone before also waits until no other such suspect of the system runs.
     fn choose(&self, now: Timestamp, gate: Gate, shared: &Shared) -> Result<Option<u64>, Obstacle> {
-        let (mut fresh, mut again) = (self.foremost(&self.fresh), self.foremost(&self.again));
+        let last = self.last_in_turn();
+        let last = match self.is_inbox_full() {
+            true => last.min(self.inbox_mark()),
+            false => last,
+        };
+        let foremost = |runnable| self.foremost(runnable, last);
+        let (mut fresh, mut again) = (foremost(&self.fresh), foremost(&self.again));
         let put_off = |sequence: Option<u64>| sequence.is_some_and(|s| self.put_off.contains(&s));
         match (put_off(fresh), put_off(again)) {
             (true, false) if again.is_some() => fresh = None,
@@ -170,7 +180,8 @@ impl Consumer {
         {
             return Ok(Some(fresh));
         }
-        if let Some(suspect) = self.suspects.first().copied() {
+        let suspect = self.suspects.first().copied();
+        if let Some(suspect) = suspect.filter(|suspect| *suspect <= last) {
             let crashed = self
                 .deliveries
                 .get(&suspect)
@@ -189,18 +200,18 @@ impl Consumer {
             }
             (Some(fresh), _) => Ok(Some(fresh)),
             (None, Some(again)) => self.afford(now, again).map(Some),
-            (None, None) => Ok(None),
+            (None, None) if self.runnable() == 0 => Ok(None),
+            (None, None) if self.last_in_turn() == last => Err(Obstacle::Replay),
+            (None, None) => Err(Obstacle::Inbox),
         }
     }
 
-    /// The first of `runnable` that was not put off, or else the first.
-    fn foremost(&self, runnable: &BTreeSet<u64>) -> Option<u64> {
+    /// The first of `runnable` up to `last` that was not put off, or else the first.
+    fn foremost(&self, runnable: &BTreeSet<u64>, last: u64) -> Option<u64> {
+        let mut within = runnable.range(..=last);
+        let first = within.clone().next();
         let not_put_off = |sequence: &&u64| !self.put_off.contains(sequence);
-        runnable
-            .iter()
-            .find(not_put_off)
-            .or(runnable.first())
-            .copied()
+        within.find(not_put_off).or(first).copied()
     }
 
     /// `sequence`, when it is no retry or the budget has a token for it.
@@ -329,7 +340,7 @@ impl Consumer {
             self.wanted = self.wanted.saturating_sub(1);
             self.leases.insert((deadline, sequence));
         }
-        let attempt = delivery.attempt();
+        let (attempt, generation) = (delivery.attempt(), delivery.generation);
         let consumer = self.config.id.clone();
         let ticket = Ticket {
             consumer,
@@ -341,6 +352,7 @@ impl Consumer {
         shared.out.effects.push(Effect::Start {
             ticket,
             attempt,
+            generation,
             deadline,
             state,
         });

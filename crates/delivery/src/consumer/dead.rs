@@ -113,7 +113,7 @@ impl Consumer {
         let (custody, lane) = (delivery.custody, delivery.lane.clone());
         delivery.custody = Custody::State;
         delivery.phase = Phase::Dead(death);
-        self.cursor.settle(sequence);
+        self.settle_one(sequence);
         self.give_back(custody);
         self.burying = self.burying.saturating_sub(1);
         self.dead += 1;

@@ -14,8 +14,12 @@ pub(crate) struct Delivery {
     pub(crate) sequence: u64,
     pub(crate) event: Arc<EventRef>,
     pub(crate) accepted: Timestamp,
+    /// Since when it is wanted: when it was accepted, or its replay ordered.
+    pub(crate) since: Timestamp,
+    /// The replay that it is of; 0: of none.
+    pub(crate) generation: u64,
     pub(crate) lane: LaneKey,
-    /// Set for a deduplicated consumer.
+    /// Set for a deduplicated consumer: that of its event in its generation.
     pub(crate) identity: Option<Identity>,
     pub(crate) custody: Custody,
     pub(crate) progress: Progress,
@@ -117,6 +121,7 @@ impl Delivery {
             progress: self.progress.clone(),
             death,
             discard: None,
+            generation: self.generation,
         })
     }
 }

@@ -7,6 +7,7 @@ use super::Consumer;
 use super::dead::DeadLetter;
 use super::delivery::Phase;
 use crate::config::Followers;
+use crate::ended::End;
 use crate::input::Conclusion;
 use crate::mutant::{self, Mutant};
 use crate::outbox::Then;
@@ -73,12 +74,16 @@ impl Consumer {
         while self.discarded.len() > DISCARDED_LETTERS_MAX
             && let Some((_, sequence)) = self.discarded.pop_first()
         {
-            self.deliveries.remove(&sequence);
+            self.remember(sequence, End::Discarded, shared);
+            let letter = self.deliveries.get(&sequence);
+            let generation = letter.map_or(0, |letter| letter.generation);
+            self.remove_from_memory(sequence);
             let record = StateRecord::Done {
                 consumer: self.config.id.clone(),
                 sequence,
                 identity: None,
                 state: None,
+                generation,
             };
             shared.out.durable(record, Then::Nothing);
         }

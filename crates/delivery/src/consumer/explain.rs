@@ -6,6 +6,7 @@ use super::Consumer;
 use super::admission::Obstacle;
 use super::delivery::Phase;
 use super::status::DeliveryStatus;
+use crate::ended::{End, SeekOrder};
 use crate::record::{AttemptRecord, EventRef};
 use crate::shared::Shared;
 
@@ -24,6 +25,14 @@ pub struct Explanation<'a> {
     pub until: Option<Timestamp>,
     /// Attempts with an outcome, oldest first; of a long history the middle is left out.
     pub history: &'a [AttemptRecord],
+    /// The replay that it is of, or was the last time; 0: of none.
+    pub generation: u64,
+    /// Why that was ordered, and when.
+    pub replay: Option<&'a SeekOrder>,
+    /// How it ended, when that is over and was not simply a success at the first attempt.
+    pub end: Option<End>,
+    /// Why an operator has passed over it, and when.
+    pub skip: Option<&'a SeekOrder>,
 }
 
 impl Consumer {
@@ -46,13 +55,29 @@ impl Consumer {
             Some(Phase::Waiting { until }) => Some(*until),
             _ => None,
         };
+        let status = self.delivery_status(sequence);
+        let finished = status == DeliveryStatus::Finished;
+        let ended = self.ended.of(sequence).filter(|_| finished);
+        let skip = self.skips.order_of(sequence).filter(|_| finished);
+        let generation = match (delivery, ended) {
+            (Some(delivery), _) => delivery.generation,
+            (None, Some(ended)) => ended.generation,
+            (None, None) => self.replays.left.mark_of(sequence).unwrap_or_default(),
+        };
+        let progress = delivery.map(|delivery| &delivery.progress);
+        let progress = progress.or(ended.map(|ended| &ended.progress));
+        let end = ended.map(|ended| ended.end);
         Explanation {
-            status: self.delivery_status(sequence),
+            status,
             suspect: delivery.is_some_and(super::delivery::Delivery::is_suspect),
             obstacle: self.obstacle(now, shared).filter(|_| is_next),
             behind,
             until,
-            history: delivery.map_or(&[], |delivery| &delivery.progress.history),
+            history: progress.map_or(&[], |progress| &progress.history),
+            generation,
+            replay: self.replays.orders.get(&generation),
+            end: end.or(skip.map(|_| End::Skipped)),
+            skip,
         }
     }
 

@@ -183,7 +183,7 @@ impl Consumer {
         set.insert(sequence);
     }
 
-    fn conceal(&mut self, sequence: u64) {
+    pub(super) fn conceal(&mut self, sequence: u64) {
         self.suspects.remove(&sequence);
         self.fresh.remove(&sequence);
         self.again.remove(&sequence);

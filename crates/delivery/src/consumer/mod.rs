@@ -4,11 +4,14 @@ mod admission;
 mod dead;
 mod delivery;
 mod discard;
+mod done;
 mod explain;
 mod flow;
+mod histories;
 mod lane;
 mod repetition;
 mod restore;
+mod seek;
 mod settlement;
 mod states;
 mod status;
@@ -24,6 +27,7 @@ pub use admission::Obstacle;
 pub use dead::{DeadLetter, RedriveRefusal};
 pub use discard::RestoreRefusal;
 pub use explain::Explanation;
+pub use seek::{Replaying, SeekPlan, SeekRefusal};
 pub use status::{ConsumerStatus, DeliveryStatus, Failing};
 
 pub(crate) use restore::Replay;
@@ -38,13 +42,15 @@ use crate::outbox::Then;
 use crate::record::{Halt, Pause, Progress, StateRecord};
 use crate::shared::Shared;
 use delivery::{Delivery, LaneKey};
+use done::DoneSet;
 use flow::Flow;
+use histories::Histories;
 use lane::Lane;
-use repetition::DoneSet;
+use seek::{Replays, Skips};
 use states::States;
 
 /// One consumer. Its invariants: a sequence is settled, in `deliveries`, in `restored` or still to
-/// be fetched; each delivery that may run is in exactly one of `fresh`, `again` and `suspects`, or
+/// be fetched; what a replay is still to run is settled and to be fetched again; each delivery that may run is in exactly one of `fresh`, `again` and `suspects`, or
 /// set aside in `twins`.
 #[derive(Clone, Debug)]
 pub(crate) struct Consumer {
@@ -86,6 +92,15 @@ pub(crate) struct Consumer {
     running_identities: HashSet<Identity>,
     done: DoneSet,
     states: States,
+    /// How many deliveries in memory each identity has.
+    live: HashMap<Identity, usize>,
+    replays: Replays,
+    skips: Skips,
+    /// Replays and skips that are being recorded: nothing is fetched meanwhile.
+    seeking: u32,
+    /// The channel is to be read from elsewhere than where it is being read.
+    stale_read: bool,
+    ended: Histories,
     /// Deliveries that pullers wait for.
     pub(crate) wanted: u32,
 
@@ -143,6 +158,12 @@ impl Consumer {
             running_identities: HashSet::new(),
             done: DoneSet::default(),
             states: States::default(),
+            live: HashMap::new(),
+            replays: Replays::default(),
+            skips: Skips::default(),
+            seeking: 0,
+            stale_read: false,
+            ended: Histories::default(),
             wanted: 0,
             budget: config.retry.budget.map(Budget::of_retries),
             letters: config.dead_letter_budget.map(Budget::of_dead_letters),
@@ -169,6 +190,7 @@ impl Consumer {
     /// A read failed in a way that reading again would not mend.
     pub(crate) fn stop_fetching(&mut self) {
         self.fetching = false;
+        self.stale_read = false;
     }
 
     /// Starts nothing more, or goes on, as an operator has ordered.

@@ -1,10 +1,8 @@
-//! Deduplication: what a consumer has finished, and events that are in the channel twice.
+//! Deduplication: events that are in the channel twice, and when what is finished is forgotten.
 
-use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use tidegate_base::Timestamp;
-use tidegate_base::limit::DONE_IDENTITIES_MAX;
 
 use super::Consumer;
 use super::admission::Repeat;
@@ -18,36 +16,6 @@ use crate::shared::Shared;
 
 /// For how long a finished event is known when a fault makes it a matter of time.
 const MEMORY: Duration = Duration::from_millis(500);
-
-/// The latest finished events; the oldest is forgotten at the limit.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct DoneSet {
-    known: HashSet<Identity>,
-    order: VecDeque<Identity>,
-}
-
-impl DoneSet {
-    pub(crate) fn contains(&self, identity: Identity) -> bool {
-        self.known.contains(&identity)
-    }
-
-    pub(crate) fn insert(&mut self, identity: Identity) {
-        if !self.known.insert(identity) {
-            return;
-        }
-        self.order.push_back(identity);
-        if self.order.len() > DONE_IDENTITIES_MAX
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.known.remove(&oldest);
-        }
-    }
-
-    /// Oldest first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Identity> {
-        self.order.iter().copied()
-    }
-}
 
 impl Consumer {
     /// Why a delivery does not run now, if its event ran before or runs.
@@ -79,6 +47,7 @@ impl Consumer {
             sequence,
             identity: None,
             state: None,
+            generation: delivery.generation,
         };
         shared.out.written(
             record,
@@ -102,5 +71,34 @@ impl Consumer {
         for sequence in self.twins.remove(&identity).unwrap_or_default() {
             self.expose(sequence);
         }
+    }
+
+    /// From here on nothing finished is forgotten: the lowest sequence that the channel, or a replay
+    /// of it, may still bring.
+    pub(super) fn inbox_mark(&self) -> u64 {
+        let first = self.replays.left.first();
+        first.map_or(self.cursor.below(), |first| first.min(self.cursor.below()))
+    }
+
+    /// Forgets finished events that nothing can bring again. Those of deliveries in memory stay: a dead
+    /// letter may come back however late, and its twin may be what was finished.
+    pub(super) fn forget_done(&mut self) {
+        let mark = self.inbox_mark();
+        let live = &self.live;
+        self.done
+            .forget(mark, |identity| live.contains_key(&identity));
+    }
+
+    /// Whether so much is remembered that only what lets some be forgotten may start.
+    pub(super) fn is_inbox_full(&self) -> bool {
+        self.done.protected() >= self.config.inbox
+    }
+
+    /// The lowest sequence that the channel, a replay, a dead letter, one that was given up and can be
+    /// taken back, or one that waits behind such a one, may still bring.
+    pub(crate) fn replay_watermark(&self) -> u64 {
+        let mark = self.inbox_mark();
+        let first = self.deliveries.keys().next().copied();
+        first.map_or(mark, |first| first.min(mark))
     }
 }

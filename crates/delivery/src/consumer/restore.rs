@@ -7,20 +7,29 @@ use tidegate_base::Timestamp;
 
 use super::Consumer;
 use super::delivery::{Custody, Phase};
-use super::repetition::DoneSet;
+use super::done::DoneSet;
+use super::histories::Histories;
+use super::seek::{Replays, Skips};
 use super::settlement::{crashed, is_solo, push_attempt};
 use super::states::States;
 use crate::cursor::Cursor;
+use crate::ended::SeekOrder;
 use crate::identity::Identity;
 use crate::mutant::{self, Mutant};
 use crate::outcome::KeyState;
 use crate::record::{Company, Halt, HaltCause, KeptDelivery, Pause, Progress, StateRecord};
 use crate::shared::Shared;
 
+/// Most identities of one record.
+const IDENTITIES_OF_RECORD: usize = 4_096;
+
 /// What the records say of one consumer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Replay {
     cursor: Cursor,
+    replays: Replays,
+    skips: Skips,
+    ended: Histories,
     done: DoneSet,
     kept: BTreeMap<u64, KeptDelivery>,
     loose: BTreeMap<u64, Progress>,
@@ -35,10 +44,6 @@ impl Replay {
     pub(crate) fn apply(&mut self, record: StateRecord) {
         match record {
             StateRecord::Cursor { below, above, .. } => self.settle(below, above),
-            StateRecord::Identities { done, .. } => {
-                done.into_iter()
-                    .for_each(|identity| self.done.insert(identity));
-            }
             StateRecord::Started {
                 sequence, company, ..
             } => {
@@ -76,12 +81,12 @@ impl Replay {
             StateRecord::Done {
                 sequence,
                 identity,
+                generation,
                 state,
                 ..
-            } => self.done(sequence, identity, state),
+            } => self.done(sequence, identity, generation, state),
             StateRecord::Kept { delivery, .. } => {
-                self.forget(delivery.sequence);
-                self.cursor.settle(delivery.sequence);
+                self.settle_one(delivery.sequence, delivery.generation);
                 self.kept.insert(delivery.sequence, *delivery);
             }
             StateRecord::Progress {
@@ -98,7 +103,37 @@ impl Replay {
             }
             StateRecord::Halt { halt, .. } => self.halt = halt,
             StateRecord::Pause { pause, .. } => self.paused = pause,
-            StateRecord::Epoch(_) | StateRecord::Breaker { .. } => {}
+            other => self.apply_memory(other),
+        }
+    }
+
+    /// Takes in what is remembered of what is finished, and of what is to run again.
+    fn apply_memory(&mut self, record: StateRecord) {
+        match record {
+            StateRecord::Identities {
+                done, sequences, ..
+            } => {
+                // Without its delivery an identity is one of the oldest.
+                let sequences = sequences.into_iter().chain(std::iter::repeat(0));
+                for (identity, sequence) in done.into_iter().zip(sequences) {
+                    self.done.insert(sequence, identity);
+                }
+            }
+            StateRecord::Replay {
+                generation,
+                ranges,
+                order,
+                ..
+            } => {
+                for (start, end) in &ranges {
+                    self.cursor.settle_range(*start, *end);
+                    self.skips.of.remove(*start, *end);
+                }
+                self.replays.set(generation, &ranges, order);
+            }
+            StateRecord::Skipped { ranges, order, .. } => self.skip(&ranges, order),
+            StateRecord::Ended { ended, .. } => self.ended.insert(*ended),
+            _ => {}
         }
     }
 
@@ -106,12 +141,12 @@ impl Replay {
         &mut self,
         sequence: u64,
         identity: Option<Identity>,
+        generation: u64,
         state: Option<(Arc<str>, KeyState)>,
     ) {
-        self.cursor.settle(sequence);
-        self.forget(sequence);
+        self.settle_one(sequence, generation);
         if let Some(identity) = identity {
-            self.done.insert(identity);
+            self.done.insert(sequence, identity);
         }
         if let Some((key, state)) = state {
             self.states.set(key, state);
@@ -125,12 +160,40 @@ impl Replay {
         }
     }
 
+    /// A delivery of a replay, or of none, is settled; one of another replay is not.
+    fn settle_one(&mut self, sequence: u64, generation: u64) {
+        self.cursor.settle(sequence);
+        match self.replays.left.mark_of(sequence) {
+            Some(left) if left != generation => {}
+            _ => {
+                self.replays
+                    .left
+                    .remove(sequence, sequence.saturating_add(1));
+                self.forget(sequence);
+            }
+        }
+    }
+
+    fn skip(&mut self, ranges: &[(u64, u64)], order: SeekOrder) {
+        for (start, end) in ranges {
+            self.cursor.settle_range(*start, *end);
+            self.replays.left.remove(*start, *end);
+            let range = *start..*end;
+            self.kept.retain(|sequence, _| !range.contains(sequence));
+            self.loose.retain(|sequence, _| !range.contains(sequence));
+            self.until.retain(|sequence, _| !range.contains(sequence));
+        }
+        self.skips.add(ranges, order);
+    }
+
     /// `None` for a delivery that is finished: a late record of it means nothing.
     fn progress(&mut self, sequence: u64) -> Option<&mut Progress> {
         if let Some(kept) = self.kept.get_mut(&sequence) {
             return Some(&mut kept.progress);
         }
-        (!self.cursor.is_settled(sequence)).then(|| self.loose.entry(sequence).or_default())
+        let settled =
+            self.cursor.is_settled(sequence) && self.replays.left.mark_of(sequence).is_none();
+        (!settled).then(|| self.loose.entry(sequence).or_default())
     }
 
     fn forget(&mut self, sequence: u64) {
@@ -150,9 +213,12 @@ impl Consumer {
             suspect(progress, now);
         }
         self.flow.begin(now);
-        self.next_fetch = replay.cursor.below();
         self.cursor = replay.cursor;
+        self.replays = replay.replays;
+        self.skips = replay.skips;
+        self.ended = replay.ended;
         self.done = replay.done;
+        self.next_fetch = self.inbox_mark();
         // The store may have been repaired meanwhile: the next read finds out.
         self.halt = replay.halt.filter(|h| h.cause != HaltCause::Channel);
         self.paused = replay.paused;
@@ -181,6 +247,7 @@ impl Consumer {
             .into_iter()
             .map(|(sequence, progress)| (sequence, (progress, until.remove(&sequence))))
             .collect();
+        self.forget_done();
     }
 
     /// What the restore concluded and must not be forgotten by another crash.
@@ -219,22 +286,58 @@ impl Consumer {
         records
     }
 
+    fn checkpoint_identities(&self, records: &mut Vec<StateRecord>) {
+        let mut done = self.done.iter().peekable();
+        while done.peek().is_some() {
+            let (sequences, done) = done.by_ref().take(IDENTITIES_OF_RECORD).unzip();
+            records.push(StateRecord::Identities {
+                consumer: self.config.id.clone(),
+                done,
+                sequences,
+            });
+        }
+    }
+
+    /// What was passed over may be wanted again since: it comes before all that is.
+    fn checkpoint_skips(&self, records: &mut Vec<StateRecord>) {
+        for (number, order) in &self.skips.orders {
+            records.push(StateRecord::Skipped {
+                consumer: self.config.id.clone(),
+                ranges: self.skips.of.of(*number).collect(),
+                order: order.clone(),
+            });
+        }
+    }
+
+    fn checkpoint_replays(&self, records: &mut Vec<StateRecord>) {
+        for (generation, order) in &self.replays.orders {
+            records.push(StateRecord::Replay {
+                consumer: self.config.id.clone(),
+                generation: *generation,
+                ranges: self.replays.left.of(*generation).collect(),
+                order: order.clone(),
+            });
+        }
+        for ended in self.ended.iter() {
+            records.push(StateRecord::Ended {
+                consumer: self.config.id.clone(),
+                ended: Box::new(ended.clone()),
+            });
+        }
+    }
+
     /// The consumer as records; those of what is still being recorded follow in the outbox.
     pub(crate) fn checkpoint(&self, records: &mut Vec<StateRecord>) {
         let consumer = || self.config.id.clone();
+        self.checkpoint_skips(records);
         let (below, above) = (self.cursor.below(), self.cursor.above());
         records.push(StateRecord::Cursor {
             consumer: consumer(),
             below,
             above,
         });
-        let done: Vec<_> = self.done.iter().collect();
-        if !done.is_empty() {
-            records.push(StateRecord::Identities {
-                consumer: consumer(),
-                done,
-            });
-        }
+        self.checkpoint_identities(records);
+        self.checkpoint_replays(records);
         if self.halt.is_some() {
             records.push(StateRecord::Halt {
                 consumer: consumer(),

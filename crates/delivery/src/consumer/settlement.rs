@@ -9,6 +9,7 @@ use tidegate_base::limit::{ATTEMPT_HISTORY_MAX, ERROR_TEXT_BYTES_MAX, RETRY_AFTE
 use super::Consumer;
 use super::delivery::{Delivery, Phase, Run};
 use crate::breaker::Verdict;
+use crate::ended::End;
 use crate::input::{Conclusion, Effect, Release, Ticket};
 use crate::mutant::{self, Mutant};
 use crate::outbox::Then;
@@ -189,7 +190,7 @@ impl Consumer {
             budget.earn(now);
         }
         delivery.phase = Phase::Settling;
-        let identity = delivery.identity;
+        let (identity, generation) = (delivery.identity, delivery.generation);
         self.stop_alone(sequence, shared);
         if let Some(change) = state.clone() {
             self.announce_state(sequence, change);
@@ -200,6 +201,7 @@ impl Consumer {
             sequence,
             identity,
             state,
+            generation,
         };
         let then = Then::Finish(self.index, sequence, Conclusion::Succeeded);
         shared.out.keep(Mutant::DoneNotDurable, record, then);
@@ -210,27 +212,34 @@ impl Consumer {
 
     /// The end of a delivery is recorded: its lane is free.
     pub(crate) fn finished(&mut self, sequence: u64, conclusion: Conclusion, shared: &mut Shared) {
-        self.cursor.settle(sequence);
+        self.settle_one(sequence);
         self.settle_state(sequence);
         if mutant::is(Mutant::CursorPassesLive) {
             self.cursor.settle_range(0, sequence);
         }
         self.conclude(sequence, conclusion, shared);
+        let end = match conclusion {
+            Conclusion::Skipped => End::Skipped,
+            Conclusion::Duplicate => End::Duplicate,
+            _ => End::Succeeded,
+        };
+        self.remember(sequence, end, shared);
         let Some(delivery) = self.deliveries.get(&sequence) else {
             return;
         };
         let (lane, identity, custody) =
             (delivery.lane.clone(), delivery.identity, delivery.custody);
         self.leave_lane(sequence, &lane);
-        self.deliveries.remove(&sequence);
+        self.remove_from_memory(sequence);
         self.put_off.remove(&sequence);
         self.give_back(custody);
         if let Some(identity) = identity
             && conclusion == Conclusion::Succeeded
         {
-            self.done.insert(identity);
+            self.done.insert(sequence, identity);
             self.bring_forward(identity);
         }
+        self.forget_done();
     }
 
     fn fail(&mut self, now: Timestamp, run: &Run, failure: Failure, shared: &mut Shared) {
@@ -254,7 +263,7 @@ impl Consumer {
         progress.failures += 1;
         progress.standing = Standing::Tainted;
         let (failures, redrives) = (progress.failures, progress.redrives);
-        let age = now.since(delivery.accepted);
+        let age = now.since(delivery.since);
         let name = format!("{}/{sequence}/{redrives}", self.config.id);
         let draws = Draws::of(shared.seed, &name);
         let floor = after
@@ -433,7 +442,7 @@ impl Consumer {
             shared.out.effects.push(Effect::Concluded {
                 consumer: self.config.id.clone(),
                 sequence,
-                accepted: delivery.accepted,
+                accepted: delivery.since,
                 conclusion,
             });
         }

@@ -7,6 +7,7 @@ use tidegate_base::Timestamp;
 use super::Consumer;
 use super::admission::Obstacle;
 use super::delivery::{Delivery, Phase};
+use super::seek::Replaying;
 use crate::input::Ticket;
 use crate::record::{Halt, Pause};
 use crate::shared::Shared;
@@ -16,7 +17,7 @@ use crate::shared::Shared;
 pub struct ConsumerStatus {
     /// Deliveries not finished: neither done nor dead letters nor waiting behind one.
     pub backlog: u64,
-    /// When the oldest of them was accepted; `None` when it is still in the channel, or there is none.
+    /// When the oldest of them was accepted, or its replay ordered; `None` when it is still in the channel, or there is none.
     pub oldest: Option<Timestamp>,
     /// Attempts that run or are about to.
     pub in_flight: u32,
@@ -54,6 +55,11 @@ pub struct ConsumerStatus {
     pub settled: u64,
     /// The lowest sequence that is not settled.
     pub watermark: u64,
+    /// The lowest sequence that the channel is still to bring: the watermark, or what a replay under way
+    /// has reached.
+    pub position: u64,
+    /// The replays that are under way.
+    pub replaying: Option<Replaying>,
 }
 
 /// A delivery that is retried.
@@ -96,7 +102,7 @@ impl Consumer {
         for delivery in self.deliveries.values() {
             count.add(self, delivery);
         }
-        let in_channel = self.tail.saturating_sub(self.next_fetch);
+        let in_channel = self.left_in_channel();
         let runnable = u64::try_from(self.runnable()).unwrap_or(u64::MAX);
         ConsumerStatus {
             backlog: in_channel + count.live,
@@ -119,12 +125,14 @@ impl Consumer {
             failing: count.failing,
             settled: self.cursor.settled(),
             watermark: self.cursor.below(),
+            position: self.inbox_mark(),
+            replaying: self.replaying(),
         }
     }
 
-    /// The lowest sequence that is not settled.
+    /// The lowest sequence that the channel may still have to bring.
     pub(crate) fn watermark(&self) -> u64 {
-        self.cursor.below()
+        self.inbox_mark()
     }
 
     /// Deliveries before `sequence` that are not finished.
@@ -163,7 +171,7 @@ impl Consumer {
             Some(Phase::Settling | Phase::Condemned(_)) => DeliveryStatus::Settling,
             Some(Phase::Dead(_)) => DeliveryStatus::Dead,
             Some(Phase::Discarded(..)) => DeliveryStatus::Discarded,
-            None if self.cursor.is_settled(sequence) => DeliveryStatus::Finished,
+            None if self.is_settled(sequence) => DeliveryStatus::Finished,
             None => DeliveryStatus::InChannel,
         }
     }
@@ -207,7 +215,7 @@ impl<'a> Count<'a> {
         self.live += 1;
         self.oldest = Some(
             self.oldest
-                .map_or(delivery.accepted, |o| o.min(delivery.accepted)),
+                .map_or(delivery.since, |o| o.min(delivery.since)),
         );
         let until = match &delivery.phase {
             Phase::Waiting { until } => Some(*until),

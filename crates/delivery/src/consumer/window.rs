@@ -20,6 +20,11 @@ const FETCH_MAX: usize = 512;
 impl Consumer {
     /// Asks for more of the channel when there is more and the window has room for it.
     pub(crate) fn fetch(&mut self, shared: &mut Shared) {
+        if self.seeking > 0 {
+            return;
+        }
+        self.skip_settled();
+        self.make_way();
         let room = self.config.window.saturating_sub(self.in_window);
         let left = self.tail.saturating_sub(self.next_fetch);
         // Single reads as single places come free would cost more than they bring.
@@ -48,14 +53,16 @@ impl Consumer {
         shared: &mut Shared,
     ) {
         self.fetching = false;
+        if std::mem::take(&mut self.stale_read) {
+            return;
+        }
         for record in records {
             if record.sequence < self.next_fetch {
                 continue;
             }
             self.pass_to(record.sequence);
             self.next_fetch = record.sequence + 1;
-            if !self.cursor.is_settled(record.sequence)
-                && !self.deliveries.contains_key(&record.sequence)
+            if !self.is_settled(record.sequence) && !self.deliveries.contains_key(&record.sequence)
             {
                 self.take_in(now, record, shared);
             }
@@ -67,10 +74,17 @@ impl Consumer {
     /// will be again after a restart.
     fn pass_to(&mut self, sequence: u64) {
         if sequence > self.next_fetch {
-            self.cursor.settle_range(self.next_fetch, sequence);
+            self.settle_range(self.next_fetch, sequence);
             self.restored = self.restored.split_off(&sequence);
             self.next_fetch = sequence;
         }
+    }
+
+    /// Goes on at the next sequence that the channel is still to bring.
+    fn skip_settled(&mut self) {
+        let open = self.cursor.next_open(self.next_fetch);
+        let replayed = self.replays.left.first_from(self.next_fetch);
+        self.next_fetch = replayed.map_or(open, |replayed| replayed.min(open));
     }
 
     /// Starts at the head of its channel if it has never seen the channel: what others still need of
@@ -96,6 +110,7 @@ impl Consumer {
     fn take_in(&mut self, now: Timestamp, record: Arrival, shared: &mut Shared) {
         let (progress, until) = self.restored.remove(&record.sequence).unwrap_or_default();
         let sequence = record.sequence;
+        let generation = self.replays.left.mark_of(sequence).unwrap_or_default();
         let kept = KeptDelivery {
             sequence,
             event: record.event,
@@ -103,6 +118,7 @@ impl Consumer {
             progress,
             death: None,
             discard: None,
+            generation,
         };
         self.in_window += 1;
         self.admit_to_memory(kept, Custody::Channel, until.filter(|until| *until > now));
@@ -126,6 +142,7 @@ impl Consumer {
             progress,
             death,
             discard,
+            generation,
         } = kept;
         let phase = match (death, discard, until) {
             (Some(death), Some(discard), _) => Phase::Discarded(death, discard),
@@ -137,7 +154,11 @@ impl Consumer {
             self.waiting.insert((until, sequence));
         }
         let identity = (self.config.repetition == Repetition::Deduplicated)
-            .then(|| Identity::of(&event.source, &event.id));
+            .then(|| Identity::of(&event.source, &event.id).in_generation(generation));
+        if let Some(identity) = identity {
+            *self.live.entry(identity).or_default() += 1;
+        }
+        let order = self.replays.orders.get(&generation);
         let lane = self.lane_of(&event);
         let waits = match phase {
             Phase::Discarded(..) => false,
@@ -148,6 +169,8 @@ impl Consumer {
             sequence,
             event,
             accepted,
+            since: order.map_or(accepted, |order| order.at.max(accepted)),
+            generation,
             lane,
             identity,
             custody,
@@ -206,7 +229,7 @@ impl Consumer {
 
     /// A follower is durably in the state.
     pub(crate) fn follower_kept(&mut self, sequence: u64) {
-        self.cursor.settle(sequence);
+        self.settle_one(sequence);
         if let Some(delivery) = self.deliveries.get_mut(&sequence)
             && delivery.custody == Custody::Moving
         {
@@ -222,6 +245,20 @@ impl Consumer {
         }
         if custody != Custody::Channel {
             self.kept = self.kept.saturating_sub(1);
+        }
+    }
+
+    /// Takes a delivery from memory.
+    pub(super) fn remove_from_memory(&mut self, sequence: u64) {
+        let removed = self.deliveries.remove(&sequence);
+        let Some(identity) = removed.and_then(|delivery| delivery.identity) else {
+            return;
+        };
+        if let Some(count) = self.live.get_mut(&identity) {
+            *count -= 1;
+            if *count == 0 {
+                self.live.remove(&identity);
+            }
         }
     }
 }

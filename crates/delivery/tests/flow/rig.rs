@@ -58,6 +58,7 @@ pub(crate) fn consumer(number: usize, concurrency: u32) -> ConsumerConfig {
         window: 256,
         dead_letters: 100,
         dead_letter_budget: None,
+        inbox: 100_000,
         flow: FlowConfig::default(),
     }
 }

@@ -9,6 +9,7 @@
 )]
 
 mod operator;
+mod replay;
 mod retention;
 mod rig;
 mod waking;

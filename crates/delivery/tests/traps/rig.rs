@@ -25,6 +25,8 @@ pub(crate) struct Rig {
     pub(crate) running: Vec<(Ticket, u32)>,
     /// Every start: sequence and attempt.
     pub(crate) starts: Vec<(u64, u32)>,
+    /// Every start of a replay: sequence and generation.
+    pub(crate) replayed: Vec<(u64, u64)>,
     pub(crate) rejected: usize,
     /// Commands that were carried out.
     pub(crate) obeyed: usize,
@@ -61,6 +63,7 @@ pub(crate) fn config() -> SystemConfig {
             followers: Followers::Wait,
             repetition: Repetition::Deduplicated,
             window: 100,
+            inbox: 100_000,
             dead_letters: 10,
             dead_letter_budget: None,
             flow: FlowConfig::default(),
@@ -124,6 +127,7 @@ impl Rig {
             disk: Vec::new(),
             running: Vec::new(),
             starts: Vec::new(),
+            replayed: Vec::new(),
             rejected: 0,
             obeyed: 0,
             damaged_from: None,
@@ -211,8 +215,14 @@ impl Rig {
                         });
                     }
                     Effect::Start {
-                        ticket, attempt, ..
+                        ticket,
+                        attempt,
+                        generation,
+                        ..
                     } => {
+                        if generation > 0 {
+                            self.replayed.push((ticket.sequence, generation));
+                        }
                         self.starts.push((ticket.sequence, attempt));
                         self.running.push((ticket, attempt));
                     }

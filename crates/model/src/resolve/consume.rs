@@ -1,6 +1,8 @@
 //! One service's side of the contract for one event.
 
-use crate::design::{Consume, DeadLetter, Deliver, Followers, Located, Order, Retry};
+use crate::design::{
+    Consume, DeadLetter, Deliver, Followers, Guarantee, Located, Order, Replay, Retry,
+};
 use crate::reader::Record;
 
 pub(super) fn resolve(record: &Record, natural_order: Order) -> Consume {
@@ -8,11 +10,18 @@ pub(super) fn resolve(record: &Record, natural_order: Order) -> Consume {
         value: natural_order,
         place: record.place.clone(),
     });
+    let guarantee: Located<Guarantee> = record.located("guarantee");
+    let replay: Option<Located<Replay>> = record.get("replay");
+    let natural_replay = match guarantee.value {
+        Guarantee::ExactlyOnceEffect | Guarantee::KafkaTransaction => Replay::Refused,
+        Guarantee::AtLeastOnce | Guarantee::Deduplicated => Replay::Allowed,
+    };
     Consume {
         place: record.place.clone(),
         requires: record.list("requires").unwrap_or_default(),
         deliver: deliver(record.section("deliver").unwrap_or(record)),
-        guarantee: record.located("guarantee"),
+        guarantee,
+        replay: replay.map_or(natural_replay, |written| written.value),
         needs: record.list("needs").unwrap_or_default(),
         retry: retry(record.section("retry").unwrap_or(record)),
         dead_letter: record

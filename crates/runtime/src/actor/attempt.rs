@@ -20,6 +20,7 @@ use crate::stored;
 struct Push {
     ticket: Ticket,
     attempt: u32,
+    generation: u64,
     deadline: Timestamp,
     endpoint: Arc<str>,
     timeout: Duration,
@@ -39,6 +40,7 @@ impl Actor {
         &mut self,
         ticket: Ticket,
         attempt: u32,
+        generation: u64,
         deadline: Timestamp,
         state: Option<Arc<str>>,
     ) {
@@ -58,12 +60,13 @@ impl Actor {
         let Some(endpoint) = target.endpoint.clone() else {
             self.lease_under_way(&ticket.consumer);
             self.work
-                .push(lease(source, ticket, attempt, deadline, state).boxed());
+                .push(lease(source, ticket, attempt, generation, deadline, state).boxed());
             return;
         };
         let push = Push {
             ticket: ticket.clone(),
             attempt,
+            generation,
             deadline,
             endpoint,
             timeout: target.timeout,
@@ -91,6 +94,7 @@ async fn call(source: EventSource, reach: Reach, push: Push) -> Event {
     let Push {
         ticket,
         attempt,
+        generation,
         deadline,
         endpoint,
         timeout,
@@ -107,9 +111,10 @@ async fn call(source: EventSource, reach: Reach, push: Push) -> Event {
         consumer: ticket.consumer.clone(),
         endpoint,
         envelope,
-        delivery_id: delivery_id(&ticket),
+        delivery_id: delivery_id(&ticket, generation),
         attempt,
         state,
+        generation,
         epoch: ticket.epoch,
         deadline,
         timeout,
@@ -144,6 +149,7 @@ async fn lease(
     source: EventSource,
     ticket: Ticket,
     attempt: u32,
+    generation: u64,
     deadline: Timestamp,
     state: Option<Arc<str>>,
 ) -> Event {
@@ -151,6 +157,7 @@ async fn lease(
         Ok(Some(envelope)) => Event::Leased(Leased {
             ticket,
             attempt,
+            generation,
             deadline,
             state,
             envelope: Arc::new(envelope),
@@ -195,7 +202,13 @@ pub(super) async fn read_event(
     }
 }
 
-/// The same for every attempt and redrive.
-pub(super) fn delivery_id(ticket: &Ticket) -> String {
-    format!("{}/{}", ticket.consumer, ticket.sequence)
+/// The same for every attempt and redrive; that of a replay is another.
+pub(super) fn delivery_id(ticket: &Ticket, generation: u64) -> String {
+    let Ticket {
+        consumer, sequence, ..
+    } = ticket;
+    match generation {
+        0 => format!("{consumer}/{sequence}"),
+        generation => format!("{consumer}/{sequence}/replay-{generation}"),
+    }
 }

@@ -65,6 +65,8 @@ pub(super) enum Event {
         found: Option<(Name, Record)>,
         reply: oneshot::Sender<Option<Why>>,
     },
+    /// Where an operator wants a consumer, as sequences.
+    Placed(super::seek::Placed),
     /// It was called off; what had to be done about it is done.
     CalledOff,
 }
@@ -96,6 +98,7 @@ pub(super) enum Accepted {
 pub(super) struct Leased {
     pub(super) ticket: Ticket,
     pub(super) attempt: u32,
+    pub(super) generation: u64,
     pub(super) deadline: Timestamp,
     pub(super) state: Option<Arc<str>>,
     pub(super) envelope: Arc<Envelope>,
@@ -139,6 +142,7 @@ impl Actor {
                 let _left = reply.send(Some(*detail));
             }
             Event::Sought { found, reply } => self.sought(found, reply),
+            Event::Placed(placed) => self.placed(placed),
             Event::CalledOff => {}
         }
     }

@@ -12,6 +12,7 @@ mod letters;
 mod operate;
 mod pulls;
 mod retention;
+mod seek;
 mod show;
 mod why;
 
@@ -246,6 +247,12 @@ impl Actor {
             } => self.discard(selection, &reason, reply),
             Command::Restore { ids, reply } => self.restore(ids, reply),
             Command::Operate { command, reply } => self.operate(command, reply),
+            Command::Seek { request, reply } => self.seek(request, reply),
+            Command::ReplayWatermark { consumer, reply } => {
+                let known = self.targets.contains_key(&consumer);
+                let watermark = known.then(|| self.parts.machine.replay_watermark(&consumer));
+                let _left = reply.send(watermark);
+            }
             Command::Why { id, source, reply } => self.why(id, source, reply),
             Command::Drain { limit, reply } => self.start_drain(limit, reply),
         }
@@ -281,9 +288,10 @@ impl Actor {
             Effect::Start {
                 ticket,
                 attempt,
+                generation,
                 deadline,
                 state,
-            } => self.start(ticket, attempt, deadline, state),
+            } => self.start(ticket, attempt, generation, deadline, state),
             Effect::Fetch {
                 consumer,
                 from,
@@ -322,7 +330,7 @@ impl Actor {
                 meter.finished.add(now, 1);
                 meter.transit.add(now, now.since(accepted));
             }
-            Conclusion::Duplicate => meter.finished.add(now, 1),
+            Conclusion::Duplicate | Conclusion::Skipped => meter.finished.add(now, 1),
             Conclusion::Failed { .. } => {
                 meter.failed_total += 1;
                 meter.failures.add(now, 1);

@@ -10,15 +10,20 @@ use super::Actor;
 use super::letters::Selected;
 use crate::dead_letter::{LettersError, LettersReport, LettersSelection};
 use crate::operate::OperateError;
+use crate::seek::SeekReport;
 use crate::view::Mode;
 
 /// Who waits for a command.
 #[derive(Debug)]
-enum Answer {
+pub(super) enum Answer {
     Operate(oneshot::Sender<Result<(), OperateError>>),
     Letters(
         LettersReport,
         oneshot::Sender<Result<LettersReport, LettersError>>,
+    ),
+    Seek(
+        SeekReport,
+        oneshot::Sender<Result<SeekReport, OperateError>>,
     ),
     /// The last of several commands answers for all: they are carried out in their order.
     Nobody,
@@ -72,12 +77,14 @@ impl Actor {
             Command::Pause { consumer, .. }
             | Command::Resume { consumer }
             | Command::Discard { consumer, .. }
-            | Command::Restore { consumer, .. } => {
+            | Command::Restore { consumer, .. }
+            | Command::Skip { consumer, .. } => {
                 let known = self.targets.contains_key(consumer);
                 (!known).then(|| OperateError::UnknownConsumer {
                     consumer: consumer.clone(),
                 })
             }
+            Command::Replay { consumer, .. } => self.refuses_replay(consumer),
         }
     }
 
@@ -154,7 +161,7 @@ impl Actor {
         self.command(last, Answer::Letters(report, reply));
     }
 
-    fn command(&mut self, command: Command, answer: Answer) {
+    pub(super) fn command(&mut self, command: Command, answer: Answer) {
         tracing::info!(?command, "an operator's command");
         let token = self.operators.add(answer);
         self.step(Input::Command { token, command });
@@ -167,6 +174,9 @@ impl Actor {
                 let _left = reply.send(Ok(()));
             }
             Some(Answer::Letters(report, reply)) => {
+                let _left = reply.send(Ok(report));
+            }
+            Some(Answer::Seek(report, reply)) => {
                 let _left = reply.send(Ok(report));
             }
             Some(Answer::Nobody) | None => {}

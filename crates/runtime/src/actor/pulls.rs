@@ -154,6 +154,7 @@ impl Actor {
         let Leased {
             ticket,
             attempt,
+            generation,
             deadline,
             state,
             envelope,
@@ -163,11 +164,12 @@ impl Actor {
         let pulls = self.pulls.entry(ticket.consumer.clone()).or_default();
         match pulls.waiting.iter_mut().find(room) {
             Some(pull) => {
-                let (lease, delivery_id) = (write_lease(&ticket), delivery_id(&ticket));
+                let (lease, delivery_id) = (write_lease(&ticket), delivery_id(&ticket, generation));
                 let delivery = PulledDelivery {
                     lease,
                     delivery_id,
                     attempt,
+                    generation,
                     deadline,
                     state,
                     envelope,

@@ -9,8 +9,8 @@ use super::hear::Event;
 use crate::view::Mode;
 
 impl Actor {
-    /// Tells the broker what each channel keeps as of now. What is needed later is never more of what
-    /// is there already, so that this stays safe until it is said again.
+    /// Tells the broker what each channel keeps as of now. But for a replay, after which it is said anew, what is
+    /// needed later is never more of what is there already: this stays safe until it is said again.
     pub(super) fn keep(&self) {
         for (name, event) in &self.parts.design.events {
             let needed = self.parts.machine.needed(name);

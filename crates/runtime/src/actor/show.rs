@@ -14,7 +14,7 @@ use crate::meter::{ConsumerMeter, RateMeter};
 use crate::situation::Situation;
 use crate::view::{
     BacklogView, ConsumerState, ConsumerView, DependencyView, EventView, Mode, PauseView,
-    RefusedView, ServiceView, SystemView, TotalsView,
+    RefusedView, ReplayingView, ServiceView, SystemView, TotalsView,
 };
 
 /// A word must hold for so long before it is shown, so that a consumer at its objective does not
@@ -328,6 +328,13 @@ fn consumer_view(
         paused: status.paused.as_ref().map(|pause| PauseView {
             reason: pause.reason.clone(),
             since_ms: pause.since.millis(),
+        }),
+        replaying: status.replaying.as_ref().map(|replaying| ReplayingView {
+            generation: replaying.generation,
+            reason: replaying.order.reason.clone(),
+            since_ms: replaying.order.at.millis(),
+            deliveries: replaying.deliveries,
+            ranges: u64::try_from(replaying.ranges).unwrap_or(u64::MAX),
         }),
     }
 }

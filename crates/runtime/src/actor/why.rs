@@ -4,17 +4,19 @@
 use std::sync::Arc;
 
 use futures_util::future::FutureExt;
-use tidegate_base::limit::{PAYLOAD_BYTES_MAX, SEARCH_RECORDS_MAX};
+use tidegate_base::limit::{INBOX_IDENTITIES_MAX, PAYLOAD_BYTES_MAX, SEARCH_RECORDS_MAX};
 use tidegate_base::{ConsumerId, Name, Timestamp};
 use tidegate_broker::{Broker, ReadLimit, Record};
-use tidegate_delivery::{DeliveryStatus, Explanation, HaltCause, Obstacle};
+use tidegate_delivery::{
+    ConsumerStatus, DeliveryStatus, End, Explanation, HaltCause, Obstacle, SeekOrder,
+};
 use tokio::sync::oneshot;
 
 use super::Actor;
 use super::hear::Event;
 use super::letters::{attempt_view, letter_id};
 use crate::stored;
-use crate::why::{Why, WhyBehind, WhyDelivery, WhyEvent, WhyGate};
+use crate::why::{Why, WhyBehind, WhyDelivery, WhyEvent, WhyGate, WhyOrder};
 
 /// Records of one read.
 const PAGE: u64 = 512;
@@ -91,6 +93,9 @@ impl Actor {
             }),
             attempts: explanation.history.iter().map(attempt_view).collect(),
             dead_letter: is_letter.then(|| letter_id(&consumer, sequence)),
+            generation: explanation.generation,
+            replay: explanation.replay.map(order),
+            skip: explanation.skip.map(order),
             consumer,
         })
     }
@@ -122,38 +127,29 @@ impl Actor {
                 let (detail, until) = self.breaker_gate(name, now);
                 ("breaker", detail, until)
             }
-            Obstacle::Concurrency => {
-                let running = status.map_or(0, |status| status.in_flight);
-                let limit = status.map_or(running, |status| status.limit);
-                let most = self.concurrency(consumer).filter(|most| limit < *most);
-                let adapts = most.map_or_else(String::new, |most| {
-                    format!("; measured times allow {limit} of {most}")
-                });
-                let detail = format!("all {running} places are taken{adapts}");
-                ("concurrency", detail, None)
+            Obstacle::Concurrency | Obstacle::Dependency(_) | Obstacle::Share => {
+                let (what, detail) = self.full(consumer, obstacle, status);
+                (what, detail, None)
             }
             Obstacle::Rate { until } => {
                 let detail = "its rate is used up".to_owned();
                 ("rate", detail, Some(*until))
             }
-            Obstacle::Dependency(name) => {
-                let most = self.parts.machine.places(name).map_or(0, |(_, most)| most);
-                let what = "are taken, by it or by others that need it";
-                (
-                    "dependency",
-                    format!("all {most} places of `{name}` {what}"),
-                    None,
-                )
-            }
-            Obstacle::Share => {
-                let most = self.parts.settings.in_flight_max;
-                let detail = format!("all {most} places of the process are taken");
-                ("share", detail, None)
-            }
             Obstacle::NobodyPulls => ("pull", "nobody pulls".to_owned(), None),
             Obstacle::Suspect => {
                 let detail = "a delivery that may have ended the process runs alone";
                 ("suspect", detail.to_owned(), None)
+            }
+            Obstacle::Replay => {
+                let detail = "a replay of earlier events goes first";
+                ("replay", detail.to_owned(), None)
+            }
+            Obstacle::Inbox => {
+                let detail = format!(
+                    "{INBOX_IDENTITIES_MAX} finished events must be remembered until the oldest \
+                     delivery is done"
+                );
+                ("inbox", detail, None)
             }
             Obstacle::Budget { until } => {
                 let detail = "the retry budget is used up".to_owned();
@@ -164,6 +160,44 @@ impl Actor {
             what,
             detail,
             until_ms: until.map(Timestamp::millis),
+        }
+    }
+
+    /// Which places are all taken.
+    fn full(
+        &self,
+        consumer: &ConsumerId,
+        obstacle: &Obstacle,
+        status: Option<&ConsumerStatus>,
+    ) -> (&'static str, String) {
+        match obstacle {
+            Obstacle::Dependency(name) => {
+                let most = self.parts.machine.places(name).map_or(0, |(_, most)| most);
+                let what = "are taken, by it or by others that need it";
+                (
+                    "dependency",
+                    format!("all {most} places of `{name}` {what}"),
+                )
+            }
+            Obstacle::Share => {
+                let most = self.parts.settings.in_flight_max;
+                (
+                    "share",
+                    format!("all {most} places of the process are taken"),
+                )
+            }
+            _ => {
+                let running = status.map_or(0, |status| status.in_flight);
+                let limit = status.map_or(running, |status| status.limit);
+                let most = self.concurrency(consumer).filter(|most| limit < *most);
+                let adapts = most.map_or_else(String::new, |most| {
+                    format!("; measured times allow {limit} of {most}")
+                });
+                (
+                    "concurrency",
+                    format!("all {running} places are taken{adapts}"),
+                )
+            }
         }
     }
 
@@ -187,6 +221,13 @@ impl Actor {
     }
 }
 
+fn order(order: &SeekOrder) -> WhyOrder {
+    WhyOrder {
+        reason: order.reason.clone(),
+        at_ms: order.at.millis(),
+    }
+}
+
 fn word(explanation: &Explanation<'_>) -> &'static str {
     match explanation.status {
         DeliveryStatus::InChannel => "pending",
@@ -200,7 +241,11 @@ fn word(explanation: &Explanation<'_>) -> &'static str {
         DeliveryStatus::Settling => "settling",
         DeliveryStatus::Dead => "dead-letter",
         DeliveryStatus::Discarded => "discarded",
-        DeliveryStatus::Finished => "done",
+        DeliveryStatus::Finished => match explanation.end {
+            Some(End::Skipped) => "skipped",
+            Some(End::Discarded) => "discarded",
+            _ => "done",
+        },
     }
 }
 

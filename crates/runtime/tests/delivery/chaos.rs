@@ -120,7 +120,7 @@ async fn check_payments(world: &World, accepted: usize) {
     assert_eq!(payments.len(), accepted);
     payments.sort_unstable();
     payments.dedup();
-    let order = |n: usize| output_id(&id(BILLING), "/shop", &n.to_string(), 0, 0);
+    let order = |n: usize| output_id(&id(BILLING), "/shop", &n.to_string(), 0);
     let mut orders: Vec<String> = (0..accepted).map(order).collect();
     orders.sort_unstable();
     assert_eq!(payments, orders);

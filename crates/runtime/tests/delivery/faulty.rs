@@ -162,6 +162,14 @@ impl Broker for FaultyBroker {
         self.memory.head(channel)
     }
 
+    fn sequence_at(
+        &self,
+        channel: &Name,
+        time: Timestamp,
+    ) -> BoxFuture<'static, Result<u64, ReadError>> {
+        self.memory.sequence_at(channel, time)
+    }
+
     fn keep(&self, channel: &Name, keep: Keep) {
         self.memory.keep(channel, keep);
     }

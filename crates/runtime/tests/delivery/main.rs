@@ -14,6 +14,7 @@ mod operate;
 mod outputs;
 mod pressure;
 mod retention;
+mod seek;
 mod support;
 
 use std::collections::BTreeMap;

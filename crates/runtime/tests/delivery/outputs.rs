@@ -38,7 +38,7 @@ async fn an_output_is_named_by_what_it_follows_from() {
         .publishes(vec![payment(), named("mine"), payment()]);
     world.publish([order("1", "a")]).await;
     world.pass(seconds(1)).await;
-    let named = |ordinal| output_id(&id(BILLING), "/shop", "1", 0, ordinal);
+    let named = |ordinal| output_id(&id(BILLING), "/shop", "1", ordinal);
     assert_eq!(
         world.payments().await,
         [named(0), "mine".to_owned(), named(2)]
@@ -132,7 +132,7 @@ async fn a_puller_publishes_with_its_settling_unless_its_lease_has_ended() {
         .settle(&pulled[0].lease, answer())
         .await
         .unwrap();
-    let named = output_id(&audit, "/shop", "1", 0, 0);
+    let named = output_id(&audit, "/shop", "1", 0);
     assert_eq!(world.payments().await, [named]);
 }
 

@@ -117,6 +117,7 @@ struct Inner {
     panics: Option<String>,
     time: Duration,
     calls: Vec<(String, u32)>,
+    deliveries: Vec<String>,
     outputs: Vec<Envelope>,
     counts: bool,
     seen: HashMap<String, Option<String>>,
@@ -175,6 +176,11 @@ impl Script {
             .flatten()
     }
 
+    /// The delivery ids of the calls so far.
+    pub(crate) fn deliveries(&self) -> Vec<String> {
+        self.inner.lock().unwrap().deliveries.clone()
+    }
+
     /// The calls so far: event and attempt.
     pub(crate) fn calls(&self) -> Vec<(String, u32)> {
         self.inner.lock().unwrap().calls.clone()
@@ -186,6 +192,7 @@ impl Caller for Script {
         let mut inner = self.inner.lock().unwrap();
         let event = attempt.envelope.id.clone();
         inner.calls.push((event.clone(), attempt.attempt));
+        inner.deliveries.push(attempt.delivery_id.clone());
         let scripted = inner.scripted.get_mut(&event).and_then(Vec::pop);
         let outcome = scripted.or(inner.default.clone()).unwrap_or(Outcome::Done);
         let time = inner.time;

@@ -9,11 +9,11 @@ mod sqlite;
 use sqlx::{Pool, Transaction};
 use thiserror::Error;
 use tidegate_base::limit::EMITTED_EVENTS_MAX;
-use tidegate_base::{ConsumerId, Envelope, EnvelopeError};
+use tidegate_base::{ConsumerId, Envelope, EnvelopeError, output_id};
 
 pub use self::engine::Engine;
 use self::engine::{Key, Stored, whole};
-use crate::delivery::{Delivery, output_id};
+use crate::delivery::Delivery;
 use crate::transient::{is_rolled_back, is_transient};
 
 /// Runs handlers so that each delivery changes this database exactly once.
