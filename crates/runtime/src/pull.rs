@@ -1,6 +1,7 @@
 //! Pull: what a consumer that fetches its own deliveries receives, and what can go wrong.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 use tidegate_base::{ConsumerId, Envelope, Timestamp};
@@ -14,8 +15,12 @@ pub struct PulledDelivery {
     pub delivery_id: String,
     /// From 1.
     pub attempt: u32,
+    /// The owner epoch: a fencing token that only grows.
+    pub epoch: u64,
     /// When the lease ends: after it the delivery counts as timed out and is retried.
     pub deadline: Timestamp,
+    /// How long the lease lasts.
+    pub timeout: Duration,
     /// The event.
     pub envelope: Arc<Envelope>,
 }

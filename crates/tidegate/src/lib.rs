@@ -1,0 +1,30 @@
+//! Services in Rust: publish and handle events.
+mod app;
+mod batch;
+mod batcher;
+mod connected;
+mod context;
+mod design;
+mod embedded;
+mod error;
+mod handler;
+mod outcome;
+mod publication;
+mod publish;
+mod request;
+mod router;
+mod setup;
+
+pub use app::{App, DrainReport};
+pub use batch::{Batch, BatchEnd, BatchHandler, IntoBatchEnd, Item};
+pub use context::{Context, Delivery, SharedValues};
+pub use design::Design;
+pub use error::{PublishError, RequestError, StartError};
+pub use handler::{FromDelivery, Handler, HandlerService, Shared, service};
+pub use outcome::{Done, IntoOutcome, OrElse, Outcome, Result};
+pub use publication::{Event, Publication};
+pub use router::BoxHandler;
+pub use setup::Setup;
+pub use tidegate_base::{ConsumerId, Envelope, Timestamp};
+pub use tidegate_runtime as runtime;
+pub use tidegate_runtime::{Accept, Accepted};
