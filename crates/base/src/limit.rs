@@ -86,3 +86,7 @@ pub const OUTPUTS_MAX: usize = 100;
 pub const OUTPUT_BYTES_MAX: usize = 4 << 20;
 /// Most requests of one program that wait for their replies.
 pub const REQUESTS_WAITING_MAX: usize = 10_000;
+/// Largest state that a handler keeps for a key, in bytes.
+pub const KEY_STATE_BYTES_MAX: usize = 16 << 10;
+/// Most bytes of the keys and states of one consumer.
+pub const KEY_STATES_BYTES_MAX: usize = 1 << 20;

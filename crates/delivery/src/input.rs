@@ -180,6 +180,8 @@ pub enum Effect {
         attempt: u32,
         /// When it ends at the latest. The machine ends it by itself for pull only.
         deadline: Timestamp,
+        /// What the handler keeps for the delivery's key.
+        state: Option<Arc<str>>,
     },
     /// Read the consumer's channel and answer [`Input::Arrived`] or [`Input::ChannelFault`].
     Fetch {

@@ -35,7 +35,7 @@ pub use identity::{Identity, fingerprint, normalise};
 pub use input::{Arrival, Class, Command, Conclusion, Effect, Input, Release, Ticket};
 pub use machine::Machine;
 pub use needed::Needed;
-pub use outcome::{Outcome, RetryClass};
+pub use outcome::{KeyState, Outcome, RetryClass};
 pub use random::Draws;
 pub use record::{
     AttemptOutcome, AttemptRecord, Company, Death, DeathReason, Discard, EventRef, Halt, HaltCause,

@@ -1,5 +1,6 @@
 //! How an attempt ended, in the words that decide what happens next.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,9 @@ use serde::{Deserialize, Serialize};
 pub enum Outcome {
     /// The handler did it.
     Done,
+    /// The handler did it, and this is the state of its key from now on. A consumer that keeps no order
+    /// has no state: then the delivery is a dead letter.
+    DoneWith(KeyState),
     /// It failed in a way that may pass: the attempt counts, and the delivery is retried.
     Retry {
         /// What kind of failure.
@@ -37,6 +41,24 @@ pub enum Outcome {
     },
     /// The attempt was called off, by a shutdown or by the puller: it does not count.
     Cancelled,
+}
+
+/// What a handler keeps for the key of an event; a consumer with total order keeps one for all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyState {
+    /// This text, at most [`KEY_STATE_BYTES_MAX`](tidegate_base::limit::KEY_STATE_BYTES_MAX).
+    Is(Arc<str>),
+    /// Nothing any more.
+    Gone,
+}
+
+impl Outcome {
+    /// Whether the handler did it.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        matches!(self, Self::Done | Self::DoneWith(_))
+    }
 }
 
 /// What kind of failure may pass. Breakers count [`Unavailable`](Self::Unavailable),

@@ -11,6 +11,7 @@ use tidegate_base::{ConsumerId, Name, Timestamp};
 
 use crate::breaker::BreakerRecord;
 use crate::identity::Identity;
+use crate::outcome::KeyState;
 
 /// One thing to be kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +74,18 @@ pub enum StateRecord {
         sequence: u64,
         /// The event, for a deduplicated consumer.
         identity: Option<Identity>,
+        /// What its key's state is from now on, with that key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        state: Option<(Arc<str>, KeyState)>,
+    },
+    /// What a handler keeps for a key.
+    State {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The key.
+        key: Arc<str>,
+        /// The state.
+        state: Arc<str>,
     },
     /// A delivery that the state keeps, because its channel need not deliver it again.
     Kept {
@@ -347,6 +360,7 @@ impl StateRecord {
             | Self::Kept { consumer, .. }
             | Self::Progress { consumer, .. }
             | Self::Pause { consumer, .. }
+            | Self::State { consumer, .. }
             | Self::Halt { consumer, .. } => Some(consumer),
         }
     }

@@ -1,9 +1,10 @@
 //! What a handler answers.
 
 use tidegate_base::Envelope;
-use tidegate_delivery::Outcome;
+use tidegate_delivery::{KeyState, Outcome};
 
-/// How an attempt ended, and what is published if it is done: in one atomic batch with the record of that.
+/// How an attempt ended; if it is done, what is published and what is kept for its key: in one atomic batch
+/// with the record of the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// How it ended.
@@ -12,6 +13,8 @@ pub struct Answer {
     /// unless it is done. An empty `id` is filled in with [`output_id`](tidegate_base::output_id), an empty
     /// `source` with `/` and the service, an empty `time` with now.
     pub outputs: Vec<Envelope>,
+    /// What the handler keeps for the event's key from now on; ignored unless it is done, `None` leaves it.
+    pub state: Option<KeyState>,
 }
 
 impl From<Outcome> for Answer {
@@ -19,6 +22,7 @@ impl From<Outcome> for Answer {
         Self {
             outcome,
             outputs: Vec::new(),
+            state: None,
         }
     }
 }

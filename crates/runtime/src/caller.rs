@@ -28,6 +28,8 @@ pub struct Attempt {
     pub delivery_id: String,
     /// From 1; the first after a redrive is 1 again.
     pub attempt: u32,
+    /// What the handler keeps for the event's key, as it last answered.
+    pub state: Option<Arc<str>>,
     /// The owner epoch: a fencing token that only grows.
     pub epoch: u64,
     /// When the attempt ends at the latest.

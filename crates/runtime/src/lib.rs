@@ -40,5 +40,5 @@ pub use publish::{Accept, Accepted, Problem, PublishError, SchemaViolation};
 pub use pull::{PullError, PulledDelivery, SettleError};
 pub use runtime::{DrainReport, Runtime, StartError};
 pub use settings::Settings;
-pub use tidegate_delivery::{Command, Outcome, RetryClass};
+pub use tidegate_delivery::{Command, KeyState, Outcome, RetryClass};
 pub use why::{Why, WhyBehind, WhyDelivery, WhyEvent, WhyGate};

@@ -19,8 +19,15 @@ impl Publisher {
         event: &Envelope,
         answer: Answer,
     ) -> Judged {
-        let Answer { outcome, outputs } = answer;
-        if outcome != Outcome::Done || outputs.is_empty() {
+        let Answer {
+            mut outcome,
+            outputs,
+            state,
+        } = answer;
+        if let Some(state) = state.filter(|_| outcome.is_done()) {
+            outcome = Outcome::DoneWith(state);
+        }
+        if !outcome.is_done() || outputs.is_empty() {
             return Judged::from(outcome);
         }
         match self.judge_outputs(consumer, event, outputs) {

@@ -21,6 +21,8 @@ pub struct PulledDelivery {
     pub deadline: Timestamp,
     /// How long the lease lasts.
     pub timeout: Duration,
+    /// What its consumer keeps for the event's key.
+    pub state: Option<Arc<str>>,
     /// The event.
     pub envelope: Arc<Envelope>,
 }

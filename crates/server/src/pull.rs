@@ -7,11 +7,11 @@ use axum::body::Bytes;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use tidegate_base::{ConsumerId, Envelope, Name, format_duration, parse_duration};
 use tidegate_runtime::{
-    Answer, Outcome, PullError, PulledDelivery, RetryClass, Runtime, SettleError,
+    Answer, KeyState, Outcome, PullError, PulledDelivery, RetryClass, Runtime, SettleError,
 };
 
 use crate::problem::Problem;
@@ -41,6 +41,14 @@ pub(crate) struct SettleRequest {
     /// CloudEvents to publish, when it is done.
     #[serde(default)]
     outputs: Vec<Value>,
+    /// What is kept for the event's key from now on, when it is done; `null`: nothing.
+    #[serde(default, deserialize_with = "present")]
+    state: Option<Value>,
+}
+
+/// `null` that is there is not the same as nothing.
+fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(from).map(Some)
 }
 
 #[derive(Debug, Deserialize)]
@@ -116,8 +124,14 @@ fn lease(delivery: &PulledDelivery) -> Value {
         "attempt": delivery.attempt,
         "epoch": delivery.epoch,
         "timeout_ms": u64::try_from(delivery.timeout.as_millis()).unwrap_or(u64::MAX),
+        "state": delivery.state.as_deref().map(state),
         "event": delivery.envelope.to_value(),
     })
+}
+
+/// A state that was kept by a handler of another kind may be any text.
+fn state(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| Value::from(text))
 }
 
 fn not_pulled(error: &PullError) -> Problem {
@@ -164,12 +178,21 @@ pub(crate) async fn settle(
         Problem::new(StatusCode::BAD_REQUEST, "outputs", error.to_string())
             .hint("`outputs` is a list of CloudEvents in the JSON format")
     })?;
-    if !outputs.is_empty() && outcome != Outcome::Done {
-        let message = "`outputs` goes with the outcome `done` only";
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "outputs", message));
+    let state = request.state.map(|state| match state {
+        Value::Null => KeyState::Gone,
+        state => KeyState::Is(state.to_string().into()),
+    });
+    if !outcome.is_done() && (!outputs.is_empty() || state.is_some()) {
+        let message = "`outputs` and `state` go with the outcome `done` only";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "outcome", message));
     }
+    let answer = Answer {
+        outcome,
+        outputs,
+        state,
+    };
     runtime
-        .settle(&lease, Answer { outcome, outputs })
+        .settle(&lease, answer)
         .await
         .map_err(|error| not_settled(&error))?;
     Ok(StatusCode::NO_CONTENT)

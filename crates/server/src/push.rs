@@ -217,8 +217,8 @@ fn published(format: Format, headers: &HeaderMap, body: Bytes) -> Answer {
     };
     match events {
         Ok(outputs) => Answer {
-            outcome: Outcome::Done,
             outputs,
+            ..Outcome::Done.into()
         },
         Err(error) => {
             let error = format!("the answer of the handler is not an event: {error}");

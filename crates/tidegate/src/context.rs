@@ -6,12 +6,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use tidegate_base::{ConsumerId, Envelope, output_id};
 use tidegate_runtime::{Answer, Outcome as Ended};
 use tokio::time::Instant;
 
 use crate::app::{App, Inner};
-use crate::outcome::Outcome;
+use crate::outcome::{Done, Outcome};
 use crate::publication::{Publication, TRACE_PARENT};
 use crate::request::{CAUSATION, CORRELATION, REPLY_TO};
 
@@ -60,6 +61,8 @@ pub(crate) struct Facts {
     pub(crate) attempt: u32,
     pub(crate) epoch: u64,
     pub(crate) deadline: Instant,
+    /// What its consumer keeps for the event's key, as JSON.
+    pub(crate) state: Option<Arc<str>>,
     pub(crate) app: Weak<Inner>,
 }
 
@@ -153,6 +156,18 @@ impl Context {
         deadline.saturating_duration_since(Instant::now())
     }
 
+    /// What is kept for the event's key: the last [`Outcome::state`] of an event of that key; `None` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Outcome::park`] when what is kept is no `T`: a program of another version kept it.
+    pub fn state<T: DeserializeOwned>(&self) -> Result<Option<T>, Outcome> {
+        let state = self.facts.state.as_deref();
+        let state = state.map(serde_json::from_str).transpose();
+        state
+            .map_err(|error| Outcome::park(format!("the state of the key cannot be read: {error}")))
+    }
+
     /// Publishes an event in one atomic batch with the record that this one is done. When the handler ends in another
     /// way, nothing is published.
     ///
@@ -215,18 +230,10 @@ impl Context {
     /// The outcome in the words of the runtime.
     pub(crate) fn answer(&self, outcome: Outcome) -> Answer {
         match self.with_outputs(outcome) {
-            Outcome::Done(done) => {
-                let outputs = done.outputs.into_iter().enumerate();
-                let outputs = outputs.map(|(ordinal, output)| self.named(ordinal, output));
-                match outputs.collect() {
-                    Ok(outputs) => {
-                        let mut answer = Answer::from(Ended::Done);
-                        answer.outputs = outputs;
-                        answer
-                    }
-                    Err(error) => Ended::Permanent { error }.into(),
-                }
-            }
+            Outcome::Done(done) => match self.end(done) {
+                Ok(answer) => answer,
+                Err(error) => Ended::Permanent { error }.into(),
+            },
             Outcome::Retry {
                 reason: error,
                 class,
@@ -243,6 +250,15 @@ impl Context {
                 after,
             } => Ended::Overload { error, after }.into(),
         }
+    }
+
+    fn end(&self, done: Done) -> Result<Answer, String> {
+        let outputs = done.outputs.into_iter().enumerate();
+        let outputs = outputs.map(|(ordinal, output)| self.named(ordinal, output));
+        let mut answer = Answer::from(Ended::Done);
+        answer.outputs = outputs.collect::<Result<_, _>>()?;
+        answer.state = done.state.transpose()?;
+        Ok(answer)
     }
 
     /// An output with the attributes that a CloudEvent needs, as the runtime itself would fill them in.

@@ -189,6 +189,7 @@ impl Caller for InProcess {
             attempt: attempt.attempt,
             epoch: attempt.epoch,
             deadline: Instant::now() + attempt.timeout,
+            state: attempt.state,
             app: router.app(),
         };
         async move { router.handle(facts).await }.boxed()

@@ -4,7 +4,10 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use tidegate_runtime::RetryClass;
+use serde::Serialize;
+use serde_json::Value;
+use tidegate_base::limit::KEY_STATE_BYTES_MAX;
+use tidegate_runtime::{KeyState, RetryClass};
 
 use crate::publication::Publication;
 
@@ -62,6 +65,8 @@ pub enum Outcome {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Done {
     pub(crate) outputs: Vec<Publication>,
+    /// What is kept for the event's key; an error when it cannot be written.
+    pub(crate) state: Option<std::result::Result<KeyState, String>>,
 }
 
 impl Outcome {
@@ -120,6 +125,32 @@ impl Outcome {
         }
         self
     }
+
+    /// Keeps a value for the event's key, in one atomic batch with the record that the event is done: the next event of
+    /// the key finds it in [`Context::state`](crate::Context::state). One that is `null` in JSON, such as `None`, keeps
+    /// nothing any more.
+    ///
+    /// At most 16 KiB a key and 1 MiB a consumer. A consumer that keeps no order has no keys, and no state.
+    pub fn state(mut self, value: &(impl Serialize + ?Sized)) -> Self {
+        if let Self::Done(done) = &mut self {
+            done.state = Some(match serde_json::to_value(value) {
+                Ok(Value::Null) => Ok(KeyState::Gone),
+                Ok(json) => kept(&json.to_string()),
+                Err(error) => Err(format!("the state cannot be written as JSON: {error}")),
+            });
+        }
+        self
+    }
+}
+
+fn kept(text: &str) -> std::result::Result<KeyState, String> {
+    let bytes = text.len();
+    if bytes > KEY_STATE_BYTES_MAX {
+        return Err(format!(
+            "the state has {bytes} bytes; the most is {KEY_STATE_BYTES_MAX}: keep what is larger in a database"
+        ));
+    }
+    Ok(KeyState::Is(text.into()))
 }
 
 /// The text of an error with all its causes.

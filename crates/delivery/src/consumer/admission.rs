@@ -282,6 +282,7 @@ impl Consumer {
             self.wanted = self.wanted.saturating_sub(1);
             self.leases.insert((deadline, sequence));
         }
+        let attempt = delivery.attempt();
         let consumer = self.config.id.clone();
         let ticket = Ticket {
             consumer,
@@ -289,10 +290,12 @@ impl Consumer {
             epoch: shared.epoch,
             run: run.run,
         };
+        let state = self.state_for(sequence);
         shared.out.effects.push(Effect::Start {
             ticket,
-            attempt: delivery.attempt(),
+            attempt,
             deadline,
+            state,
         });
     }
 

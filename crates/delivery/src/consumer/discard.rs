@@ -70,6 +70,7 @@ impl Consumer {
                 consumer: self.config.id.clone(),
                 sequence,
                 identity: None,
+                state: None,
             };
             shared.out.durable(record, Then::Nothing);
         }

@@ -9,6 +9,7 @@ mod lane;
 mod repetition;
 mod restore;
 mod settlement;
+mod states;
 mod status;
 mod window;
 
@@ -36,6 +37,7 @@ use crate::shared::Shared;
 use delivery::{Delivery, LaneKey};
 use lane::Lane;
 use repetition::DoneSet;
+use states::States;
 
 /// One consumer. Its invariants: a sequence is settled, in `deliveries`, in `restored` or still to
 /// be fetched; each delivery that may run is in exactly one of `fresh`, `again` and `suspects`, or
@@ -79,6 +81,7 @@ pub(crate) struct Consumer {
     alone: Option<u64>,
     running_identities: HashSet<Identity>,
     done: DoneSet,
+    states: States,
     /// Deliveries that pullers wait for.
     pub(crate) wanted: u32,
 
@@ -128,6 +131,7 @@ impl Consumer {
             alone: None,
             running_identities: HashSet::new(),
             done: DoneSet::default(),
+            states: States::default(),
             wanted: 0,
             budget: config.retry.budget.map(Budget::of_retries),
             letters: config.dead_letter_budget.map(Budget::of_dead_letters),

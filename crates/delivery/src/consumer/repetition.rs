@@ -67,6 +67,7 @@ impl Consumer {
             consumer,
             sequence,
             identity: None,
+            state: None,
         };
         shared.out.written(
             record,

@@ -1,6 +1,7 @@
 //! From records to a consumer and back.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tidegate_base::Timestamp;
 
@@ -8,7 +9,10 @@ use super::Consumer;
 use super::delivery::{Custody, Phase};
 use super::repetition::DoneSet;
 use super::settlement::{crashed, is_solo, push_attempt};
+use super::states::States;
 use crate::cursor::Cursor;
+use crate::identity::Identity;
+use crate::outcome::KeyState;
 use crate::record::{Company, Halt, HaltCause, KeptDelivery, Pause, Progress, StateRecord};
 use crate::shared::Shared;
 
@@ -22,6 +26,7 @@ pub(crate) struct Replay {
     until: BTreeMap<u64, Timestamp>,
     halt: Option<Halt>,
     paused: Option<Pause>,
+    states: States,
 }
 
 impl Replay {
@@ -63,15 +68,13 @@ impl Replay {
                     self.until.insert(sequence, until);
                 }
             }
+            StateRecord::State { key, state, .. } => self.states.set(key, KeyState::Is(state)),
             StateRecord::Done {
-                sequence, identity, ..
-            } => {
-                self.cursor.settle(sequence);
-                self.forget(sequence);
-                if let Some(identity) = identity {
-                    self.done.insert(identity);
-                }
-            }
+                sequence,
+                identity,
+                state,
+                ..
+            } => self.done(sequence, identity, state),
             StateRecord::Kept { delivery, .. } => {
                 self.forget(delivery.sequence);
                 self.cursor.settle(delivery.sequence);
@@ -92,6 +95,22 @@ impl Replay {
             StateRecord::Halt { halt, .. } => self.halt = halt,
             StateRecord::Pause { pause, .. } => self.paused = pause,
             StateRecord::Epoch(_) | StateRecord::Breaker { .. } => {}
+        }
+    }
+
+    fn done(
+        &mut self,
+        sequence: u64,
+        identity: Option<Identity>,
+        state: Option<(Arc<str>, KeyState)>,
+    ) {
+        self.cursor.settle(sequence);
+        self.forget(sequence);
+        if let Some(identity) = identity {
+            self.done.insert(identity);
+        }
+        if let Some((key, state)) = state {
+            self.states.set(key, state);
         }
     }
 
@@ -132,6 +151,7 @@ impl Consumer {
         // The store may have been repaired meanwhile: the next read finds out.
         self.halt = replay.halt.filter(|h| h.cause != HaltCause::Channel);
         self.paused = replay.paused;
+        self.states = replay.states;
         // A clock that went back must not keep a retry waiting for longer than was ever asked for.
         let latest = now + self.config.retry.longest_wait();
         for until in replay.until.values_mut() {
@@ -220,6 +240,18 @@ impl Consumer {
                 pause: self.paused.clone(),
             });
         }
+        for (key, state) in self.states.iter() {
+            records.push(StateRecord::State {
+                consumer: consumer(),
+                key: Arc::clone(key),
+                state: Arc::clone(state),
+            });
+        }
+        self.checkpoint_deliveries(records);
+    }
+
+    fn checkpoint_deliveries(&self, records: &mut Vec<StateRecord>) {
+        let consumer = || self.config.id.clone();
         for delivery in self.deliveries.values() {
             let (sequence, progress) = (delivery.sequence, delivery.progress.clone());
             let until = match &delivery.phase {

@@ -1,5 +1,6 @@
 //! What an outcome does: finish, retry, hold, halt or give up.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_base::Timestamp;
@@ -10,7 +11,7 @@ use super::delivery::{Delivery, Phase, Run};
 use crate::breaker::Verdict;
 use crate::input::{Conclusion, Effect, Release, Ticket};
 use crate::outbox::Then;
-use crate::outcome::{Outcome, RetryClass};
+use crate::outcome::{KeyState, Outcome, RetryClass};
 use crate::random::Draws;
 use crate::record::{
     AttemptOutcome, AttemptRecord, Company, Death, DeathReason, Halt, HaltCause, Standing,
@@ -84,7 +85,11 @@ impl Consumer {
     ) {
         let sequence = run.sequence;
         match outcome {
-            Outcome::Done => self.finish(now, sequence, shared),
+            Outcome::Done => self.finish(now, sequence, None, shared),
+            Outcome::DoneWith(state) => match self.change_state(sequence, state) {
+                Ok(change) => self.finish(now, sequence, change, shared),
+                Err(instead) => self.settle(now, run, instead, blame, shared),
+            },
             Outcome::Retry { class, .. }
                 if blame == Blame::Dependency && class != RetryClass::Retryable =>
             {
@@ -157,7 +162,13 @@ impl Consumer {
         excused
     }
 
-    fn finish(&mut self, now: Timestamp, sequence: u64, shared: &mut Shared) {
+    fn finish(
+        &mut self,
+        now: Timestamp,
+        sequence: u64,
+        state: Option<(Arc<str>, KeyState)>,
+        shared: &mut Shared,
+    ) {
         self.overloads = 0;
         self.earn(now, sequence);
         let Some(delivery) = self.deliveries.get_mut(&sequence) else {
@@ -169,11 +180,15 @@ impl Consumer {
         delivery.phase = Phase::Settling;
         let identity = delivery.identity;
         self.stop_alone(sequence, shared);
+        if let Some(change) = state.clone() {
+            self.announce_state(sequence, change);
+        }
         let consumer = self.config.id.clone();
         let record = StateRecord::Done {
             consumer,
             sequence,
             identity,
+            state,
         };
         shared.out.durable(
             record,
@@ -184,6 +199,7 @@ impl Consumer {
     /// The end of a delivery is recorded: its lane is free.
     pub(crate) fn finished(&mut self, sequence: u64, conclusion: Conclusion, shared: &mut Shared) {
         self.cursor.settle(sequence);
+        self.settle_state(sequence);
         self.conclude(sequence, conclusion, shared);
         let Some(delivery) = self.deliveries.get(&sequence) else {
             return;
@@ -430,7 +446,7 @@ struct Failure {
 
 fn verdict(outcome: &Outcome) -> Verdict {
     match outcome {
-        Outcome::Done => Verdict::Success,
+        Outcome::Done | Outcome::DoneWith(_) => Verdict::Success,
         Outcome::Retry {
             class: RetryClass::Unavailable | RetryClass::Timeout,
             ..

@@ -23,6 +23,7 @@ struct Push {
     deadline: Timestamp,
     endpoint: Arc<str>,
     timeout: Duration,
+    state: Option<Arc<str>>,
 }
 
 /// What a call needs of the system.
@@ -34,7 +35,13 @@ struct Reach {
 
 impl Actor {
     /// Makes an attempt: calls the handler, or hands the delivery to a puller.
-    pub(super) fn start(&mut self, ticket: Ticket, attempt: u32, deadline: Timestamp) {
+    pub(super) fn start(
+        &mut self,
+        ticket: Ticket,
+        attempt: u32,
+        deadline: Timestamp,
+        state: Option<Arc<str>>,
+    ) {
         if attempt > 1 {
             let now = self.now();
             let meter = self.meters.entry(ticket.consumer.clone()).or_default();
@@ -48,7 +55,7 @@ impl Actor {
         let Some(endpoint) = target.endpoint.clone() else {
             self.lease_under_way(&ticket.consumer);
             self.work
-                .push(lease(broker, ticket, attempt, deadline).boxed());
+                .push(lease(broker, ticket, attempt, deadline, state).boxed());
             return;
         };
         let push = Push {
@@ -57,6 +64,7 @@ impl Actor {
             deadline,
             endpoint,
             timeout: target.timeout,
+            state,
         };
         let reach = Reach {
             caller: Arc::clone(&self.parts.caller),
@@ -83,6 +91,7 @@ async fn call(broker: Arc<dyn Broker>, reach: Reach, push: Push) -> Event {
         deadline,
         endpoint,
         timeout,
+        state,
     } = push;
     let started = clock.now();
     let envelope = match read(&*broker, &ticket).await {
@@ -97,6 +106,7 @@ async fn call(broker: Arc<dyn Broker>, reach: Reach, push: Push) -> Event {
         envelope,
         delivery_id: delivery_id(&ticket),
         attempt,
+        state,
         epoch: ticket.epoch,
         deadline,
         timeout,
@@ -132,12 +142,14 @@ async fn lease(
     ticket: Ticket,
     attempt: u32,
     deadline: Timestamp,
+    state: Option<Arc<str>>,
 ) -> Event {
     match read(&*broker, &ticket).await {
         Ok(Some(envelope)) => Event::Leased(Leased {
             ticket,
             attempt,
             deadline,
+            state,
             envelope: Arc::new(envelope),
         }),
         Ok(None) => Event::Gone { ticket },

@@ -97,6 +97,7 @@ pub(super) struct Leased {
     pub(super) ticket: Ticket,
     pub(super) attempt: u32,
     pub(super) deadline: Timestamp,
+    pub(super) state: Option<Arc<str>>,
     pub(super) envelope: Arc<Envelope>,
 }
 

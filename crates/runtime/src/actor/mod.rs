@@ -279,7 +279,8 @@ impl Actor {
                 ticket,
                 attempt,
                 deadline,
-            } => self.start(ticket, attempt, deadline),
+                state,
+            } => self.start(ticket, attempt, deadline, state),
             Effect::Fetch {
                 consumer,
                 from,

@@ -155,6 +155,7 @@ impl Actor {
             ticket,
             attempt,
             deadline,
+            state,
             envelope,
         } = leased;
         self.lease_lost(&ticket.consumer);
@@ -172,6 +173,7 @@ impl Actor {
                     epoch: ticket.epoch,
                     deadline,
                     timeout,
+                    state,
                     envelope,
                 };
                 pull.got.push((ticket, delivery));
@@ -263,7 +265,7 @@ impl Actor {
             }));
             return;
         };
-        if answer.outputs.is_empty() {
+        if answer.outputs.is_empty() && answer.state.is_none() {
             self.settled(ticket, answer.outcome.into(), reply);
             return;
         }

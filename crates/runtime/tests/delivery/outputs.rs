@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tidegate_base::limit::OUTPUTS_MAX;
 use tidegate_base::{Envelope, output_id};
 use tidegate_broker::Broker;
-use tidegate_runtime::{Answer, Outcome, Settings, SettleError, TokioClock};
+use tidegate_runtime::{Answer, KeyState, Outcome, Settings, SettleError, TokioClock};
 
 use crate::faulty::{Commits, FaultyBroker};
 use crate::support::*;
@@ -120,8 +120,8 @@ async fn a_puller_publishes_with_its_settling_unless_its_lease_has_ended() {
     let late = pull().await.unwrap();
     world.pass(seconds(11)).await;
     let answer = || Answer {
-        outcome: Outcome::Done,
         outputs: vec![payment()],
+        ..Outcome::Done.into()
     };
     let stale = world.runtime.settle(&late[0].lease, answer()).await;
     assert!(matches!(stale, Err(SettleError::Stale { .. })), "{stale:?}");
@@ -134,4 +134,57 @@ async fn a_puller_publishes_with_its_settling_unless_its_lease_has_ended() {
         .unwrap();
     let named = output_id(&audit, "/shop", "1", 0, 0);
     assert_eq!(world.payments().await, [named]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_belongs_to_its_key_and_outlives_the_process() {
+    let world = World::new().await;
+    world.script.counts();
+    world.script.answer("2", [retryable(), Outcome::Done]);
+    let orders = ["1", "2", "3"].map(|event| order(event, "a"));
+    world.publish(orders).await;
+    world.publish([order("4", "b")]).await;
+    world.pass(seconds(5)).await;
+    let world = world.restart().await;
+    world.publish([order("5", "a"), order("6", "c")]).await;
+    world.pass(seconds(5)).await;
+    let seen = ["1", "2", "3", "4", "5", "6"].map(|event| world.script.seen(event));
+    let seen: Vec<Option<&str>> = seen.iter().map(Option::as_deref).collect();
+    assert_eq!(seen, [None, Some("1"), Some("2"), None, Some("3"), None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_puller_is_given_the_state_that_it_settled_with() {
+    let world = World::new().await;
+    world
+        .publish([order("1", "a"), order("2", "a"), order("3", "a")])
+        .await;
+    let audit = id(AUDIT);
+    let mut seen = Vec::new();
+    for state in [
+        KeyState::Is("{\"n\":1}".into()),
+        KeyState::Gone,
+        KeyState::Gone,
+    ] {
+        let pulled = world.runtime.pull(&audit, 1, seconds(5)).await.unwrap();
+        let delivery = pulled.first().unwrap();
+        seen.push(delivery.state.as_deref().map(str::to_owned));
+        let answer = Answer {
+            state: Some(state),
+            ..Outcome::Done.into()
+        };
+        world.runtime.settle(&delivery.lease, answer).await.unwrap();
+    }
+    assert_eq!(seen, [None, Some("{\"n\":1}".to_owned()), None]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_without_a_key_makes_a_dead_letter() {
+    let text = DESIGN.replace("    key: /orderId\n", "");
+    let world = World::with(&text, Settings::default()).await;
+    world.script.counts();
+    world.publish([order("1", "a")]).await;
+    world.pass(seconds(1)).await;
+    let error = letter_error(&world).await;
+    assert!(error.contains("a state belongs to a key"), "{error}");
 }

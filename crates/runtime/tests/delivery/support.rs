@@ -10,8 +10,8 @@ use tidegate_broker::{Broker, MemoryBroker, ReadLimit, Record};
 use tidegate_model::{Design, Source, read};
 use tidegate_runtime::view::ConsumerView;
 use tidegate_runtime::{
-    Answer, Attempt, Caller, DeadLetterFilter, DeadLetterPage, Outcome, RetryClass, Runtime,
-    Settings, TokioClock,
+    Answer, Attempt, Caller, DeadLetterFilter, DeadLetterPage, KeyState, Outcome, RetryClass,
+    Runtime, Settings, TokioClock,
 };
 
 /// An order event with a schema and a key, one pushed and one pulled consumer.
@@ -118,6 +118,14 @@ struct Inner {
     time: Duration,
     calls: Vec<(String, u32)>,
     outputs: Vec<Envelope>,
+    counts: bool,
+    seen: HashMap<String, Option<String>>,
+}
+
+/// One more than what was kept.
+fn counted(state: Option<&str>) -> KeyState {
+    let count: u64 = state.map_or(0, |text| text.parse().unwrap());
+    KeyState::Is((count + 1).to_string().into())
 }
 
 impl Script {
@@ -151,6 +159,22 @@ impl Script {
         self.inner.lock().unwrap().outputs = outputs;
     }
 
+    /// Every handling counts in the state of its key from now on.
+    pub(crate) fn counts(&self) {
+        self.inner.lock().unwrap().counts = true;
+    }
+
+    /// The state that the last attempt of an event was given.
+    pub(crate) fn seen(&self, event: &str) -> Option<String> {
+        self.inner
+            .lock()
+            .unwrap()
+            .seen
+            .get(event)
+            .cloned()
+            .flatten()
+    }
+
     /// The calls so far: event and attempt.
     pub(crate) fn calls(&self) -> Vec<(String, u32)> {
         self.inner.lock().unwrap().calls.clone()
@@ -166,11 +190,18 @@ impl Caller for Script {
         let outcome = scripted.or(inner.default.clone()).unwrap_or(Outcome::Done);
         let time = inner.time;
         let outputs = inner.outputs.clone();
+        let state = inner.counts.then(|| counted(attempt.state.as_deref()));
+        let seen = attempt.state.as_deref().map(str::to_owned);
+        inner.seen.insert(event.clone(), seen);
         let panics = inner.panics.as_ref() == Some(&event);
         async move {
             assert!(!panics, "a handler of a test panics, as it should");
             tokio::time::sleep(time).await;
-            Answer { outcome, outputs }
+            Answer {
+                outcome,
+                outputs,
+                state,
+            }
         }
         .boxed()
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tidegate_base::{ConsumerId, Envelope};
-use tidegate_runtime::{Answer, Outcome as Ended, RetryClass};
+use tidegate_runtime::{Answer, KeyState, Outcome as Ended, RetryClass};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -53,6 +53,8 @@ struct Lease {
     #[serde(default)]
     epoch: u64,
     timeout_ms: Option<u64>,
+    #[serde(default)]
+    state: Value,
     event: Value,
 }
 
@@ -129,6 +131,7 @@ impl Puller {
             attempt,
             epoch,
             timeout_ms,
+            state,
             event,
         } = lease;
         let timeout = timeout_ms.map_or(LEASE, Duration::from_millis);
@@ -151,6 +154,7 @@ impl Puller {
             attempt,
             epoch,
             deadline,
+            state: (!state.is_null()).then(|| state.to_string().into()),
             app: self.router.app(),
         };
         let router = Arc::clone(&self.router);
@@ -202,7 +206,7 @@ async fn settle(client: &Client, lease: &str, answer: Answer, deadline: Instant)
                 // The lease has ended, or an answer was lost that had settled it.
                 409 => return tracing::debug!("lease `{lease}`: {}", refusal.message),
                 // What is published with it is not what a daemon takes: no retry would change it.
-                400 | 413 | 422 if !answer.outputs.is_empty() && body["outcome"] == "done" => {
+                400 | 413 | 422 if body["outcome"] == "done" => {
                     let reason = &refusal.message;
                     let error = format!("what the handler publishes is refused: {reason}");
                     body = json!({ "outcome": "park", "error": error });
@@ -227,9 +231,19 @@ async fn settle(client: &Client, lease: &str, answer: Answer, deadline: Instant)
 fn settlement(answer: &Answer) -> Value {
     let after = |after: Option<Duration>| after.map(|time| format!("{}ms", time.as_millis()));
     match &answer.outcome {
-        Ended::Done => {
+        Ended::Done | Ended::DoneWith(_) => {
             let outputs: Vec<Value> = answer.outputs.iter().map(Envelope::to_value).collect();
-            json!({ "outcome": "done", "outputs": outputs })
+            let mut body = json!({ "outcome": "done", "outputs": outputs });
+            match &answer.state {
+                // Every state of this library is JSON.
+                Some(KeyState::Is(text)) => {
+                    body["state"] =
+                        serde_json::from_str(text).unwrap_or_else(|_| Value::from(&**text));
+                }
+                Some(KeyState::Gone) => body["state"] = Value::Null,
+                None => {}
+            }
+            body
         }
         Ended::Retry {
             class,
