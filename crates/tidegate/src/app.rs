@@ -48,7 +48,7 @@ pub(crate) enum Home {
         log: Option<LogBroker>,
     },
     /// In a daemon.
-    Connected(Connection),
+    Connected(Box<Connection>),
 }
 
 /// How a drain went.

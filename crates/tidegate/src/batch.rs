@@ -99,6 +99,11 @@ impl<T: IntoBatchEnd, E: Into<Outcome>> IntoBatchEnd for Result<T, E> {
 }
 
 /// What handles batches: an async function of a [`Batch`].
+#[diagnostic::on_unimplemented(
+    message = "this is no handler of batches",
+    label = "not an async function of `Batch<…>` whose future is `Send`",
+    note = "it returns `()`, a list of `Outcome`s, or a `Result` of one of them"
+)]
 pub trait BatchHandler<T>: Clone + Send + Sync + 'static {
     /// Handles one batch.
     fn handle(&self, batch: Batch<T>) -> impl Future<Output = BatchEnd> + Send;

@@ -77,7 +77,7 @@ pub enum PublishError {
         reason: String,
     },
     /// A limit is reached: nothing was stored.
-    #[error("there is no room: {reason}; try again in {}, or let `publish` wait", format_duration(*.retry_after))]
+    #[error("pushed back: {reason}; try again in {}, or let `publish` wait", format_duration(*.retry_after))]
     Full {
         /// Which limit.
         reason: String,

@@ -18,6 +18,10 @@ use crate::outcome::{IntoOutcome, Outcome};
 ///
 /// Any type that `serde` can read is the payload; [`Context`] is what is known of the delivery; [`Shared`] is a value that
 /// all handlers share. In any order.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an argument of a handler",
+    note = "a payload derives `serde::Deserialize`; `Context` and `Shared<…>` are arguments as well"
+)]
 pub trait FromDelivery: Sized {
     /// The argument, or what becomes of an event that has none.
     ///
@@ -122,6 +126,12 @@ fn short_name<T>() -> &'static str {
 ///
 /// A plain `async fn` is one, and so is a closure that returns an `async` block. An `async` closure is one as long as its
 /// future borrows nothing from the closure: what handlers share comes as [`Shared`].
+#[diagnostic::on_unimplemented(
+    message = "this is no handler",
+    label = "not an async function of payload, `Context` or `Shared<…>` whose future is `Send`",
+    note = "an async closure must borrow nothing that it captures: take what handlers share as `Shared<…>`, or clone it in a closure that returns an `async move` block",
+    note = "a handler returns `()`, an `Outcome`, or a `Result` of one of them whose error is a `std::error::Error` or an `Outcome`"
+)]
 pub trait Handler<Arguments>: Clone + Send + Sync + 'static {
     /// Handles one event.
     fn handle(&self, delivery: Delivery) -> BoxFuture<'static, Outcome>;

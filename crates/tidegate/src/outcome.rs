@@ -242,6 +242,10 @@ where
 }
 
 /// What a handler may return: nothing, an [`Outcome`], or a result of one of them whose error becomes an outcome.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` says nothing of what came of an event",
+    note = "a handler returns `()`, an `Outcome`, or a `Result` of one of them"
+)]
 pub trait IntoOutcome {
     /// The outcome that is meant.
     fn into_outcome(self) -> Outcome;

@@ -67,10 +67,7 @@ pub(crate) async fn start(mut setup: Setup) -> Result<App, StartError> {
             "the setup is of another home".to_owned(),
         ));
     };
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the one variable that the library reads, documented at `App::connect`"
-    )]
+    // The one variable that the library reads, documented at `App::connect`.
     let token = token(setup.token.as_ref(), std::env::var_os(TOKEN_FILE))?;
     let client = Client::new(url, token.as_deref()).map_err(StartError::Address)?;
     let state = client.get("/v1/state").await;
@@ -92,12 +89,12 @@ pub(crate) async fn start(mut setup: Setup) -> Result<App, StartError> {
     let clock: Arc<dyn Clock> = Arc::new(TokioClock::new());
     let counts = Arc::new(Counts::default());
     let inner = Arc::new(Inner {
-        home: Home::Connected(Connection {
+        home: Home::Connected(Box::new(Connection {
             client: client.clone(),
             draining,
             pullers: Mutex::default(),
             counts: Arc::clone(&counts),
-        }),
+        })),
         clock,
         source: setup.source.unwrap_or_else(|| format!("/{system}")),
         publish_wait: setup.publish_wait,

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tidegate_base::{ConsumerId, Envelope};
 use tidegate_runtime::{Answer, KeyState, Outcome as Ended, RetryClass};
 use tokio::sync::watch;
@@ -195,6 +195,7 @@ async fn settle(client: &Client, lease: &str, answer: Answer, deadline: Instant)
         deadline
     };
     let mut body = settlement(&answer);
+    let mut is_given_up = false;
     let mut pause = PAUSE_MIN;
     loop {
         let error = match client.post(&path, JSON, &body, Duration::ZERO).await {
@@ -206,7 +207,8 @@ async fn settle(client: &Client, lease: &str, answer: Answer, deadline: Instant)
                 // The lease has ended, or an answer was lost that had settled it.
                 409 => return tracing::debug!("lease `{lease}`: {}", refusal.message),
                 // What is published with it is not what a daemon takes: no retry would change it.
-                400 | 413 | 422 if body["outcome"] == "done" => {
+                400 | 413 | 422 if answer.outcome.is_done() && !is_given_up => {
+                    is_given_up = true;
                     let reason = &refusal.message;
                     let error = format!("what the handler publishes is refused: {reason}");
                     body = json!({ "outcome": "park", "error": error });
@@ -229,38 +231,47 @@ async fn settle(client: &Client, lease: &str, answer: Answer, deadline: Instant)
 
 /// An answer in the words of the HTTP API.
 fn settlement(answer: &Answer) -> Value {
-    let after = |after: Option<Duration>| after.map(|time| format!("{}ms", time.as_millis()));
-    match &answer.outcome {
+    let mut body = Map::new();
+    let mut add = |name: &str, value: Value| body.insert(name.to_owned(), value);
+    let millis = |time: &Duration| Value::from(format!("{}ms", time.as_millis()));
+    let outcome = match &answer.outcome {
         Ended::Done | Ended::DoneWith(_) => {
             let outputs: Vec<Value> = answer.outputs.iter().map(Envelope::to_value).collect();
-            let mut body = json!({ "outcome": "done", "outputs": outputs });
-            match &answer.state {
+            add("outputs", Value::from(outputs));
+            let state = answer.state.as_ref().map(|state| match state {
                 // Every state of this library is JSON.
-                Some(KeyState::Is(text)) => {
-                    body["state"] =
-                        serde_json::from_str(text).unwrap_or_else(|_| Value::from(&**text));
+                KeyState::Is(text) => {
+                    serde_json::from_str(text).unwrap_or_else(|_| (**text).into())
                 }
-                Some(KeyState::Gone) => body["state"] = Value::Null,
-                None => {}
-            }
-            body
+                KeyState::Gone => Value::Null,
+            });
+            state.and_then(|state| add("state", state));
+            "done"
         }
         Ended::Retry {
             class,
             error,
-            after: time,
+            after,
         } => {
-            let mut body = json!({ "outcome": "retry", "error": error, "after": after(*time) });
             if *class != RetryClass::Retryable {
-                body["class"] = Value::from(class.word());
+                add("class", Value::from(class.word()));
             }
-            body
+            add("error", Value::from(error.as_str()));
+            after.as_ref().and_then(|time| add("after", millis(time)));
+            "retry"
         }
-        Ended::Overload { error, after: time } => {
-            json!({ "outcome": "overload", "error": error, "after": after(*time) })
+        Ended::Overload { error, after } => {
+            add("error", Value::from(error.as_str()));
+            after.as_ref().and_then(|time| add("after", millis(time)));
+            "overload"
         }
-        Ended::Permanent { error } => json!({ "outcome": "park", "error": error }),
+        Ended::Permanent { error } => {
+            add("error", Value::from(error.as_str()));
+            "park"
+        }
         // No handler says that its endpoint is wrong; giving it back is what is meant.
-        Ended::EndpointFault { .. } | Ended::Cancelled => json!({ "outcome": "release" }),
-    }
+        Ended::EndpointFault { .. } | Ended::Cancelled => "release",
+    };
+    add("outcome", Value::from(outcome));
+    Value::Object(body)
 }

@@ -266,6 +266,40 @@ async fn a_drain_finishes_what_runs_and_gives_the_rest_back() {
 }
 
 #[tokio::test]
+async fn an_app_that_is_dropped_gives_its_leases_back() {
+    let daemon = Daemon::start().await;
+    let attempts: Notes<u32> = Notes::new();
+    let noted = attempts.clone();
+    let hanging = daemon
+        .billing()
+        .on(BILLING, move |order: OrderPlaced, context: Context| {
+            noted.add(context.attempt());
+            drop(order);
+            std::future::pending::<()>()
+        })
+        .start()
+        .await
+        .unwrap();
+    hanging.publish(&order("a")).await.unwrap();
+    attempts.wait_for(1).await;
+    drop(hanging);
+    let noted = attempts.clone();
+    let app = daemon
+        .billing()
+        .on(BILLING, move |order: OrderPlaced, context: Context| {
+            noted.add(context.attempt());
+            drop(order);
+            std::future::ready(())
+        })
+        .start()
+        .await
+        .unwrap();
+    until(|| done(&daemon.app, BILLING) == 1).await;
+    assert_eq!(attempts.all(), [1, 1], "the attempt did not count");
+    drop(app);
+}
+
+#[tokio::test]
 async fn an_app_outlives_its_daemon_and_publishes_when_it_is_back() {
     let daemon = Daemon::start().await;
     let address = daemon.server.address();

@@ -23,7 +23,7 @@ async fn the_timeout_of_a_layer_is_one_that_breakers_count() {
         .start()
         .await
         .unwrap();
-    app.publish_all(["a", "b", "c", "d"].map(|name| order(name)).iter())
+    app.publish_all(["a", "b", "c", "d"].map(order).iter())
         .await
         .unwrap();
     let state = || app.runtime().unwrap().view().dependencies[0].state;

@@ -1,5 +1,12 @@
 //! The library as a service uses it: in one process, and with a daemon.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test: what is wrong here should stop it, with its place"
+)]
+
 mod batches;
 mod connected;
 mod handlers;
