@@ -60,12 +60,15 @@ async fn a_poison_event_is_found_and_nothing_that_succeeded_runs_again() {
     let app = billing(App::in_memory(shop()))
         .on_batch(BILLING, 8, LINGER, move |orders: Batch<OrderPlaced>| {
             let names = note(&noted, &orders);
+            // What a run wants to publish that fails is not published.
+            for item in &orders {
+                item.context.publish(&payment(&item.data));
+            }
             let end = if names.iter().any(|name| name == "f") {
                 Err(Outcome::park("one of them is odd"))
             } else {
                 for item in &orders {
                     fine.add(item.data.order.clone());
-                    item.context.publish(&payment(&item.data));
                 }
                 Ok(())
             };
@@ -148,11 +151,12 @@ async fn what_is_away_for_all_is_not_looked_for_in_one() {
         Outcome::unavailable("no route to the bank"),
         Outcome::overloaded("429").after(Duration::from_secs(1)),
     ] {
-        let runs = Runs::new();
-        let noted = runs.clone();
+        let (runs, times) = (Runs::new(), Notes::new());
+        let (noted, clock) = (runs.clone(), times.clone());
         let app = billing(App::in_memory(shop()))
             .on_batch(BILLING, 4, LINGER, move |orders: Batch<OrderPlaced>| {
                 note(&noted, &orders);
+                clock.add(tokio::time::Instant::now());
                 let first = noted.len() == 1;
                 std::future::ready(if first { Err(outcome.clone()) } else { Ok(()) })
             })
@@ -163,6 +167,11 @@ async fn what_is_away_for_all_is_not_looked_for_in_one() {
         until(|| done(&app, BILLING) == 4).await;
         let runs = runs.all();
         assert_eq!(runs[0].len(), 4);
+        let pause = times.all()[1] - times.all()[0];
+        assert!(
+            pause >= Duration::from_millis(100),
+            "it is retried, not halved: {pause:?}"
+        );
         let again: BTreeSet<&String> = runs[1..].iter().flatten().collect();
         let total: usize = runs[1..].iter().map(Vec::len).sum();
         assert_eq!(
@@ -274,4 +283,46 @@ async fn a_batch_that_is_late_is_a_timeout_and_its_innocents_get_through_alone()
             .all(|letter| letter.key.as_deref() == Some("slow")),
         "{letters:?}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_event_runs_twice_at_once_when_a_batch_is_late_for_its_first() {
+    let (running, overlaps) = (Notes::<String>::new(), Notes::<String>::new());
+    let (now, twice) = (running.clone(), overlaps.clone());
+    let linger = Duration::from_millis(400);
+    let app = billing(App::in_memory(shop()))
+        .on_batch(BILLING, 4, linger, move |orders: Batch<OrderPlaced>| {
+            let guards: Vec<Running> = orders
+                .iter()
+                .map(|item| {
+                    let name = item.data.order.clone();
+                    if now.all().contains(&name) {
+                        twice.add(name.clone());
+                    }
+                    now.add(name.clone());
+                    Running(now.clone(), name)
+                })
+                .collect();
+            async move {
+                tokio::time::sleep(Duration::from_secs(60)).await;
+                drop(guards);
+            }
+        })
+        .start()
+        .await
+        .unwrap();
+    publish(&app, &["a"]).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    publish(&app, &["b"]).await;
+    until(|| app.runtime().unwrap().view().dependencies[0].state != "closed").await;
+    assert_eq!(overlaps.all(), Vec::<String>::new());
+}
+
+/// Noted as running while it lives.
+struct Running(Notes<String>, String);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.remove(&self.1);
+    }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tidegate::{App, Context, Delivery, Outcome, Shared};
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::timeout::TimeoutLayer;
-use tower::{ServiceBuilder, service_fn};
+use tower::{BoxError, ServiceBuilder, service_fn};
 
 use crate::support::*;
 
@@ -125,15 +125,14 @@ async fn any_service_of_deliveries_is_a_handler_and_its_errors_are_retries() {
 async fn a_layer_that_runs_a_handler_twice_publishes_once() {
     #[derive(Clone)]
     struct Twice;
-    impl tower::retry::Policy<Delivery, Outcome, Infallible> for Twice {
+    impl tower::retry::Policy<Delivery, Outcome, BoxError> for Twice {
         type Future = std::future::Ready<()>;
         fn retry(
             &mut self,
             _request: &mut Delivery,
-            result: &mut Result<Outcome, Infallible>,
+            result: &mut Result<Outcome, BoxError>,
         ) -> Option<Self::Future> {
-            let failed = matches!(result, Ok(Outcome::Retry { .. }));
-            failed.then(|| std::future::ready(()))
+            result.is_err().then(|| std::future::ready(()))
         }
         fn clone_request(&mut self, request: &Delivery) -> Option<Delivery> {
             Some(request.clone())
@@ -143,13 +142,17 @@ async fn a_layer_that_runs_a_handler_twice_publishes_once() {
     let notes = runs.clone();
     let handler = tidegate::service(move |order: OrderPlaced, context: Context| {
         context.publish(&payment(&order));
-        let outcome = match notes.add(order.order) {
-            0 => Outcome::retry("the first time"),
-            _ => Outcome::done(),
-        };
-        std::future::ready(outcome)
+        let first = notes.add(order.order) == 0;
+        async move {
+            if first {
+                std::future::pending::<()>().await;
+            }
+        }
     });
-    let handler = ServiceBuilder::new().retry(Twice).service(handler);
+    let handler = ServiceBuilder::new()
+        .retry(Twice)
+        .timeout(Duration::from_secs(1))
+        .service(handler);
     let shipped = Notes::new();
     let parcels = shipped.clone();
     let app = with_only(App::in_memory(shop()), &[BILLING, SHIPPING])

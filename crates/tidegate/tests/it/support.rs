@@ -124,6 +124,15 @@ impl<T: Clone> Notes<T> {
         notes.len() - 1
     }
 
+    pub(crate) fn remove(&self, note: &T)
+    where
+        T: PartialEq,
+    {
+        let mut notes = self.0.lock().unwrap();
+        let place = notes.iter().position(|noted| noted == note);
+        drop(place.map(|place| notes.remove(place)));
+    }
+
     pub(crate) fn all(&self) -> Vec<T> {
         self.0.lock().unwrap().clone()
     }
