@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tidegate::{App, Batch, Context, Outcome, Publication, PublishError, Setup, StartError};
 use tidegate_server::{Access, Server, Token};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::*;
 
@@ -393,4 +395,70 @@ async fn what_a_daemon_refuses_is_not_tried_again() {
     let again = app.publish(event).await.unwrap();
     assert_eq!(first.sequence, again.sequence);
     assert_eq!(again.duplicate, tidegate::Accept::Duplicate);
+}
+
+/// Reads one request: its first line and its body.
+async fn request(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    loop {
+        let head = bytes.windows(4).position(|end| end == b"\r\n\r\n");
+        if let Some(head) = head {
+            let text = String::from_utf8_lossy(&bytes[..head]).to_ascii_lowercase();
+            let length = text
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "));
+            let length: usize = length.map_or(0, |length| length.parse().unwrap());
+            if bytes.len() >= head + 4 + length {
+                let first = text.lines().next()?.to_owned();
+                return Some((first, bytes[head + 4..].to_vec()));
+            }
+        }
+        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_event_keeps_its_id_when_the_answer_was_lost() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let ids: Notes<String> = Notes::new();
+    let noted = ids.clone();
+    // A daemon whose first answer to an event is lost.
+    let stub = tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let Some((first, body)) = request(&mut stream).await else {
+                continue;
+            };
+            let answer = if first.starts_with("get ") {
+                serde_json::json!({"system": "shop", "consumers": []})
+            } else {
+                let events: serde_json::Value = serde_json::from_slice(&body).unwrap();
+                let id = events[0]["id"].as_str().unwrap().to_owned();
+                if noted.add(id.clone()) == 0 {
+                    continue;
+                }
+                let stored = serde_json::json!({"id": id, "event": "OrderPlaced", "sequence": 7, "duplicate": true});
+                serde_json::json!({ "accepted": [stored] })
+            };
+            let answer = answer.to_string();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                answer.len()
+            );
+            stream.write_all((head + &answer).as_bytes()).await.unwrap();
+        }
+    });
+    let app = App::connect(format!("http://{address}"))
+        .start()
+        .await
+        .unwrap();
+    let accepted = app.publish(&order("a")).await.unwrap();
+    let ids = ids.all();
+    assert_eq!(ids.len(), 2);
+    assert_eq!(ids[0], ids[1]);
+    assert_eq!((accepted.id, accepted.sequence), (ids[0].clone(), 7));
+    stub.abort();
 }

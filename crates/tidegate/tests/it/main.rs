@@ -10,6 +10,7 @@
 mod batches;
 mod connected;
 mod handlers;
+mod killed;
 mod layers;
 mod lifetime;
 mod requests;
