@@ -90,3 +90,5 @@ pub const REQUESTS_WAITING_MAX: usize = 10_000;
 pub const KEY_STATE_BYTES_MAX: usize = 16 << 10;
 /// Most bytes of the keys and states of one consumer.
 pub const KEY_STATES_BYTES_MAX: usize = 1 << 20;
+/// Most bytes of events that were read with their channels and have not started yet.
+pub const AT_HAND_BYTES_MAX: usize = 32 << 20;

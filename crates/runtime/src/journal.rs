@@ -1,4 +1,5 @@
-//! State records as the broker keeps them: lines of JSON, many to a record.
+//! State records as the broker keeps them: lines of JSON, many to a record. Of a state that is too large
+//! to be replaced at once the records are compressed.
 
 use bytes::Bytes;
 use tidegate_base::limit::BATCH_BYTES_MAX;
@@ -60,6 +61,42 @@ pub(crate) fn encode(records: &[StateRecord]) -> Vec<Bytes> {
     lines.pieces()
 }
 
+/// What a compressed piece starts with, as no line does: then its length, `u32`, and an LZ4 block.
+const COMPRESSED: u8 = 1;
+
+/// The whole state, to be committed in one batch in the place of what was kept before; `None` when it is
+/// too large for that.
+pub(crate) fn checkpoint(records: &[StateRecord]) -> Option<Vec<Bytes>> {
+    let pieces = encode(records);
+    if fits(&pieces) {
+        return Some(pieces);
+    }
+    let pieces: Vec<Bytes> = pieces.iter().map(|piece| compress(piece)).collect();
+    fits(&pieces).then_some(pieces)
+}
+
+fn compress(piece: &[u8]) -> Bytes {
+    let mut compressed = vec![COMPRESSED];
+    compressed.extend(lz4_flex::compress_prepend_size(piece));
+    Bytes::from(compressed)
+}
+
+/// The lines of a piece, or what is wrong with it.
+fn lines(piece: &Bytes) -> Result<Bytes, String> {
+    let Some(compressed) = piece.strip_prefix(&[COMPRESSED]) else {
+        return Ok(piece.clone());
+    };
+    let wrong = |what: String| format!("it cannot be decompressed: {what}");
+    let (length, block) =
+        lz4_flex::block::uncompressed_size(compressed).map_err(|error| wrong(error.to_string()))?;
+    let lines = lz4_flex::decompress(block, length).map_err(|error| wrong(error.to_string()))?;
+    // A block that was cut off may end where a shorter one would.
+    match lines.len() == length {
+        true => Ok(Bytes::from(lines)),
+        false => Err(wrong(format!("{} of {length} bytes", lines.len()))),
+    }
+}
+
 /// How many bytes the pieces have together.
 pub(crate) fn bytes(pieces: &[Bytes]) -> u64 {
     pieces
@@ -96,6 +133,7 @@ fn group_takes(group: &[Bytes], piece: &Bytes) -> bool {
 pub(crate) fn decode(state: &[Bytes]) -> Result<Vec<StateRecord>, StartError> {
     let mut records = Vec::new();
     for (index, bytes) in state.iter().enumerate() {
+        let bytes = lines(bytes).map_err(|reason| StartError::State { index, reason })?;
         for line in bytes
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty())
@@ -130,6 +168,24 @@ mod tests {
         let groups = groups(pieces.clone());
         assert!(groups.iter().all(|group| fits(group)));
         assert_eq!(groups.concat(), pieces);
+    }
+
+    #[test]
+    fn a_state_of_many_records_is_one_checkpoint_and_comes_back() {
+        let record = |sequence| StateRecord::Done {
+            consumer: "billing/OrderPlaced".parse().unwrap(),
+            sequence,
+            identity: None,
+            state: None,
+        };
+        let records: Vec<StateRecord> = (0..200_000).map(record).collect();
+        assert!(!fits(&encode(&records)));
+        let pieces = checkpoint(&records).unwrap();
+        assert!(fits(&pieces));
+        assert_eq!(decode(&pieces).unwrap(), records);
+        let cut = pieces.first().unwrap().slice(..100);
+        let error = decode(&[cut]).unwrap_err().to_string();
+        assert!(error.contains("cannot be decompressed"), "{error}");
     }
 
     #[test]

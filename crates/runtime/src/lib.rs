@@ -13,6 +13,7 @@ mod catalog;
 mod clock;
 mod command;
 mod dead_letter;
+mod hand;
 mod journal;
 mod meter;
 mod operate;

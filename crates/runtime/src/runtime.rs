@@ -309,8 +309,8 @@ async fn take_over(
         let head = broker.head(&channel);
         machine.step(now, Input::Trimmed { channel, head }, &mut effects);
     }
-    let pieces = journal::encode(&machine.checkpoint());
-    let bytes = journal::bytes(&pieces);
+    let pieces = journal::checkpoint(&machine.checkpoint());
+    let checkpoint_bytes = pieces.as_deref().map_or(0, journal::bytes);
     let mut tokens = Vec::new();
     let mut records = Vec::new();
     let mut rest = Vec::new();
@@ -328,11 +328,12 @@ async fn take_over(
             other => rest.push(other),
         }
     }
-    let changes = if journal::fits(&pieces) {
-        vec![StateChange::Replace(pieces)]
-    } else {
-        let groups = journal::groups(journal::encode(&records));
-        groups.into_iter().map(StateChange::Append).collect()
+    let changes = match pieces {
+        Some(pieces) => vec![StateChange::Replace(pieces)],
+        None => {
+            let groups = journal::groups(journal::encode(&records));
+            groups.into_iter().map(StateChange::Append).collect()
+        }
     };
     for state in changes {
         let batch = Batch {
@@ -347,7 +348,7 @@ async fn take_over(
         machine.step(now, Input::Committed { token }, &mut effects);
     }
     Ok(Taken {
-        checkpoint_bytes: bytes,
+        checkpoint_bytes,
         effects,
     })
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::FutureExt;
 use tidegate_base::limit::PAYLOAD_BYTES_MAX;
 use tidegate_base::{Clock, Envelope, Timestamp};
-use tidegate_broker::{Broker, ReadLimit};
+use tidegate_broker::{Broker, ReadLimit, Record};
 use tidegate_delivery::{Outcome, RetryClass, Ticket};
 
 use super::Actor;
@@ -48,14 +48,17 @@ impl Actor {
             meter.retries_total += 1;
             meter.retries.add(now, 1);
         }
-        let broker = Arc::clone(&self.parts.broker);
+        let source = EventSource {
+            at_hand: self.at_hand.take(&ticket.consumer, ticket.sequence),
+            broker: Arc::clone(&self.parts.broker),
+        };
         let Some(target) = self.targets.get(&ticket.consumer) else {
             return;
         };
         let Some(endpoint) = target.endpoint.clone() else {
             self.lease_under_way(&ticket.consumer);
             self.work
-                .push(lease(broker, ticket, attempt, deadline, state).boxed());
+                .push(lease(source, ticket, attempt, deadline, state).boxed());
             return;
         };
         let push = Push {
@@ -71,7 +74,7 @@ impl Actor {
             clock: Arc::clone(&self.parts.clock),
             publisher: Arc::clone(&self.parts.publisher),
         };
-        let task = tokio::spawn(call(broker, reach, push));
+        let task = tokio::spawn(call(source, reach, push));
         self.running.insert(ticket, task.abort_handle());
         // A task that was called off has told the machine already.
         self.work
@@ -79,7 +82,7 @@ impl Actor {
     }
 }
 
-async fn call(broker: Arc<dyn Broker>, reach: Reach, push: Push) -> Event {
+async fn call(source: EventSource, reach: Reach, push: Push) -> Event {
     let Reach {
         caller,
         clock,
@@ -94,7 +97,7 @@ async fn call(broker: Arc<dyn Broker>, reach: Reach, push: Push) -> Event {
         state,
     } = push;
     let started = clock.now();
-    let envelope = match read(&*broker, &ticket).await {
+    let envelope = match source.read(&ticket).await {
         Ok(Some(envelope)) => Arc::new(envelope),
         Ok(None) => return Event::Gone { ticket },
         Err(reason) => return Event::Unreadable { ticket, reason },
@@ -138,13 +141,13 @@ fn failed(class: RetryClass, error: String) -> Outcome {
 }
 
 async fn lease(
-    broker: Arc<dyn Broker>,
+    source: EventSource,
     ticket: Ticket,
     attempt: u32,
     deadline: Timestamp,
     state: Option<Arc<str>>,
 ) -> Event {
-    match read(&*broker, &ticket).await {
+    match source.read(&ticket).await {
         Ok(Some(envelope)) => Event::Leased(Leased {
             ticket,
             attempt,
@@ -157,9 +160,20 @@ async fn lease(
     }
 }
 
-/// The event of a delivery, `None` when it was removed, or why it cannot be read.
-async fn read(broker: &dyn Broker, ticket: &Ticket) -> Result<Option<Envelope>, String> {
-    read_event(broker, &ticket.consumer.event, ticket.sequence).await
+/// From where the event of an attempt comes: it was read with its channel, or is read now.
+struct EventSource {
+    at_hand: Option<Record>,
+    broker: Arc<dyn Broker>,
+}
+
+impl EventSource {
+    /// The event of a delivery, `None` when it was removed, or why it cannot be read.
+    async fn read(self, ticket: &Ticket) -> Result<Option<Envelope>, String> {
+        match self.at_hand {
+            Some(record) => Ok(Some(stored::envelope(record))),
+            None => read_event(&*self.broker, &ticket.consumer.event, ticket.sequence).await,
+        }
+    }
 }
 
 /// The event at `sequence` of `channel`, `None` when it was removed, or why it cannot be read.

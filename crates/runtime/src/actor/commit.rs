@@ -295,18 +295,18 @@ impl Actor {
         let waiting = waiting
             .flat_map(|pile| pile.tokens.iter().copied())
             .collect();
-        let pieces = journal::encode(&self.parts.machine.checkpoint_before(&waiting));
-        let bytes = journal::bytes(&pieces);
+        let records = self.parts.machine.checkpoint_before(&waiting);
         self.commits.appended_bytes = 0;
-        self.commits.checkpoint_bytes = bytes;
-        if !journal::fits(&pieces) {
+        let Some(pieces) = journal::checkpoint(&records) else {
             // A checkpoint in parts could be cut off in the middle; the appended records are all there.
+            let records = records.len();
             tracing::warn!(
-                bytes,
+                records,
                 "the state is too large for a checkpoint and goes on growing"
             );
             return;
-        }
+        };
+        self.commits.checkpoint_bytes = journal::bytes(&pieces);
         let state = StateChange::Replace(pieces);
         let batch = Batch {
             appends: Vec::new(),

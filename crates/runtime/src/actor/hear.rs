@@ -199,10 +199,11 @@ impl Actor {
                     self.step(Input::ChannelFault { consumer, reason });
                     return;
                 }
-                let records = records.iter().map(stored::arrival).collect();
+                let arrivals = records.iter().map(stored::arrival).collect();
+                self.at_hand.keep(&consumer, records);
                 self.step(Input::Arrived {
                     consumer,
-                    records,
+                    records: arrivals,
                     next,
                 });
             }

@@ -34,6 +34,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::caller::Caller;
 use crate::command::Command;
+use crate::hand::AtHand;
 use crate::meter::{ConsumerMeter, RateMeter};
 use crate::publisher::Publisher;
 use crate::pull::SettleError;
@@ -74,6 +75,7 @@ pub(crate) struct Actor {
     work: FuturesUnordered<BoxFuture<'static, Event>>,
     effects: Vec<Effect>,
     wake_at: Option<Timestamp>,
+    at_hand: AtHand,
     commits: Commits,
     running: HashMap<Ticket, AbortHandle>,
     pulls: BTreeMap<ConsumerId, Pulls>,
@@ -124,6 +126,7 @@ impl Actor {
             work: FuturesUnordered::new(),
             effects: taken.effects,
             wake_at: None,
+            at_hand: AtHand::default(),
             commits: Commits::new(taken.checkpoint_bytes),
             running: HashMap::new(),
             pulls: BTreeMap::new(),
@@ -310,6 +313,8 @@ impl Actor {
         conclusion: Conclusion,
     ) {
         let now = self.now();
+        // It may have ended without a start.
+        self.at_hand.take(&consumer, sequence);
         let meter = self.meters.entry(consumer.clone()).or_default();
         match conclusion {
             Conclusion::Succeeded => {

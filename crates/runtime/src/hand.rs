@@ -1,0 +1,80 @@
+//! Events at hand: read with their channel and not started yet, so that an attempt need not read again.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bytes::Bytes;
+use tidegate_base::ConsumerId;
+use tidegate_base::limit::AT_HAND_BYTES_MAX;
+use tidegate_broker::Record;
+
+/// Records by consumer and sequence. What finds no room is read again when it starts.
+#[derive(Debug, Default)]
+pub(crate) struct AtHand {
+    records: HashMap<ConsumerId, BTreeMap<u64, Record>>,
+    bytes: usize,
+}
+
+impl AtHand {
+    /// Keeps what a consumer has read, as far as there is room: the first will start first.
+    pub(crate) fn keep(&mut self, consumer: &ConsumerId, records: Vec<Record>) {
+        let at_hand = self.records.entry(consumer.clone()).or_default();
+        for mut record in records {
+            let bytes = size(&record);
+            if self.bytes + bytes > AT_HAND_BYTES_MAX {
+                return;
+            }
+            // The payload may be a view of something larger, which would stay as long as it does.
+            record.payload = Bytes::copy_from_slice(&record.payload);
+            if at_hand.insert(record.sequence, record).is_none() {
+                self.bytes += bytes;
+            }
+        }
+    }
+
+    /// The record of a delivery that starts or needs none any more.
+    pub(crate) fn take(&mut self, consumer: &ConsumerId, sequence: u64) -> Option<Record> {
+        let record = self.records.get_mut(consumer)?.remove(&sequence)?;
+        self.bytes -= size(&record);
+        Some(record)
+    }
+}
+
+fn size(record: &Record) -> usize {
+    let headers = record.headers.iter();
+    let headers: usize = headers.map(|(name, value)| name.len() + value.len()).sum();
+    size_of::<Record>() + record.payload.len() + headers
+}
+
+#[cfg(test)]
+mod tests {
+    use tidegate_base::Timestamp;
+
+    use super::*;
+
+    fn record(sequence: u64, bytes: usize) -> Record {
+        Record {
+            sequence,
+            key: None,
+            time: Timestamp::EPOCH,
+            headers: Vec::new(),
+            payload: Bytes::from(vec![0; bytes]),
+        }
+    }
+
+    #[test]
+    fn what_finds_no_room_is_left_and_what_is_taken_makes_room() {
+        let consumer = "billing/OrderPlaced".parse().unwrap();
+        let mut at_hand = AtHand::default();
+        let half = AT_HAND_BYTES_MAX / 2;
+        at_hand.keep(
+            &consumer,
+            vec![record(0, half), record(1, half), record(2, 1)],
+        );
+        assert!(at_hand.take(&consumer, 1).is_none());
+        assert!(at_hand.take(&consumer, 0).is_some());
+        assert_eq!(at_hand.bytes, 0);
+        at_hand.keep(&consumer, vec![record(1, half), record(1, half)]);
+        assert!(at_hand.take(&consumer, 1).is_some());
+        assert_eq!(at_hand.bytes, 0);
+    }
+}
