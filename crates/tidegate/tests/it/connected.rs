@@ -401,16 +401,15 @@ async fn what_a_daemon_refuses_is_not_tried_again() {
 async fn request(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     loop {
-        let head = bytes.windows(4).position(|end| end == b"\r\n\r\n");
-        if let Some(head) = head {
-            let text = String::from_utf8_lossy(&bytes[..head]).to_ascii_lowercase();
-            let length = text
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let head = head.to_ascii_lowercase();
+            let length = head
                 .lines()
                 .find_map(|line| line.strip_prefix("content-length: "));
             let length: usize = length.map_or(0, |length| length.parse().unwrap());
-            if bytes.len() >= head + 4 + length {
-                let first = text.lines().next()?.to_owned();
-                return Some((first, bytes[head + 4..].to_vec()));
+            if body.len() >= length {
+                return Some((head.lines().next()?.to_owned(), body.as_bytes().to_vec()));
             }
         }
         if stream.read_buf(&mut bytes).await.ok()? == 0 {
