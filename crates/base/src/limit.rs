@@ -24,6 +24,8 @@ pub const TRACE_FILE_BYTES_MAX: usize = 1 << 30;
 pub const WINDOW_DELIVERIES_MAX: usize = 4_096;
 /// Most deliveries of one consumer that may run at the same time.
 pub const CONCURRENCY_MAX: u32 = 1_024;
+/// Most attempts of all consumers of a process at the same time, unless it is told otherwise.
+pub const IN_FLIGHT_MAX: u32 = 16_384;
 /// Most dead letters of one consumer; at the limit the consumer halts.
 pub const DEAD_LETTERS_MAX: usize = 10_000;
 /// Most records of one channel, from its tail back, in which an event is looked for by its id.

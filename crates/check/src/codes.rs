@@ -56,6 +56,10 @@ codes! {
     AGE_BELOW_FIRST_RETRY "E0320" Warning "no retry before the age limit",
     ORDER_LOST_AT_DEAD_LETTER "E0321" Note "order given up at a dead letter",
     COMPACTION_WITHOUT_KEY "E0322" Error "compaction by a key that the event does not have",
+    BACKLOG_IN_A_CYCLE "E0331" Warning "back-pressure in a cycle",
+    BACKLOG_TOO_LOW "E0332" Warning "backlog limit below what is normal",
+    ADAPTIVE_PULL "E0333" Warning "adaptive limit of a consumer that pulls",
+    BURST_WITHOUT_RATE "E0334" Warning "burst without rate",
 
     CONCURRENCY_TOO_LOW "E0401" Error "peak rate out of reach",
     TOTAL_ORDER_TOO_SLOW "E0402" Error "peak rate out of reach in total order",
@@ -65,6 +69,7 @@ codes! {
     PAYLOAD_TOO_LARGE "E0406" Error "payload target above the limit",
     NO_ROOM_FOR_RETRIES "E0407" Warning "no room for retries at the peak",
     SLOW_RECOVERY "E0408" Note "slow recovery at the peak",
+    RATE_BELOW_TARGET "E0411" Error "rate limit below the rate of the event",
 
     EVENT_WITHOUT_SCHEMA "E0501" Warning "event without schema",
     SCHEMA_INVALID "E0502" Error "invalid schema",

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use tidegate_base::{ConsumerId, Timestamp};
 use tidegate_delivery::{
-    Arrival, Backoff, ConsumerConfig, Effect, EventRef, Followers, Input, Jitter, Machine, Mode,
-    Order, Outcome, Repetition, RetryMode, RetryPolicy, SystemConfig,
+    Arrival, Backoff, ConsumerConfig, Effect, EventRef, FlowConfig, Followers, Input, Jitter,
+    Machine, Mode, Order, Outcome, Repetition, RetryMode, RetryPolicy, SystemConfig,
 };
 
 const DELIVERIES: u64 = 200_000;
@@ -47,8 +47,10 @@ fn config(id: &ConsumerId) -> SystemConfig {
             window: 4_096,
             dead_letters: 10_000,
             dead_letter_budget: None,
+            flow: FlowConfig::default(),
         }],
         dependencies: Vec::new(),
+        in_flight: None,
     }
 }
 

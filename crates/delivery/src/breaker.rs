@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_base::Timestamp;
 
 use crate::config::DependencyConfig;
+use crate::mutant::{self, Mutant};
 
 /// The window is counted in this many parts.
 const BUCKETS: u64 = 10;
@@ -151,10 +152,16 @@ impl Breaker {
             // A clock that went back must not keep it open for longer than designed.
             BreakerRecord::Open { since, until } => (
                 State::Open {
-                    until: until.min(now + self.open),
+                    until: match mutant::is(Mutant::OpenTimeUnbounded) {
+                        true => until,
+                        false => until.min(now + self.open),
+                    },
                 },
                 since,
             ),
+            BreakerRecord::Forced { since } if mutant::is(Mutant::ForcedBreakerForgotten) => {
+                (State::Open { until: now }, since)
+            }
             BreakerRecord::Forced { since } => (State::Forced, since),
         };
         self.enter(state, since);
@@ -217,7 +224,12 @@ impl Breaker {
         match self.state {
             State::Closed => Gate::Free,
             State::Ramping { limit, .. } if self.running < limit => Gate::Free,
-            State::HalfOpen { .. } if self.running < self.probes => Gate::Probe,
+            State::Open { .. } if mutant::is(Mutant::OpenBreakerAdmits) => Gate::Free,
+            State::HalfOpen { .. }
+                if self.running < self.probes || mutant::is(Mutant::ProbesUnlimited) =>
+            {
+                Gate::Probe
+            }
             State::Ramping { .. } | State::HalfOpen { .. } | State::Open { .. } | State::Forced => {
                 Gate::Hold
             }
@@ -419,6 +431,7 @@ mod tests {
             window: Duration::from_secs(10),
             open: Duration::from_secs(5),
             probes: 2,
+            concurrency: None,
         };
         Breaker::new(&config, 16)
     }

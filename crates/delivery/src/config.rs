@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidegate_base::{ConsumerId, Name, Ratio};
+use tidegate_base::{ConsumerId, Name, Rate, Ratio};
 
 use crate::retry::RetryPolicy;
 
@@ -15,6 +15,8 @@ pub struct SystemConfig {
     pub consumers: Vec<ConsumerConfig>,
     /// The dependencies; needs that are not among them hold nothing.
     pub dependencies: Vec<DependencyConfig>,
+    /// Most attempts at the same time of all consumers, shared fairly; `None`: no limit.
+    pub in_flight: Option<u32>,
 }
 
 /// A consumer.
@@ -44,6 +46,26 @@ pub struct ConsumerConfig {
     pub dead_letters: usize,
     /// Dead letters as a share of deliveries that succeed; beyond it the consumer halts. `None`: no budget.
     pub dead_letter_budget: Option<Ratio>,
+    /// How fast attempts start, and whether their number adapts.
+    pub flow: FlowConfig,
+}
+
+/// How fast attempts start, and whether their number adapts.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct FlowConfig {
+    /// Most starts in a time; `None`: no limit.
+    pub rate: Option<RateConfig>,
+    /// Whether measured times lower the concurrency; for push only.
+    pub adaptive: bool,
+}
+
+/// Most starts in a time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RateConfig {
+    /// Starts a second in the long run.
+    pub rate: Rate,
+    /// Most starts at once.
+    pub burst: u32,
 }
 
 /// Who takes the first step.
@@ -99,4 +121,6 @@ pub struct DependencyConfig {
     pub open: Duration,
     /// Most probes at the same time while half open.
     pub probes: u32,
+    /// Most attempts at the same time of all that need it, shared fairly; `None`: no limit.
+    pub concurrency: Option<u32>,
 }

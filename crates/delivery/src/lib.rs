@@ -5,6 +5,7 @@
 //! does no I/O, reads no clock and draws no random numbers of its own. What must outlive the
 //! process leaves as [`StateRecord`]s, and [`Machine::restore`] takes them up again.
 
+mod adaptive;
 mod breaker;
 mod budget;
 mod config;
@@ -13,18 +14,23 @@ mod cursor;
 mod identity;
 mod input;
 mod machine;
+pub mod mutant;
 mod needed;
 mod outbox;
 mod outcome;
 mod random;
+mod rate;
 mod record;
 mod retry;
+mod share;
 mod shared;
 
+pub use adaptive::{AdaptiveLimit, Load};
 pub use breaker::{Breaker, BreakerRecord, BreakerStatus, Gate, Period, Verdict};
 pub use budget::Budget;
 pub use config::{
-    ConsumerConfig, DependencyConfig, Followers, Mode, Order, Repetition, SystemConfig,
+    ConsumerConfig, DependencyConfig, FlowConfig, Followers, Mode, Order, RateConfig, Repetition,
+    SystemConfig,
 };
 pub use consumer::{
     ConsumerStatus, DeadLetter, DeliveryStatus, Explanation, Failing, Obstacle, RedriveRefusal,
@@ -37,6 +43,7 @@ pub use machine::Machine;
 pub use needed::Needed;
 pub use outcome::{KeyState, Outcome, RetryClass};
 pub use random::Draws;
+pub use rate::RateLimit;
 pub use record::{
     AttemptOutcome, AttemptRecord, Company, Death, DeathReason, Discard, EventRef, Halt, HaltCause,
     KeptDelivery, Pause, Progress, RecordError, Standing, StateRecord,

@@ -1,5 +1,7 @@
 //! The machine: a whole system of consumers and dependencies, moved by inputs.
 
+mod turns;
+
 use std::collections::{BTreeSet, HashMap};
 
 use tidegate_base::{ConsumerId, Name, Timestamp};
@@ -11,10 +13,12 @@ use crate::consumer::{
     Replay, RestoreRefusal,
 };
 use crate::input::{Command, Effect, Input, Ticket};
+use crate::mutant::{self, Mutant};
 use crate::needed::Needed;
 use crate::outbox::Then;
-use crate::outcome::{Outcome, RetryClass};
+use crate::outcome::Outcome;
 use crate::record::{Discard, Halt, HaltCause, Pause, StateRecord};
+use crate::share::Turns;
 use crate::shared::{NamedBreaker, Shared};
 
 /// Every delivery decision of a system: `step` takes what happened and says what to do.
@@ -28,6 +32,8 @@ pub struct Machine {
     by_id: HashMap<ConsumerId, usize>,
     shared: Shared,
     wakes: BTreeSet<(Timestamp, Who)>,
+    /// Consumers that may have something to start; empty between steps.
+    ready: Turns,
     /// For each consumer, then each dependency: when it wakes.
     wake_of: HashMap<Who, Timestamp>,
     asked: Option<Timestamp>,
@@ -66,31 +72,41 @@ impl Machine {
             seed,
             consumers,
             dependencies,
+            in_flight,
         } = config;
         let mut shared = Shared {
             seed,
             consumers: consumers.len(),
             ..Shared::default()
         };
+        let mut places = Vec::new();
         for dependency in &dependencies {
             let needing = consumers.iter().enumerate();
             let needing = needing.filter(|(_, c)| c.needs.contains(&dependency.name));
             let capacity = needing
                 .clone()
                 .map(|(_, c)| c.concurrency)
-                .fold(0, u32::saturating_add);
+                .fold(0, u32::saturating_add)
+                .min(dependency.concurrency.unwrap_or(u32::MAX));
             shared.breakers.push(NamedBreaker {
                 name: dependency.name.clone(),
                 breaker: Breaker::new(dependency, capacity),
                 dependents: needing.map(|(index, _)| index).collect(),
                 reason: None,
             });
+            places.push(
+                dependency
+                    .concurrency
+                    .map(|most| shared.shares.add(Some(dependency.name.clone()), most)),
+            );
         }
+        let process = in_flight.map(|most| shared.shares.add(None, most));
         let mut machine = Self {
             consumers: Vec::new(),
             by_id: HashMap::new(),
             shared,
             wakes: BTreeSet::new(),
+            ready: Turns::default(),
             wake_of: HashMap::new(),
             asked: None,
             foreign: Vec::new(),
@@ -101,10 +117,12 @@ impl Machine {
                 .iter()
                 .filter_map(|need| machine.dependency_index(need));
             let needs: BTreeSet<usize> = needs.collect();
+            let of_need = |need: &usize| places.get(*need).copied().flatten();
+            let shared = needs.iter().filter_map(of_need).chain(process).collect();
+            let needs = needs.into_iter().collect();
             machine.by_id.insert(config.id.clone(), index);
-            machine
-                .consumers
-                .push(Consumer::new(config, index, needs.into_iter().collect()));
+            let consumer = Consumer::new(config, index, needs, shared);
+            machine.consumers.push(consumer);
         }
         machine
     }
@@ -139,9 +157,7 @@ impl Machine {
     pub fn step(&mut self, now: Timestamp, input: Input, effects: &mut Vec<Effect>) {
         self.wake(now);
         self.take(now, input);
-        while let Some(index) = self.shared.dirty.pop_first() {
-            self.attend(now, index);
-        }
+        self.give_turns(now);
         for index in 0..self.shared.breakers.len() {
             let at = self
                 .shared
@@ -286,11 +302,13 @@ impl Machine {
     }
 
     fn take_over(&mut self, now: Timestamp) {
-        self.shared.epoch += 1;
+        self.shared.epoch += u64::from(!mutant::is(Mutant::EpochNotRaised));
         let epoch = self.shared.epoch;
-        self.shared
-            .out
-            .durable(StateRecord::Epoch(epoch), Then::Own);
+        self.shared.out.keep(
+            Mutant::EpochNotDurable,
+            StateRecord::Epoch(epoch),
+            Then::Own,
+        );
         for consumer in &mut self.consumers {
             for record in consumer.take_over(now, &mut self.shared) {
                 self.shared.out.durable(record, Then::Nothing);
@@ -365,28 +383,6 @@ impl Machine {
             }
             Then::Obey(token) => self.shared.out.effects.push(Effect::Obeyed { token }),
         }
-    }
-
-    /// Does what a consumer has to do now: retries and leases that are due, starts, reads.
-    fn attend(&mut self, now: Timestamp, index: usize) {
-        let Some(consumer) = self.consumers.get_mut(index) else {
-            return;
-        };
-        let shared = &mut self.shared;
-        while let Some(ticket) = consumer.ended_lease(now, shared.epoch) {
-            let error = "the lease ended without an outcome".to_owned();
-            let outcome = Outcome::Retry {
-                class: RetryClass::Timeout,
-                error,
-                after: None,
-            };
-            consumer.ended(now, ticket, outcome, EndedBy::Lease, shared);
-        }
-        consumer.tick(now);
-        consumer.admit(now, shared);
-        consumer.fetch(shared);
-        let wake = consumer.wake_at(now);
-        self.set_wake(Who::Consumer(index), wake);
     }
 
     fn set_wake(&mut self, who: Who, at: Option<Timestamp>) {
@@ -499,6 +495,12 @@ impl Machine {
     pub fn breaker(&self, name: &Name, now: Timestamp) -> Option<BreakerStatus> {
         let named = self.shared.breakers.get(self.dependency_index(name)?)?;
         Some(named.breaker.status(now))
+    }
+
+    /// Attempts in flight that need a dependency, and the most; `None` when it has no limit.
+    #[must_use]
+    pub fn places(&self, name: &Name) -> Option<(u32, u32)> {
+        self.shared.shares.of_dependency(name)
     }
 
     /// Why an operator holds the breaker of a dependency open.

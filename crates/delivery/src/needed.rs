@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::consumer::Consumer;
+use crate::mutant::{self, Mutant};
 
 /// What a channel's consumers may still ask for.
 ///
@@ -22,6 +23,7 @@ impl Needed {
     pub(crate) fn by<'a>(consumers: impl Iterator<Item = &'a Consumer> + Clone) -> Self {
         let from = consumers.clone().map(Consumer::watermark).min();
         let pinned = consumers.flat_map(|consumer| consumer.live_before(from.unwrap_or_default()));
+        let pinned = pinned.filter(|_| !mutant::is(Mutant::LettersNotNeeded));
         Self {
             from,
             pinned: pinned.collect(),

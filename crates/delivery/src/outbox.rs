@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::input::{Class, Conclusion, Effect};
+use crate::mutant::{self, Mutant};
 use crate::record::{Death, Discard, StateRecord};
 
 /// What goes on once a record is kept: the consumer by index, and the delivery.
@@ -64,9 +65,17 @@ impl Outbox {
         self.durable.then.push(then);
     }
 
+    /// Keeps a record durably, unless the fault is built in: then it is only written.
+    pub(crate) fn keep(&mut self, fault: Mutant, record: StateRecord, then: Then) {
+        match mutant::is(fault) {
+            true => self.written(record, then),
+            false => self.durable(record, then),
+        }
+    }
+
     /// Answers a command once all that was said before is durable.
     pub(crate) fn obey(&mut self, token: u64) {
-        match self.durable.then.is_empty() {
+        match self.durable.then.is_empty() || mutant::is(Mutant::CommandObeyedEarly) {
             true => self.effects.push(Effect::Obeyed { token }),
             false => self.durable.then.push(Then::Obey(token)),
         }
@@ -107,6 +116,7 @@ impl Outbox {
     pub(crate) fn under_way(&self, except: &BTreeSet<u64>) -> impl Iterator<Item = &StateRecord> {
         let pending = self.pending.iter();
         let pending = pending.filter(|(token, _)| !except.contains(token));
+        let pending = pending.filter(|_| !mutant::is(Mutant::CheckpointForgets));
         pending.flat_map(|(_, pile)| &pile.records)
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tidegate_base::Ratio;
 use tidegate_base::limit::RETRY_AFTER_SECONDS_MAX;
 
+use crate::mutant::{self, Mutant};
 use crate::random::Draws;
 
 /// What happens after a failure that may pass.
@@ -79,7 +80,7 @@ impl RetryPolicy {
     /// asked for at least `floor`.
     #[must_use]
     pub fn decide(&self, failures: u32, age: Duration, floor: Duration, draws: Draws) -> Decision {
-        if failures >= self.attempts {
+        if failures >= self.attempts && !mutant::is(Mutant::AttemptsUnbounded) {
             return Decision::Exhausted;
         }
         let delay = self.delay(failures, draws).max(floor);

@@ -7,6 +7,7 @@ use tidegate_base::Name;
 use crate::breaker::Breaker;
 use crate::outbox::Outbox;
 use crate::record::StateRecord;
+use crate::share::Shares;
 
 /// A breaker with its dependency's name and the consumers that need it.
 #[derive(Clone, Debug)]
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) consumers: usize,
     pub(crate) out: Outbox,
     pub(crate) runs: u64,
+    pub(crate) shares: Shares,
 }
 
 impl Shared {

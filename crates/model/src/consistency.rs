@@ -24,6 +24,13 @@ pub(crate) fn check(design: &Design, findings: &mut Findings) {
         }
     }
     for consumer in design.consumers() {
+        let rate = consumer.consume.deliver.rate.as_ref();
+        if let Some(rate) = rate.filter(|rate| rate.value.value() <= 0.0) {
+            let problem = Problem::new(&OUT_OF_RANGE, "at this rate nothing is ever delivered")
+                .hint("write a rate above zero, or leave it out");
+            let path = format!("{}.deliver.rate", consumer.path());
+            findings.report_at(rate.place.clone(), path, problem);
+        }
         let retry = &consumer.consume.retry;
         if retry.initial.value > retry.max.value {
             let message = format!(

@@ -85,6 +85,8 @@ pub struct Event {
     pub retention_size: Option<Located<Bytes>>,
     /// What goes in the end.
     pub cleanup_policy: Located<CleanupPolicy>,
+    /// When it is refused to its producers; `None`: at the limits of the runtime only.
+    pub backlog: Option<Backlog>,
     /// What the business expects of it.
     pub targets: Targets,
 }
@@ -142,6 +144,19 @@ pub enum CleanupPolicy {
     /// What has a later event with its key, whatever its age; `retention` and `retention-size` say
     /// nothing.
     Compact,
+}
+
+/// How far behind the slowest consumer of an event may be; each absent limit does not limit.
+#[derive(Clone, Debug)]
+pub struct Backlog {
+    /// Where it is written.
+    pub place: Place,
+    /// Most events that a consumer has not finished.
+    pub events: Option<Located<u32>>,
+    /// Most bytes of their payloads.
+    pub bytes: Option<Located<Bytes>>,
+    /// The age of the oldest of them.
+    pub age: Option<Located<Duration>>,
 }
 
 /// Measurable targets; each absent one is not checked.
@@ -216,12 +231,28 @@ pub struct Deliver {
     pub to: Option<Located<String>>,
     /// Most deliveries that run at the same time: the bulkhead.
     pub concurrency: Located<u32>,
+    /// Whether fewer run when measured times say so.
+    pub limit: Located<Limit>,
+    /// Most attempts that start in a time; `None`: no limit.
+    pub rate: Option<Located<Rate>>,
+    /// Most attempts that start at once; `None`: what suits the rate.
+    pub burst: Option<Located<u32>>,
     /// How long one attempt may take; for pull, how long a lease lasts.
     pub timeout: Located<Duration>,
     /// How long one attempt usually takes, as declared or measured.
     pub handler_time: Option<Located<Duration>>,
     /// The database whose transaction holds effect, inbox row and emitted events together.
     pub transaction: Option<Located<Transaction>>,
+}
+
+/// How many deliveries run at the same time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Limit {
+    /// As many as `concurrency` says. The default.
+    #[default]
+    Fixed,
+    /// As many as the handler takes without a queue, found out from how long it takes.
+    Adaptive,
 }
 
 /// A store in which a handler's effect and its inbox row commit together.
@@ -358,6 +389,8 @@ pub struct Dependency {
     pub summary: Option<String>,
     /// Who answers for it.
     pub owner: Option<Located<String>>,
+    /// Most attempts at the same time of all that need it; `None`: no limit.
+    pub concurrency: Option<Located<u32>>,
     /// When to stop calling it.
     pub breaker: Breaker,
 }

@@ -3,6 +3,9 @@
 //! A change here changes the reader and the published JSON Schema together; what a field becomes in
 //! the design is in [`crate::resolve`].
 
+mod flow;
+mod messaging;
+
 use std::time::Duration;
 
 use tidegate_base::limit::CONCURRENCY_MAX;
@@ -116,7 +119,7 @@ pub(crate) static DESIGN: Section = Section {
         ),
         field(
             "messaging",
-            Kind::Section(&MESSAGING),
+            Kind::Section(&messaging::MESSAGING),
             Optional,
             "What the messaging infrastructure must be or do.",
             "{broker: kafka}",
@@ -203,6 +206,7 @@ static EVENT: Section = Section {
             "What goes in the end: old events, or all but the latest of each key.",
             "compact",
         ),
+        flow::BACKLOG_FIELD,
         field(
             "targets",
             Kind::Section(&TARGETS),
@@ -353,6 +357,9 @@ static DELIVER: Section = Section {
             "Most deliveries that run at the same time.",
             "4",
         ),
+        flow::LIMIT,
+        flow::RATE,
+        flow::BURST,
         field(
             "timeout",
             Kind::Duration(POSITIVE),
@@ -481,6 +488,7 @@ static DEPENDENCY: Section = Section {
     fields: &[
         SUMMARY,
         OWNER,
+        flow::SHARED_CONCURRENCY,
         field(
             "breaker",
             Kind::Section(&BREAKER),
@@ -529,64 +537,6 @@ static BREAKER: Section = Section {
             Default("1"),
             "Most probes at the same time while half open.",
             "3",
-        ),
-    ],
-};
-
-/// The brokers that a design can run on.
-const BROKERS: &[Choice] = &[
-    choice("embedded", "The log in this program."),
-    choice("kafka", "Apache Kafka and what speaks its protocol."),
-    choice("rabbitmq", "RabbitMQ."),
-    choice("nats", "NATS JetStream."),
-];
-
-/// Where messaging infrastructure may run.
-const CLOUDS: &[Choice] = &[
-    choice("self-hosted", "On machines of one's own."),
-    choice("aws", "Amazon Web Services."),
-    choice("gcp", "Google Cloud."),
-    choice("azure", "Microsoft Azure."),
-];
-
-static MESSAGING: Section = Section {
-    name: "messaging",
-    summary: "What the messaging infrastructure must be or do.",
-    fields: &[
-        field(
-            "broker",
-            Kind::Word(BROKERS),
-            Optional,
-            "The broker that was chosen.",
-            "kafka",
-        ),
-        field(
-            "existing",
-            lines(),
-            Optional,
-            "What already runs.",
-            "[kafka, postgres]",
-        ),
-        field(
-            "clouds",
-            Kind::List(&Kind::Word(CLOUDS), Repeats::Refused),
-            Derived("anywhere"),
-            "Where it may run.",
-            "[self-hosted, aws]",
-        ),
-        field(
-            "requires",
-            lines(),
-            Optional,
-            "Hard needs beyond what the design implies.",
-            "[replay, delay]",
-        ),
-        field(
-            "weights",
-            Kind::Weights,
-            Optional,
-            "How much each criterion of the choice weighs; others weigh as usual.",
-            "{latency: 2, durability: 1}",
         ),
     ],
 };

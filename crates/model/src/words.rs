@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::design::{
-    Backoff, CleanupPolicy, Compatibility, Criticality, Followers, Guarantee, Jitter, Order,
+    Backoff, CleanupPolicy, Compatibility, Criticality, Followers, Guarantee, Jitter, Limit, Order,
     RetryMode, Transaction,
 };
 
@@ -82,6 +82,11 @@ words!(Transaction {
     Sqlite "sqlite" "A transaction of SQLite handed to a Rust handler.",
     Log "log" "A batch of the embedded log.",
     Kafka "kafka" "A Kafka transaction.",
+});
+
+words!(Limit {
+    Fixed "fixed" "As many as `concurrency` says.",
+    Adaptive "adaptive" "As many as the handler takes without a queue, at most `concurrency`.",
 });
 
 words!(Order {

@@ -92,6 +92,10 @@ fn stands() -> Vec<Stand> {
             design_with: |v| in_design(json!({"events": {"a": v}})),
         },
         Stand {
+            section: definition("backlog"),
+            design_with: |v| in_design(json!({"events": {"a": {"backlog": v}}})),
+        },
+        Stand {
             section: definition("targets"),
             design_with: |v| in_design(json!({"events": {"a": {"targets": v}}})),
         },
@@ -197,7 +201,7 @@ fn both_refuse_a_word_that_is_not_of_the_list() {
             }
         }
     }
-    assert_eq!(words, 11);
+    assert_eq!(words, 12);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use tidegate_base::{ConsumerId, Timestamp, format_duration};
 use tidegate_delivery::ConsumerStatus;
 
 use crate::situation::{Situation, round};
-use crate::view::{Attention, ConsumerState, DependencyView, Mode};
+use crate::view::{Attention, ConsumerState, DependencyView, EventView, Mode};
 
 /// A consumer that is behind, held or stands still.
 pub(crate) fn of_consumer(
@@ -95,6 +95,22 @@ pub(crate) fn of_dead_letters(
         kind,
         name,
         since_ms,
+    })
+}
+
+/// An event that is refused to its producers.
+pub(crate) fn of_backlog(event: &EventView) -> Option<Attention> {
+    let backlog = event.backlog_limit.as_ref()?;
+    let (name, reason) = (&event.name, &backlog.reason);
+    let sentence = format!(
+        "`{name}` is refused to its producers: {reason}; make the consumer faster, or raise the limit"
+    );
+    Some(Attention {
+        severity: "error",
+        sentence,
+        kind: "event",
+        name: name.to_string(),
+        since_ms: backlog.since_ms,
     })
 }
 
@@ -193,6 +209,8 @@ mod tests {
             backlog,
             oldest: None,
             in_flight: 0,
+            limit: 4,
+            no_load: None,
             waiting_retry: 0,
             runnable: backlog,
             behind_key: 0,
@@ -302,6 +320,8 @@ mod tests {
                 failure_rate: 1.0,
                 threshold: 0.5,
                 opened_total: 1,
+                in_flight: 0,
+                concurrency: None,
                 forced: None,
                 consumers: vec![id(); consumers],
             };

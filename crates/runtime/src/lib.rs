@@ -8,6 +8,7 @@
 mod actor;
 mod answer;
 mod attention;
+mod backlog;
 mod caller;
 mod catalog;
 mod clock;
@@ -37,7 +38,7 @@ pub use dead_letter::{
     DeadLetterFilter, DeadLetterPage, LettersError, LettersReport, LettersSelection,
 };
 pub use operate::OperateError;
-pub use publish::{Accept, Accepted, Problem, PublishError, SchemaViolation};
+pub use publish::{Accept, Accepted, Behind, Measure, Problem, PublishError, SchemaViolation};
 pub use pull::{PullError, PulledDelivery, SettleError};
 pub use runtime::{DrainReport, Runtime, StartError};
 pub use settings::Settings;

@@ -2,14 +2,20 @@
 
 use tidegate_base::limit::{CONCURRENCY_MAX, DEAD_LETTERS_MAX, WINDOW_DELIVERIES_MAX};
 use tidegate_delivery as delivery;
-use tidegate_delivery::{ConsumerConfig, DependencyConfig, RetryPolicy, SystemConfig};
+use tidegate_delivery::{
+    ConsumerConfig, DependencyConfig, FlowConfig, RateConfig, RetryPolicy, SystemConfig,
+};
 use tidegate_model::Design;
 use tidegate_model::design::{
-    Backoff, ConsumerRef, Followers, Guarantee, Jitter, Order, Retry, RetryMode,
+    Backoff, ConsumerRef, Deliver, Followers, Guarantee, Jitter, Limit, Order, Retry, RetryMode,
 };
 
+/// Without a `burst` a bucket holds what the rate gives in a tenth of a second: timers are not exact, and a
+/// bucket of one loses what they are late.
+const BURSTS_A_SECOND: f64 = 10.0;
+
 /// The machine's configuration for `design`.
-pub(crate) fn system(design: &Design, seed: u64) -> SystemConfig {
+pub(crate) fn system(design: &Design, seed: u64, in_flight: u32) -> SystemConfig {
     let dependencies = design.dependencies.iter().map(|(name, dependency)| {
         let breaker = &dependency.breaker;
         DependencyConfig {
@@ -19,6 +25,7 @@ pub(crate) fn system(design: &Design, seed: u64) -> SystemConfig {
             window: breaker.window.value,
             open: breaker.open.value,
             probes: breaker.probes.value,
+            concurrency: dependency.concurrency.as_ref().map(|most| most.value),
         }
     });
     SystemConfig {
@@ -28,6 +35,7 @@ pub(crate) fn system(design: &Design, seed: u64) -> SystemConfig {
             .map(|consumer| self::consumer(&consumer))
             .collect(),
         dependencies: dependencies.collect(),
+        in_flight: Some(in_flight),
     }
 }
 
@@ -77,6 +85,30 @@ fn consumer(consumer: &ConsumerRef<'_>) -> ConsumerConfig {
             .dead_letter
             .as_ref()
             .and_then(|dead| dead.budget.as_ref().map(|budget| budget.value)),
+        flow: flow(&consume.deliver),
+    }
+}
+
+fn flow(deliver: &Deliver) -> FlowConfig {
+    let rate = deliver.rate.as_ref().map(|rate| {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a rate is finite and not negative; the cast saturates"
+        )]
+        let natural = (rate.value.value() / BURSTS_A_SECOND).ceil() as u32;
+        RateConfig {
+            rate: rate.value,
+            burst: deliver
+                .burst
+                .as_ref()
+                .map_or(natural, |burst| burst.value)
+                .max(1),
+        }
+    });
+    FlowConfig {
+        rate,
+        adaptive: deliver.limit.value == Limit::Adaptive,
     }
 }
 

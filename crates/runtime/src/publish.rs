@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use thiserror::Error;
-use tidegate_base::{EnvelopeError, Name};
+use tidegate_base::{Bytes, ConsumerId, EnvelopeError, Name, format_duration};
 
 /// What became of one event of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub enum PublishError {
         reason: String,
         /// When to try again.
         retry_after: Duration,
+        /// The consumer that is too far behind, when it is the design that says how far it may be.
+        behind: Option<Box<Behind>>,
     },
     /// The system finishes what runs and takes nothing new.
     #[error("the system is draining")]
@@ -62,6 +64,74 @@ pub enum PublishError {
     /// The system has stopped; whether the batch was kept is not known.
     #[error("the system has stopped")]
     Stopped,
+}
+
+/// A consumer that is further behind than the design allows: its event is refused until it is less so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Behind {
+    /// The event.
+    pub event: Name,
+    /// The consumer.
+    pub consumer: ConsumerId,
+    /// What has reached its limit.
+    pub measure: Measure,
+    /// How far behind: events, bytes or nanoseconds.
+    pub value: u64,
+    /// The limit, in the same.
+    pub most: u64,
+}
+
+/// How it is measured how far behind a consumer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// By the events that it has not finished.
+    Events,
+    /// By the bytes of their payloads.
+    Bytes,
+    /// By the age of the oldest of them.
+    Age,
+}
+
+impl Measure {
+    /// Its word in the design, in views and answers.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Bytes => "bytes",
+            Self::Age => "age",
+        }
+    }
+
+    /// A value as it is written in a design.
+    #[must_use]
+    pub fn written(self, value: u64) -> String {
+        match self {
+            Self::Events => value.to_string(),
+            Self::Bytes => Bytes(value).to_string(),
+            Self::Age => format_duration(Duration::from_nanos(value)),
+        }
+    }
+}
+
+impl std::fmt::Display for Behind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (value, most) = (
+            self.measure.written(self.value),
+            self.measure.written(self.most),
+        );
+        let consumer = &self.consumer;
+        match self.measure {
+            Measure::Events => write!(f, "consumer `{consumer}` has {value} unfinished events"),
+            Measure::Bytes => write!(f, "consumer `{consumer}` has {value} of unfinished events"),
+            Measure::Age => write!(
+                f,
+                "the oldest unfinished event of consumer `{consumer}` is {value} old"
+            ),
+        }?;
+        let (event, word) = (&self.event, self.measure.word());
+        write!(f, "; the most is {most} (`events.{event}.backlog.{word}`)")
+    }
 }
 
 /// What is wrong with an event.

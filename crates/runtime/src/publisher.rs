@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use indexmap::IndexMap;
 use tidegate_base::limit::{BATCH_EVENTS_MAX, PAYLOAD_BYTES_MAX};
-use tidegate_base::{Clock, ConsumerId, Envelope, Name};
+use tidegate_base::{Clock, ConsumerId, Envelope, Name, Timestamp};
 use tidegate_broker::{Append, Batch, Broker, CommitError, Durability, ReadLimit, StateChange};
 use tidegate_model::Design;
+use tidegate_model::design::Event;
 use tokio::sync::{OnceCell, watch};
 
+use crate::backlog::{Pressure, Progress, Refusal};
 use crate::catalog::Catalog;
 use crate::publish::{Accept, Accepted, PublishError};
 use crate::recent::{Known, Recent};
@@ -39,12 +41,19 @@ struct Channel {
     invalid: AtomicU64,
     tail: watch::Receiver<u64>,
     consumers: Vec<Progress>,
+    pressure: Pressure,
 }
 
-/// How far one consumer of a channel is, as the actor last said.
-struct Progress {
-    consumer: ConsumerId,
-    settled: AtomicU64,
+impl Channel {
+    /// Why its event is refused now, if it is.
+    fn refusal(&self, now: Timestamp) -> Option<Refusal> {
+        let tail = *self.tail.borrow();
+        self.pressure.check(&self.consumers, tail, now)
+    }
+}
+
+fn count(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 /// One event of a batch that is to be stored.
@@ -72,27 +81,23 @@ impl Publisher {
     ) -> Result<Self, StartError> {
         let consumers_of = |event: &Name| {
             let consumers = design.consumers().filter(|c| c.event_name == event);
-            consumers
-                .map(|c| Progress {
-                    consumer: c.id(),
-                    settled: AtomicU64::new(0),
-                })
-                .collect()
+            consumers.map(|c| Progress::new(c.id())).collect()
         };
-        let channel = |event: &Name| Channel {
+        let channel = |event: &Name, designed: &Event| Channel {
             loaded: OnceCell::new(),
             recent: Mutex::new(Recent::new(settings.recent_identities_max)),
             invalid: AtomicU64::new(0),
             tail: broker.tail(event),
             consumers: consumers_of(event),
+            pressure: Pressure::new(event, designed.backlog.as_ref()),
         };
         Ok(Self {
             catalog: Catalog::new(design)?,
             emits: emits(design),
             channels: design
                 .events
-                .keys()
-                .map(|name| (name.clone(), channel(name)))
+                .iter()
+                .map(|(name, event)| (name.clone(), channel(name, event)))
                 .collect(),
             broker,
             clock,
@@ -119,12 +124,19 @@ impl Publisher {
         self.mode.fetch_max(number, Ordering::AcqRel);
     }
 
-    /// Notes how many sequences a consumer has settled.
-    pub(crate) fn note_settled(&self, consumer: &ConsumerId, settled: u64) {
+    /// Notes how many sequences a consumer has settled, when the oldest of the others was accepted, and how
+    /// many it finishes a second.
+    pub(crate) fn note_progress(
+        &self,
+        consumer: &ConsumerId,
+        settled: u64,
+        oldest: Option<Timestamp>,
+        finished: f64,
+    ) {
         let channel = self.channels.get(&consumer.event);
         for progress in channel.into_iter().flat_map(|channel| &channel.consumers) {
             if progress.consumer == *consumer {
-                progress.settled.store(settled, Ordering::Relaxed);
+                progress.note(settled, oldest, finished);
             }
         }
     }
@@ -148,6 +160,24 @@ impl Publisher {
         self.channels
             .get(event)
             .map_or(0, |channel| channel.invalid.load(Ordering::Relaxed))
+    }
+
+    /// Notes events that were read of a channel: sequences and bytes of their payloads.
+    pub(crate) fn note_read(&self, event: &Name, records: impl Iterator<Item = (u64, usize)>) {
+        if let Some(channel) = self.channels.get(event) {
+            for (sequence, bytes) in records {
+                channel.pressure.read(sequence, count(bytes));
+            }
+        }
+    }
+
+    /// Why events of `event` are refused now, if they are, and how many batches have been, by what was
+    /// reached: events, bytes, age.
+    pub(crate) fn pressure(&self, event: &Name, now: Timestamp) -> (Option<Refusal>, [u64; 3]) {
+        let Some(channel) = self.channels.get(event) else {
+            return (None, [0; 3]);
+        };
+        (channel.refusal(now), channel.pressure.refused())
     }
 
     /// Events of `event` in its channel.
@@ -225,7 +255,19 @@ impl Publisher {
     /// Pushes back when a consumer of one of the events has as much to do as allowed.
     fn check_backlogs(&self, news: &[New]) -> Result<(), PublishError> {
         let most = self.settings.backlog_deliveries_max;
-        for channel in news.iter().filter_map(|new| self.channel(new.channel)) {
+        let now = self.clock.now();
+        let mut indexes: Vec<usize> = news.iter().map(|new| new.channel).collect();
+        indexes.sort_unstable();
+        indexes.dedup();
+        for channel in indexes.into_iter().filter_map(|index| self.channel(index)) {
+            if let Some(refusal) = channel.refusal(now) {
+                channel.pressure.count(refusal.behind.measure);
+                return Err(PublishError::Full {
+                    reason: refusal.behind.to_string(),
+                    retry_after: refusal.retry_after,
+                    behind: Some(Box::new(refusal.behind)),
+                });
+            }
             let tail = *channel.tail.borrow();
             for progress in &channel.consumers {
                 let backlog = tail.saturating_sub(progress.settled.load(Ordering::Relaxed));
@@ -238,6 +280,7 @@ impl Publisher {
                     return Err(PublishError::Full {
                         reason,
                         retry_after,
+                        behind: None,
                     });
                 }
             }
@@ -344,7 +387,8 @@ impl Publisher {
             found,
         ) in news.into_iter().zip(&found)
         {
-            rest.push((channel, identity, append.channel.clone()));
+            let bytes = count(append.payload.len());
+            rest.push((channel, identity, append.channel.clone(), bytes));
             if matches!(found, Found::New) {
                 appends.push(append);
             }
@@ -367,12 +411,13 @@ impl Publisher {
         };
         let mut sequences = sequences.into_iter();
         let mut places: Vec<Place> = Vec::with_capacity(rest.len());
-        for ((channel, identity, event), found) in rest.into_iter().zip(found) {
+        for ((channel, identity, event, bytes), found) in rest.into_iter().zip(found) {
             let (sequence, accept) = match found {
                 Found::New => {
                     let sequence = sequences.next().unwrap_or_default();
                     if let Some(channel) = self.channel(channel) {
                         lock(&channel.recent).store(identity, sequence);
+                        channel.pressure.stored(sequence, bytes);
                     }
                     (sequence, Accept::New)
                 }
@@ -391,8 +436,8 @@ impl Publisher {
         Ok(places)
     }
 
-    fn give_up(&self, news: &[(usize, String, Name)]) {
-        for (channel, identity, _) in news {
+    fn give_up(&self, news: &[(usize, String, Name, u64)]) {
+        for (channel, identity, ..) in news {
             if let Some(channel) = self.channel(*channel) {
                 lock(&channel.recent).give_up(identity);
             }
@@ -407,6 +452,7 @@ impl Publisher {
             } => PublishError::Full {
                 reason,
                 retry_after,
+                behind: None,
             },
             CommitError::Invalid { reason } => PublishError::BatchLarge { events, reason },
             CommitError::Stopped { .. } => {

@@ -106,7 +106,7 @@ impl Runtime {
         let state = broker.state().await.map_err(StartError::Read)?;
         let now = clock.now();
         let mut machine = Machine::restore(
-            plan::system(design, settings.seed),
+            plan::system(design, settings.seed, settings.in_flight_max),
             now,
             journal::decode(&state)?,
         );

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tidegate_base::limit::IN_FLIGHT_MAX;
+
 /// Settings of a runtime; the default suits one machine.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -10,6 +12,8 @@ pub struct Settings {
     pub seed: u64,
     /// Most unfinished deliveries of one consumer; at the limit its event is not accepted.
     pub backlog_deliveries_max: u64,
+    /// Most attempts at the same time of all consumers, shared fairly among them.
+    pub in_flight_max: u32,
     /// When a producer that was pushed back should try again.
     pub publish_retry_after: Duration,
     /// Most identities remembered in each channel to recognise an event that is published again.
@@ -29,6 +33,7 @@ impl Default for Settings {
         Self {
             seed: 0,
             backlog_deliveries_max: 10_000_000,
+            in_flight_max: IN_FLIGHT_MAX,
             publish_retry_after: Duration::from_secs(1),
             recent_identities_max: 10_000,
             view_interval: Duration::from_millis(500),

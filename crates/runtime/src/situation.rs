@@ -77,6 +77,9 @@ impl Situation<'_> {
             Some(Obstacle::Halted) => Some("halted".to_owned()),
             Some(Obstacle::Overload { .. }) => Some("overload".to_owned()),
             Some(Obstacle::Budget { .. }) => Some("retry budget".to_owned()),
+            Some(Obstacle::Rate { .. }) => Some("rate".to_owned()),
+            Some(Obstacle::Dependency(name)) => Some(format!("dependency {name}")),
+            Some(Obstacle::Share) => Some("process".to_owned()),
             Some(Obstacle::Suspect) => Some("suspect".to_owned()),
             Some(Obstacle::Paused | Obstacle::Draining | Obstacle::Boot) => {
                 Some("paused".to_owned())
@@ -198,19 +201,41 @@ impl Situation<'_> {
         if self.lag <= self.objective {
             return None;
         }
-        if status.in_flight >= self.concurrency {
+        let arrive = self.in_per_second;
+        match &status.obstacle {
+            Some(Obstacle::Rate { .. }) => {
+                return Some(format!(
+                    "it starts as fast as its rate allows, and {arrive:.0}/s arrive"
+                ));
+            }
+            Some(Obstacle::Dependency(name)) => {
+                let what = "is taken, by it or by others that need it";
+                return Some(format!(
+                    "every place of `{name}` {what}, and {arrive:.0}/s arrive"
+                ));
+            }
+            Some(Obstacle::Share) => {
+                return Some(format!(
+                    "every place of the process is taken, and {arrive:.0}/s arrive"
+                ));
+            }
+            _ => {}
+        }
+        if status.in_flight >= status.limit {
             let most = self
                 .handler_p50_ms
                 .filter(|ms| *ms > 0.0)
                 .map_or_else(String::new, |ms| {
-                    let rate = f64::from(self.concurrency) * 1_000.0 / ms;
+                    let rate = f64::from(status.limit) * 1_000.0 / ms;
                     format!("; at {ms:.0} ms each that is at most {rate:.0}/s")
                 });
-            let taken = match self.concurrency {
+            let taken = match status.limit {
+                less if less < self.concurrency => {
+                    format!("all {less} places that it can use by its times are taken")
+                }
                 1 => "its one place is taken".to_owned(),
                 places => format!("all {places} places are taken"),
             };
-            let arrive = self.in_per_second;
             return Some(format!("{taken}{most}, and {arrive:.0}/s arrive"));
         }
         if status.behind_key as f64 > SKEW_SHARE * status.backlog as f64 {
@@ -263,6 +288,10 @@ impl Situation<'_> {
             (None, Some(Obstacle::NobodyPulls)) => "start a puller",
             (None, Some(Obstacle::Concurrency)) => {
                 "raise its concurrency or make the handler faster"
+            }
+            (None, Some(Obstacle::Rate { .. })) => "raise its rate, if the handler can take more",
+            (None, Some(Obstacle::Dependency(_))) => {
+                "raise the concurrency of the dependency, if it can take more"
             }
             (None, _) if self.status.failing.is_some() => "look at the failing delivery",
             (None, _) => "look at its handler",

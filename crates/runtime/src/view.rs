@@ -71,7 +71,7 @@ pub struct Attention {
     pub severity: &'static str,
     /// What, why and what to do.
     pub sentence: String,
-    /// What kind of thing `name` names: `consumer`, `dependency`, `dead-letters`, `system`.
+    /// What kind of thing `name` names: `consumer`, `dependency`, `dead-letters`, `event`, `system`.
     pub kind: &'static str,
     /// The consumer or dependency.
     pub name: String,
@@ -106,6 +106,36 @@ pub struct EventView {
     pub invalid_total: u64,
     /// Events accepted a second.
     pub in_per_second: f64,
+    /// Set while it is refused to its producers, because a consumer is too far behind.
+    pub backlog_limit: Option<BacklogView>,
+    /// Batches refused since start because a consumer was too far behind, by what was reached.
+    pub refused_total: RefusedView,
+}
+
+/// Which consumer is too far behind for more of an event to be taken.
+#[derive(Clone, Debug, Serialize)]
+pub struct BacklogView {
+    /// The consumer.
+    pub consumer: ConsumerId,
+    /// What is reached: `events`, `bytes`, `age`.
+    pub limit: &'static str,
+    /// How far behind it is, in a sentence.
+    pub reason: String,
+    /// When producers are told to try again.
+    pub retry_after_seconds: f64,
+    /// Since when, milliseconds since the Unix epoch.
+    pub since_ms: u64,
+}
+
+/// Refused batches by what was reached.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct RefusedView {
+    /// The limit of events.
+    pub events: u64,
+    /// The limit of bytes.
+    pub bytes: u64,
+    /// The limit of age.
+    pub age: u64,
 }
 
 /// A consumer.
@@ -138,11 +168,16 @@ pub struct ConsumerView {
     pub in_flight: u64,
     /// Most that may run at the same time.
     pub concurrency: u64,
+    /// Most that run at the same time now: `concurrency`, or less when that adapts.
+    pub limit: u64,
+    /// The mean time of an unloaded handler as an adaptive limit has measured it; `null` without one.
+    pub no_load_ms: Option<f64>,
     /// Deliveries that wait for a retry.
     pub waiting_retry: u64,
     /// Deliveries that could run but are held, by a breaker or a key before them.
     pub held: u64,
-    /// What holds them: `breaker payments-api`, `key`, `paused`; `null` when nothing does.
+    /// What holds them: `breaker payments-api`, `dependency payments-api`, `rate`, `key`, `paused`; `null`
+    /// when nothing does.
     pub held_by: Option<String>,
     /// Events that arrive a second.
     pub in_per_second: f64,
@@ -217,6 +252,10 @@ pub struct DependencyView {
     pub opened_total: u64,
     /// Set while an operator holds it open.
     pub forced: Option<PauseView>,
+    /// Attempts at the same time of all that need it, now; 0 when they are not limited.
+    pub in_flight: u64,
+    /// The most; `null` when they are not limited.
+    pub concurrency: Option<u64>,
     /// The consumers that need it.
     pub consumers: Vec<ConsumerId>,
 }

@@ -53,8 +53,8 @@ pub struct WhyDelivery {
 /// What holds a delivery.
 #[derive(Clone, Debug, Serialize)]
 pub struct WhyGate {
-    /// `window`, `start`, `drain`, `halt`, `pause`, `overload`, `breaker`, `concurrency`, `pull`, `suspect`
-    /// or `budget`.
+    /// `window`, `start`, `drain`, `halt`, `pause`, `overload`, `breaker`, `concurrency`, `rate`, `dependency`,
+    /// `share`, `pull`, `suspect` or `budget`.
     pub what: &'static str,
     /// In a sentence.
     pub detail: String,

@@ -2,6 +2,8 @@
 //!
 //! 202 means that every event of the request is durable; any other status that none is stored.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -10,7 +12,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
 use tidegate_base::limit::BATCH_EVENTS_MAX;
 use tidegate_base::{Envelope, EnvelopeError};
-use tidegate_runtime::{Accept, Accepted, Problem as Invalid, PublishError, Runtime};
+use tidegate_runtime::{
+    Accept, Accepted, Behind, Measure, Problem as Invalid, PublishError, Runtime,
+};
 
 use crate::binding::decode_headers;
 use crate::problem::Problem;
@@ -106,6 +110,11 @@ fn refused(error: PublishError) -> Problem {
         } => invalid(&message, &problem)
             .with("index", index)
             .with("id", event_id),
+        PublishError::Full {
+            retry_after,
+            behind: Some(behind),
+            ..
+        } => too_far_behind(message, &behind).retry_after(retry_after),
         PublishError::Full { retry_after, .. } => {
             Problem::new(StatusCode::TOO_MANY_REQUESTS, "full", message).retry_after(retry_after)
         }
@@ -119,6 +128,28 @@ fn refused(error: PublishError) -> Problem {
         PublishError::Stopped => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopped", message)
             .hint("the store has failed and takes nothing until the process is started again"),
     }
+}
+
+/// The answer while a consumer is further behind than the design allows. Times are in seconds.
+fn too_far_behind(message: String, behind: &Behind) -> Problem {
+    let (value, most) = match behind.measure {
+        Measure::Events | Measure::Bytes => (behind.value.into(), behind.most.into()),
+        Measure::Age => (seconds(behind.value), seconds(behind.most)),
+    };
+    Problem::new(StatusCode::TOO_MANY_REQUESTS, "backlog", message)
+        .with("event", behind.event.as_str())
+        .with("consumer", behind.consumer.to_string())
+        .with("limit", behind.measure.word())
+        .with("behind", value)
+        .with("most", most)
+        .hint(
+            "send it again, with the same id, after `Retry-After`; a handler that publishes it answers its \
+             own delivery with 429 and `Retry-After`, which burns no attempt",
+        )
+}
+
+fn seconds(nanos: u64) -> Value {
+    json!(Duration::from_nanos(nanos).as_secs_f64())
 }
 
 fn invalid(message: &str, problem: &Invalid) -> Problem {
@@ -137,5 +168,67 @@ fn invalid(message: &str, problem: &Invalid) -> Problem {
                 .collect();
             unprocessable("schema").with("violations", violations)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+
+    use super::*;
+
+    async fn answer(measure: Measure, value: u64, most: u64) -> (StatusCode, String, Value) {
+        let behind = Behind {
+            event: "OrderPlaced".parse().unwrap(),
+            consumer: "billing/OrderPlaced".parse().unwrap(),
+            measure,
+            value,
+            most,
+        };
+        let error = PublishError::Full {
+            reason: behind.to_string(),
+            retry_after: Duration::from_millis(12_300),
+            behind: Some(Box::new(behind)),
+        };
+        let response = refused(error).into_response();
+        let after = response.headers()[header::RETRY_AFTER].to_str().unwrap();
+        let (status, after) = (response.status(), after.to_owned());
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await;
+        (
+            status,
+            after,
+            serde_json::from_slice(&body.unwrap()).unwrap(),
+        )
+    }
+
+    #[tokio::test]
+    async fn a_producer_is_told_who_is_behind_by_how_much_and_when_to_come_back() {
+        let (status, after, body) = answer(Measure::Events, 1_000_000, 1_000_000).await;
+        assert_eq!((status.as_u16(), after.as_str()), (429, "13"));
+        let error = &body["error"];
+        assert_eq!(error["code"], "backlog");
+        assert_eq!(error["event"], "OrderPlaced");
+        assert_eq!(error["consumer"], "billing/OrderPlaced");
+        assert_eq!(
+            (&error["limit"], &error["behind"]),
+            (&json!("events"), &json!(1_000_000))
+        );
+        assert_eq!(
+            error["message"],
+            "consumer `billing/OrderPlaced` has 1000000 unfinished events; the most is 1000000 \
+             (`events.OrderPlaced.backlog.events`); try again in 12.3s"
+        );
+        assert!(error["hint"].is_string());
+        let hour = 3_600_000_000_000;
+        let (.., body) = answer(Measure::Age, hour + hour / 2, hour).await;
+        assert_eq!(
+            (&body["error"]["behind"], &body["error"]["most"]),
+            (&json!(5400.0), &json!(3600.0))
+        );
+        let (.., body) = answer(Measure::Bytes, 2_048, 1_024).await;
+        assert_eq!(
+            (&body["error"]["limit"], &body["error"]["most"]),
+            (&json!("bytes"), &json!(1_024))
+        );
     }
 }

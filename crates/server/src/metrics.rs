@@ -73,6 +73,16 @@ const CONSUMER_GAUGES: &[Gauge<ConsumerView>] = &[
         |c| Some(count(c.concurrency)),
     ),
     (
+        "consumer_adaptive_limit",
+        "Most deliveries at the same time now: the limit, or less when it adapts",
+        |c| Some(count(c.limit)),
+    ),
+    (
+        "consumer_no_load_seconds",
+        "Handler time without a queue, as an adaptive limit has measured it",
+        |c| c.no_load_ms.map(|ms| ms / 1_000.0),
+    ),
+    (
         "consumer_held_messages",
         "Deliveries held by a breaker or a key",
         |c| Some(count(c.held)),
@@ -142,7 +152,23 @@ const EVENT_COUNTERS: &[Counter<EventView>] = &[
     ),
 ];
 
+const EVENT_GAUGES: &[Gauge<EventView>] = &[(
+    "event_backlog_limit_reached",
+    "1 while the event is refused because a consumer is too far behind",
+    |e| Some(f64::from(u8::from(e.backlog_limit.is_some()))),
+)];
+
 const DEPENDENCY_GAUGES: &[Gauge<DependencyView>] = &[
+    (
+        "dependency_in_flight_messages",
+        "Deliveries running now that need it, where they are limited",
+        |d| d.concurrency.map(|_| count(d.in_flight)),
+    ),
+    (
+        "dependency_concurrency_limit",
+        "Most deliveries at the same time that need it",
+        |d| d.concurrency.map(count),
+    ),
     (
         "breaker_failure_ratio",
         "Share of failed calls in the window",
@@ -179,6 +205,14 @@ impl Collector for ViewCollector {
                 .map(|e| (vec![("event", e.name.to_string())], value(e)));
             counters(&mut encoder, name, help, rows)?;
         }
+        for (name, help, value) in EVENT_GAUGES {
+            let rows = view
+                .events
+                .iter()
+                .map(|e| (vec![("event", e.name.to_string())], value(e)));
+            gauges(&mut encoder, name, help, rows)?;
+        }
+        refusals(&mut encoder, view)?;
         for (name, help, value) in DEPENDENCY_GAUGES {
             let rows = view
                 .dependencies
@@ -212,6 +246,28 @@ impl Collector for ViewCollector {
             [(build, Some(1.0))],
         )
     }
+}
+
+/// Refused batches, by the limit that was reached.
+fn refusals(encoder: &mut DescriptorEncoder<'_>, view: &SystemView) -> fmt::Result {
+    let rows = view.events.iter().flat_map(|e| {
+        let refused = &e.refused_total;
+        [
+            ("events", refused.events),
+            ("bytes", refused.bytes),
+            ("age", refused.age),
+        ]
+        .map(|(reason, count)| {
+            let labels = vec![("event", e.name.to_string()), ("reason", reason.to_owned())];
+            (labels, count)
+        })
+    });
+    counters(
+        encoder,
+        "event_refused_batches",
+        "Batches refused because a consumer was too far behind, by the limit that was reached",
+        rows,
+    )
 }
 
 /// Each state as its own series, 1 for the one that holds.

@@ -7,6 +7,7 @@ mod cycles;
 mod dead_letters;
 mod endpoints;
 mod events;
+mod flow;
 mod guarantee;
 mod handler;
 mod messaging;
@@ -51,4 +52,5 @@ pub(crate) const RULES: &[Rule] = &[
     targets::rule,
     schemas::rule,
     contract::rule,
+    flow::rule,
 ];

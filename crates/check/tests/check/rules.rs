@@ -375,3 +375,52 @@ E0322 Error 6:60 events.StockCounted.cleanup-policy
   help: write `key: /…`, or `cleanup-policy: delete`
 ");
 }
+
+#[test]
+fn limits_of_flow_that_contradict_the_rest_say_by_how_much() {
+    let text = design(
+        &["A", "B", "C"],
+        "
+services:
+  one: {owner: a, publishes: [A, B]}
+  two:
+    owner: b
+    publishes: [C]
+    consumes:
+      A: {emits: [C], dead-letter: {}, needs: [api], deliver: {concurrency: 64, rate: 3/m, timeout: 1s}}
+      B: {emits: [], dead-letter: {}, deliver: {limit: adaptive, burst: 5}}
+  three: {owner: c, consumes: {C: {emits: [], dead-letter: {}, objective: 2h}}}
+dependencies:
+  api: {breaker: {open: 10m}}
+",
+    );
+    let text = text
+        .replace(
+            "  A: {",
+            "  A: {backlog: {events: 32, age: 5m}, targets: {rate: 2/m, peak: 9/m}, ",
+        )
+        .replace(
+            "  C: {",
+            "  C: {backlog: {events: 100, age: 1h, bytes: 1GB}, ",
+        );
+    let found = of_flow_alone(&text);
+    assert_snapshot!(found.join("\n"), @r#"
+E0332 Warning events.A.backlog.events: `A` is refused at 32 unfinished events of `two/A`, which is less than the 64 that may run at the same time
+E0332 Warning events.A.backlog.age: `A` is refused once an unfinished event of `two/A` is 5m old, but a breaker that opens holds deliveries for 10m
+E0332 Note events.C.backlog.events: `C` is refused at 100 unfinished events of `three/C`, which is less than the 4096 deliveries that are in memory
+E0332 Warning events.C.backlog.age: `C` is refused once an unfinished event of `three/C` is 1h old, but being behind is still fine up to 2h
+E0411 Warning services.two.consumes.A.deliver.rate: `two/A` is delivered at most 3/m, and the peak of `A` is 0.15/s: the backlog grows as long as the peak lasts
+E0333 Warning services.two.consumes.B.deliver.limit: `two/B` pulls, so nothing is known of its load and its limit does not adapt
+E0334 Warning services.two.consumes.B.deliver.burst: `two/B` has a burst of 5 and no rate, so nothing is limited
+"#);
+}
+
+/// Without the findings that have nothing to do with flow.
+fn of_flow_alone(text: &str) -> Vec<String> {
+    let of_flow = |code: &str| code.starts_with("E033") || code == "E0411";
+    let found = checked(text);
+    let found = found.iter().filter(|finding| of_flow(finding.code.0));
+    found
+        .map(|f| format!("{} {:?} {}: {}", f.code, f.severity, f.path, f.message))
+        .collect()
+}

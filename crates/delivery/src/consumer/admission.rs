@@ -11,6 +11,7 @@ use super::delivery::{Phase, Run};
 use crate::breaker::{Gate, Verdict};
 use crate::config::Mode;
 use crate::input::{Conclusion, Effect, Release, Ticket};
+use crate::mutant::{self, Mutant};
 use crate::outbox::Then;
 use crate::record::{Company, HaltCause, StateRecord};
 use crate::shared::Shared;
@@ -35,6 +36,15 @@ pub enum Obstacle {
     Breaker(tidegate_base::Name),
     /// Every place is taken.
     Concurrency,
+    /// Its rate lets the next one start then.
+    Rate {
+        /// When.
+        until: Timestamp,
+    },
+    /// Every place of a dependency is taken, by the consumer itself or by others that need it.
+    Dependency(tidegate_base::Name),
+    /// Every place of the process is taken, by the consumer itself or by others.
+    Share,
     /// Nobody pulls.
     NobodyPulls,
     /// One that may have ended the process runs alone.
@@ -46,19 +56,40 @@ pub enum Obstacle {
     },
 }
 
+/// What came of the turn of a consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// It has started something.
+    Started,
+    /// It would start something if there were a place of what it shares with others, and waits for one.
+    Waits,
+    /// It has nothing to start, or may not.
+    Nothing,
+}
+
 impl Consumer {
-    /// Starts as many deliveries as the gates let through.
-    pub(crate) fn admit(&mut self, now: Timestamp, shared: &mut Shared) {
+    /// Starts one delivery if the gates let one through.
+    pub(crate) fn admit_one(&mut self, now: Timestamp, shared: &mut Shared) -> Admission {
         while let Ok(gate) = self.gate(now, shared) {
             let Ok(Some(sequence)) = self.choose(now, gate, shared) else {
-                return;
+                break;
             };
-            match self.repeated(sequence) {
-                None => self.start(now, sequence, shared),
+            match self.repeated(now, sequence) {
+                None => {
+                    if let Some(place) = self.flow.full(&shared.shares) {
+                        let turn = self.turn();
+                        self.flow.wait(place, turn, &mut shared.shares);
+                        return Admission::Waits;
+                    }
+                    self.start(now, sequence, shared);
+                    return Admission::Started;
+                }
                 Some(Repeat::Done) => self.skip_duplicate(sequence, shared),
                 Some(Repeat::Running) => self.set_aside(sequence),
             }
         }
+        self.flow.give_up(&mut shared.shares);
+        Admission::Nothing
     }
 
     /// The gates that are the same for every delivery of the consumer.
@@ -77,7 +108,7 @@ impl Consumer {
                 true
             }
         };
-        if !shared.owned {
+        if !shared.owned && !mutant::is(Mutant::StartsUnowned) {
             return Err(Obstacle::Boot);
         }
         if shared.draining {
@@ -104,14 +135,18 @@ impl Consumer {
                 Gate::Free => {}
             }
         }
-        if active >= self.config.concurrency {
+        let most = self.flow.limit(self.config.concurrency);
+        if active >= most && !mutant::is(Mutant::ConcurrencyNotAsked) {
             return Err(Obstacle::Concurrency);
         }
         if self.config.mode == Mode::Pull && self.starting >= self.wanted {
             return Err(Obstacle::NobodyPulls);
         }
-        if self.alone.is_some() {
+        if self.alone.is_some() && !mutant::is(Mutant::SuspectNotAlone) {
             return Err(Obstacle::Suspect);
+        }
+        if let Some(until) = self.flow.held_until(now) {
+            return Err(Obstacle::Rate { until });
         }
         Ok(gate)
     }
@@ -130,6 +165,7 @@ impl Consumer {
             _ => {}
         }
         if gate == Gate::Probe
+            && !mutant::is(Mutant::ProbeThatFailed)
             && let Some(fresh) = fresh
         {
             return Ok(Some(fresh));
@@ -174,6 +210,7 @@ impl Consumer {
             .get(&sequence)
             .is_some_and(|d| d.progress.failures > 0);
         match &self.budget {
+            Some(_) if mutant::is(Mutant::RetryBudgetNotAsked) => Ok(sequence),
             Some(budget) if retry && budget.next(now) > now => Err(Obstacle::Budget {
                 until: budget.next(now),
             }),
@@ -186,9 +223,13 @@ impl Consumer {
         if self.runnable() == 0 {
             return None;
         }
-        self.gate(now, shared)
-            .and_then(|gate| self.choose(now, gate, shared))
-            .err()
+        let chosen = self
+            .gate(now, shared)
+            .and_then(|gate| self.choose(now, gate, shared));
+        match chosen {
+            Ok(_) => self.flow.shared_obstacle(&shared.shares),
+            Err(obstacle) => Some(obstacle),
+        }
     }
 
     /// Deliveries that are the next of their lanes and ready.
@@ -245,6 +286,11 @@ impl Consumer {
             self.running_identities.insert(identity);
         }
         self.starting += 1;
+        let in_flight = self.in_flight();
+        self.flow.started(now, in_flight, &mut shared.shares);
+        if mutant::is(Mutant::StartNotRecorded) {
+            return self.dispatch(now, sequence, shared);
+        }
         let record = StateRecord::Started {
             consumer: self.config.id.clone(),
             sequence,
@@ -263,6 +309,7 @@ impl Consumer {
         };
         if !self.still_admitted(now, &run, shared) {
             self.starting = self.starting.saturating_sub(1);
+            self.flow.withdrawn(&mut shared.shares);
             self.leave_breakers(now, &run, Verdict::Neutral, shared);
             self.release(&run, Release::Withdrawn, shared);
             return;
@@ -319,8 +366,8 @@ impl Consumer {
 
     /// When something of the consumer is due that no other input would bring about.
     pub(crate) fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
-        let mut times = [None; 4];
-        let [retry, lease, hold, budget] = &mut times;
+        let mut times = [None; 5];
+        let [retry, lease, hold, budget, rate] = &mut times;
         *retry = self.waiting.first().map(|(until, _)| *until);
         *lease = self.leases.first().map(|(until, _)| *until);
         if self.runnable() > 0 {
@@ -328,6 +375,7 @@ impl Consumer {
                 .into_iter()
                 .filter(|at| *at > now)
                 .min();
+            *rate = self.flow.held_until(now);
             let next = self.budget.as_ref().map(|budget| budget.next(now));
             let retries = !self.again.is_empty() || !self.suspects.is_empty();
             *budget = next.filter(|at| *at > now && retries);
@@ -338,7 +386,7 @@ impl Consumer {
     /// Lets what is due run again.
     pub(crate) fn tick(&mut self, now: Timestamp) {
         while let Some((until, sequence)) = self.waiting.first().copied()
-            && until <= now
+            && (until <= now || mutant::is(Mutant::RetryTooEarly))
         {
             self.waiting.remove(&(until, sequence));
             if let Some(delivery) = self.deliveries.get_mut(&sequence) {
@@ -350,7 +398,8 @@ impl Consumer {
 
     /// The attempt whose lease has ended, if there is one.
     pub(crate) fn ended_lease(&self, now: Timestamp, epoch: u64) -> Option<Ticket> {
-        let (_, sequence) = self.leases.first().filter(|(until, _)| *until <= now)?;
+        let due = |until: Timestamp| until <= now && !mutant::is(Mutant::LeaseNeverEnds);
+        let (_, sequence) = self.leases.first().filter(|(until, _)| due(*until))?;
         let Phase::Running(run) = &self.deliveries.get(sequence)?.phase else {
             return None;
         };

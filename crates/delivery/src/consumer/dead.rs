@@ -8,6 +8,7 @@ use super::Consumer;
 use super::delivery::{Custody, Phase};
 use crate::config::Followers;
 use crate::input::Conclusion;
+use crate::mutant::{self, Mutant};
 use crate::outbox::Then;
 use crate::record::{Death, EventRef, Halt, HaltCause, Progress, Standing, StateRecord};
 use crate::shared::Shared;
@@ -74,12 +75,14 @@ impl Consumer {
 
     fn has_room(&self) -> bool {
         self.dead + self.burying < self.config.dead_letters
+            || mutant::is(Mutant::LetterRoomNotAsked)
     }
 
     fn affords_letter(&self, now: Timestamp) -> bool {
         self.letters
             .as_ref()
             .is_none_or(|budget| budget.next(now) <= now)
+            || mutant::is(Mutant::LetterBudgetNotAsked)
     }
 
     fn bury(&mut self, sequence: u64, death: Death, shared: &mut Shared) {
@@ -97,9 +100,8 @@ impl Consumer {
             consumer,
             delivery: delivery.kept(Some(death.clone())),
         };
-        shared
-            .out
-            .durable(record, Then::Bury(self.index, sequence, Box::new(death)));
+        let then = Then::Bury(self.index, sequence, Box::new(death));
+        shared.out.keep(Mutant::LetterNotDurable, record, then);
     }
 
     /// A dead letter is durably one: its followers wait behind it or go on.
@@ -117,6 +119,9 @@ impl Consumer {
         self.dead += 1;
         self.conclude(sequence, Conclusion::DeadLettered(reason), shared);
         match self.config.followers {
+            Followers::Wait if mutant::is(Mutant::LetterReleasesLane) => {
+                self.leave_lane(sequence, &lane);
+            }
             Followers::Continue => self.leave_lane(sequence, &lane),
             Followers::Wait => {
                 self.vacate_lane(sequence);

@@ -8,6 +8,7 @@ use super::dead::DeadLetter;
 use super::delivery::Phase;
 use crate::config::Followers;
 use crate::input::Conclusion;
+use crate::mutant::{self, Mutant};
 use crate::outbox::Then;
 use crate::record::{Death, Discard, StateRecord};
 use crate::shared::Shared;
@@ -51,11 +52,18 @@ impl Consumer {
             return;
         };
         let lane = delivery.lane.clone();
+        let loose = self.followers(sequence).map(|d| d.sequence);
+        let loose = loose.filter(|_| mutant::is(Mutant::DiscardForgetsOrder));
+        let loose: Vec<u64> = loose.collect();
+        let Some(delivery) = self.deliveries.get_mut(&sequence) else {
+            return;
+        };
         self.discarded.insert((discard.at, sequence));
         delivery.phase = Phase::Discarded(death, discard);
         self.dead = self.dead.saturating_sub(1);
         self.conclude(sequence, Conclusion::Discarded, shared);
         self.leave_lane(sequence, &lane);
+        loose.into_iter().for_each(|follower| self.expose(follower));
         self.forget_discarded(shared);
         self.bury_condemned(shared);
     }

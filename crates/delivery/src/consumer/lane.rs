@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::Consumer;
 use super::delivery::{Custody, Delivery, LaneKey, Phase};
 use crate::config::Order;
+use crate::mutant::{self, Mutant};
 use crate::record::EventRef;
 use crate::retry::RetryMode;
 
@@ -114,10 +115,16 @@ impl Consumer {
     fn next_of(&self, lane: &Lane) -> Option<u64> {
         let delivery = |sequence: &u64| self.deliveries.get(sequence);
         let passes = |delivery: &&Delivery| {
-            self.config.retry.mode == RetryMode::Blocking
+            (self.config.retry.mode == RetryMode::Blocking
+                && !mutant::is(Mutant::RetryReleasesLane))
                 || !matches!(delivery.phase, Phase::Waiting { .. })
         };
-        let head = lane.members.iter().filter_map(delivery).find(passes)?;
+        let behind = |delivery: &&Delivery| {
+            delivery.progress.redrives > 0 && mutant::is(Mutant::RedriveBehindNewer)
+        };
+        let mut members = lane.members.iter().filter_map(delivery);
+        let head = members.find(|delivery| passes(delivery) && !behind(delivery));
+        let head = head.or_else(|| lane.members.iter().filter_map(delivery).find(passes))?;
         head.is_ready().then_some(head.sequence)
     }
 
@@ -135,6 +142,7 @@ impl Consumer {
         lane.and_then(|lane| lane.members.range(..sequence).next_back())
             .and_then(|before| self.deliveries.get(before))
             .is_some_and(|before| before.custody == Custody::Channel)
+            && !mutant::is(Mutant::FollowerAheadOfChannel)
     }
 
     /// The members of a delivery's lane after it, oldest first.

@@ -5,6 +5,7 @@ mod dead;
 mod delivery;
 mod discard;
 mod explain;
+mod flow;
 mod lane;
 mod repetition;
 mod restore;
@@ -18,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use tidegate_base::Timestamp;
 use tidegate_base::limit::{DEAD_LETTERS_MAX, WINDOW_DELIVERIES_MAX};
 
+pub(crate) use admission::Admission;
 pub use admission::Obstacle;
 pub use dead::{DeadLetter, RedriveRefusal};
 pub use discard::RestoreRefusal;
@@ -31,10 +33,12 @@ use crate::budget::Budget;
 use crate::config::ConsumerConfig;
 use crate::cursor::Cursor;
 use crate::identity::Identity;
+use crate::mutant::{self, Mutant};
 use crate::outbox::Then;
 use crate::record::{Halt, Pause, Progress, StateRecord};
 use crate::shared::Shared;
 use delivery::{Delivery, LaneKey};
+use flow::Flow;
 use lane::Lane;
 use repetition::DoneSet;
 use states::States;
@@ -101,10 +105,17 @@ pub(crate) struct Consumer {
     condemned: VecDeque<u64>,
     /// Letters that were given up and can be taken back, by when.
     discarded: BTreeSet<(Timestamp, u64)>,
+    flow: Flow,
 }
 
 impl Consumer {
-    pub(crate) fn new(config: ConsumerConfig, index: usize, needs: Vec<usize>) -> Self {
+    /// A consumer with its dependencies and what it shares with others, by index.
+    pub(crate) fn new(
+        config: ConsumerConfig,
+        index: usize,
+        needs: Vec<usize>,
+        places: Vec<usize>,
+    ) -> Self {
         let window = config.window.clamp(1, WINDOW_DELIVERIES_MAX);
         let dead_letters = config.dead_letters.min(DEAD_LETTERS_MAX);
         Self {
@@ -146,6 +157,7 @@ impl Consumer {
             burying: 0,
             condemned: VecDeque::new(),
             discarded: BTreeSet::new(),
+            flow: Flow::new(&config, index, places),
             config: ConsumerConfig {
                 window,
                 dead_letters,
@@ -163,11 +175,19 @@ impl Consumer {
     pub(crate) fn pause(&mut self, pause: Option<Pause>, shared: &mut Shared) {
         self.paused.clone_from(&pause);
         let consumer = self.config.id.clone();
+        if mutant::is(Mutant::PauseNotKept) {
+            return;
+        }
         let record = StateRecord::Pause { consumer, pause };
         shared.out.durable(record, Then::Nothing);
     }
 
     pub(crate) fn in_flight(&self) -> u32 {
         self.starting + self.running
+    }
+
+    /// When it is its turn: before those with more in flight.
+    pub(crate) fn turn(&self) -> crate::share::Turn {
+        self.flow.turn(self.in_flight())
     }
 }

@@ -1,7 +1,9 @@
 //! Deduplication: what a consumer has finished, and events that are in the channel twice.
 
 use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
 
+use tidegate_base::Timestamp;
 use tidegate_base::limit::DONE_IDENTITIES_MAX;
 
 use super::Consumer;
@@ -9,9 +11,13 @@ use super::admission::Repeat;
 use super::delivery::Phase;
 use crate::identity::Identity;
 use crate::input::Conclusion;
+use crate::mutant::{self, Mutant};
 use crate::outbox::Then;
 use crate::record::StateRecord;
 use crate::shared::Shared;
+
+/// For how long a finished event is known when a fault makes it a matter of time.
+const MEMORY: Duration = Duration::from_millis(500);
 
 /// The latest finished events; the oldest is forgotten at the limit.
 #[derive(Clone, Debug, Default)]
@@ -45,10 +51,15 @@ impl DoneSet {
 
 impl Consumer {
     /// Why a delivery does not run now, if its event ran before or runs.
-    pub(super) fn repeated(&self, sequence: u64) -> Option<Repeat> {
-        let identity = self.deliveries.get(&sequence)?.identity?;
-        if self.done.contains(identity) {
+    pub(super) fn repeated(&self, now: Timestamp, sequence: u64) -> Option<Repeat> {
+        let delivery = self.deliveries.get(&sequence)?;
+        let identity = delivery.identity?;
+        let forgotten = mutant::is(Mutant::DedupByClock) && now.since(delivery.accepted) > MEMORY;
+        if self.done.contains(identity) && !forgotten {
             return Some(Repeat::Done);
+        }
+        if mutant::is(Mutant::TwinsBeside) {
+            return None;
         }
         self.running_identities
             .contains(&identity)

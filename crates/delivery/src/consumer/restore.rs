@@ -12,6 +12,7 @@ use super::settlement::{crashed, is_solo, push_attempt};
 use super::states::States;
 use crate::cursor::Cursor;
 use crate::identity::Identity;
+use crate::mutant::{self, Mutant};
 use crate::outcome::KeyState;
 use crate::record::{Company, Halt, HaltCause, KeptDelivery, Pause, Progress, StateRecord};
 use crate::shared::Shared;
@@ -62,7 +63,10 @@ impl Replay {
             } => {
                 if let Some(progress) = self.progress(sequence) {
                     progress.started = None;
-                    progress.failures = failures;
+                    progress.failures = match mutant::is(Mutant::FailuresForgotten) {
+                        true => 0,
+                        false => failures,
+                    };
                     progress.standing = crate::record::Standing::Tainted;
                     push_attempt(&mut progress.history, attempt);
                     self.until.insert(sequence, until);
@@ -145,6 +149,7 @@ impl Consumer {
         for progress in replay.loose.values_mut() {
             suspect(progress, now);
         }
+        self.flow.begin(now);
         self.next_fetch = replay.cursor.below();
         self.cursor = replay.cursor;
         self.done = replay.done;
@@ -155,7 +160,9 @@ impl Consumer {
         // A clock that went back must not keep a retry waiting for longer than was ever asked for.
         let latest = now + self.config.retry.longest_wait();
         for until in replay.until.values_mut() {
-            *until = (*until).min(latest);
+            if !mutant::is(Mutant::RetryTimeUnbounded) {
+                *until = (*until).min(latest);
+            }
         }
         for (sequence, kept) in replay.kept {
             if let Some(discard) = &kept.discard {
@@ -298,7 +305,7 @@ impl Consumer {
 fn suspect(progress: &mut Progress, now: Timestamp) {
     if is_solo(progress.started) {
         let attempt = progress.failures + progress.crashes + 1;
-        progress.crashes += 1;
+        progress.crashes += u32::from(!mutant::is(Mutant::CrashNotCounted));
         push_attempt(&mut progress.history, crashed(attempt, now));
     }
     if progress.started.is_some() {

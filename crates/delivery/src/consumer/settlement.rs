@@ -10,6 +10,7 @@ use super::Consumer;
 use super::delivery::{Delivery, Phase, Run};
 use crate::breaker::Verdict;
 use crate::input::{Conclusion, Effect, Release, Ticket};
+use crate::mutant::{self, Mutant};
 use crate::outbox::Then;
 use crate::outcome::{KeyState, Outcome, RetryClass};
 use crate::random::Draws;
@@ -51,15 +52,22 @@ impl Consumer {
             .deliveries
             .get(&sequence)
             .and_then(|delivery| match &delivery.phase {
-                Phase::Running(run) if run.run == ticket.run => Some(run.clone()),
+                Phase::Running(run)
+                    if run.run == ticket.run || mutant::is(Mutant::RunNotChecked) =>
+                {
+                    Some(run.clone())
+                }
                 _ => None,
             });
-        let Some(run) = running.filter(|_| ticket.epoch == shared.epoch) else {
+        let current = ticket.epoch == shared.epoch || mutant::is(Mutant::EpochNotChecked);
+        let Some(run) = running.filter(|_| current) else {
             shared.out.effects.push(Effect::Rejected(ticket));
             return;
         };
         self.leases.remove(&(run.deadline, sequence));
         self.running = self.running.saturating_sub(1);
+        self.flow
+            .ended(run.started, now, &outcome, &mut shared.shares);
         let verdict = if by == EndedBy::Lease {
             Verdict::Neutral
         } else {
@@ -84,14 +92,16 @@ impl Consumer {
         shared: &mut Shared,
     ) {
         let sequence = run.sequence;
-        match outcome {
+        match mutant::mistaken(outcome) {
             Outcome::Done => self.finish(now, sequence, None, shared),
             Outcome::DoneWith(state) => match self.change_state(sequence, state) {
                 Ok(change) => self.finish(now, sequence, change, shared),
                 Err(instead) => self.settle(now, run, instead, blame, shared),
             },
             Outcome::Retry { class, .. }
-                if blame == Blame::Dependency && class != RetryClass::Retryable =>
+                if blame == Blame::Dependency
+                    && class != RetryClass::Retryable
+                    && !mutant::is(Mutant::OpenBreakerBurnsAttempts) =>
             {
                 if let Some(delivery) = self.deliveries.get_mut(&sequence) {
                     delivery.progress.standing = Standing::Tainted;
@@ -117,6 +127,7 @@ impl Consumer {
                     .config
                     .retry
                     .delay(self.overloads, self.draws_of_consumer(shared));
+                let after = after.filter(|_| !mutant::is(Mutant::OverloadNotHeld));
                 self.hold_for(now, wait.max(after.unwrap_or_default()));
                 self.hold_reason = bounded(error);
                 self.put_off.insert(sequence);
@@ -190,16 +201,20 @@ impl Consumer {
             identity,
             state,
         };
-        shared.out.durable(
-            record,
-            Then::Finish(self.index, sequence, Conclusion::Succeeded),
-        );
+        let then = Then::Finish(self.index, sequence, Conclusion::Succeeded);
+        shared.out.keep(Mutant::DoneNotDurable, record, then);
+        if mutant::is(Mutant::AckBeforeCommit) {
+            self.finished(sequence, Conclusion::Succeeded, shared);
+        }
     }
 
     /// The end of a delivery is recorded: its lane is free.
     pub(crate) fn finished(&mut self, sequence: u64, conclusion: Conclusion, shared: &mut Shared) {
         self.cursor.settle(sequence);
         self.settle_state(sequence);
+        if mutant::is(Mutant::CursorPassesLive) {
+            self.cursor.settle_range(0, sequence);
+        }
         self.conclude(sequence, conclusion, shared);
         let Some(delivery) = self.deliveries.get(&sequence) else {
             return;
@@ -243,6 +258,7 @@ impl Consumer {
         let name = format!("{}/{sequence}/{redrives}", self.config.id);
         let draws = Draws::of(shared.seed, &name);
         let floor = after
+            .filter(|_| !mutant::is(Mutant::RetryAfterIgnored))
             .unwrap_or_default()
             .min(Duration::from_secs(RETRY_AFTER_SECONDS_MAX));
         let reason = match self.config.retry.decide(failures, age, floor, draws) {

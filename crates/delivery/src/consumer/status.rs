@@ -20,6 +20,10 @@ pub struct ConsumerStatus {
     pub oldest: Option<Timestamp>,
     /// Attempts that run or are about to.
     pub in_flight: u32,
+    /// Most attempts at the same time now: its concurrency, or less when that adapts.
+    pub limit: u32,
+    /// The mean time of an unloaded handler, as far as an adaptive limit has measured it.
+    pub no_load: Option<std::time::Duration>,
     /// Deliveries that wait for a retry.
     pub waiting_retry: u64,
     /// Deliveries that are the next of their lanes and ready.
@@ -98,6 +102,8 @@ impl Consumer {
             backlog: in_channel + count.live,
             oldest: count.oldest,
             in_flight: self.in_flight(),
+            limit: self.flow.limit(self.config.concurrency),
+            no_load: self.flow.no_load(),
             waiting_retry: count.waiting,
             runnable,
             behind_key: count.ready.saturating_sub(runnable),

@@ -9,6 +9,7 @@ use crate::config::{Followers, Repetition};
 use crate::cursor::Cursor;
 use crate::identity::Identity;
 use crate::input::{Arrival, Effect};
+use crate::mutant::{self, Mutant};
 use crate::outbox::Then;
 use crate::record::{Death, DeathReason, HaltCause, KeptDelivery, StateRecord};
 use crate::shared::Shared;
@@ -198,6 +199,9 @@ impl Consumer {
             delivery: delivery.kept(None),
         };
         shared.out.durable(record, Then::Keep(self.index, sequence));
+        if mutant::is(Mutant::FollowerSettledEarly) {
+            self.follower_kept(sequence);
+        }
     }
 
     /// A follower is durably in the state.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tidegate_base::{ConsumerId, Ratio, Timestamp};
 use tidegate_delivery::{
     Arrival, Backoff, Command, ConsumerConfig, DeliveryStatus, DependencyConfig, Effect, EventRef,
-    Followers, Input, Jitter, Machine, Mode, Order, Outcome, Repetition, RetryClass, RetryMode,
-    RetryPolicy, StateRecord, SystemConfig, Ticket,
+    FlowConfig, Followers, Input, Jitter, Machine, Mode, Order, Outcome, Repetition, RetryClass,
+    RetryMode, RetryPolicy, StateRecord, SystemConfig, Ticket,
 };
 
 /// A machine whose records are kept at once, and its channel.
@@ -63,6 +63,7 @@ pub(crate) fn config() -> SystemConfig {
             window: 100,
             dead_letters: 10,
             dead_letter_budget: None,
+            flow: FlowConfig::default(),
         }],
         dependencies: vec![DependencyConfig {
             name: "api".parse().unwrap(),
@@ -71,7 +72,9 @@ pub(crate) fn config() -> SystemConfig {
             window: Duration::from_secs(60),
             open: Duration::from_secs(10),
             probes: 1,
+            concurrency: None,
         }],
+        in_flight: None,
     }
 }
 

@@ -7,7 +7,8 @@ use indexmap::IndexMap;
 use tidegate_base::Name;
 
 use crate::design::{
-    Breaker, Dependency, Design, Event, Located, Messaging, Order, Process, Service, Targets,
+    Backlog, Breaker, Dependency, Design, Event, Located, Messaging, Order, Process, Service,
+    Targets,
 };
 use crate::findings::Findings;
 use crate::reader::Record;
@@ -87,7 +88,17 @@ fn event(name: &Name, record: &Record, schemas: &mut Schemas<'_>) -> Event {
         retention: record.located("retention"),
         retention_size: record.get("retention-size"),
         cleanup_policy: record.located("cleanup-policy"),
+        backlog: record.section("backlog").map(backlog),
         targets: record.section("targets").map(targets).unwrap_or_default(),
+    }
+}
+
+fn backlog(record: &Record) -> Backlog {
+    Backlog {
+        place: record.place.clone(),
+        events: record.get("events"),
+        bytes: record.get("bytes"),
+        age: record.get("age"),
     }
 }
 
@@ -125,6 +136,7 @@ fn dependency(record: &Record) -> Dependency {
         place: record.place.clone(),
         summary: summary(record),
         owner: record.get("owner"),
+        concurrency: record.get("concurrency"),
         breaker: breaker(record.section("breaker").unwrap_or(record)),
     }
 }

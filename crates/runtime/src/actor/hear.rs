@@ -199,6 +199,8 @@ impl Actor {
                     self.step(Input::ChannelFault { consumer, reason });
                     return;
                 }
+                let sizes = records.iter().map(|r| (r.sequence, r.payload.len()));
+                self.parts.publisher.note_read(&consumer.event, sizes);
                 let arrivals = records.iter().map(stored::arrival).collect();
                 self.at_hand.keep(&consumer, records);
                 self.step(Input::Arrived {

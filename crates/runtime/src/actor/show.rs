@@ -13,8 +13,8 @@ use crate::attention;
 use crate::meter::{ConsumerMeter, RateMeter};
 use crate::situation::Situation;
 use crate::view::{
-    ConsumerState, ConsumerView, DependencyView, EventView, Mode, PauseView, ServiceView,
-    SystemView, TotalsView,
+    BacklogView, ConsumerState, ConsumerView, DependencyView, EventView, Mode, PauseView,
+    RefusedView, ServiceView, SystemView, TotalsView,
 };
 
 /// A word must hold for so long before it is shown, so that a consumer at its objective does not
@@ -100,15 +100,17 @@ impl Actor {
         view.time_ms = now.millis();
         view.uptime_seconds = now.since(self.portrait.started).as_secs_f64();
         view.services = self.services();
-        view.events = self.events(now);
         view.dependencies = self.dependencies(now);
         for consumer in self.parts.design.consumers() {
             let id = consumer.id();
             let Some(status) = self.parts.machine.status(&id, now) else {
                 continue;
             };
-            self.parts.publisher.note_settled(&id, status.settled);
             let meter = self.meters.get(&id).unwrap_or(&idle);
+            let finished = meter.finished.per_second(now);
+            let (settled, oldest) = (status.settled, status.oldest);
+            let publisher = &self.parts.publisher;
+            publisher.note_progress(&id, settled, oldest, finished);
             let arrivals = self.arrivals.get(&id.event);
             let situation = Self::situation(&self.parts, arrivals, &consumer, &status, meter, now);
             let word = self.portrait.word(&id, situation.word(), now);
@@ -120,6 +122,10 @@ impl Actor {
             view.consumers
                 .push(consumer_view(&consumer, &situation, meter, word));
         }
+        view.events = self.events(now);
+        let refused = view.events.iter();
+        view.attention
+            .extend(refused.filter_map(attention::of_backlog));
         view.attention.extend(
             view.dependencies
                 .iter()
@@ -186,7 +192,19 @@ impl Actor {
             .design
             .events
             .iter()
-            .map(|(name, event)| EventView {
+            .map(|(name, event)| {
+                let (refusal, refused) = self.parts.publisher.pressure(name, now);
+                (name, event, refusal, refused)
+            })
+            .map(|(name, event, refusal, [events, bytes, age])| EventView {
+                backlog_limit: refusal.map(|refusal| BacklogView {
+                    consumer: refusal.behind.consumer.clone(),
+                    limit: refusal.behind.measure.word(),
+                    reason: refusal.behind.to_string(),
+                    retry_after_seconds: refusal.retry_after.as_secs_f64(),
+                    since_ms: refusal.since.millis(),
+                }),
+                refused_total: RefusedView { events, bytes, age },
                 name: name.clone(),
                 summary: event.summary.clone(),
                 accepted_total: self.parts.publisher.accepted(name),
@@ -203,6 +221,7 @@ impl Actor {
         let design = &self.parts.design;
         let views = design.dependencies.iter().filter_map(|(name, dependency)| {
             let status = self.parts.machine.breaker(name, now)?;
+            let places = self.parts.machine.places(name);
             let needing = design.consumers().filter(|consumer| {
                 consumer
                     .consume
@@ -227,6 +246,8 @@ impl Actor {
                         reason: reason.to_owned(),
                         since_ms: status.since.millis(),
                     }),
+                in_flight: places.map_or(0, |(taken, _)| u64::from(taken)),
+                concurrency: places.map(|(_, most)| u64::from(most)),
                 consumers: needing.map(|consumer| consumer.id()).collect(),
             })
         });
@@ -280,6 +301,8 @@ fn consumer_view(
         drain_seconds: situation.drain_seconds(),
         in_flight: u64::from(status.in_flight),
         concurrency: u64::from(situation.concurrency),
+        limit: u64::from(status.limit),
+        no_load_ms: status.no_load.map(|time| time.as_secs_f64() * 1_000.0),
         waiting_retry: status.waiting_retry,
         held,
         held_by,

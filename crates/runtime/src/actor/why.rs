@@ -124,8 +124,31 @@ impl Actor {
             }
             Obstacle::Concurrency => {
                 let running = status.map_or(0, |status| status.in_flight);
-                let detail = format!("all {running} places are taken");
+                let limit = status.map_or(running, |status| status.limit);
+                let most = self.concurrency(consumer).filter(|most| limit < *most);
+                let adapts = most.map_or_else(String::new, |most| {
+                    format!("; measured times allow {limit} of {most}")
+                });
+                let detail = format!("all {running} places are taken{adapts}");
                 ("concurrency", detail, None)
+            }
+            Obstacle::Rate { until } => {
+                let detail = "its rate is used up".to_owned();
+                ("rate", detail, Some(*until))
+            }
+            Obstacle::Dependency(name) => {
+                let most = self.parts.machine.places(name).map_or(0, |(_, most)| most);
+                let what = "are taken, by it or by others that need it";
+                (
+                    "dependency",
+                    format!("all {most} places of `{name}` {what}"),
+                    None,
+                )
+            }
+            Obstacle::Share => {
+                let most = self.parts.settings.in_flight_max;
+                let detail = format!("all {most} places of the process are taken");
+                ("share", detail, None)
             }
             Obstacle::NobodyPulls => ("pull", "nobody pulls".to_owned(), None),
             Obstacle::Suspect => {
@@ -142,6 +165,13 @@ impl Actor {
             detail,
             until_ms: until.map(Timestamp::millis),
         }
+    }
+
+    /// The design's `concurrency` of a consumer.
+    fn concurrency(&self, consumer: &ConsumerId) -> Option<u32> {
+        let service = self.parts.design.services.get(&consumer.service)?;
+        let consume = service.consumes.get(&consumer.event)?;
+        Some(consume.deliver.concurrency.value)
     }
 
     fn breaker_gate(&self, name: &Name, now: Timestamp) -> (String, Option<Timestamp>) {

@@ -12,6 +12,7 @@ mod faults;
 mod faulty;
 mod operate;
 mod outputs;
+mod pressure;
 mod retention;
 mod support;
 

@@ -2,27 +2,27 @@
 
 use tidegate_delivery::{Command, Input};
 
-use crate::chance::Chance;
-use crate::world::World;
+use super::chance::Chance;
+use super::world::World;
 
 impl World {
     /// An operator does something.
-    pub(crate) fn operate(&mut self) {
+    pub(super) fn operate(&mut self) {
         let ids = self.ids();
         let consumer = ids[self.chance.below(ids.len() as u64) as usize].clone();
         let (dependency, reason) = ("api".parse().unwrap(), "to see".to_owned());
         let some = |chance: &mut Chance, letters: Vec<u64>| -> Vec<u64> {
             letters
                 .into_iter()
-                .filter(|_| chance.in_thousand(400))
+                .filter(|_| chance.in_thousand(600))
                 .collect()
         };
-        let command = match self.chance.below(12) {
+        let command = match self.chance.below(15) {
             0 | 1 => Command::Pause { consumer, reason },
             2..6 => Command::Resume { consumer },
             6 => Command::OpenBreaker { dependency, reason },
             7 | 8 => Command::ResetBreaker { dependency },
-            9 | 10 => {
+            9..12 => {
                 let letters = self.machine.dead_letters(&consumer);
                 let letters = letters.map(|letter| letter.sequence).collect();
                 let sequences = some(&mut self.chance, letters);
@@ -54,7 +54,7 @@ impl World {
     }
 
     /// Whatever an operator has closed is opened, and what was given up is taken back.
-    pub(crate) fn undo_commands(&mut self) {
+    pub(super) fn undo_commands(&mut self) {
         self.command(Command::ResetBreaker {
             dependency: "api".parse().unwrap(),
         });

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidegate_delivery::{Outcome, RetryClass};
 
-use crate::chance::Chance;
+use super::chance::Chance;
 
 fn retry(class: RetryClass, after: Option<Duration>) -> Outcome {
     Outcome::Retry {
@@ -40,7 +40,9 @@ pub(crate) fn answer(
             84..88 => retry(RetryClass::Timeout, None),
             88..91 => Outcome::Overload {
                 error: "busy".to_owned(),
-                after: None,
+                after: chance
+                    .in_thousand(500)
+                    .then(|| Duration::from_millis(chance.below(900))),
             },
             91..93 => Outcome::EndpointFault {
                 error: "HTTP 404".to_owned(),

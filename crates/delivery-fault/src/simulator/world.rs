@@ -6,62 +6,53 @@ use std::time::Duration;
 
 use tidegate_base::{ConsumerId, Name, Ratio, Timestamp};
 use tidegate_delivery::{
-    Arrival, Backoff, Class, Command, Conclusion, ConsumerConfig, DeliveryStatus, DependencyConfig,
-    Effect, EventRef, Followers, Input, Jitter, Machine, Mode, Needed, Order, Outcome, Repetition,
-    RetryMode, RetryPolicy, StateRecord, SystemConfig, Ticket,
+    Arrival, Backoff, Command, Conclusion, ConsumerConfig, DeliveryStatus, DependencyConfig,
+    Effect, EventRef, FlowConfig, Followers, Input, Jitter, Machine, Mode, Needed, Order, Outcome,
+    Repetition, RetryMode, RetryPolicy, StateRecord, SystemConfig, Ticket,
 };
 
-use crate::chance::Chance;
-use crate::handler;
-use crate::invariants::Watch;
-
-/// A record on disk, and whether a power failure spares it.
-struct Kept {
-    record: StateRecord,
-    class: Class,
-}
-
-/// Records on their way to the disk.
-struct Persist {
-    token: u64,
-    /// Whether they take the place of everything before.
-    replaces: bool,
-    class: Class,
-    records: Vec<StateRecord>,
-}
+use super::chance::Chance;
+use super::disk::{Disk, Step};
+use super::promises::Watch;
+use super::{flow, handler};
 
 /// An attempt out in the world. It may outlive the process that made it.
-struct Running {
+pub(super) struct Running {
     ticket: Ticket,
-    ends: Timestamp,
+    pub(super) ends: Timestamp,
     outcome: Outcome,
 }
 
 pub(crate) struct World {
-    pub(crate) chance: Chance,
-    pub(crate) config: SystemConfig,
-    pub(crate) machine: Machine,
-    pub(crate) now: Timestamp,
+    pub(super) chance: Chance,
+    pub(super) config: SystemConfig,
+    pub(super) machine: Machine,
+    pub(super) now: Timestamp,
     /// Every record that there ever was.
-    pub(crate) channel: Vec<Arrival>,
+    pub(super) channel: Vec<Arrival>,
     /// Those that retention has removed, and the first sequence that it has not passed.
     removed: BTreeSet<u64>,
-    head: u64,
+    pub(super) head: u64,
     /// A consumer that the design does not have yet.
-    newcomer: Option<ConsumerConfig>,
-    disk: Vec<Kept>,
-    commits: VecDeque<Persist>,
-    fetches: VecDeque<(ConsumerId, u64, usize)>,
-    running: Vec<Running>,
-    wake_at: Option<Timestamp>,
+    pub(super) newcomer: Option<ConsumerConfig>,
+    /// A delivery that ends the process whenever it runs.
+    killer: Option<(ConsumerId, u64)>,
+    /// How many steps the process has left, when it does not have long.
+    pub(super) left: Option<u64>,
+    /// Its channel is read slowly, and its operator is busy.
+    sluggish: bool,
+    pub(super) disk: Disk,
+    pub(super) fetches: VecDeque<(ConsumerId, u64, usize)>,
+    pub(super) running: Vec<Running>,
+    pub(super) wake_at: Option<Timestamp>,
     /// Commands of this process that are not yet carried out.
-    pub(crate) commands: BTreeMap<u64, Command>,
-    pub(crate) last_command: u64,
-    pub(crate) down: bool,
-    pub(crate) healed: bool,
-    pub(crate) watch: Watch,
-    noting: bool,
-    digest: u64,
+    pub(super) commands: BTreeMap<u64, Command>,
+    pub(super) last_command: u64,
+    pub(super) down: bool,
+    pub(super) healed: bool,
+    pub(super) watch: Watch,
+    telling: bool,
+    pub(super) story: Vec<String>,
 }
 
 fn consumer(chance: &mut Chance, number: u64) -> ConsumerConfig {
@@ -93,20 +84,24 @@ fn consumer(chance: &mut Chance, number: u64) -> ConsumerConfig {
             attempts: 1 + chance.below(5) as u32,
             age: chance.in_thousand(200).then_some(Duration::from_secs(20)),
             budget: chance.in_thousand(500).then_some(Ratio::new(0.2).unwrap()),
-            mode: RetryMode::Blocking,
+            mode: match chance.in_thousand(150) {
+                true => RetryMode::NonBlocking,
+                false => RetryMode::Blocking,
+            },
         },
         followers: follow[chance.below(3) as usize],
         repetition: repetition[chance.below(2) as usize],
         window: 8 + chance.below(40) as usize,
         dead_letters: 3 + chance.below(30) as usize,
         dead_letter_budget: chance.in_thousand(500).then_some(Ratio::new(0.05).unwrap()),
+        flow: FlowConfig::default(),
     }
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, noting: bool) -> Self {
+    pub(crate) fn new(seed: u64, telling: bool) -> Self {
         let mut chance = Chance::new(seed);
-        let config = SystemConfig {
+        let mut config = SystemConfig {
             seed,
             consumers: (0..3).map(|number| consumer(&mut chance, number)).collect(),
             dependencies: vec![DependencyConfig {
@@ -116,11 +111,18 @@ impl World {
                 window: Duration::from_secs(2),
                 open: Duration::from_millis(800),
                 probes: 1 + chance.below(3) as u32,
+                concurrency: None,
             }],
+            in_flight: None,
         };
+        flow::limit(&mut config, seed);
         let now = Timestamp::from_millis(1_000_000);
         let newcomer = consumer(&mut chance, 3);
+        let victim = config.consumers[chance.below(3) as usize].id.clone();
+        let killer = chance.in_thousand(500).then(|| (victim, chance.below(50)));
+        let sluggish = chance.in_thousand(250);
         let mut world = Self {
+            sluggish,
             machine: Machine::restore(config.clone(), now, []),
             watch: Watch::new(&config),
             chance,
@@ -130,8 +132,9 @@ impl World {
             removed: BTreeSet::new(),
             head: 0,
             newcomer: Some(newcomer),
-            disk: Vec::new(),
-            commits: VecDeque::new(),
+            killer,
+            left: None,
+            disk: Disk::default(),
             fetches: VecDeque::new(),
             running: Vec::new(),
             wake_at: None,
@@ -139,49 +142,48 @@ impl World {
             last_command: 0,
             down: false,
             healed: false,
-            noting,
-            digest: 0,
+            telling,
+            story: Vec::new(),
         };
         world.boot();
         world
     }
 
-    fn boot(&mut self) {
-        self.step(Input::TakeOver);
-        self.step(Input::Trimmed {
-            channel: channel(),
-            head: self.head,
-        });
-        self.step(Input::Grown {
-            channel: channel(),
-            tail: self.channel.len() as u64,
-        });
-    }
-
-    /// One thing happens; now and then every invariant is held.
+    /// One thing happens; now and then every promise is looked at.
     pub(crate) fn tick(&mut self) {
         self.now = self.now + Duration::from_millis(self.chance.below(12));
+        if self.chance.in_thousand(1) {
+            // The machine slept, or was slow.
+            self.now = self.now + Duration::from_millis(self.chance.below(60_000));
+        }
         if self.wake_at.is_some_and(|at| at <= self.now) {
             self.wake_at = None;
             self.step(Input::Tick);
         }
+        if self.chance.in_thousand(400) {
+            self.disk.send();
+        }
         match self.chance.below(100) {
             0..12 => self.publish(),
             12..50 => self.commit(),
+            50..60 if self.sluggish && self.chance.in_thousand(800) => self.operate(),
             50..60 => self.fetch(),
             60..88 => self.end_attempt(),
-            88..91 => self.want(),
-            91..93 => self.redrive(),
+            88..90 => self.want(),
+            90..92 => self.redrive(),
+            92 => self.operate(),
             93 => self.down = !self.down,
             94 => self.checkpoint(),
             95 if self.chance.in_thousand(300) => self.crash(),
             96 if self.chance.in_thousand(100) => self.drain_and_restart(),
             97 => self.clean(),
             98 => self.operate(),
+            99 => self.hear_zombie(),
             _ => {}
         }
-        if self.chance.in_thousand(300) {
-            self.watch.hold(&self.machine, &self.channel, self.now);
+        self.shorten_life();
+        if self.chance.in_thousand(100) {
+            self.hold();
         }
     }
 
@@ -214,27 +216,13 @@ impl World {
         });
     }
 
-    fn commit(&mut self) {
-        if let Some(persist) = self.commits.pop_front() {
-            let token = persist.token;
-            self.keep(persist);
+    pub(super) fn commit(&mut self) {
+        if let Some(token) = self.disk.keep(&mut self.chance) {
             self.step(Input::Committed { token });
         }
     }
 
-    fn keep(&mut self, persist: Persist) {
-        if persist.replaces {
-            self.disk.clear();
-        }
-        for record in persist.records {
-            // What is kept is what comes back from its encoding.
-            let record = StateRecord::decode(&record.encode()).unwrap();
-            let class = persist.class;
-            self.disk.push(Kept { record, class });
-        }
-    }
-
-    fn fetch(&mut self) {
+    pub(super) fn fetch(&mut self) {
         if let Some((consumer, from, limit)) = self.fetches.pop_front() {
             let some = 1 + self.chance.below(limit as u64) as usize;
             let tail = self.channel.len() as u64;
@@ -272,7 +260,7 @@ impl World {
         self.watch.cleaned(&self.removed);
     }
 
-    fn end_attempt(&mut self) {
+    pub(super) fn end_attempt(&mut self) {
         self.running.sort_by_key(|running| running.ends);
         if self
             .running
@@ -282,6 +270,17 @@ impl World {
             let Running {
                 ticket, outcome, ..
             } = self.running.remove(0);
+            self.step(Input::Ended { ticket, outcome });
+        }
+    }
+
+    /// An answer comes late, to an attempt of an earlier process that has the place of one that runs.
+    fn hear_zombie(&mut self) {
+        let running = self.machine.running();
+        let which = self.chance.below(running.len().max(1) as u64) as usize;
+        if let Some(mut ticket) = running.into_iter().nth(which).filter(|t| t.epoch > 1) {
+            ticket.epoch -= 1 + self.chance.below(ticket.epoch - 1);
+            let outcome = Outcome::Done;
             self.step(Input::Ended { ticket, outcome });
         }
     }
@@ -318,94 +317,45 @@ impl World {
 
     /// The state is replaced by a checkpoint, in its place in the order of commits.
     fn checkpoint(&mut self) {
+        self.disk.send();
         let records = self.machine.checkpoint();
-        self.commits.push_back(Persist {
-            token: 0,
-            replaces: true,
-            class: Class::Durable,
-            records,
-        });
+        self.disk.send_checkpoint(records);
     }
 
-    /// The process ends. Of what was under way a part is kept without anyone having heard; with
-    /// the machine's power goes what was only written after the last durable record.
-    fn crash(&mut self) {
-        let unheard = self.chance.below(self.commits.len() as u64 + 1);
-        for _ in 0..unheard {
-            if let Some(persist) = self.commits.pop_front() {
-                self.keep(persist);
-            }
-        }
-        if self.chance.in_thousand(500) {
-            let durable = self
-                .disk
-                .iter()
-                .rposition(|kept| kept.class == Class::Durable);
-            let durable = durable.map_or(0, |last| last + 1);
-            let spared = self.chance.below((self.disk.len() - durable) as u64 + 1) as usize;
-            self.disk.truncate(durable + spared);
-        }
-        self.restart();
-    }
-
-    fn drain_and_restart(&mut self) {
-        self.step(Input::Drain);
-        while !self.machine.is_quiet() {
-            self.now = self.now + Duration::from_millis(1);
-            while !self.commits.is_empty() {
-                self.commit();
-            }
-            for ticket in self.machine.running() {
-                let outcome = Outcome::Cancelled;
-                self.step(Input::Ended { ticket, outcome });
-            }
-        }
-        self.restart();
-    }
-
-    fn restart(&mut self) {
-        self.commands.clear();
-        self.commits.clear();
-        self.fetches.clear();
-        self.wake_at = None;
-        if self.chance.in_thousand(300)
-            && let Some(newcomer) = self.newcomer.take()
-        {
-            self.watch.joined(&newcomer, self.head);
-            self.config.consumers.push(newcomer);
-        }
-        let records = self.disk.iter().map(|kept| kept.record.clone());
-        self.machine = Machine::restore(self.config.clone(), self.now, records);
-        self.watch.restarted();
-        self.boot();
-    }
-
-    pub(crate) fn step(&mut self, input: Input) {
+    pub(super) fn step(&mut self, input: Input) {
+        self.tell(|| format!("{input:?}"));
         let mut effects = Vec::new();
         let ended = match &input {
-            Input::Ended { ticket, .. } => Some(ticket.clone()),
+            Input::Ended { ticket, outcome } => Some((ticket.clone(), outcome.clone())),
             _ => None,
         };
         let ran = ended
             .as_ref()
-            .is_some_and(|ticket| self.machine.running().contains(ticket));
+            .is_some_and(|(ticket, _)| self.machine.running().contains(ticket));
+        self.watch.passes(self.now);
         self.machine.step(self.now, input, &mut effects);
-        self.watch.booted_at(self.now);
-        if let Some(ticket) = ended {
+        if let Some((ticket, outcome)) = ended {
             self.watch.ended(&self.machine, &ticket, ran, &effects);
+            if ran {
+                self.watch
+                    .settled(&self.machine, &ticket, &outcome, &effects, self.now);
+            }
         }
         for effect in effects {
-            self.note(&effect);
+            self.tell(|| format!("    {effect:?}"));
             self.carry_out(effect);
         }
     }
 
-    fn note(&mut self, effect: &Effect) {
-        if !self.noting {
-            return;
-        }
-        for byte in format!("{effect:?}").bytes() {
-            self.digest = (self.digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    pub(super) fn hold(&mut self) {
+        self.watch
+            .hold(&self.machine, &self.channel, &self.disk, self.now);
+    }
+
+    pub(super) fn tell(&mut self, what: impl FnOnce() -> String) {
+        if self.telling {
+            let millis = self.now.nanos() / 1_000_000;
+            self.story.push(format!("{millis} {}", what()));
         }
     }
 
@@ -416,24 +366,8 @@ impl World {
                 class,
                 records,
             } => {
-                for record in &records {
-                    // A suspect that is withdrawn before it was sent is noted as one again, and does not run.
-                    if let StateRecord::Started {
-                        consumer, sequence, ..
-                    } = record
-                        && self.machine.delivery(consumer, *sequence)
-                            == Some(DeliveryStatus::Running)
-                    {
-                        self.watch
-                            .admitted(&self.machine, &self.channel, consumer, *sequence);
-                    }
-                }
-                self.commits.push_back(Persist {
-                    token,
-                    replaces: false,
-                    class,
-                    records,
-                });
+                self.admitted(&records);
+                self.disk.collect(token, class, records);
             }
             Effect::Start {
                 ticket, attempt, ..
@@ -452,42 +386,87 @@ impl World {
                 conclusion,
                 ..
             } => {
-                self.watch.concluded(&consumer, sequence, conclusion);
+                let step = match is_end(conclusion) {
+                    true => Step::End,
+                    false => Step::Letter,
+                };
+                let under_way = self.disk.is_under_way(&consumer, sequence, step);
+                self.watch
+                    .concluded(&consumer, sequence, conclusion, under_way);
             }
             Effect::Rejected(_) => {}
             Effect::Obeyed { token } => {
-                let command = self.commands.remove(&token).unwrap();
-                self.watch.obeyed(token, &command);
+                let Some(command) = self.commands.remove(&token) else {
+                    return;
+                };
+                let under_way = match &command {
+                    Command::Pause { consumer, .. } => {
+                        self.disk.is_command_under_way(Some(consumer))
+                    }
+                    Command::OpenBreaker { .. } => self.disk.is_command_under_way(None),
+                    _ => false,
+                };
+                self.watch.obeyed(token, &command, under_way);
+            }
+        }
+    }
+
+    /// Looks at what the machine has admitted and given up in this step.
+    fn admitted(&mut self, records: &[StateRecord]) {
+        let mut seen = BTreeSet::new();
+        for record in records {
+            match record {
+                // A suspect that is withdrawn before it was sent is noted as one again, and does not run.
+                StateRecord::Started {
+                    consumer, sequence, ..
+                } if self.machine.delivery(consumer, *sequence)
+                    == Some(DeliveryStatus::Running)
+                    && seen.insert((consumer, *sequence)) =>
+                {
+                    self.watch.admitted(
+                        &self.machine,
+                        &self.channel,
+                        (consumer, *sequence),
+                        self.now,
+                    );
+                }
+                StateRecord::Kept { consumer, delivery }
+                    if delivery.death.is_some() && delivery.discard.is_none() =>
+                {
+                    self.watch.given_up(consumer, delivery.sequence);
+                }
+                _ => {}
             }
         }
     }
 
     fn start(&mut self, ticket: Ticket, attempt: u32) {
+        flow::hold(&self.machine, &self.config);
+        let under_way = self
+            .disk
+            .is_under_way(&ticket.consumer, ticket.sequence, Step::Start);
+        self.watch.sent(&ticket, under_way);
         self.watch
             .started(&self.machine, &self.channel, &ticket, attempt, self.now);
+        let place = (ticket.consumer.clone(), ticket.sequence);
+        if !self.healed && self.killer.as_ref() == Some(&place) {
+            self.left = Some(0);
+            self.watch.kills(&place);
+            return;
+        }
         let answer = handler::answer(&mut self.chance, ticket.sequence, self.down, self.healed);
         let time = Duration::from_millis(self.chance.below(60));
         if self.chance.in_thousand(60) {
             // A second answer, or one that comes when nobody waits for it any more.
             let ends = self.now + time + Duration::from_millis(self.chance.below(900));
-            let outcome = Outcome::Permanent {
-                error: "late".to_owned(),
-            };
-            self.running.push(Running {
-                ticket: ticket.clone(),
-                ends,
-                outcome,
-            });
+            let error = "late".to_owned();
+            self.runs(&ticket, ends, Outcome::Permanent { error });
         }
         if let Some(outcome) = answer {
             if outcome == Outcome::Done {
                 self.watch.handled(&ticket);
             }
-            self.running.push(Running {
-                ticket,
-                ends: self.now + time,
-                outcome,
-            });
+            self.runs(&ticket, self.now + time, outcome);
         } else if self.config.consumers[2].id != ticket.consumer {
             // A push is ended by the runtime at its deadline; a lease by the machine.
             let outcome = Outcome::Retry {
@@ -495,91 +474,33 @@ impl World {
                 error: "no answer".to_owned(),
                 after: None,
             };
-            let ends = self.now + Duration::from_millis(400);
-            self.running.push(Running {
-                ticket,
-                ends,
-                outcome,
-            });
+            self.runs(&ticket, self.now + Duration::from_millis(400), outcome);
         }
     }
 
-    /// Everything is mended: all is done, once dead letters are redriven.
-    pub(crate) fn settle(&mut self) {
-        self.healed = true;
-        self.down = false;
-        for round in 0..40_000 {
-            self.now = self.now + Duration::from_millis(20);
-            self.step(Input::Tick);
-            while !self.commits.is_empty() {
-                self.commit();
-            }
-            self.fetch();
-            self.end_attempt();
-            let puller = self.config.consumers[2].id.clone();
-            self.step(Input::Wanted {
-                consumer: puller,
-                deliveries: 5,
-            });
-            if round % 200 == 0 {
-                self.undo_commands();
-            }
-            if round % 50 == 0 {
-                for consumer in self.ids() {
-                    let letters = self.machine.dead_letters(&consumer);
-                    let sequences: Vec<u64> = letters.map(|letter| letter.sequence).collect();
-                    self.watch.redriven(&consumer, &sequences);
-                    if !sequences.is_empty() {
-                        self.step(Input::Redrive {
-                            consumer,
-                            sequences,
-                        });
-                    }
-                }
-            }
-            if round % 50 == 0 {
-                self.watch.hold(&self.machine, &self.channel, self.now);
-            }
-            if round % 10 == 0 && self.is_done() {
-                return;
-            }
-        }
-        let stuck: Vec<_> = self
-            .ids()
-            .iter()
-            .map(|id| self.machine.status(id, self.now).unwrap())
-            .collect();
-        panic!("something is never done: {stuck:#?}");
+    fn runs(&mut self, ticket: &Ticket, ends: Timestamp, outcome: Outcome) {
+        let ticket = ticket.clone();
+        self.running.push(Running {
+            ticket,
+            ends,
+            outcome,
+        });
     }
 
-    pub(crate) fn ids(&self) -> Vec<ConsumerId> {
-        self.config
-            .consumers
-            .iter()
-            .map(|consumer| consumer.id.clone())
-            .collect()
-    }
-
-    fn is_done(&self) -> bool {
-        self.ids().iter().all(|id| {
-            (0..self.channel.len() as u64)
-                .all(|s| self.machine.delivery(id, s) == Some(DeliveryStatus::Finished))
-        })
-    }
-
-    pub(crate) fn digest(&self) -> u64 {
-        self.digest
+    pub(super) fn ids(&self) -> Vec<ConsumerId> {
+        let consumers = self.config.consumers.iter();
+        consumers.map(|consumer| consumer.id.clone()).collect()
     }
 }
 
-pub(crate) fn channel() -> Name {
+pub(super) fn channel() -> Name {
     "Event".parse().unwrap()
 }
 
 /// Sequences by consumer.
-pub(crate) type Sequences = BTreeMap<ConsumerId, BTreeSet<u64>>;
+pub(super) type Sequences = BTreeMap<ConsumerId, BTreeSet<u64>>;
 
 /// Whether a conclusion ends a delivery.
-pub(crate) fn is_end(conclusion: Conclusion) -> bool {
+pub(super) fn is_end(conclusion: Conclusion) -> bool {
     matches!(conclusion, Conclusion::Succeeded | Conclusion::Duplicate)
 }

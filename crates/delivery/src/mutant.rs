@@ -1,0 +1,197 @@
+//! Faults that can be built in, so that a test shows that the simulator would find them.
+//!
+//! Without the feature `mutants` the question is a constant and nothing of this is in the program.
+
+use crate::outcome::{Outcome, RetryClass};
+
+/// A fault that the simulator must find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutant {
+    /// A delivery is finished, and its lane free, before that is kept.
+    AckBeforeCommit,
+    /// That a delivery is done is written and not durable.
+    DoneNotDurable,
+    /// A dead letter is written and not durable.
+    LetterNotDurable,
+    /// A new epoch is written and not durable.
+    EpochNotDurable,
+    /// A process takes over with the epoch of the one before.
+    EpochNotRaised,
+    /// Attempts start before the takeover is durable.
+    StartsUnowned,
+    /// An outcome of any epoch is taken for one of this epoch.
+    EpochNotChecked,
+    /// An outcome of an earlier attempt is taken for one of the attempt that runs.
+    RunNotChecked,
+    /// An attempt is sent without a record of its start.
+    StartNotRecorded,
+    /// The end of the process while a suspect ran alone is not counted.
+    CrashNotCounted,
+    /// Others start while a suspect runs.
+    SuspectNotAlone,
+    /// More attempts run at the same time than may.
+    ConcurrencyNotAsked,
+    /// An open breaker lets deliveries through.
+    OpenBreakerAdmits,
+    /// A failure while a breaker is open counts against the delivery.
+    OpenBreakerBurnsAttempts,
+    /// A half-open breaker lets any number through.
+    ProbesUnlimited,
+    /// What failed before probes although something else could.
+    ProbeThatFailed,
+    /// A breaker that an operator holds open probes after a restart.
+    ForcedBreakerForgotten,
+    /// A clock that goes back keeps a breaker open for longer than designed.
+    OpenTimeUnbounded,
+    /// A retry starts without a token of the budget.
+    RetryBudgetNotAsked,
+    /// A dead letter is made without a token of the budget.
+    LetterBudgetNotAsked,
+    /// More dead letters are made than may be.
+    LetterRoomNotAsked,
+    /// The next delivery of a lane runs while the one before waits for its retry.
+    RetryReleasesLane,
+    /// A retry does not wait for its time.
+    RetryTooEarly,
+    /// What a handler asks for with a failure is not honoured.
+    RetryAfterIgnored,
+    /// A clock that goes back keeps a retry waiting for longer than was ever asked for.
+    RetryTimeUnbounded,
+    /// A restart forgets how often a delivery failed.
+    FailuresForgotten,
+    /// A delivery is retried although its attempts are used up.
+    AttemptsUnbounded,
+    /// An overload counts against the delivery.
+    OverloadBurnsAttempt,
+    /// An overload does not hold the consumer for as long as it asked.
+    OverloadNotHeld,
+    /// An endpoint fault makes a dead letter.
+    EndpointFaultBuries,
+    /// An attempt that was called off counts.
+    CancellationCounts,
+    /// What waits behind a dead letter goes on.
+    LetterReleasesLane,
+    /// A redriven letter goes behind the newer ones of its lane.
+    RedriveBehindNewer,
+    /// Everything behind a discarded letter may run at once.
+    DiscardForgetsOrder,
+    /// A follower counts as settled before the state keeps it.
+    FollowerSettledEarly,
+    /// The state keeps a follower ahead of one that the channel would bring again.
+    FollowerAheadOfChannel,
+    /// The cursor passes everything before a delivery that is done.
+    CursorPassesLive,
+    /// Finished events are forgotten after a time.
+    DedupByClock,
+    /// An event runs while it runs under another sequence.
+    TwinsBeside,
+    /// A checkpoint leaves out what is still being recorded.
+    CheckpointForgets,
+    /// A pause is not kept.
+    PauseNotKept,
+    /// A command is answered before it is durable.
+    CommandObeyedEarly,
+    /// Retention may remove the events of dead letters.
+    LettersNotNeeded,
+    /// A lease does not end by itself.
+    LeaseNeverEnds,
+}
+
+impl Mutant {
+    /// Every one.
+    pub const ALL: [Self; 44] = [
+        Self::AckBeforeCommit,
+        Self::DoneNotDurable,
+        Self::LetterNotDurable,
+        Self::EpochNotDurable,
+        Self::EpochNotRaised,
+        Self::StartsUnowned,
+        Self::EpochNotChecked,
+        Self::RunNotChecked,
+        Self::StartNotRecorded,
+        Self::CrashNotCounted,
+        Self::SuspectNotAlone,
+        Self::ConcurrencyNotAsked,
+        Self::OpenBreakerAdmits,
+        Self::OpenBreakerBurnsAttempts,
+        Self::ProbesUnlimited,
+        Self::ProbeThatFailed,
+        Self::ForcedBreakerForgotten,
+        Self::OpenTimeUnbounded,
+        Self::RetryBudgetNotAsked,
+        Self::LetterBudgetNotAsked,
+        Self::LetterRoomNotAsked,
+        Self::RetryReleasesLane,
+        Self::RetryTooEarly,
+        Self::RetryAfterIgnored,
+        Self::RetryTimeUnbounded,
+        Self::FailuresForgotten,
+        Self::AttemptsUnbounded,
+        Self::OverloadBurnsAttempt,
+        Self::OverloadNotHeld,
+        Self::EndpointFaultBuries,
+        Self::CancellationCounts,
+        Self::LetterReleasesLane,
+        Self::RedriveBehindNewer,
+        Self::DiscardForgetsOrder,
+        Self::FollowerSettledEarly,
+        Self::FollowerAheadOfChannel,
+        Self::CursorPassesLive,
+        Self::DedupByClock,
+        Self::TwinsBeside,
+        Self::CheckpointForgets,
+        Self::PauseNotKept,
+        Self::CommandObeyedEarly,
+        Self::LettersNotNeeded,
+        Self::LeaseNeverEnds,
+    ];
+}
+
+/// The outcome as a fault that is built in takes it.
+pub(crate) fn mistaken(outcome: Outcome) -> Outcome {
+    let failed = |error: String| Outcome::Retry {
+        class: RetryClass::Retryable,
+        error,
+        after: None,
+    };
+    match outcome {
+        Outcome::Overload { error, .. } if is(Mutant::OverloadBurnsAttempt) => failed(error),
+        Outcome::EndpointFault { error } if is(Mutant::EndpointFaultBuries) => {
+            Outcome::Permanent { error }
+        }
+        Outcome::Cancelled if is(Mutant::CancellationCounts) => failed(String::new()),
+        outcome => outcome,
+    }
+}
+
+#[cfg(feature = "mutants")]
+mod built_in {
+    use std::cell::Cell;
+
+    use super::Mutant;
+
+    thread_local! {
+        static BUILT_IN: Cell<Option<Mutant>> = const { Cell::new(None) };
+    }
+
+    /// Builds `mutant` into all machines that this thread steps, or into none.
+    pub fn build_in(mutant: Option<Mutant>) {
+        BUILT_IN.set(mutant);
+    }
+
+    pub(crate) fn is(mutant: Mutant) -> bool {
+        BUILT_IN.get() == Some(mutant)
+    }
+}
+
+#[cfg(feature = "mutants")]
+pub use built_in::build_in;
+#[cfg(feature = "mutants")]
+pub(crate) use built_in::is;
+
+/// Whether the fault is built in: never.
+#[cfg(not(feature = "mutants"))]
+#[inline(always)]
+pub(crate) const fn is(_mutant: Mutant) -> bool {
+    false
+}
