@@ -128,6 +128,7 @@ impl From<tidegate_runtime::PublishError> for PublishError {
             Error::Full {
                 reason,
                 retry_after,
+                ..
             } => Self::Full {
                 reason,
                 retry_after,
