@@ -45,9 +45,9 @@ const IMPURE_WORDS: &[&str] = &[
     "eprintln!",
 ];
 
-/// Who alone may know HTTP: the server, and the rehearsal of traffic with its stand-in services.
+/// Who alone may know HTTP: the server, the rehearsal of traffic with its stand-in services, and the library that asks a daemon.
 const HTTP_CRATES: &[&str] = &["axum", "hyper", "hyper-util", "hyper-rustls", "http"];
-const HTTP_USERS: &[&str] = &["tidegate-server", "tidegate-traffic"];
+const HTTP_USERS: &[&str] = &["tidegate-server", "tidegate-traffic", "tidegate"];
 /// The client of a running daemon, and who alone asks one.
 const CLIENT_CRATE: &str = "ureq";
 const CLIENT_USER: &str = "tidegate-cli";

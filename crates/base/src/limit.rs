@@ -96,6 +96,8 @@ pub const ANSWER_BYTES_MAX: u64 = 256 << 20;
 pub const OUTPUTS_MAX: usize = 100;
 /// Most bytes of the events that one handling of an event may publish.
 pub const OUTPUT_BYTES_MAX: usize = 4 << 20;
+/// Most requests of one program that wait for their replies.
+pub const REQUESTS_WAITING_MAX: usize = 10_000;
 /// Largest state that a handler keeps for a key, in bytes.
 pub const KEY_STATE_BYTES_MAX: usize = 16 << 10;
 /// Most bytes of the keys and states of one consumer.

@@ -1,6 +1,7 @@
 //! Pull: what a consumer that fetches its own deliveries receives, and what can go wrong.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 use tidegate_base::{ConsumerId, Envelope, Timestamp};
@@ -17,8 +18,12 @@ pub struct PulledDelivery {
     pub attempt: u32,
     /// The replay that it is of, from 1; 0: of none.
     pub generation: u64,
+    /// The owner epoch: a fencing token that only grows.
+    pub epoch: u64,
     /// When the lease ends: after it the delivery counts as timed out and is retried.
     pub deadline: Timestamp,
+    /// How long the lease lasts.
+    pub timeout: Duration,
     /// What its consumer keeps for the event's key.
     pub state: Option<Arc<str>>,
     /// The event.

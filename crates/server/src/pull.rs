@@ -36,6 +36,8 @@ pub(crate) struct SettleRequest {
     outcome: SettleOutcome,
     error: Option<String>,
     after: Option<String>,
+    /// What kind of failure a retry is for; breakers count `unavailable` and `timeout`.
+    class: Option<RetryClass>,
     /// CloudEvents to publish, when it is done.
     #[serde(default)]
     outputs: Vec<Value>,
@@ -120,6 +122,8 @@ fn lease(delivery: &PulledDelivery) -> Value {
         "deadline": delivery.deadline.to_string(),
         "delivery": delivery.delivery_id,
         "attempt": delivery.attempt,
+        "epoch": delivery.epoch,
+        "timeout_ms": u64::try_from(delivery.timeout.as_millis()).unwrap_or(u64::MAX),
         "state": delivery.state.as_deref().map(state),
         "event": delivery.envelope.to_value(),
     });
@@ -167,7 +171,7 @@ pub(crate) async fn settle(
     let outcome = match request.outcome {
         SettleOutcome::Done => Outcome::Done,
         SettleOutcome::Retry => Outcome::Retry {
-            class: RetryClass::Retryable,
+            class: request.class.unwrap_or(RetryClass::Retryable),
             error,
             after,
         },

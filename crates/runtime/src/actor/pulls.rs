@@ -160,6 +160,8 @@ impl Actor {
             envelope,
         } = leased;
         self.lease_lost(&ticket.consumer);
+        let target = self.targets.get(&ticket.consumer);
+        let timeout = target.map_or(Duration::ZERO, |target| target.timeout);
         let room = |pull: &&mut Pull| pull.got.len() < pull.max && !pull.reply.is_closed();
         let pulls = self.pulls.entry(ticket.consumer.clone()).or_default();
         match pulls.waiting.iter_mut().find(room) {
@@ -170,7 +172,9 @@ impl Actor {
                     delivery_id,
                     attempt,
                     generation,
+                    epoch: ticket.epoch,
                     deadline,
+                    timeout,
                     state,
                     envelope,
                 };
