@@ -61,6 +61,7 @@ fn arrival(sequence: u64, keys: &[Arc<str>]) -> Arrival {
         key,
         source: "/shop".to_owned(),
         id: sequence.to_string(),
+        not_before: None,
     };
     Arrival {
         sequence,

@@ -296,6 +296,9 @@ pub struct EventRef {
     pub source: String,
     /// Its `id`.
     pub id: String,
+    /// Before this time it is not delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
 }
 
 /// Why a delivery is a dead letter.

@@ -4,13 +4,14 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 use tidegate_base::limit::KEY_BYTES_MAX;
-use tidegate_base::{Envelope, Name};
+use tidegate_base::{Envelope, Name, Timestamp};
 use tidegate_model::design::SchemaFormat;
 use tidegate_model::{Design, closest};
 use tidegate_schema::Compiled;
 
 use crate::publish::{Problem, SchemaViolation};
 use crate::runtime::StartError;
+use crate::stored::NOT_BEFORE;
 
 /// The extension attribute that carries the key of an event whose design names none.
 ///
@@ -82,6 +83,10 @@ impl Catalog {
                 did_you_mean: self.closest(&envelope.event_type),
             })?;
         let key = entry.judge(envelope)?;
+        let time = envelope.extensions.get(NOT_BEFORE);
+        if let Some(time) = time.filter(|time| Timestamp::parse_rfc3339(time).is_none()) {
+            return Err(Problem::NotBefore { time: time.clone() });
+        }
         Ok((entry, key))
     }
 }

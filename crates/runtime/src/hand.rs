@@ -16,7 +16,11 @@ pub(crate) struct AtHand {
 
 impl AtHand {
     /// Keeps what a consumer has read, as far as there is room: the first will start first.
-    pub(crate) fn keep(&mut self, consumer: &ConsumerId, records: Vec<Record>) {
+    pub(crate) fn keep(
+        &mut self,
+        consumer: &ConsumerId,
+        records: impl IntoIterator<Item = Record>,
+    ) {
         let at_hand = self.records.entry(consumer.clone()).or_default();
         for mut record in records {
             let bytes = size(&record);

@@ -157,6 +157,12 @@ pub enum Problem {
         /// Every violation, at most the first hundred.
         violations: Vec<SchemaViolation>,
     },
+    /// The time before which it is not to be delivered is none.
+    #[error("`notbefore` is `{time}`, and no RFC 3339 date-time such as 2027-01-01T08:00:00Z")]
+    NotBefore {
+        /// What it is.
+        time: String,
+    },
     /// The key cannot be taken from the payload.
     #[error("the key at `{pointer}` {reason}")]
     Key {

@@ -38,12 +38,27 @@ pub(crate) fn arrival(record: &Record) -> Arrival {
         key: record.key.as_deref().map(Arc::from),
         source: header(record, "source"),
         id: header(record, "id"),
+        not_before: not_before(&record.headers),
     };
     Arrival {
         sequence: record.sequence,
         event: Arc::new(event),
         accepted: record.time,
     }
+}
+
+/// The extension attribute of an event that is not to be delivered before a time.
+pub(crate) const NOT_BEFORE: &str = "notbefore";
+
+/// Whether a record is to be delivered at a time of its own.
+pub(crate) fn is_scheduled(record: &Record) -> bool {
+    not_before(&record.headers).is_some()
+}
+
+/// When it may be delivered; a time that cannot be read was not accepted by this version.
+fn not_before(headers: &[(String, String)]) -> Option<Timestamp> {
+    let found = headers.iter().find(|(name, _)| name == NOT_BEFORE);
+    found.and_then(|(_, time)| Timestamp::parse_rfc3339(time))
 }
 
 /// What an event is recognised by: attributes have no control characters, so this is unambiguous.

@@ -161,6 +161,7 @@ fn invalid(message: &str, problem: &Invalid) -> Problem {
         }
         Invalid::NotJson => unprocessable("not-json"),
         Invalid::Key { .. } => unprocessable("key"),
+        Invalid::NotBefore { .. } => unprocessable("not-before"),
         Invalid::Schema { violations } => {
             let violations: Vec<Value> = violations
                 .iter()

@@ -204,6 +204,7 @@ impl World {
                 key,
                 source: "/shop".to_owned(),
                 id: sequence.to_string(),
+                not_before: None,
             })
         };
         self.channel.push(Arrival {

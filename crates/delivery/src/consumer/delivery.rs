@@ -91,6 +91,11 @@ impl Delivery {
         matches!(self.phase, Phase::Dead(_))
     }
 
+    /// It has never run, and is not to run yet: others of its key go first.
+    pub(crate) fn is_scheduled(&self) -> bool {
+        matches!(self.phase, Phase::Waiting { .. }) && self.is_fresh()
+    }
+
     /// It is a dead letter, given up or not.
     pub(crate) fn is_letter(&self) -> bool {
         matches!(self.phase, Phase::Dead(_) | Phase::Discarded(..))

@@ -119,6 +119,7 @@ impl Consumer {
                 && !mutant::is(Mutant::RetryReleasesLane))
                 || !matches!(delivery.phase, Phase::Waiting { .. })
         };
+        let passes = |delivery: &&Delivery| passes(delivery) && !delivery.is_scheduled();
         let behind = |delivery: &&Delivery| {
             delivery.progress.redrives > 0 && mutant::is(Mutant::RedriveBehindNewer)
         };
@@ -131,7 +132,11 @@ impl Consumer {
     /// The delivery of its lane that goes before it.
     pub(super) fn blocker(&self, sequence: u64) -> Option<u64> {
         let lane = self.lanes.get(&self.lane_key(sequence)?)?;
-        let first = lane.busy.or_else(|| lane.members.first().copied())?;
+        let waits = |sequence: &&u64| {
+            let delivery = self.deliveries.get(*sequence);
+            !delivery.is_some_and(Delivery::is_scheduled)
+        };
+        let first = lane.busy.or(lane.members.iter().find(waits).copied())?;
         (lane.members.contains(&sequence) && first != sequence && lane.exposed != Some(sequence))
             .then_some(first)
     }

@@ -238,7 +238,8 @@ impl Consumer {
             } else {
                 self.kept += 1;
             }
-            let until = replay.until.remove(&sequence).filter(|until| *until > now);
+            let until = replay.until.remove(&sequence).max(kept.event.not_before);
+            let until = until.filter(|until| *until > now);
             self.admit_to_memory(kept, Custody::State, until);
         }
         let until = &mut replay.until;

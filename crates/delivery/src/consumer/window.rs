@@ -1,5 +1,7 @@
 //! The window: how much of the channel is in memory. At its limit nothing more is fetched.
 
+use std::time::Duration;
+
 use tidegate_base::Timestamp;
 use tidegate_base::limit::{FOLLOWERS_MAX, SOLO_CRASHES_MAX};
 
@@ -16,6 +18,9 @@ use crate::shared::Shared;
 
 /// Most records of one read.
 const FETCH_MAX: usize = 512;
+
+/// What is scheduled for later than this does not wait in the window.
+const SCHEDULE_KEPT: Duration = Duration::from_secs(10);
 
 impl Consumer {
     /// Asks for more of the channel when there is more and the window has room for it.
@@ -110,6 +115,7 @@ impl Consumer {
     fn take_in(&mut self, now: Timestamp, record: Arrival, shared: &mut Shared) {
         let (progress, until) = self.restored.remove(&record.sequence).unwrap_or_default();
         let sequence = record.sequence;
+        let until = until.max(record.event.not_before);
         let generation = self.replays.left.mark_of(sequence).unwrap_or_default();
         let kept = KeptDelivery {
             sequence,
@@ -123,7 +129,8 @@ impl Consumer {
         self.in_window += 1;
         self.admit_to_memory(kept, Custody::Channel, until.filter(|until| *until > now));
         self.bury_if_crashing(now, sequence, shared);
-        if self.is_behind_dead_letter(sequence) {
+        let is_far = until.is_some_and(|until| until.since(now) > SCHEDULE_KEPT);
+        if is_far || self.is_behind_dead_letter(sequence) {
             self.keep_follower(sequence, shared);
         }
     }
@@ -159,6 +166,7 @@ impl Consumer {
             *self.live.entry(identity).or_default() += 1;
         }
         let order = self.replays.orders.get(&generation);
+        let due = event.not_before.map_or(accepted, |at| at.max(accepted));
         let lane = self.lane_of(&event);
         let waits = match phase {
             Phase::Discarded(..) => false,
@@ -169,7 +177,7 @@ impl Consumer {
             sequence,
             event,
             accepted,
-            since: order.map_or(accepted, |order| order.at.max(accepted)),
+            since: order.map_or(due, |order| order.at.max(due)),
             generation,
             lane,
             identity,
@@ -202,7 +210,7 @@ impl Consumer {
         }
     }
 
-    /// Moves a delivery behind a dead letter into the state, so that the window is free for others.
+    /// Moves a delivery behind a dead letter, or one for later, into the state, so that the window is free for others.
     /// At the limit of followers it stays in the window, which pushes back in the end.
     pub(super) fn keep_follower(&mut self, sequence: u64, shared: &mut Shared) {
         // One that the channel would bring again after a restart must not come after those behind it.
@@ -212,7 +220,8 @@ impl Consumer {
         let Some(delivery) = self.deliveries.get_mut(&sequence) else {
             return;
         };
-        if delivery.custody != Custody::Channel || !delivery.is_ready() {
+        let waits = delivery.is_ready() || delivery.is_scheduled();
+        if delivery.custody != Custody::Channel || !waits {
             return;
         }
         delivery.custody = Custody::Moving;

@@ -239,6 +239,7 @@ fn arrival(sequence: u64, accepted: Timestamp) -> Arrival {
         key: None,
         source: "/shop".to_owned(),
         id: sequence.to_string(),
+        not_before: None,
     };
     Arrival {
         sequence,

@@ -104,6 +104,7 @@ fn arrival(key: &str, sequence: u64, accepted: Timestamp) -> Arrival {
         key: Some(Arc::from(key)),
         source: "/shop".to_owned(),
         id: sequence.to_string(),
+        not_before: None,
     };
     Arrival {
         sequence,

@@ -206,7 +206,9 @@ impl Actor {
                 let sizes = records.iter().map(|r| (r.sequence, r.payload.len()));
                 self.parts.publisher.note_read(&consumer.event, sizes);
                 let arrivals = records.iter().map(stored::arrival).collect();
-                self.at_hand.keep(&consumer, records);
+                // What is for later would only take the room of what starts now.
+                let soon = records.into_iter().filter(|r| !stored::is_scheduled(r));
+                self.at_hand.keep(&consumer, soon);
                 self.step(Input::Arrived {
                     consumer,
                     records: arrivals,

@@ -14,6 +14,7 @@ mod operate;
 mod outputs;
 mod pressure;
 mod retention;
+mod schedule;
 mod seek;
 mod support;
 
