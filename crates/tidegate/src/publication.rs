@@ -104,6 +104,11 @@ impl Publication {
         self
     }
 
+    /// Not to be delivered before this time. Events of its key that are published later do not wait for it.
+    pub fn not_before(self, time: Timestamp) -> Self {
+        self.extension("notbefore", time.to_string())
+    }
+
     /// The context of the trace that it belongs to: W3C `traceparent`. What a handler publishes has that of the event
     /// that it handles, without a word.
     pub fn traceparent(self, parent: impl Into<String>) -> Self {
