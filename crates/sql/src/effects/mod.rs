@@ -43,6 +43,13 @@ pub struct Effects<D: Engine> {
     pool: Pool<D>,
 }
 
+impl<D: Engine> Clone for Effects<D> {
+    fn clone(&self) -> Self {
+        let pool = self.pool.clone();
+        Self { pool }
+    }
+}
+
 /// How a delivery went that is done with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Applied {
