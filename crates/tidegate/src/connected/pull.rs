@@ -289,3 +289,22 @@ fn settlement(answer: &Answer) -> Value {
     add("outcome", Value::from(outcome));
     Value::Object(body)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_of_before_says_the_sequence_in_the_id_of_the_delivery() {
+        for id in ["billing/OrderPlaced/7", "billing/OrderPlaced/7/replay-2"] {
+            assert_eq!(sequence_of(id), 7, "{id}");
+        }
+        let old = json!({"lease": "l", "delivery": "a/B/7", "attempt": 1, "event": {}});
+        let lease = Lease::deserialize(old).unwrap();
+        assert_eq!((lease.sequence, lease.replay), (None, 0));
+        let new = json!({"lease": "l", "delivery": "a/B/7/replay-2", "sequence": 7, "replay": 2,
+            "attempt": 1, "event": {}});
+        let lease = Lease::deserialize(new).unwrap();
+        assert_eq!((lease.sequence, lease.replay), (Some(7), 2));
+    }
+}
