@@ -52,6 +52,12 @@ pub(crate) fn lint() -> Result<()> {
             "warnings",
         ],
     )?;
+    // The library as most have it: the workspace builds it with its databases, as the tests of `cli` want them.
+    step(
+        &root,
+        "cargo",
+        &["clippy", "--package", "tidegate", "--", "-D", "warnings"],
+    )?;
     if is_installed("cargo-deny", "--version") {
         step(
             &root,

@@ -311,10 +311,14 @@ fn warn_of_gaps(design: &Design) {
     }
     for consumer in design.consumers() {
         let guarantee = consumer.consume.guarantee.value;
-        if matches!(
-            guarantee,
-            Guarantee::ExactlyOnceEffect | Guarantee::KafkaTransaction
-        ) {
+        let deliver = &consumer.consume.deliver;
+        // A handler that pulls with the library has its effect in a transaction of its own database.
+        let is_gap = match guarantee {
+            Guarantee::AtLeastOnce | Guarantee::Deduplicated => false,
+            Guarantee::ExactlyOnceEffect => deliver.to.is_some() || deliver.transaction.is_none(),
+            Guarantee::KafkaTransaction => true,
+        };
+        if is_gap {
             tracing::warn!(
                 "`{}` asks for {guarantee}; over HTTP it gets {}",
                 consumer.id(),

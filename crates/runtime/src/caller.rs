@@ -27,6 +27,8 @@ pub struct Attempt {
     /// `service/event/sequence`: the same for every attempt and redrive; the idempotency key. In a
     /// replay `/replay-` and its generation follow: what an earlier run did is to be done again.
     pub delivery_id: String,
+    /// The event's place in its channel.
+    pub sequence: u64,
     /// From 1; the first after a redrive is 1 again.
     pub attempt: u32,
     /// What the handler keeps for the event's key, as it last answered.

@@ -12,7 +12,7 @@ use crate::dead_letter::{
 use crate::operate::OperateError;
 use crate::pull::{PullError, PulledDelivery, SettleError};
 use crate::runtime::DrainReport;
-use crate::seek::{SeekReport, SeekRequest};
+use crate::seek::{ReplayWatermark, SeekReport, SeekRequest};
 use crate::view::DeadLetterDetail;
 use crate::why::Why;
 
@@ -66,7 +66,7 @@ pub(crate) enum Command {
     },
     ReplayWatermark {
         consumer: ConsumerId,
-        reply: oneshot::Sender<Option<u64>>,
+        reply: oneshot::Sender<Option<ReplayWatermark>>,
     },
     Drain {
         limit: Duration,

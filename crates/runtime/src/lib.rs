@@ -42,7 +42,7 @@ pub use operate::OperateError;
 pub use publish::{Accept, Accepted, Behind, Measure, Problem, PublishError, SchemaViolation};
 pub use pull::{PullError, PulledDelivery, SettleError};
 pub use runtime::{DrainReport, Runtime, StartError};
-pub use seek::{SeekAction, SeekReport, SeekRequest, SeekTo, SeekToError};
+pub use seek::{ReplayWatermark, SeekAction, SeekReport, SeekRequest, SeekTo, SeekToError};
 pub use settings::Settings;
 pub use tidegate_delivery::{Command, KeyState, Outcome, RetryClass};
 pub use why::{Why, WhyBehind, WhyDelivery, WhyEvent, WhyGate, WhyOrder};

@@ -14,6 +14,8 @@ pub struct PulledDelivery {
     /// `service/event/sequence`: the same for every attempt and redrive; the idempotency key. In a
     /// replay `/replay-` and its generation follow.
     pub delivery_id: String,
+    /// The event's place in its channel.
+    pub sequence: u64,
     /// From 1.
     pub attempt: u32,
     /// The replay that it is of, from 1; 0: of none.

@@ -21,7 +21,7 @@ use crate::operate::OperateError;
 use crate::publish::{Accepted, PublishError};
 use crate::publisher::Publisher;
 use crate::pull::{PullError, PulledDelivery, SettleError};
-use crate::seek::{SeekReport, SeekRequest};
+use crate::seek::{ReplayWatermark, SeekReport, SeekRequest};
 use crate::settings::Settings;
 use crate::view::{DeadLetterDetail, SystemView};
 use crate::why::Why;
@@ -290,8 +290,8 @@ impl Runtime {
 
     /// The lowest sequence that a consumer may still be sent by any way; `None` when the design does not
     /// have it, or the system has stopped. What an inbox of the consumer's own remembers of deliveries
-    /// before it, it may forget: only a new replay brings them, with a delivery id of its own.
-    pub async fn replay_watermark(&self, consumer: &ConsumerId) -> Option<u64> {
+    /// before it, of this replay and those before, it may forget: only a new replay brings them.
+    pub async fn replay_watermark(&self, consumer: &ConsumerId) -> Option<ReplayWatermark> {
         let consumer = consumer.clone();
         self.ask(|reply| Command::ReplayWatermark { consumer, reply })
             .await

@@ -84,6 +84,15 @@ pub struct SeekReport {
     pub note: Option<String>,
 }
 
+/// What a consumer may still be sent, by whatever way: a delivery at or above `below`, or one of a later replay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplayWatermark {
+    /// Every delivery of a lower sequence is over.
+    pub below: u64,
+    /// The last replay that was ordered, 0 when there was none: only a later one brings what is below.
+    pub generation: u64,
+}
+
 /// Which way a consumer went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

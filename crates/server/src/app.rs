@@ -140,6 +140,7 @@ fn routes(shared: Shared, access: Access) -> Router {
         .route("/v1/dead-letters/redrive", post(dead_letters::redrive))
         .route("/v1/dead-letters/discard", post(dead_letters::discard))
         .route("/v1/dead-letters/restore", post(dead_letters::restore))
+        .route("/v1/consumers/{service}/{event}", get(state::consumer))
         .route(
             "/v1/consumers/{service}/{event}/pause",
             post(operate::pause),

@@ -121,6 +121,7 @@ fn lease(delivery: &PulledDelivery) -> Value {
         "lease": delivery.lease,
         "deadline": delivery.deadline.to_string(),
         "delivery": delivery.delivery_id,
+        "sequence": delivery.sequence,
         "attempt": delivery.attempt,
         "epoch": delivery.epoch,
         "timeout_ms": u64::try_from(delivery.timeout.as_millis()).unwrap_or(u64::MAX),

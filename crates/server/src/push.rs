@@ -381,6 +381,7 @@ mod tests {
             endpoint: Arc::from("http://localhost/"),
             envelope: Arc::new(envelope),
             delivery_id: "billing/OrderPlaced/4".to_owned(),
+            sequence: 4,
             attempt: 1,
             state: None,
             generation: 0,

@@ -4,20 +4,49 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::{Stream, StreamExt};
 use serde_json::{Value, json};
+use tidegate_base::ConsumerId;
 use tidegate_runtime::Runtime;
 use tidegate_runtime::view::{Mode, SystemView};
 use tokio_stream::wrappers::WatchStream;
 
 use crate::app::Shared;
+use crate::problem::Problem;
+use crate::pull;
 
 pub(crate) async fn state(State(runtime): State<Runtime>) -> Json<SystemView> {
     Json(SystemView::clone(&runtime.view()))
+}
+
+/// What an inbox of a consumer's own may forget. It is asked for now: an older answer may be from before a replay.
+pub(crate) async fn consumer(
+    State(runtime): State<Runtime>,
+    Path((service, event)): Path<(String, String)>,
+) -> Result<Json<Value>, Problem> {
+    let consumer = pull::consumer(&service, &event)?;
+    let Some(mark) = runtime.replay_watermark(&consumer).await else {
+        return Err(unknown(&runtime, &consumer));
+    };
+    Ok(Json(json!({
+        "consumer": consumer.to_string(),
+        "replay_watermark": mark.below,
+        "replay_generation": mark.generation,
+    })))
+}
+
+fn unknown(runtime: &Runtime, consumer: &ConsumerId) -> Problem {
+    if runtime.view().mode == Mode::Stopped {
+        let message = "the system has stopped";
+        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopped", message);
+    }
+    let message = format!("consumer `{consumer}` is not in the design");
+    Problem::new(StatusCode::NOT_FOUND, "unknown-consumer", message)
+        .hint("GET /v1/state lists the consumers")
 }
 
 pub(crate) async fn history(State(shared): State<Shared>) -> Json<Value> {

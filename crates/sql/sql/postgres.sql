@@ -65,10 +65,15 @@ CREATE TABLE IF NOT EXISTS tidegate_inbox (
 
 CREATE INDEX IF NOT EXISTS tidegate_inbox_position ON tidegate_inbox (consumer, position);
 
--- The largest epoch that has run a consumer: an older process is refused.
+-- What is known of a consumer.
 CREATE TABLE IF NOT EXISTS tidegate_owner (
-    consumer text   PRIMARY KEY,
-    epoch    bigint NOT NULL
+    consumer   text   PRIMARY KEY,
+    -- The largest epoch that has run it: an older process is refused.
+    epoch      bigint NOT NULL,
+    -- Deliveries below this position, and not of a later generation than the next column, are over for good: their
+    -- rows in the inbox may be gone, and a run that comes late is refused.
+    below      bigint NOT NULL DEFAULT 0,
+    generation bigint NOT NULL DEFAULT 0
 );
 
 -- Runs when the transaction commits, with all its locks held: transactions that wait for each other, for

@@ -62,8 +62,13 @@ CREATE TABLE IF NOT EXISTS tidegate_inbox (
 
 CREATE INDEX IF NOT EXISTS tidegate_inbox_position ON tidegate_inbox (consumer, position);
 
--- The largest epoch that has run a consumer: an older process is refused.
+-- What is known of a consumer.
 CREATE TABLE IF NOT EXISTS tidegate_owner (
-    consumer TEXT    PRIMARY KEY,
-    epoch    INTEGER NOT NULL
+    consumer   TEXT    PRIMARY KEY,
+    -- The largest epoch that has run it: an older process is refused.
+    epoch      INTEGER NOT NULL,
+    -- Deliveries below this position, and not of a later generation than the next column, are over for good: their
+    -- rows in the inbox may be gone, and a run that comes late is refused.
+    below      INTEGER NOT NULL DEFAULT 0,
+    generation INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;

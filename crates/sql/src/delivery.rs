@@ -14,7 +14,7 @@ pub struct Delivery {
     /// The event's `id`.
     pub id: String,
     /// Which deliberate replay this is. Zero is the first handling and all repeats and redrives of it.
-    pub generation: u32,
+    pub generation: u64,
     /// The event's sequence in its channel. The same event may come under a later one.
     pub position: u64,
     /// The owner's epoch: only grows from process to process.

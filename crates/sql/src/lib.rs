@@ -16,7 +16,7 @@ mod relay;
 mod transient;
 
 pub use delivery::Delivery;
-pub use effects::{Applied, EffectError, Effects, Engine};
+pub use effects::{Applied, EffectError, EffectFailure, Effects, Engine};
 #[cfg(feature = "postgres")]
 pub use outbox::postgres::PostgresOutbox;
 #[cfg(feature = "sqlite")]

@@ -35,6 +35,8 @@ pub(crate) struct Inner {
     pub(crate) pending: Arc<Pending>,
     /// Counts tries to publish, for their jitter.
     pub(crate) tries: AtomicU64,
+    #[cfg(feature = "sql")]
+    pub(crate) inboxes: Vec<crate::effect::Inbox>,
     /// What still runs is called off once this is true, or dropped.
     pub(crate) ended: watch::Sender<bool>,
 }
@@ -95,6 +97,11 @@ impl App {
     }
 
     pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+
+    #[cfg(feature = "sql")]
+    pub(crate) const fn shared(&self) -> &Arc<Inner> {
         &self.inner
     }
 

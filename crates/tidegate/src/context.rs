@@ -46,7 +46,8 @@ impl Delivery {
 ///
 /// `consumer`, `source`, `id`, `generation`, `sequence` and `epoch` are what an inbox in the handler's own database needs:
 /// a row of (consumer, source, id, generation) in the transaction of the effect makes the effect happen once, and the
-/// epoch, which only grows, fences off a process of before.
+/// epoch, which only grows, fences off a process of before. With the feature `postgres` or `sqlite`, `Setup::on_effect`
+/// does that.
 #[derive(Clone)]
 pub struct Context {
     facts: Arc<Facts>,
@@ -58,6 +59,8 @@ pub(crate) struct Facts {
     pub(crate) consumer: ConsumerId,
     pub(crate) envelope: Arc<Envelope>,
     pub(crate) delivery_id: String,
+    pub(crate) sequence: u64,
+    pub(crate) generation: u64,
     pub(crate) attempt: u32,
     pub(crate) epoch: u64,
     pub(crate) deadline: Instant,
@@ -111,8 +114,8 @@ impl Context {
         self.extension(TRACE_PARENT)
     }
 
-    /// `service/event/sequence`: the same for every attempt and redrive; the idempotency key of calls that a handler
-    /// makes.
+    /// `service/event/sequence`: the same for every attempt and redrive, and another in each replay; the idempotency key of
+    /// calls that a handler makes.
     #[must_use]
     pub fn delivery_id(&self) -> &str {
         &self.facts.delivery_id
@@ -121,14 +124,13 @@ impl Context {
     /// The event's place in its channel.
     #[must_use]
     pub fn sequence(&self) -> u64 {
-        let last = self.facts.delivery_id.rsplit('/').next();
-        last.and_then(|text| text.parse().ok()).unwrap_or_default()
+        self.facts.sequence
     }
 
-    /// The replay that the delivery belongs to; 0: none.
+    /// The replay that the delivery belongs to, from 1; 0: none.
     #[must_use]
     pub fn generation(&self) -> u64 {
-        0
+        self.facts.generation
     }
 
     /// Which attempt this is, from 1; the first after a redrive is 1 again.
@@ -250,6 +252,20 @@ impl Context {
                 after,
             } => Ended::Overload { error, after }.into(),
         }
+    }
+
+    /// What goes to an outbox, with everything that a CloudEvent needs and its trace.
+    #[cfg(feature = "sql")]
+    pub(crate) fn emitted(&self, outputs: Vec<Publication>) -> Result<Vec<Envelope>, String> {
+        let outputs = (0_u32..).zip(outputs).map(|(ordinal, output)| {
+            let mut envelope = self.named(ordinal, output)?;
+            if let Some(parent) = self.traceparent() {
+                let trace = envelope.extensions.entry(TRACE_PARENT.to_owned());
+                trace.or_insert_with(|| parent.to_owned());
+            }
+            Ok(envelope)
+        });
+        outputs.collect()
     }
 
     fn end(&self, done: Done) -> Result<Answer, String> {

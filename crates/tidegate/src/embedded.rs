@@ -7,7 +7,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use tidegate_base::{Clock, ConsumerId};
 use tidegate_broker::{Broker, MemoryBroker};
 use tidegate_broker_log::{LogBroker, Options};
-use tidegate_model::design::Located;
+use tidegate_model::design::{ConsumerRef, Located, Transaction};
 use tidegate_model::{Design, closest};
 use tidegate_runtime::{Answer, Attempt, Caller, Outcome as Ended, Runtime, Settings, TokioClock};
 use tokio::sync::watch;
@@ -17,7 +17,7 @@ use crate::app::{App, Home, Inner};
 use crate::context::Facts;
 use crate::error::StartError;
 use crate::router::Router;
-use crate::setup::{HomeSetup, Setup};
+use crate::setup::{HomeSetup, Route, Setup};
 
 /// Where a consumer is reached that is handled here: no URL, so that nobody takes it for one.
 const IN_PROCESS: &str = "inproc:handler";
@@ -62,6 +62,8 @@ pub(crate) async fn start(mut setup: Setup) -> Result<App, StartError> {
         drain_limit: setup.drain_limit,
         pending: setup.pending,
         tries: Default::default(),
+        #[cfg(feature = "sql")]
+        inboxes: std::mem::take(&mut setup.inboxes),
         ended,
     });
     // Nothing has set it before.
@@ -130,6 +132,7 @@ fn fit(setup: &mut Setup, design: &mut Design) -> Result<(), StartError> {
             if let Some(max) = &route.batch {
                 max.lower_to(usize::try_from(concurrency).unwrap_or(usize::MAX));
             }
+            problems.extend(misplaced(route, &consumer).map(|why| format!("{place}: {why}")));
         } else if !setup.elsewhere.contains(&id) {
             problems.push(format!("{place}: {}", unhandled(&id)));
         } else if consumer.consume.deliver.to.is_some() && setup.pusher.is_none() {
@@ -151,6 +154,30 @@ fn fit(setup: &mut Setup, design: &mut Design) -> Result<(), StartError> {
         }
     }
     Ok(())
+}
+
+/// Whether a handler has its effect elsewhere than the design says.
+fn misplaced(route: &Route, consumer: &ConsumerRef<'_>) -> Option<String> {
+    let id = consumer.id();
+    let asked = consumer.consume.deliver.transaction.as_ref()?.value;
+    let wanted = match asked {
+        Transaction::Postgres => "PostgreSQL",
+        Transaction::Sqlite => "SQLite",
+        Transaction::Log | Transaction::Kafka => return None,
+    };
+    match route.database {
+        Some(database) if database == wanted => None,
+        Some(database) => Some(format!(
+            "`{id}` has its effect in {database}, and the design says `transaction: {asked}`"
+        )),
+        None => {
+            // The handler may keep an inbox of its own.
+            tracing::warn!(
+                "`{id}` is to have its effect in {wanted}, and is handled without `on_effect`: it gets what its handler sees to"
+            );
+            None
+        }
+    }
 }
 
 pub(crate) fn unknown(consumer: &str, near: Option<&str>) -> String {
@@ -186,6 +213,8 @@ impl Caller for InProcess {
             consumer: attempt.consumer,
             envelope: attempt.envelope,
             delivery_id: attempt.delivery_id,
+            sequence: attempt.sequence,
+            generation: attempt.generation,
             attempt: attempt.attempt,
             epoch: attempt.epoch,
             deadline: Instant::now() + attempt.timeout,

@@ -79,8 +79,8 @@
 //! ([`Outcome::publish`], [`Context::publish`]) and keeps for its key ([`Outcome::state`]) is stored in one atomic batch with
 //! the record that the event is done: all of it, or nothing.
 //!
-//! It runs at least once for each event. To have its effect in a database once, store `consumer`, `source`, `id` and
-//! `generation` of the [`Context`] in the transaction of the effect, and do nothing when they are there already.
+//! It runs at least once for each event. To have its effect in a database exactly once, turn on the feature `postgres` or
+//! `sqlite` and use `Setup::on_effect`: the handler is given the open transaction, in which its delivery is noted.
 //!
 //! [`Setup::on_batch`] handles many events together; [`App::request`] waits for the reply to an event;
 //! [`Setup::layer`] and [`service`] put tower's layers around handlers.
@@ -105,6 +105,8 @@ mod batcher;
 mod connected;
 mod context;
 mod design;
+#[cfg(feature = "sql")]
+mod effect;
 mod embedded;
 mod error;
 mod handler;
@@ -119,6 +121,8 @@ pub use app::{App, DrainReport};
 pub use batch::{Batch, BatchEnd, BatchHandler, IntoBatchEnd, Item};
 pub use context::{Context, Delivery, SharedValues};
 pub use design::Design;
+#[cfg(feature = "sql")]
+pub use effect::{CollectError, EffectHandler, Relaying};
 pub use error::{PublishError, RequestError, StartError};
 pub use handler::{FromDelivery, Handler, HandlerService, Shared, service};
 pub use outcome::{Done, IntoOutcome, OrElse, Outcome, Result};
@@ -128,3 +132,5 @@ pub use setup::Setup;
 pub use tidegate_base::{ConsumerId, Envelope, Timestamp};
 pub use tidegate_runtime as runtime;
 pub use tidegate_runtime::{Accept, Accepted};
+#[cfg(feature = "sql")]
+pub use tidegate_sql as sql;

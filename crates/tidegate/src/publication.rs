@@ -92,6 +92,12 @@ impl Publication {
         self
     }
 
+    /// Its key, as the attribute `partitionkey`: where the design names no key, and in an outbox, events of one key keep
+    /// their order.
+    pub fn key(self, key: impl Into<String>) -> Self {
+        self.extension("partitionkey", key)
+    }
+
     /// What it is about, within its source.
     pub fn subject(mut self, subject: impl Into<String>) -> Self {
         self.envelope.subject = Some(subject.into());

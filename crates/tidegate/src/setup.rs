@@ -47,6 +47,8 @@ pub(crate) struct Route {
     pub(crate) check: Check,
     /// Of a batch handler.
     pub(crate) batch: Option<BatchMax>,
+    /// The database in which it has its effect exactly once.
+    pub(crate) database: Option<&'static str>,
 }
 
 /// An app before it starts. Nothing happens, and no mistake is told, before [`Setup::start`].
@@ -64,6 +66,10 @@ pub struct Setup {
     pub(crate) publish_wait: Duration,
     pub(crate) drain_limit: Duration,
     pub(crate) pending: Arc<Pending>,
+    #[cfg(feature = "sql")]
+    pub(crate) inboxes: Vec<crate::effect::Inbox>,
+    #[cfg(feature = "sql")]
+    pub(crate) collect_every: Option<Duration>,
     layers: Vec<Wrap>,
 }
 
@@ -88,6 +94,10 @@ impl Setup {
             publish_wait: Duration::from_secs(30),
             drain_limit: Duration::from_secs(10),
             pending: Arc::default(),
+            #[cfg(feature = "sql")]
+            inboxes: Vec::new(),
+            #[cfg(feature = "sql")]
+            collect_every: Some(Duration::from_secs(60)),
             layers: Vec::new(),
         }
     }
@@ -279,10 +289,17 @@ impl Setup {
                 problems.push(format!("`{consumer}`: {missing}"));
             }
         }
-        match &self.home {
+        #[cfg(feature = "sql")]
+        let period = self.collect_every.filter(|_| !self.inboxes.is_empty());
+        let app = match &self.home {
             HomeSetup::Embedded { .. } => embedded::start(self).await,
             HomeSetup::Connected { .. } => connected::start(self).await,
+        }?;
+        #[cfg(feature = "sql")]
+        if let Some(period) = period {
+            crate::effect::keep_collecting(&app, period);
         }
+        Ok(app)
     }
 
     /// The handlers behind their layers.
@@ -315,13 +332,36 @@ impl Setup {
         check: Check,
         batch: Option<BatchMax>,
     ) {
-        let Some(consumer) = self.consumer(consumer) else {
-            return;
-        };
+        let database = None;
         let route = Route {
             handler,
             check,
             batch,
+            database,
+        };
+        self.add(consumer, route);
+    }
+
+    #[cfg(feature = "sql")]
+    pub(crate) fn route_in(
+        &mut self,
+        consumer: &str,
+        handler: BoxHandler,
+        check: Check,
+        database: &'static str,
+    ) {
+        let route = Route {
+            handler,
+            check,
+            batch: None,
+            database: Some(database),
+        };
+        self.add(consumer, route);
+    }
+
+    fn add(&mut self, consumer: &str, route: Route) {
+        let Some(consumer) = self.consumer(consumer) else {
+            return;
         };
         if self.routes.insert(consumer.clone(), route).is_some() {
             self.problems
@@ -339,7 +379,7 @@ impl fmt::Debug for Setup {
     }
 }
 
-fn boxed<S>(service: S) -> BoxHandler
+pub(crate) fn boxed<S>(service: S) -> BoxHandler
 where
     S: Service<Delivery, Response = Outcome> + Clone + Send + Sync + 'static,
     S::Error: Into<BoxError>,

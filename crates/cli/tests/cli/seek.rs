@@ -72,6 +72,8 @@ fn a_consumer_of_a_daemon_is_sent_back_and_on() {
     for _ in 0..2 {
         let delivery = pull(&daemon);
         assert_eq!(delivery["replay"], Value::Null);
+        let id = delivery["delivery"].as_str().unwrap();
+        assert!(id.ends_with(&format!("/{}", delivery["sequence"])), "{id}");
         settle(&daemon, &delivery, "done");
     }
     let ask = |arguments: &[&str]| run(&[arguments, &["--url", &daemon.url]].concat());
@@ -79,6 +81,13 @@ fn a_consumer_of_a_daemon_is_sent_back_and_on() {
         let order = ["consumer", "seek", ID, "--reason", "a fix"];
         ask(&[&order[..], arguments].concat())
     };
+
+    let mark = |below: u64, generation: u64| {
+        let expected =
+            json!({"consumer": ID, "replay_watermark": below, "replay_generation": generation});
+        assert_eq!(daemon.get(PATH), expected);
+    };
+    mark(2, 0);
 
     let output = seek(&["--to", "earliest", "--dry-run"]);
     expect_exit(&output, 0);
@@ -92,6 +101,7 @@ fn a_consumer_of_a_daemon_is_sent_back_and_on() {
         "generation": 1, "dry_run": false, "note": null,
     });
     assert_eq!(parsed(&output), report);
+    mark(1, 1);
     let view = daemon.consumer(ID);
     assert_eq!(
         (&view["backlog"], &view["replaying"]["generation"]),
@@ -107,6 +117,7 @@ fn a_consumer_of_a_daemon_is_sent_back_and_on() {
     );
     assert_eq!(delivery["delivery"], "billing/OrderPlaced/1/replay-1");
     settle(&daemon, &delivery, "done");
+    mark(2, 1);
     let told = text(&ask(&["why", "b"]).stdout);
     assert!(told.contains("billing/OrderPlaced 1: done"), "{told}");
     assert!(

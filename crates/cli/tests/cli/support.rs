@@ -72,8 +72,13 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts the binary, which must print its console's address.
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_on("127.0.0.1:0", arguments)
+    }
+
+    /// As [`Daemon::start`], at an address.
+    pub(crate) fn start_on(address: &str, arguments: &[&str]) -> Self {
         let mut child = tidegate(arguments)
-            .args(["--listen", "127.0.0.1:0"])
+            .args(["--listen", address])
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

@@ -4,21 +4,31 @@
 //! `TIDEGATE_KILLS=300 cargo test --release -p tidegate-cli --test harness` kills it more often;
 //! `TIDEGATE_SEED=n` makes the same choices again (the processes still race).
 //!
-//! What handlers apply is in the history as [`history::Happening::Applied`]: a checker of effects in a
-//! database belongs beside `checker.rs` and compares with that.
+//! `effects.rs` does the same to handlers with effects in databases: their process is killed as well, and what is in the
+//! databases in the end is held against what was accepted (`ledger.rs`).
 
+#[cfg(test)]
+mod bookkeeper;
 #[cfg(test)]
 mod checker;
 #[cfg(test)]
 mod checks;
 #[cfg(test)]
+mod effects;
+#[cfg(test)]
 mod history;
+#[cfg(test)]
+mod ledger;
 #[cfg(test)]
 mod publisher;
 #[cfg(test)]
 mod puller;
 #[cfg(test)]
 mod rounds;
+#[cfg(test)]
+#[path = "../../../sql/tests/databases/server.rs"]
+#[expect(dead_code, reason = "shared with the tests of the databases")]
+mod server;
 #[cfg(test)]
 mod service;
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::service::{World, serve};
 use crate::support::{Daemon, eventually};
 
 /// How often the daemon is killed unless it is said.
-const KILLS: u64 = 15;
+pub(crate) const KILLS: u64 = 15;
 /// Happenings between two kills, at most.
 const HAPPENINGS: u64 = 400;
 
@@ -91,13 +91,13 @@ services:
 }
 
 #[expect(clippy::disallowed_methods, reason = "set by a command")]
-fn setting(variable: &str) -> Option<u64> {
+pub(crate) fn setting(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
 /// Kills the daemon, and waits until nothing of it is left: no request of it is read after one of the
 /// next.
-fn kill(world: &World, address: &Address, daemon: Daemon) {
+pub(crate) fn kill(world: &World, address: &Address, daemon: Daemon) {
     daemon.kill_now();
     address.lock().unwrap().take();
     daemon.kill();
@@ -111,7 +111,7 @@ fn kill(world: &World, address: &Address, daemon: Daemon) {
 }
 
 /// Waits until so much more has happened; less when nothing happens.
-fn wait_for(world: &World, happenings: usize) {
+pub(crate) fn wait_for(world: &World, happenings: usize) {
     let (start, mut waited) = (world.history.len(), 0);
     while world.history.len() < start + happenings && waited < 500 {
         waited += 1;
@@ -120,7 +120,7 @@ fn wait_for(world: &World, happenings: usize) {
 }
 
 /// Waits until no consumer has anything left to do, and returns the dead letters.
-fn rest(daemon: &Daemon) -> Vec<(String, u64)> {
+pub(crate) fn rest(daemon: &Daemon) -> Vec<(String, u64)> {
     // The state is renewed now and then: one that was taken after the question.
     let shown = |state: &Value| state["time_ms"].as_u64().unwrap();
     let asked = shown(&daemon.get("/v1/state"));

@@ -101,4 +101,9 @@ impl Consumer {
         let first = self.deliveries.keys().next().copied();
         first.map_or(mark, |first| first.min(mark))
     }
+
+    /// The number of the last replay; 0: there was none.
+    pub(crate) fn last_generation(&self) -> u64 {
+        self.replays.generation
+    }
 }

@@ -65,4 +65,11 @@ impl Machine {
         self.consumer(id)
             .map_or(0, crate::consumer::Consumer::replay_watermark)
     }
+
+    /// The number of a consumer's last replay, which the next one is above; 0: there was none.
+    #[must_use]
+    pub fn last_generation(&self, id: &ConsumerId) -> u64 {
+        self.consumer(id)
+            .map_or(0, crate::consumer::Consumer::last_generation)
+    }
 }

@@ -112,6 +112,7 @@ async fn call(source: EventSource, reach: Reach, push: Push) -> Event {
         endpoint,
         envelope,
         delivery_id: delivery_id(&ticket, generation),
+        sequence: ticket.sequence,
         attempt,
         state,
         generation,

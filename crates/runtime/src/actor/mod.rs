@@ -39,6 +39,7 @@ use crate::hand::AtHand;
 use crate::meter::{ConsumerMeter, RateMeter};
 use crate::publisher::Publisher;
 use crate::pull::SettleError;
+use crate::seek::ReplayWatermark;
 use crate::settings::Settings;
 use crate::view::SystemView;
 use commit::Commits;
@@ -250,7 +251,11 @@ impl Actor {
             Command::Seek { request, reply } => self.seek(request, reply),
             Command::ReplayWatermark { consumer, reply } => {
                 let known = self.targets.contains_key(&consumer);
-                let watermark = known.then(|| self.parts.machine.replay_watermark(&consumer));
+                let machine = &self.parts.machine;
+                let watermark = known.then(|| ReplayWatermark {
+                    below: machine.replay_watermark(&consumer),
+                    generation: machine.last_generation(&consumer),
+                });
                 let _left = reply.send(watermark);
             }
             Command::Why { id, source, reply } => self.why(id, source, reply),

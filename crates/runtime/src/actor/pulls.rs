@@ -170,6 +170,7 @@ impl Actor {
                 let delivery = PulledDelivery {
                     lease,
                     delivery_id,
+                    sequence: ticket.sequence,
                     attempt,
                     generation,
                     epoch: ticket.epoch,

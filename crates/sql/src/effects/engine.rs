@@ -19,6 +19,16 @@ pub struct Key<'a> {
     pub(super) epoch: i64,
 }
 
+/// What is known of a consumer.
+#[derive(Debug)]
+pub struct Owner {
+    /// The largest epoch that has run it.
+    pub(super) epoch: i64,
+    /// Notes below this position, and not of a later generation than the next, may be gone.
+    pub(super) below: i64,
+    pub(super) generation: i64,
+}
+
 /// An emitted event as a row holds it.
 #[derive(Debug)]
 pub struct Stored {
@@ -80,12 +90,12 @@ pub trait Engine: Database + sealed::Sealed {
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<Option<String>, sqlx::Error>> + Send;
 
-    /// The largest epoch of the consumer that is known.
+    /// What is known of the consumer.
     #[doc(hidden)]
-    fn epoch(
+    fn owner(
         connection: &mut Self::Connection,
         key: &Key<'_>,
-    ) -> impl Future<Output = Result<Option<i64>, sqlx::Error>> + Send;
+    ) -> impl Future<Output = Result<Option<Owner>, sqlx::Error>> + Send;
 
     /// Makes the epoch known, unless a larger one is.
     #[doc(hidden)]
@@ -115,7 +125,7 @@ pub trait Engine: Database + sealed::Sealed {
         event: &Stored,
     ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
 
-    /// Completes the note; `false` when there is none.
+    /// Completes the note; `false` when there is none, or when it has been collected meanwhile.
     #[doc(hidden)]
     fn leave(
         connection: &mut Self::Connection,
@@ -123,12 +133,22 @@ pub trait Engine: Database + sealed::Sealed {
         outputs: i32,
     ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
 
-    /// Deletes some notes below a position; how many.
+    /// Refuses from now on what is below a position and not of a later generation; `false` when more was refused before.
+    #[doc(hidden)]
+    fn close(
+        pool: &Pool<Self>,
+        consumer: &str,
+        below: i64,
+        generation: i64,
+    ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
+
+    /// Deletes some notes of what is refused; how many.
     #[doc(hidden)]
     fn collect(
         pool: &Pool<Self>,
         consumer: &str,
         below: i64,
+        generation: i64,
     ) -> impl Future<Output = Result<u64, sqlx::Error>> + Send;
 }
 

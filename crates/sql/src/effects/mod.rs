@@ -12,9 +12,9 @@ use tidegate_base::limit::EMITTED_EVENTS_MAX;
 use tidegate_base::{ConsumerId, Envelope, EnvelopeError, output_id};
 
 pub use self::engine::Engine;
-use self::engine::{Key, Stored, whole};
+use self::engine::{Key, Owner, Stored, whole};
 use crate::delivery::Delivery;
-use crate::transient::{is_rolled_back, is_transient};
+use crate::transient::{failure, is_rolled_back, is_transient};
 
 /// Runs handlers so that each delivery changes this database exactly once.
 ///
@@ -41,6 +41,13 @@ use crate::transient::{is_rolled_back, is_transient};
 #[derive(Debug)]
 pub struct Effects<D: Engine> {
     pool: Pool<D>,
+}
+
+impl<D: Engine> Clone for Effects<D> {
+    fn clone(&self) -> Self {
+        let pool = self.pool.clone();
+        Self { pool }
+    }
 }
 
 /// How a delivery went that is done with.
@@ -70,6 +77,19 @@ pub enum EffectError<E> {
         epoch: u64,
         /// The largest that was seen.
         newest: u64,
+    },
+    /// The delivery is over for good, and its note may be gone: this run comes from a process that was stopped for long, or
+    /// its events were numbered anew. Nobody waits for its answer.
+    #[error(
+        "no delivery of `{consumer}` below sequence {below} comes again, and this is {position}"
+    )]
+    Over {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The delivery's sequence.
+        position: u64,
+        /// Up to where notes have been collected.
+        below: u64,
     },
     /// The connection was lost during COMMIT: the effect was had or not. Run the delivery again to know: the answer is
     /// then [`Applied::Duplicate`] or [`Applied::Done`].
@@ -126,6 +146,37 @@ impl<E: std::error::Error + 'static> EffectError<E> {
     }
 }
 
+/// What kind of failure kept a delivery from being done with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EffectFailure {
+    /// Run again, the delivery may succeed: it lost a race, or nobody knows how it went.
+    Passing,
+    /// The database is away, full or shutting down.
+    Away,
+    /// The tables, their rights or a setting are not as they must be, or another owner has the consumer: it is the same
+    /// for every delivery, and nothing is wrong with this one.
+    SetUp,
+    /// The handler, or what it emits, is at fault: the same handler fails again.
+    Mistake,
+    /// The database refused for another reason.
+    Other,
+}
+
+impl<E> EffectError<E> {
+    /// What kind of failure it is; `None` for that of a handler, which only its caller can judge.
+    pub fn failure(&self) -> Option<EffectFailure> {
+        Some(match self {
+            Self::Handler(_) => return None,
+            Self::Unknown(_) => EffectFailure::Passing,
+            Self::Database(error) => failure(error),
+            Self::Fenced { .. } | Self::Over { .. } | Self::NotDurable(_) => EffectFailure::SetUp,
+            Self::Emitted { .. } | Self::TooMany(_) | Self::Ended | Self::Large { .. } => {
+                EffectFailure::Mistake
+            }
+        })
+    }
+}
+
 /// Where a delivery stands before its handler is called.
 enum Entered<D: Engine> {
     Fresh(Transaction<'static, D>),
@@ -140,8 +191,8 @@ impl<D: Engine> Effects<D> {
     }
 
     /// Runs `handler` in a transaction, unless the delivery has had its effect already. What it emits is stored with
-    /// its change, and published by a [`Relay`](crate::Relay); the `id` of each event is set to its [`output_id`], its
-    /// key is the attribute `partitionkey`.
+    /// its change, and published by a [`Relay`](crate::Relay); an event without an `id` gets its
+    /// [`output_id`]; its key is the attribute `partitionkey`.
     ///
     /// Another run of the same delivery at the same time waits for this one; when the future is dropped, everything is
     /// rolled back.
@@ -172,6 +223,10 @@ impl<D: Engine> Effects<D> {
         let outputs = i32::try_from(events.len()).unwrap_or(i32::MAX);
         let noted = D::leave(&mut transaction, &key, outputs).await;
         if !noted.map_err(EffectError::Database)? {
+            let owner = D::owner(&mut transaction, &key).await;
+            if let Some(owner) = owner.map_err(EffectError::Database)? {
+                over(delivery, &key, &owner)?;
+            }
             return Err(EffectError::Ended);
         }
         for event in &events {
@@ -197,16 +252,16 @@ impl<D: Engine> Effects<D> {
             if let Some(setting) = D::risk(&mut transaction).await.map_err(database)? {
                 return Err(EffectError::NotDurable(setting));
             }
-            let seen = D::epoch(&mut transaction, key).await.map_err(database)?;
+            let seen = D::owner(&mut transaction, key).await.map_err(database)?;
             match seen {
-                Some(newest) if newest > key.epoch => {
+                Some(Owner { epoch: newest, .. }) if newest > key.epoch => {
                     return Err(EffectError::Fenced {
                         consumer: delivery.consumer.clone(),
                         epoch: delivery.epoch,
                         newest: u64::try_from(newest).unwrap_or(0),
                     });
                 }
-                Some(newest) if newest == key.epoch => {}
+                Some(owner) if owner.epoch == key.epoch => over(delivery, key, &owner)?,
                 // In a transaction of its own, and so once an epoch: the row's lock would make all deliveries of the
                 // consumer wait for the end of this one.
                 _ if !is_raised => {
@@ -230,26 +285,50 @@ impl<D: Engine> Effects<D> {
         }
     }
 
-    /// Deletes the notes of deliveries whose sequence is below `below`, in transactions of at most
-    /// [`COLLECTED_ROWS_MAX`](tidegate_base::limit::COLLECTED_ROWS_MAX) rows; how many they were. `below` is the least
-    /// sequence of the consumer's channel that can still be delivered, as the daemon tells it: its cursor, or its
-    /// oldest dead letter if that is before. Never a time: a note that goes too early lets an effect be had twice.
+    /// Deletes the notes of deliveries whose sequence is below `below` and whose generation is not above `generation`, in
+    /// transactions of at most [`COLLECTED_ROWS_MAX`](tidegate_base::limit::COLLECTED_ROWS_MAX) rows; how many they
+    /// were. `below` is the least sequence of the consumer's channel that can still be delivered, and `generation` its
+    /// last replay, both as the daemon tells them in one answer: its cursor, its oldest dead letter if that is before, or
+    /// what a replay has still to bring. Never a time: a note that goes too early lets an effect be had twice.
+    ///
+    /// From then on a run of such a delivery is refused ([`EffectError::Over`]). While `below` is less than it was once,
+    /// because a replay is under way, nothing is deleted.
     ///
     /// # Errors
     ///
     /// When the database refuses; what is deleted then stays deleted.
-    pub async fn collect(&self, consumer: &ConsumerId, below: u64) -> Result<u64, sqlx::Error> {
-        let below = i64::try_from(below).unwrap_or(i64::MAX);
+    pub async fn collect(
+        &self,
+        consumer: &ConsumerId,
+        below: u64,
+        generation: u64,
+    ) -> Result<u64, sqlx::Error> {
+        let [below, generation] = [below, generation].map(|n| i64::try_from(n).unwrap_or(i64::MAX));
         let consumer = consumer.to_string();
+        if !D::close(&self.pool, &consumer, below, generation).await? {
+            return Ok(0);
+        }
         let mut total = 0;
         loop {
-            let deleted = D::collect(&self.pool, &consumer, below).await?;
+            let deleted = D::collect(&self.pool, &consumer, below, generation).await?;
             total += deleted;
             if deleted == 0 {
                 return Ok(total);
             }
         }
     }
+}
+
+/// Refuses a delivery whose note may have been collected.
+fn over<E>(delivery: &Delivery, key: &Key<'_>, owner: &Owner) -> Result<(), EffectError<E>> {
+    if key.position >= owner.below || key.generation > owner.generation {
+        return Ok(());
+    }
+    Err(EffectError::Over {
+        consumer: delivery.consumer.clone(),
+        position: delivery.position,
+        below: u64::try_from(owner.below).unwrap_or(0),
+    })
 }
 
 async fn committed<E, D: Engine>(
@@ -270,7 +349,9 @@ fn stored<E>(delivery: &Delivery, emitted: Vec<Envelope>) -> Result<Vec<Stored>,
         return Err(EffectError::TooMany(emitted.len()));
     }
     let rows = (0_u32..).zip(emitted).map(|(ordinal, mut event)| {
-        event.id = output_id(&delivery.consumer, &delivery.source, &delivery.id, ordinal);
+        if event.id.is_empty() {
+            event.id = output_id(&delivery.consumer, &delivery.source, &delivery.id, ordinal);
+        }
         match event.validate() {
             Ok(()) => Ok(Stored::new(event)),
             Err(problem) => Err(EffectError::Emitted { ordinal, problem }),
@@ -285,7 +366,7 @@ impl<'a> Key<'a> {
             consumer: delivery.consumer.to_string(),
             source: &delivery.source,
             id: &delivery.id,
-            generation: i64::from(delivery.generation),
+            generation: whole("generation", delivery.generation)?,
             position: whole("position", delivery.position)?,
             epoch: whole("epoch", delivery.epoch)?,
         })

@@ -3,7 +3,7 @@
 use sqlx::{PgConnection, PgPool, Postgres, Row, Transaction, query, query_scalar};
 use tidegate_base::limit::COLLECTED_ROWS_MAX;
 
-use super::engine::{Engine, Key, Stored};
+use super::engine::{Engine, Key, Owner, Stored};
 
 impl Engine for Postgres {
     async fn open(pool: &PgPool) -> Result<Transaction<'static, Self>, sqlx::Error> {
@@ -11,25 +11,34 @@ impl Engine for Postgres {
     }
 
     async fn risk(_: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
-        // `epoch` sees to it in its statement: a round trip less.
+        // `owner` sees to it in its statement: a round trip less.
         Ok(None)
     }
 
-    async fn epoch(
+    async fn owner(
         connection: &mut PgConnection,
         key: &Key<'_>,
-    ) -> Result<Option<i64>, sqlx::Error> {
+    ) -> Result<Option<Owner>, sqlx::Error> {
         // A commit that is lost in a power cut after the delivery was acknowledged would be an effect never had. Only
         // `off` allows that: a stronger setting stays as it is.
         let row = query(
-            "SELECT (SELECT epoch FROM tidegate_owner WHERE consumer = $1),
+            "SELECT epoch, below, generation,
                     CASE current_setting('synchronous_commit')
-                         WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END",
+                         WHEN 'off' THEN set_config('synchronous_commit', 'on', true) END
+             FROM (VALUES (1)) AS one LEFT JOIN tidegate_owner ON consumer = $1",
         )
         .bind(&key.consumer)
         .fetch_one(connection)
         .await?;
-        row.try_get(0)
+        let Some(epoch) = row.try_get(0)? else {
+            return Ok(None);
+        };
+        let (below, generation) = (row.try_get(1)?, row.try_get(2)?);
+        Ok(Some(Owner {
+            epoch,
+            below,
+            generation,
+        }))
     }
 
     async fn raise(pool: &PgPool, key: &Key<'_>) -> Result<(), sqlx::Error> {
@@ -101,33 +110,63 @@ impl Engine for Postgres {
         key: &Key<'_>,
         outputs: i32,
     ) -> Result<bool, sqlx::Error> {
+        // The note of an earlier run may have been collected after `owner` and before this one was made: this statement
+        // sees that, as it comes after the note.
         let done = query(
             "UPDATE tidegate_inbox SET outputs = $5
-             WHERE consumer = $1 AND source = $2 AND id = $3 AND generation = $4",
+             WHERE consumer = $1 AND source = $2 AND id = $3 AND generation = $4
+               AND NOT EXISTS (SELECT 1 FROM tidegate_owner AS o
+                               WHERE o.consumer = $1 AND o.below > $6 AND o.generation >= $4)",
         )
         .bind(&key.consumer)
         .bind(key.source)
         .bind(key.id)
         .bind(key.generation)
         .bind(outputs)
+        .bind(key.position)
         .execute(connection)
         .await?;
         Ok(done.rows_affected() == 1)
     }
 
-    async fn collect(pool: &PgPool, consumer: &str, below: i64) -> Result<u64, sqlx::Error> {
+    async fn close(
+        pool: &PgPool,
+        consumer: &str,
+        below: i64,
+        generation: i64,
+    ) -> Result<bool, sqlx::Error> {
+        let done = query(
+            "INSERT INTO tidegate_owner (consumer, epoch, below, generation) VALUES ($1, 0, $2, $3)
+             ON CONFLICT (consumer) DO UPDATE SET below = excluded.below, generation = excluded.generation
+             WHERE tidegate_owner.below <= excluded.below AND tidegate_owner.generation <= excluded.generation",
+        )
+        .bind(consumer)
+        .bind(below)
+        .bind(generation)
+        .execute(pool)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    async fn collect(
+        pool: &PgPool,
+        consumer: &str,
+        below: i64,
+        generation: i64,
+    ) -> Result<u64, sqlx::Error> {
         // The position is asked twice: a duplicate may raise it while this waits for the row.
         let deleted: i64 = query_scalar(
             "WITH gone AS (
                  DELETE FROM tidegate_inbox
                  WHERE ctid = ANY (ARRAY (SELECT ctid FROM tidegate_inbox
-                                          WHERE consumer = $1 AND position < $2 LIMIT $3))
+                                          WHERE consumer = $1 AND position < $2 AND generation <= $3 LIMIT $4))
                    AND position < $2
                  RETURNING 1)
              SELECT count(*) FROM gone",
         )
         .bind(consumer)
         .bind(below)
+        .bind(generation)
         .bind(i64::try_from(COLLECTED_ROWS_MAX).unwrap_or(i64::MAX))
         .fetch_one(pool)
         .await?;

@@ -1,11 +1,12 @@
 //! Effects in SQLite.
 
 use sqlx::{
-    Connection, SqlSafeStr, Sqlite, SqliteConnection, SqlitePool, Transaction, query, query_scalar,
+    Connection, Row, SqlSafeStr, Sqlite, SqliteConnection, SqlitePool, Transaction, query,
+    query_scalar,
 };
 use tidegate_base::limit::COLLECTED_ROWS_MAX;
 
-use super::engine::{Engine, Key, Stored};
+use super::engine::{Engine, Key, Owner, Stored};
 
 /// `PRAGMA synchronous`: from here on a commit survives a power cut, with a write-ahead log too.
 const FULL: i64 = 2;
@@ -32,14 +33,22 @@ impl Engine for Sqlite {
         Ok((synchronous < FULL).then(|| format!("PRAGMA synchronous = {synchronous}")))
     }
 
-    async fn epoch(
+    async fn owner(
         connection: &mut SqliteConnection,
         key: &Key<'_>,
-    ) -> Result<Option<i64>, sqlx::Error> {
-        query_scalar("SELECT epoch FROM tidegate_owner WHERE consumer = ?1")
+    ) -> Result<Option<Owner>, sqlx::Error> {
+        let row = query("SELECT epoch, below, generation FROM tidegate_owner WHERE consumer = ?1")
             .bind(&key.consumer)
             .fetch_optional(connection)
-            .await
+            .await?;
+        let owner = row.map(|row| {
+            Ok(Owner {
+                epoch: row.try_get(0)?,
+                below: row.try_get(1)?,
+                generation: row.try_get(2)?,
+            })
+        });
+        owner.transpose()
     }
 
     async fn raise(pool: &SqlitePool, key: &Key<'_>) -> Result<(), sqlx::Error> {
@@ -124,15 +133,41 @@ impl Engine for Sqlite {
         Ok(done.rows_affected() == 1)
     }
 
-    async fn collect(pool: &SqlitePool, consumer: &str, below: i64) -> Result<u64, sqlx::Error> {
+    async fn close(
+        pool: &SqlitePool,
+        consumer: &str,
+        below: i64,
+        generation: i64,
+    ) -> Result<bool, sqlx::Error> {
+        // With one writer at a time, whoever writes later has read this.
+        let done = query(
+            "INSERT INTO tidegate_owner (consumer, epoch, below, generation) VALUES (?1, 0, ?2, ?3)
+             ON CONFLICT (consumer) DO UPDATE SET below = excluded.below, generation = excluded.generation
+             WHERE tidegate_owner.below <= excluded.below AND tidegate_owner.generation <= excluded.generation",
+        )
+        .bind(consumer)
+        .bind(below)
+        .bind(generation)
+        .execute(pool)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    async fn collect(
+        pool: &SqlitePool,
+        consumer: &str,
+        below: i64,
+        generation: i64,
+    ) -> Result<u64, sqlx::Error> {
         let done = query(
             "DELETE FROM tidegate_inbox
              WHERE (consumer, source, id, generation) IN (
                  SELECT consumer, source, id, generation FROM tidegate_inbox
-                 WHERE consumer = ?1 AND position < ?2 LIMIT ?3)",
+                 WHERE consumer = ?1 AND position < ?2 AND generation <= ?3 LIMIT ?4)",
         )
         .bind(consumer)
         .bind(below)
+        .bind(generation)
         .bind(i64::try_from(COLLECTED_ROWS_MAX).unwrap_or(i64::MAX))
         .execute(pool)
         .await?;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::{Postgres, Sqlite};
 use tidegate_base::EnvelopeError;
-use tidegate_sql::{Applied, EffectError, Effects, output_id};
+use tidegate_sql::{Applied, EffectError, EffectFailure, Effects, output_id};
 use tokio::sync::Notify;
 
 use crate::support::{Case, TestEngine, delivery, event, eventually, postgres, sqlite};
@@ -54,6 +54,40 @@ async fn repeats<D: TestEngine>(case: &Case<D>) {
     }
     assert_eq!(case.number("SELECT balance FROM account").await, 4);
     assert_eq!(case.number("SELECT count(*) FROM tidegate_outbox").await, 5);
+}
+
+/// An event that has an id keeps it.
+async fn ids<D: TestEngine>(case: &Case<D>) {
+    let effects = Effects::new(case.pool.clone());
+    let applied = effects
+        .apply(&delivery(1, 1), async |_| {
+            let mut named = event("a");
+            named.id = "payment-1".to_owned();
+            Ok::<_, sqlx::Error>(vec![named])
+        })
+        .await
+        .unwrap();
+    let outputs = vec!["payment-1".to_owned()];
+    assert_eq!(applied, Applied::Done { outputs });
+}
+
+/// What is wrong with the set-up is told from what is wrong with a delivery.
+async fn kinds<D: TestEngine>(case: &Case<D>) {
+    let effects = Effects::new(case.pool.clone());
+    let nothing = async |_: &mut D::Connection| Ok::<_, sqlx::Error>(Vec::new());
+    let mut large = delivery(1, 1);
+    large.generation = u64::MAX;
+    let failed = effects.apply(&large, nothing).await.unwrap_err();
+    assert_eq!(failed.failure(), Some(EffectFailure::Mistake));
+    effects.apply(&delivery(1, 2), nothing).await.unwrap();
+    let failed = effects.apply(&delivery(2, 1), nothing).await.unwrap_err();
+    assert_eq!(failed.failure(), Some(EffectFailure::SetUp));
+    case.run("DROP TABLE tidegate_inbox").await;
+    let failed = effects.apply(&delivery(2, 2), nothing).await.unwrap_err();
+    assert_eq!(failed.failure(), Some(EffectFailure::SetUp), "{failed}");
+    case.pool.close().await;
+    let failed = effects.apply(&delivery(2, 2), nothing).await.unwrap_err();
+    assert_eq!(failed.failure(), Some(EffectFailure::Away), "{failed}");
 }
 
 async fn failures<D: TestEngine>(case: &Case<D>) {
@@ -336,4 +370,6 @@ on_both! {
     a_failure_leaves_nothing: failures;
     runs_at_the_same_time_have_one_effect: races;
     an_older_epoch_is_refused: zombies;
+    a_given_id_is_kept: ids;
+    kinds_of_failures_are_told_apart: kinds;
 }

@@ -10,6 +10,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use tidegate_base::{Clock, ConsumerId, Name};
 use tidegate_model::closest;
+#[cfg(feature = "sql")]
+use tidegate_runtime::ReplayWatermark;
 use tidegate_runtime::{Accept, Accepted, TokioClock};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -101,6 +103,8 @@ pub(crate) async fn start(mut setup: Setup) -> Result<App, StartError> {
         drain_limit: setup.drain_limit,
         pending: setup.pending,
         tries: Default::default(),
+        #[cfg(feature = "sql")]
+        inboxes: std::mem::take(&mut setup.inboxes),
         ended,
     });
     // Nothing has set it before.
@@ -243,6 +247,27 @@ impl Connection {
         Ok(accepted.collect())
     }
 
+    /// What an inbox of a consumer may forget, as of now.
+    #[cfg(feature = "sql")]
+    pub(crate) async fn replay_watermark(
+        &self,
+        consumer: &ConsumerId,
+    ) -> Result<ReplayWatermark, String> {
+        #[derive(Deserialize)]
+        struct Answer {
+            replay_watermark: u64,
+            replay_generation: u64,
+        }
+        let asked = self.client.get(&format!("/v1/consumers/{consumer}")).await;
+        let answer = asked.map_err(|error| error.to_string())?;
+        let answer = Answer::deserialize(answer)
+            .map_err(|error| format!("the daemon's answer is another one: {error}"))?;
+        Ok(ReplayWatermark {
+            below: answer.replay_watermark,
+            generation: answer.replay_generation,
+        })
+    }
+
     /// Pulls nothing more, lets handlers finish, calls off the rest and gives its leases back.
     pub(crate) async fn drain(&self, limit: Duration, ended: &watch::Sender<bool>) -> DrainReport {
         self.draining.send_replace(true);
@@ -285,7 +310,7 @@ fn unpublished(error: AskError) -> PublishError {
             retry_after,
         },
         _ if is_forbidden => PublishError::NotAllowed { reason },
-        500 | 502 | 504 => PublishError::Unanswered { reason },
+        408 | 500 | 502 | 504 => PublishError::Unanswered { reason },
         _ => PublishError::Refused { reason },
     }
 }

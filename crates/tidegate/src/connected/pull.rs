@@ -49,6 +49,10 @@ struct Pulled {
 struct Lease {
     lease: String,
     delivery: String,
+    /// A daemon of before says it in `delivery` alone.
+    sequence: Option<u64>,
+    #[serde(default)]
+    replay: u64,
     attempt: u32,
     #[serde(default)]
     epoch: u64,
@@ -128,6 +132,8 @@ impl Puller {
         let Lease {
             lease,
             delivery,
+            sequence,
+            replay,
             attempt,
             epoch,
             timeout_ms,
@@ -150,6 +156,8 @@ impl Puller {
         let facts = Facts {
             consumer: self.consumer.clone(),
             envelope,
+            sequence: sequence.unwrap_or_else(|| sequence_of(&delivery)),
+            generation: replay,
             delivery_id: delivery,
             attempt,
             epoch,
@@ -178,6 +186,12 @@ impl Puller {
             }
         });
     }
+}
+
+/// The sequence in a delivery's id: `service/event/sequence`, with more behind it in a replay.
+fn sequence_of(delivery: &str) -> u64 {
+    let sequence = delivery.split('/').nth(2);
+    sequence.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
 /// Returns once the app drains or is gone.
@@ -274,4 +288,23 @@ fn settlement(answer: &Answer) -> Value {
     };
     add("outcome", Value::from(outcome));
     Value::Object(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daemon_of_before_says_the_sequence_in_the_id_of_the_delivery() {
+        for id in ["billing/OrderPlaced/7", "billing/OrderPlaced/7/replay-2"] {
+            assert_eq!(sequence_of(id), 7, "{id}");
+        }
+        let old = json!({"lease": "l", "delivery": "a/B/7", "attempt": 1, "event": {}});
+        let lease = Lease::deserialize(old).unwrap();
+        assert_eq!((lease.sequence, lease.replay), (None, 0));
+        let new = json!({"lease": "l", "delivery": "a/B/7/replay-2", "sequence": 7, "replay": 2,
+            "attempt": 1, "event": {}});
+        let lease = Lease::deserialize(new).unwrap();
+        assert_eq!((lease.sequence, lease.replay), (Some(7), 2));
+    }
 }

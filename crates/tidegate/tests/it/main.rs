@@ -9,6 +9,10 @@
 
 mod batches;
 mod connected;
+#[cfg(feature = "sqlite")]
+mod effects;
+#[cfg(feature = "sqlite")]
+mod effects_connected;
 mod handlers;
 mod killed;
 mod layers;
