@@ -40,6 +40,16 @@ pub(crate) enum AnswerFormat {
     Json,
 }
 
+/// Which daemon is told to do something, and how it says what was done.
+#[derive(Debug, Args)]
+pub(crate) struct Order {
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// How to print what was done; json is the daemon's own answer
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
+    pub(crate) format: AnswerFormat,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Dlq {
     /// List dead letters, oldest event first
@@ -143,10 +153,7 @@ pub(crate) struct DlqRedrive {
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
-    pub(crate) asked: Asked,
-    /// How to print what was done; json is the daemon's own answer
-    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
-    pub(crate) format: AnswerFormat,
+    pub(crate) order: Order,
 }
 
 #[derive(Debug, Args)]
@@ -157,10 +164,7 @@ pub(crate) struct DlqDiscard {
     #[arg(long, value_name = "TEXT", value_parser = parse_reason)]
     pub(crate) reason: String,
     #[command(flatten)]
-    pub(crate) asked: Asked,
-    /// How to print what was done; json is the daemon's own answer
-    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
-    pub(crate) format: AnswerFormat,
+    pub(crate) order: Order,
 }
 
 #[derive(Debug, Args)]
@@ -169,10 +173,7 @@ pub(crate) struct DlqRestore {
     #[arg(value_name = "ID", required = true)]
     pub(crate) ids: Vec<LetterId>,
     #[command(flatten)]
-    pub(crate) asked: Asked,
-    /// How to print what was done; json is the daemon's own answer
-    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
-    pub(crate) format: AnswerFormat,
+    pub(crate) order: Order,
 }
 
 #[derive(Debug, Args)]
@@ -225,10 +226,7 @@ pub(crate) struct ConsumerPause {
     #[arg(long, value_name = "TEXT", value_parser = parse_reason)]
     pub(crate) reason: Option<String>,
     #[command(flatten)]
-    pub(crate) asked: Asked,
-    /// How to print what was done; json is the daemon's own answer
-    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
-    pub(crate) format: AnswerFormat,
+    pub(crate) order: Order,
 }
 
 #[derive(Debug, Args)]
@@ -237,10 +235,7 @@ pub(crate) struct ConsumerResume {
     #[arg(value_name = "SERVICE/EVENT")]
     pub(crate) consumer: ConsumerId,
     #[command(flatten)]
-    pub(crate) asked: Asked,
-    /// How to print what was done; json is the daemon's own answer
-    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
-    pub(crate) format: AnswerFormat,
+    pub(crate) order: Order,
 }
 
 #[derive(Debug, Subcommand)]
@@ -262,10 +257,7 @@ pub(crate) struct BreakerOpen {
     #[arg(long, value_name = "TEXT", value_parser = parse_reason)]
     pub(crate) reason: Option<String>,
     #[command(flatten)]
-    pub(crate) asked: Asked,
-    /// How to print what was done; json is the daemon's own answer
-    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
-    pub(crate) format: AnswerFormat,
+    pub(crate) order: Order,
 }
 
 #[derive(Debug, Args)]
@@ -274,10 +266,7 @@ pub(crate) struct BreakerReset {
     #[arg(value_name = "NAME")]
     pub(crate) dependency: Name,
     #[command(flatten)]
-    pub(crate) asked: Asked,
-    /// How to print what was done; json is the daemon's own answer
-    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
-    pub(crate) format: AnswerFormat,
+    pub(crate) order: Order,
 }
 
 #[derive(Debug, Args)]

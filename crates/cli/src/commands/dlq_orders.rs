@@ -15,30 +15,30 @@ use crate::exit::{Exit, Failure};
 use crate::terminal;
 
 pub(crate) fn redrive(arguments: &DlqRedrive) -> Result<Exit, Failure> {
-    let client = Client::new(&arguments.asked)?;
+    let client = Client::new(&arguments.order.asked)?;
     if arguments.dry_run {
         return rehearse(&client, arguments);
     }
     let body = selected(&arguments.selection);
     let outcome = client.post("/v1/dead-letters/redrive", Some(&body))?;
-    report(&outcome, "redriven", arguments.format)
+    report(&outcome, "redriven", arguments.order.format)
 }
 
 pub(crate) fn discard(arguments: &DlqDiscard) -> Result<Exit, Failure> {
-    let client = Client::new(&arguments.asked)?;
+    let client = Client::new(&arguments.order.asked)?;
     let mut body = selected(&arguments.selection);
     if let Some(body) = body.as_object_mut() {
         body.insert("reason".to_owned(), arguments.reason.clone().into());
     }
     let outcome = client.post("/v1/dead-letters/discard", Some(&body))?;
-    report(&outcome, "discarded", arguments.format)
+    report(&outcome, "discarded", arguments.order.format)
 }
 
 pub(crate) fn restore(arguments: &DlqRestore) -> Result<Exit, Failure> {
-    let client = Client::new(&arguments.asked)?;
+    let client = Client::new(&arguments.order.asked)?;
     let body = json!({ "ids": names(&arguments.ids) });
     let outcome = client.post("/v1/dead-letters/restore", Some(&body))?;
-    report(&outcome, "restored", arguments.format)
+    report(&outcome, "restored", arguments.order.format)
 }
 
 fn names(ids: &[LetterId]) -> Vec<String> {
@@ -79,7 +79,7 @@ fn report(outcome: &Answer<Outcome>, done: &str, format: AnswerFormat) -> Result
 /// What would go back. The daemon may still refuse some, such as those that went back too often.
 fn rehearse(client: &Client, arguments: &DlqRedrive) -> Result<Exit, Failure> {
     let (letters, refused) = selection(client, &arguments.selection)?;
-    match arguments.format {
+    match arguments.order.format {
         AnswerFormat::Json => {
             let ids: Vec<String> = letters.iter().map(|letter| letter.id.to_string()).collect();
             terminal::print(&pretty(&json!({

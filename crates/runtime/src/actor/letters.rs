@@ -4,26 +4,24 @@ use std::collections::{BTreeSet, HashMap};
 
 use futures_util::future::FutureExt;
 use tidegate_base::{ConsumerId, Timestamp};
-use tidegate_delivery::{AttemptRecord, DeadLetter, Discard, Input, fingerprint, normalise};
+use tidegate_delivery::{AttemptRecord, DeadLetter, Discard, Input, Machine, normalise};
 use tokio::sync::oneshot;
 
 use super::Actor;
 use super::attempt::read_event;
 use super::hear::Event;
-use super::operate::sort;
+use super::select::{LettersReply, group_of, letter_id, read_id};
 use crate::dead_letter::{
     DeadLetterFilter, DeadLetterPage, LettersError, LettersReport, LettersSelection,
 };
-use crate::view::{
-    AttemptView, DeadLetterDetail, DeadLetterGroup, DeadLetterView, DiscardView, Mode,
-};
+use crate::view::{AttemptView, DeadLetterDetail, DeadLetterGroup, DeadLetterView, DiscardView};
 
 /// A redrive that waits until all its letters are durably back.
 #[derive(Debug)]
 pub(super) struct PendingRedrive {
     waits_for: BTreeSet<(ConsumerId, u64)>,
     report: LettersReport,
-    reply: oneshot::Sender<Result<LettersReport, LettersError>>,
+    reply: LettersReply,
 }
 
 impl PendingRedrive {
@@ -156,30 +154,18 @@ impl Actor {
         self.work.push(work.boxed());
     }
 
-    pub(super) fn redrive(
-        &mut self,
-        selection: LettersSelection,
-        reply: oneshot::Sender<Result<LettersReport, LettersError>>,
-    ) {
-        let selected = match self.select(selection) {
-            Ok(selected) => selected,
-            Err(error) => {
-                let _left = reply.send(Err(error));
-                return;
-            }
-        };
-        let machine = &self.parts.machine;
-        let (report, accepted) = sort(selected, |consumer, sequence| {
+    pub(super) fn redrive(&mut self, selection: LettersSelection, reply: LettersReply) {
+        let may = |machine: &Machine, consumer: &ConsumerId, sequence| {
             let may = machine.may_redrive(consumer, sequence);
             may.map_err(|refusal| refusal.to_string())
-        });
+        };
+        let Some((sorted, reply)) = self.sorted(selection, may, reply) else {
+            return;
+        };
         let mut waits_for = BTreeSet::new();
-        for (consumer, sequences) in accepted {
-            waits_for.extend(
-                sequences
-                    .iter()
-                    .map(|sequence| (consumer.clone(), *sequence)),
-            );
+        for (consumer, sequences) in sorted.accepted {
+            let letters = sequences.iter().map(|letter| (consumer.clone(), *letter));
+            waits_for.extend(letters);
             self.step(Input::Redrive {
                 consumer,
                 sequences,
@@ -187,50 +173,10 @@ impl Actor {
         }
         self.redrives.push(PendingRedrive {
             waits_for,
-            report,
+            report: sorted.report,
             reply,
         });
         self.answer_redrives();
-    }
-
-    /// The letters of a selection: their names, and what they are if they can be one.
-    pub(super) fn select(
-        &self,
-        selection: LettersSelection,
-    ) -> Result<Vec<Selected>, LettersError> {
-        match self.parts.publisher.mode() {
-            Mode::Running => {}
-            Mode::Draining => return Err(LettersError::Draining),
-            Mode::Stopped => return Err(LettersError::Stopped),
-        }
-        let (consumer, group) = match selection {
-            LettersSelection::Ids(ids) => {
-                let unique: BTreeSet<String> = ids.into_iter().collect();
-                return Ok(unique
-                    .into_iter()
-                    .map(|id| (id.clone(), read_id(&id)))
-                    .collect());
-            }
-            LettersSelection::Group { consumer, group } => (consumer, Some(group)),
-            LettersSelection::Consumer(consumer) => (consumer, None),
-        };
-        if !self.targets.contains_key(&consumer) {
-            return Err(LettersError::UnknownConsumer { consumer });
-        }
-        let letters = self.parts.machine.dead_letters(&consumer);
-        let wanted = letters.filter(|letter| {
-            group
-                .as_ref()
-                .is_none_or(|group| *group == group_of(&consumer, letter))
-        });
-        let selected = wanted.map(|letter| {
-            let sequence = letter.sequence;
-            (
-                letter_id(&consumer, sequence),
-                Some((consumer.clone(), sequence)),
-            )
-        });
-        Ok(selected.collect())
     }
 
     /// A letter is durably back.
@@ -251,22 +197,6 @@ impl Actor {
             let _left = pending.reply.send(Ok(pending.report));
         }
     }
-}
-
-/// A letter's name, and what it names if it can be a letter.
-pub(super) type Selected = (String, Option<(ConsumerId, u64)>);
-
-pub(super) fn letter_id(consumer: &ConsumerId, sequence: u64) -> String {
-    format!("{consumer}/{sequence}")
-}
-
-fn read_id(id: &str) -> Option<(ConsumerId, u64)> {
-    let (consumer, sequence) = id.rsplit_once('/')?;
-    Some((consumer.parse().ok()?, sequence.parse().ok()?))
-}
-
-fn group_of(consumer: &ConsumerId, letter: &DeadLetter<'_>) -> String {
-    fingerprint(consumer, letter.death.reason.word(), &letter.death.error)
 }
 
 fn count(

@@ -12,6 +12,7 @@ mod letters;
 mod operate;
 mod pulls;
 mod retention;
+mod select;
 mod show;
 mod why;
 

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use tidegate_base::ConsumerId;
-use tidegate_delivery::{Command, Input};
+use tidegate_delivery::{Command, Input, Machine};
 use tokio::sync::oneshot;
 
 use super::Actor;
-use super::letters::Selected;
-use crate::dead_letter::{LettersError, LettersReport, LettersSelection};
+use super::select::{LettersReply, UNKNOWN};
+use crate::dead_letter::{LettersReport, LettersSelection};
 use crate::operate::OperateError;
 use crate::view::Mode;
 
@@ -16,10 +16,7 @@ use crate::view::Mode;
 #[derive(Debug)]
 enum Answer {
     Operate(oneshot::Sender<Result<(), OperateError>>),
-    Letters(
-        LettersReport,
-        oneshot::Sender<Result<LettersReport, LettersError>>,
-    ),
+    Letters(LettersReport, LettersReply),
     /// The last of several commands answers for all: they are carried out in their order.
     Nobody,
 }
@@ -85,64 +82,46 @@ impl Actor {
         &mut self,
         selection: LettersSelection,
         reason: &str,
-        reply: oneshot::Sender<Result<LettersReport, LettersError>>,
+        reply: LettersReply,
     ) {
-        let selected = match self.select(selection) {
-            Ok(selected) => selected,
-            Err(error) => {
-                let _left = reply.send(Err(error));
-                return;
-            }
-        };
-        let machine = &self.parts.machine;
-        let (report, accepted) = sort(selected, |consumer, sequence| {
+        let may = |machine: &Machine, consumer: &ConsumerId, sequence| {
             let found = machine.dead_letter(consumer, sequence);
-            match found {
-                Some(_) => Ok(()),
-                None => Err("there is no such dead letter".to_owned()),
-            }
-        });
-        let commands = accepted
-            .into_iter()
-            .map(|(consumer, sequences)| Command::Discard {
-                consumer,
-                sequences,
-                reason: reason.to_owned(),
-            });
-        self.command_all(commands.collect(), report, reply);
+            found.map(drop).ok_or_else(|| UNKNOWN.to_owned())
+        };
+        let Some((sorted, reply)) = self.sorted(selection, may, reply) else {
+            return;
+        };
+        let command = |(consumer, sequences)| Command::Discard {
+            consumer,
+            sequences,
+            reason: reason.to_owned(),
+        };
+        let commands = sorted.accepted.into_iter().map(command);
+        self.command_all(commands.collect(), sorted.report, reply);
     }
 
-    pub(super) fn restore(
-        &mut self,
-        ids: Vec<String>,
-        reply: oneshot::Sender<Result<LettersReport, LettersError>>,
-    ) {
-        let selected = match self.select(LettersSelection::Ids(ids)) {
-            Ok(selected) => selected,
-            Err(error) => {
-                let _left = reply.send(Err(error));
-                return;
-            }
-        };
-        let machine = &self.parts.machine;
-        let (report, accepted) = sort(selected, |consumer, sequence| {
+    pub(super) fn restore(&mut self, ids: Vec<String>, reply: LettersReply) {
+        let may = |machine: &Machine, consumer: &ConsumerId, sequence| {
             let may = machine.may_restore(consumer, sequence);
             may.map_err(|refusal| refusal.to_string())
-        });
-        let commands = accepted
-            .into_iter()
-            .map(|(consumer, sequences)| Command::Restore {
-                consumer,
-                sequences,
-            });
-        self.command_all(commands.collect(), report, reply);
+        };
+        let ids = LettersSelection::Ids(ids);
+        let Some((sorted, reply)) = self.sorted(ids, may, reply) else {
+            return;
+        };
+        let command = |(consumer, sequences)| Command::Restore {
+            consumer,
+            sequences,
+        };
+        let commands = sorted.accepted.into_iter().map(command);
+        self.command_all(commands.collect(), sorted.report, reply);
     }
 
     fn command_all(
         &mut self,
         mut commands: Vec<Command>,
         report: LettersReport,
-        reply: oneshot::Sender<Result<LettersReport, LettersError>>,
+        reply: LettersReply,
     ) {
         let Some(last) = commands.pop() else {
             let _left = reply.send(Ok(report));
@@ -172,28 +151,4 @@ impl Actor {
             Some(Answer::Nobody) | None => {}
         }
     }
-}
-
-/// The letters of a selection that `may` go on, by consumer, and the report for when they have.
-pub(super) fn sort(
-    selected: Vec<Selected>,
-    may: impl Fn(&ConsumerId, u64) -> Result<(), String>,
-) -> (LettersReport, BTreeMap<ConsumerId, Vec<u64>>) {
-    let mut report = LettersReport::default();
-    let mut accepted: BTreeMap<ConsumerId, Vec<u64>> = BTreeMap::new();
-    for (id, letter) in selected {
-        let Some((consumer, sequence)) = letter else {
-            let refusal = "there is no such dead letter".to_owned();
-            report.refused.push((id, refusal));
-            continue;
-        };
-        match may(&consumer, sequence) {
-            Ok(()) => {
-                report.done.push(id);
-                accepted.entry(consumer).or_default().push(sequence);
-            }
-            Err(refusal) => report.refused.push((id, refusal)),
-        }
-    }
-    (report, accepted)
 }

@@ -12,7 +12,8 @@ use tokio::sync::oneshot;
 
 use super::Actor;
 use super::hear::Event;
-use super::letters::{attempt_view, letter_id};
+use super::letters::attempt_view;
+use super::select::letter_id;
 use crate::stored;
 use crate::why::{Why, WhyBehind, WhyDelivery, WhyEvent, WhyGate};
 
