@@ -12,6 +12,7 @@ mod consumer;
 mod cursor;
 mod identity;
 mod input;
+mod job;
 mod machine;
 mod needed;
 mod outbox;
@@ -27,18 +28,22 @@ pub use config::{
     ConsumerConfig, DependencyConfig, Followers, Mode, Order, Repetition, SystemConfig,
 };
 pub use consumer::{
-    ConsumerStatus, DeadLetter, DeliveryStatus, Explanation, Failing, Obstacle, RedriveRefusal,
-    RestoreRefusal,
+    ConsumerStatus, DeadLetter, DeliveryStatus, EditRefusal, Explanation, Failing, Obstacle,
+    RedriveRefusal, RestoreRefusal,
 };
 pub use cursor::Cursor;
 pub use identity::{Identity, fingerprint, normalise};
 pub use input::{Arrival, Class, Command, Conclusion, Effect, Input, Release, Ticket};
+pub use job::{
+    Job, JobCounts, JobLetter, JobPlan, JobProgress, JobRecord, JobRefusal, JobState, JobTurn,
+    Skip, StopRule,
+};
 pub use machine::Machine;
 pub use needed::Needed;
 pub use outcome::{Outcome, RetryClass};
 pub use random::Draws;
 pub use record::{
-    AttemptOutcome, AttemptRecord, Company, Death, DeathReason, Discard, EventRef, Halt, HaltCause,
-    KeptDelivery, Pause, Progress, RecordError, Standing, StateRecord,
+    AttemptOutcome, AttemptRecord, Company, Death, DeathReason, Discard, Edit, EditNote, EventRef,
+    Halt, HaltCause, KeptDelivery, Pause, Progress, RecordError, Standing, StateRecord,
 };
 pub use retry::{Backoff, Decision, Jitter, RetryMode, RetryPolicy};

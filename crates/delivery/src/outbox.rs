@@ -26,6 +26,8 @@ pub(crate) enum Then {
     Discard(usize, u64, Box<(Death, Discard)>),
     /// A discarded letter is a dead letter again.
     Restore(usize, u64, Box<Death>),
+    /// A dead letter is edited.
+    Edited(usize, u64, Box<Death>),
     /// A command is carried out.
     Obey(u64),
 }

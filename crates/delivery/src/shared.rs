@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use tidegate_base::Name;
 
 use crate::breaker::Breaker;
+use crate::job::Jobs;
 use crate::outbox::Outbox;
 use crate::record::StateRecord;
 
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) consumers: usize,
     pub(crate) out: Outbox,
     pub(crate) runs: u64,
+    pub(crate) jobs: Jobs,
 }
 
 impl Shared {

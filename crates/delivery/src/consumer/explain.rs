@@ -4,7 +4,7 @@ use tidegate_base::Timestamp;
 
 use super::Consumer;
 use super::admission::Obstacle;
-use super::delivery::Phase;
+use super::delivery::{Delivery, Phase};
 use super::status::DeliveryStatus;
 use crate::record::{AttemptRecord, EventRef};
 use crate::shared::Shared;
@@ -48,7 +48,7 @@ impl Consumer {
         };
         Explanation {
             status: self.delivery_status(sequence),
-            suspect: delivery.is_some_and(super::delivery::Delivery::is_suspect),
+            suspect: delivery.is_some_and(Delivery::is_suspect),
             obstacle: self.obstacle(now, shared).filter(|_| is_next),
             behind,
             until,
@@ -66,8 +66,13 @@ impl Consumer {
             event.id == id && source.is_none_or(|source| event.source == source)
         };
         let deliveries = self.deliveries.values();
+        let was = move |delivery: &Delivery| {
+            let mut notes = delivery.edit.iter().flat_map(|edit| &edit.notes);
+            let is_of = source.is_none_or(|source| delivery.event.source == source);
+            is_of && notes.any(|note| note.id == id)
+        };
         deliveries
-            .filter(move |delivery| of_event(&delivery.event))
+            .filter(move |delivery| of_event(&delivery.event) || was(delivery))
             .map(|delivery| delivery.sequence)
     }
 }

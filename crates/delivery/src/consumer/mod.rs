@@ -4,8 +4,10 @@ mod admission;
 mod dead;
 mod delivery;
 mod discard;
+mod edit;
 mod explain;
 mod lane;
+mod redrives;
 mod repetition;
 mod restore;
 mod settlement;
@@ -20,6 +22,7 @@ use tidegate_base::limit::{DEAD_LETTERS_MAX, WINDOW_DELIVERIES_MAX};
 pub use admission::Obstacle;
 pub use dead::{DeadLetter, RedriveRefusal};
 pub use discard::RestoreRefusal;
+pub use edit::EditRefusal;
 pub use explain::Explanation;
 pub use status::{ConsumerStatus, DeliveryStatus, Failing};
 

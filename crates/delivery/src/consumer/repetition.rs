@@ -46,12 +46,13 @@ impl DoneSet {
 impl Consumer {
     /// Why a delivery does not run now, if its event ran before or runs.
     pub(super) fn repeated(&self, sequence: u64) -> Option<Repeat> {
-        let identity = self.deliveries.get(&sequence)?.identity?;
-        if self.done.contains(identity) {
+        let delivery = self.deliveries.get(&sequence)?;
+        if delivery.identities().any(|one| self.done.contains(one)) {
             return Some(Repeat::Done);
         }
-        self.running_identities
-            .contains(&identity)
+        delivery
+            .identities()
+            .any(|one| self.running_identities.contains(&one))
             .then_some(Repeat::Running)
     }
 
@@ -79,9 +80,14 @@ impl Consumer {
         self.fresh.remove(&sequence);
         self.again.remove(&sequence);
         self.suspects.remove(&sequence);
-        if let Some(identity) = self.deliveries.get(&sequence).and_then(|d| d.identity) {
+        for identity in self.identities_of(sequence) {
             self.twins.entry(identity).or_default().insert(sequence);
         }
+    }
+
+    pub(super) fn identities_of(&self, sequence: u64) -> Vec<Identity> {
+        let delivery = self.deliveries.get(&sequence);
+        delivery.map_or_else(Vec::new, |delivery| delivery.identities().collect())
     }
 
     /// Lets those come forward that were set aside for an event that no longer runs.

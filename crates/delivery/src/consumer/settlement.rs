@@ -8,6 +8,7 @@ use tidegate_base::limit::{ATTEMPT_HISTORY_MAX, ERROR_TEXT_BYTES_MAX, RETRY_AFTE
 use super::Consumer;
 use super::delivery::{Delivery, Phase, Run};
 use crate::breaker::Verdict;
+use crate::identity::Identity;
 use crate::input::{Conclusion, Effect, Release, Ticket};
 use crate::outbox::Then;
 use crate::outcome::{Outcome, RetryClass};
@@ -168,8 +169,14 @@ impl Consumer {
         }
         delivery.phase = Phase::Settling;
         let identity = delivery.identity;
+        let replaced: Vec<Identity> = delivery.replaced().collect();
         self.stop_alone(sequence, shared);
         let consumer = self.config.id.clone();
+        if !replaced.is_empty() {
+            let (consumer, done) = (consumer.clone(), replaced);
+            let record = StateRecord::Identities { consumer, done };
+            shared.out.durable(record, Then::Nothing);
+        }
         let record = StateRecord::Done {
             consumer,
             sequence,
@@ -188,17 +195,17 @@ impl Consumer {
         let Some(delivery) = self.deliveries.get(&sequence) else {
             return;
         };
-        let (lane, identity, custody) =
-            (delivery.lane.clone(), delivery.identity, delivery.custody);
+        let (lane, custody) = (delivery.lane.clone(), delivery.custody);
+        let identities: Vec<Identity> = delivery.identities().collect();
         self.leave_lane(sequence, &lane);
         self.deliveries.remove(&sequence);
         self.put_off.remove(&sequence);
         self.give_back(custody);
-        if let Some(identity) = identity
-            && conclusion == Conclusion::Succeeded
-        {
-            self.done.insert(identity);
-            self.bring_forward(identity);
+        if conclusion == Conclusion::Succeeded {
+            for identity in identities {
+                self.done.insert(identity);
+                self.bring_forward(identity);
+            }
         }
     }
 
@@ -379,11 +386,7 @@ impl Consumer {
     /// A delivery no longer runs: what waited for that may go on.
     pub(super) fn stop_running(&mut self, sequence: u64, shared: &mut Shared) {
         self.stop_alone(sequence, shared);
-        let identity = self
-            .deliveries
-            .get(&sequence)
-            .and_then(|delivery| delivery.identity);
-        if let Some(identity) = identity {
+        for identity in self.identities_of(sequence) {
             self.bring_forward(identity);
         }
     }
@@ -397,6 +400,7 @@ impl Consumer {
     }
 
     pub(super) fn conclude(&self, sequence: u64, conclusion: Conclusion, shared: &mut Shared) {
+        shared.jobs.heard(self.index, sequence, conclusion);
         if let Some(delivery) = self.deliveries.get(&sequence) {
             shared.out.effects.push(Effect::Concluded {
                 consumer: self.config.id.clone(),

@@ -102,6 +102,7 @@ impl Consumer {
             progress,
             death: None,
             discard: None,
+            edit: None,
         };
         self.in_window += 1;
         self.admit_to_memory(kept, Custody::Channel, until.filter(|until| *until > now));
@@ -125,6 +126,7 @@ impl Consumer {
             progress,
             death,
             discard,
+            edit,
         } = kept;
         let phase = match (death, discard, until) {
             (Some(death), Some(discard), _) => Phase::Discarded(death, discard),
@@ -149,6 +151,7 @@ impl Consumer {
             accepted,
             lane,
             identity,
+            edit,
             custody,
             progress,
             phase,

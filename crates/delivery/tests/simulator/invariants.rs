@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tidegate_base::{ConsumerId, Timestamp};
 use tidegate_delivery::{
-    Arrival, Command, Conclusion, ConsumerConfig, DeliveryStatus, Effect, Followers, Machine, Mode,
-    Order, SystemConfig, Ticket,
+    Arrival, Command, Conclusion, ConsumerConfig, DeliveryStatus, Effect, Followers, JobLetter,
+    Machine, Mode, Order, SystemConfig, Ticket,
 };
 
 use crate::world::{Sequences, is_end};
@@ -80,6 +80,13 @@ impl Watch {
 
     /// From now on what an operator has closed before may be open again.
     pub(crate) fn commanded(&mut self, token: u64, command: &Command) {
+        let of_letters = matches!(
+            command,
+            Command::StartJob { .. } | Command::TurnJob { .. } | Command::Edit { .. }
+        );
+        if of_letters {
+            return;
+        }
         self.last_command.insert(target(command), token);
         match command {
             Command::Resume { consumer } => drop(self.paused.remove(consumer)),
@@ -91,7 +98,7 @@ impl Watch {
                 let discarded = self.discarded.entry(consumer.clone()).or_default();
                 discarded.retain(|sequence| !sequences.contains(sequence));
             }
-            Command::Pause { .. } | Command::OpenBreaker { .. } | Command::Discard { .. } => {}
+            _ => {}
         }
     }
 
@@ -414,8 +421,26 @@ impl Watch {
         );
     }
 
+    /// J1: what a job has on its way has not ended.
+    fn jobs(machine: &Machine) {
+        for job in machine.jobs() {
+            for (consumer, sequence, letter) in job.letters() {
+                let status = machine.delivery(consumer, sequence);
+                let ended = matches!(
+                    status,
+                    Some(DeliveryStatus::Finished | DeliveryStatus::Dead)
+                );
+                assert!(
+                    !(ended && matches!(letter, JobLetter::Sent { .. })),
+                    "J1: {sequence} of {consumer} is {status:?} and its job waits for it"
+                );
+            }
+        }
+    }
+
     /// What holds at every moment.
     pub(crate) fn hold(&mut self, machine: &Machine, channel: &[Arrival], now: Timestamp) {
+        Self::jobs(machine);
         for config in &self.config.consumers {
             let id = &config.id;
             let status = machine.status(id, now).unwrap();
@@ -444,8 +469,12 @@ impl Watch {
                             "I12: the record of letter {sequence} is gone"
                         );
                         let letter = machine.dead_letter(id, sequence).unwrap();
+                        let was = letter
+                            .edit
+                            .map_or(&letter.event.id, |edit| &edit.notes[0].id);
                         assert_eq!(
-                            *letter.event, *arrival.event,
+                            (was, &letter.event.key),
+                            (&arrival.event.id, &arrival.event.key),
                             "I9: a letter without its event"
                         );
                     }
@@ -509,9 +538,13 @@ impl Watch {
 /// Whom a command is for; `None`: the breaker.
 fn target(command: &Command) -> Option<ConsumerId> {
     match command {
-        Command::OpenBreaker { .. } | Command::ResetBreaker { .. } => None,
+        Command::OpenBreaker { .. }
+        | Command::ResetBreaker { .. }
+        | Command::StartJob { .. }
+        | Command::TurnJob { .. } => None,
         Command::Pause { consumer, .. }
         | Command::Resume { consumer }
+        | Command::Edit { consumer, .. }
         | Command::Discard { consumer, .. }
         | Command::Restore { consumer, .. } => Some(consumer.clone()),
     }

@@ -394,9 +394,13 @@ impl World {
         if let Some(ticket) = ended {
             self.watch.ended(&self.machine, &ticket, ran, &effects);
         }
+        let sent = self.sent_by_jobs(&effects);
         for effect in effects {
             self.note(&effect);
             self.carry_out(effect);
+        }
+        for (consumer, sequence) in sent {
+            self.watch.redriven(&consumer, &[sequence]);
         }
     }
 
@@ -561,10 +565,11 @@ impl World {
     }
 
     fn is_done(&self) -> bool {
-        self.ids().iter().all(|id| {
-            (0..self.channel.len() as u64)
-                .all(|s| self.machine.delivery(id, s) == Some(DeliveryStatus::Finished))
-        })
+        self.jobs_have_ended()
+            && self.ids().iter().all(|id| {
+                (0..self.channel.len() as u64)
+                    .all(|s| self.machine.delivery(id, s) == Some(DeliveryStatus::Finished))
+            })
     }
 
     pub(crate) fn digest(&self) -> u64 {

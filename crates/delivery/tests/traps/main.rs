@@ -4,10 +4,13 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::cast_possible_truncation,
     reason = "a test: what is wrong here should stop it, with its place"
 )]
 
+mod edits;
+mod jobs;
 mod operator;
 mod retention;
 mod rig;
