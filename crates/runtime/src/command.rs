@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use tidegate_base::ConsumerId;
-use tidegate_delivery::Outcome;
+use tidegate_delivery::{JobTurn, Outcome};
 use tokio::sync::oneshot;
 
 use crate::dead_letter::{
     DeadLetterFilter, DeadLetterPage, LettersError, LettersReport, LettersSelection,
 };
+use crate::edit::{EditError, EditRequest, Edited};
 use crate::operate::OperateError;
 use crate::pull::{PullError, PulledDelivery, SettleError};
+use crate::redrive::{JobBegun, JobError, JobRequest, RedriveDetail, RedriveView, Rehearsal};
 use crate::runtime::DrainReport;
 use crate::view::DeadLetterDetail;
 use crate::why::Why;
@@ -58,6 +60,34 @@ pub(crate) enum Command {
     Operate {
         command: tidegate_delivery::Command,
         reply: oneshot::Sender<Result<(), OperateError>>,
+    },
+    Rehearse {
+        ids: Vec<String>,
+        reply: oneshot::Sender<Result<Rehearsal, LettersError>>,
+    },
+    NameLetters {
+        selection: LettersSelection,
+        reply: oneshot::Sender<Result<Vec<String>, LettersError>>,
+    },
+    StartJob {
+        request: JobRequest,
+        reply: oneshot::Sender<Result<JobBegun, JobError>>,
+    },
+    TurnJob {
+        job: u64,
+        turn: JobTurn,
+        reply: oneshot::Sender<Result<RedriveView, JobError>>,
+    },
+    Jobs {
+        reply: oneshot::Sender<Vec<RedriveView>>,
+    },
+    Job {
+        job: u64,
+        reply: oneshot::Sender<Option<RedriveDetail>>,
+    },
+    Edit {
+        request: EditRequest,
+        reply: oneshot::Sender<Result<Edited, EditError>>,
     },
     Drain {
         limit: Duration,

@@ -12,7 +12,9 @@ mod catalog;
 mod clock;
 mod command;
 mod dead_letter;
+mod edit;
 mod journal;
+mod letter_filter;
 mod meter;
 mod operate;
 mod plan;
@@ -20,6 +22,7 @@ mod publish;
 mod publisher;
 mod pull;
 mod recent;
+mod redrive;
 mod runtime;
 mod settings;
 mod situation;
@@ -32,10 +35,18 @@ pub use clock::TokioClock;
 pub use dead_letter::{
     DeadLetterFilter, DeadLetterPage, LettersError, LettersReport, LettersSelection,
 };
+pub use edit::{EditError, EditRequest, Edited};
+pub use letter_filter::{Condition, LetterFilter};
 pub use operate::OperateError;
 pub use publish::{Accept, Accepted, Problem, PublishError, SchemaViolation};
 pub use pull::{PullError, PulledDelivery, SettleError};
+pub use redrive::{
+    InvalidLetter, JobBegun, JobError, JobRequest, RedriveDetail, RedriveLetterView, RedriveView,
+    Rehearsal,
+};
 pub use runtime::{DrainReport, Runtime, StartError};
 pub use settings::Settings;
-pub use tidegate_delivery::{Command, Outcome, RetryClass};
+pub use tidegate_delivery::{
+    Command, EditRefusal, JobRefusal, JobTurn, Outcome, RetryClass, StopRule,
+};
 pub use why::{Why, WhyBehind, WhyDelivery, WhyEvent, WhyGate};

@@ -121,7 +121,7 @@ fn refused(error: PublishError) -> Problem {
     }
 }
 
-fn invalid(message: &str, problem: &Invalid) -> Problem {
+pub(crate) fn invalid(message: &str, problem: &Invalid) -> Problem {
     let unprocessable = |code| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, message);
     match problem {
         Invalid::Envelope(error) => malformed(0, error),

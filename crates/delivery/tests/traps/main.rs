@@ -4,7 +4,6 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::panic,
     clippy::cast_possible_truncation,
     reason = "a test: what is wrong here should stop it, with its place"
 )]

@@ -12,6 +12,7 @@ use tidegate_delivery::{Outcome, RetryClass, Ticket};
 
 use super::Actor;
 use super::hear::{Event, Leased};
+use super::search::present_event;
 use crate::caller::{Attempt, Caller};
 use crate::stored;
 
@@ -22,6 +23,8 @@ struct Push {
     deadline: Timestamp,
     endpoint: Arc<str>,
     timeout: Duration,
+    delivery_id: String,
+    edited: Option<Arc<str>>,
 }
 
 impl Actor {
@@ -34,13 +37,19 @@ impl Actor {
             meter.retries.add(now, 1);
         }
         let broker = Arc::clone(&self.parts.broker);
+        let edit = self
+            .parts
+            .machine
+            .edit_of(&ticket.consumer, ticket.sequence);
+        let delivery_id = delivery_id(&ticket, edit.map_or(0, |edit| edit.notes.len()));
+        let edited = edit.map(|edit| Arc::clone(&edit.event));
         let Some(target) = self.targets.get(&ticket.consumer) else {
             return;
         };
         let Some(endpoint) = target.endpoint.clone() else {
             self.lease_under_way(&ticket.consumer);
             self.work
-                .push(lease(broker, ticket, attempt, deadline).boxed());
+                .push(lease(broker, ticket, attempt, deadline, (delivery_id, edited)).boxed());
             return;
         };
         let push = Push {
@@ -49,6 +58,8 @@ impl Actor {
             deadline,
             endpoint,
             timeout: target.timeout,
+            delivery_id,
+            edited,
         };
         let (caller, clock) = (
             Arc::clone(&self.parts.caller),
@@ -74,9 +85,11 @@ async fn call(
         deadline,
         endpoint,
         timeout,
+        delivery_id,
+        edited,
     } = push;
     let started = clock.now();
-    let envelope = match read(&*broker, &ticket).await {
+    let envelope = match read(&*broker, &ticket, edited).await {
         Ok(Some(envelope)) => Arc::new(envelope),
         Ok(None) => return Event::Gone { ticket },
         Err(reason) => return Event::Unreadable { ticket, reason },
@@ -85,7 +98,7 @@ async fn call(
         consumer: ticket.consumer.clone(),
         endpoint,
         envelope,
-        delivery_id: delivery_id(&ticket),
+        delivery_id,
         attempt,
         epoch: ticket.epoch,
         deadline,
@@ -121,13 +134,15 @@ async fn lease(
     ticket: Ticket,
     attempt: u32,
     deadline: Timestamp,
+    (delivery_id, edited): (String, Option<Arc<str>>),
 ) -> Event {
-    match read(&*broker, &ticket).await {
+    match read(&*broker, &ticket, edited).await {
         Ok(Some(envelope)) => Event::Leased(Leased {
             ticket,
             attempt,
             deadline,
             envelope: Arc::new(envelope),
+            delivery_id,
         }),
         Ok(None) => Event::Gone { ticket },
         Err(reason) => Event::Unreadable { ticket, reason },
@@ -135,8 +150,12 @@ async fn lease(
 }
 
 /// The event of a delivery, `None` when it was removed, or why it cannot be read.
-async fn read(broker: &dyn Broker, ticket: &Ticket) -> Result<Option<Envelope>, String> {
-    read_event(broker, &ticket.consumer.event, ticket.sequence).await
+async fn read(
+    broker: &dyn Broker,
+    ticket: &Ticket,
+    edited: Option<Arc<str>>,
+) -> Result<Option<Envelope>, String> {
+    present_event(broker, &ticket.consumer, ticket.sequence, edited).await
 }
 
 /// The event at `sequence` of `channel`, `None` when it was removed, or why it cannot be read.
@@ -158,7 +177,12 @@ pub(super) async fn read_event(
     }
 }
 
-/// The same for every attempt and redrive.
-pub(super) fn delivery_id(ticket: &Ticket) -> String {
-    format!("{}/{}", ticket.consumer, ticket.sequence)
+/// The same for every attempt and redrive. An edited event is another one: a handler that has seen the
+/// one before must not take it for a repetition.
+fn delivery_id(ticket: &Ticket, edits: usize) -> String {
+    let id = format!("{}/{}", ticket.consumer, ticket.sequence);
+    match edits {
+        0 => id,
+        edits => format!("{id}/edit-{edits}"),
+    }
 }

@@ -12,6 +12,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::Actor;
 use super::commit::Pile;
+use super::edits::Judged;
 use crate::stored;
 use crate::view::DeadLetterDetail;
 use crate::why::Why;
@@ -52,6 +53,7 @@ pub(super) enum Event {
         detail: Box<DeadLetterDetail>,
         reply: oneshot::Sender<Option<DeadLetterDetail>>,
     },
+    Judged(Judged),
     Sought {
         found: Option<(Name, Record)>,
         reply: oneshot::Sender<Option<Why>>,
@@ -66,6 +68,7 @@ pub(super) struct Leased {
     pub(super) attempt: u32,
     pub(super) deadline: Timestamp,
     pub(super) envelope: Arc<Envelope>,
+    pub(super) delivery_id: String,
 }
 
 impl Actor {
@@ -100,6 +103,7 @@ impl Actor {
             Event::Detailed { detail, reply } => {
                 let _left = reply.send(Some(*detail));
             }
+            Event::Judged(judged) => self.judged(judged),
             Event::Sought { found, reply } => self.sought(found, reply),
             Event::CalledOff => {}
         }

@@ -7,11 +7,14 @@
 mod attempt;
 mod commit;
 mod drain;
+mod edits;
 mod hear;
+mod jobs;
 mod letters;
 mod operate;
 mod pulls;
 mod retention;
+mod search;
 mod select;
 mod show;
 mod why;
@@ -228,10 +231,7 @@ impl Actor {
                 outcome,
                 reply,
             } => self.settle(&lease, outcome, reply),
-            Command::DeadLetters { filter, reply } => {
-                // An asker that has left needs no answer; so with every reply.
-                let _left = reply.send(self.dead_letters(&filter));
-            }
+            Command::DeadLetters { filter, reply } => self.list(filter, reply),
             Command::DeadLetter { id, reply } => self.dead_letter(&id, reply),
             Command::Redrive { selection, reply } => self.redrive(selection, reply),
             Command::Discard {
@@ -242,6 +242,17 @@ impl Actor {
             Command::Restore { ids, reply } => self.restore(ids, reply),
             Command::Operate { command, reply } => self.operate(command, reply),
             Command::Why { id, source, reply } => self.why(id, source, reply),
+            Command::Rehearse { ids, reply } => self.rehearse(ids, reply),
+            Command::NameLetters { selection, reply } => self.name_letters(selection, reply),
+            Command::StartJob { request, reply } => self.start_job(request, reply),
+            Command::TurnJob { job, turn, reply } => self.turn_job(job, turn, reply),
+            Command::Jobs { reply } => {
+                let _left = reply.send(self.jobs());
+            }
+            Command::Job { job, reply } => {
+                let _left = reply.send(self.job_detail(job));
+            }
+            Command::Edit { request, reply } => self.edit(request, reply),
             Command::Drain { limit, reply } => self.start_drain(limit, reply),
         }
     }

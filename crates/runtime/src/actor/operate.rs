@@ -7,16 +7,23 @@ use tidegate_delivery::{Command, Input, Machine};
 use tokio::sync::oneshot;
 
 use super::Actor;
+use super::edits::EditedReply;
+use super::jobs::{BegunReply, TurnedReply};
 use super::select::{LettersReply, UNKNOWN};
 use crate::dead_letter::{LettersReport, LettersSelection};
+use crate::edit::Edited;
 use crate::operate::OperateError;
+use crate::redrive::JobBegun;
 use crate::view::Mode;
 
 /// Who waits for a command.
 #[derive(Debug)]
-enum Answer {
+pub(super) enum Answer {
     Operate(oneshot::Sender<Result<(), OperateError>>),
     Letters(LettersReport, LettersReply),
+    Begun(u64, Vec<(String, String)>, BegunReply),
+    Turned(u64, TurnedReply),
+    Edited(Edited, EditedReply),
     /// The last of several commands answers for all: they are carried out in their order.
     Nobody,
 }
@@ -69,12 +76,15 @@ impl Actor {
             Command::Pause { consumer, .. }
             | Command::Resume { consumer }
             | Command::Discard { consumer, .. }
-            | Command::Restore { consumer, .. } => {
+            | Command::Restore { consumer, .. }
+            | Command::Edit { consumer, .. } => {
                 let known = self.targets.contains_key(consumer);
                 (!known).then(|| OperateError::UnknownConsumer {
                     consumer: consumer.clone(),
                 })
             }
+            // What they are about is said by the machine.
+            Command::StartJob { .. } | Command::TurnJob { .. } => None,
         }
     }
 
@@ -133,8 +143,8 @@ impl Actor {
         self.command(last, Answer::Letters(report, reply));
     }
 
-    fn command(&mut self, command: Command, answer: Answer) {
-        tracing::info!(?command, "an operator's command");
+    pub(super) fn command(&mut self, command: Command, answer: Answer) {
+        log(&command);
         let token = self.operators.add(answer);
         self.step(Input::Command { token, command });
     }
@@ -148,7 +158,41 @@ impl Actor {
             Some(Answer::Letters(report, reply)) => {
                 let _left = reply.send(Ok(report));
             }
+            Some(Answer::Begun(job, refused, reply)) => {
+                if let Some(job) = self.job(job) {
+                    let _left = reply.send(Ok(JobBegun { job, refused }));
+                }
+            }
+            Some(Answer::Turned(job, reply)) => {
+                if let Some(job) = self.job(job) {
+                    let _left = reply.send(Ok(job));
+                }
+            }
+            Some(Answer::Edited(edited, reply)) => {
+                let _left = reply.send(Ok(edited));
+            }
             Some(Answer::Nobody) | None => {}
         }
+    }
+}
+
+/// Says what is commanded, without payloads and without thousands of letters.
+fn log(command: &Command) {
+    match command {
+        Command::Edit {
+            consumer,
+            sequence,
+            version,
+            ..
+        } => tracing::info!(%consumer, sequence, version, "an operator edits a dead letter"),
+        Command::StartJob { plan } => {
+            let letters: usize = plan.letters.values().map(|letters| letters.len()).sum();
+            tracing::info!(
+                letters,
+                note = plan.note,
+                "an operator begins a redrive job"
+            );
+        }
+        other => tracing::info!(command = ?other, "an operator's command"),
     }
 }

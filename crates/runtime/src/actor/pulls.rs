@@ -10,7 +10,6 @@ use tidegate_model::closest;
 use tokio::sync::oneshot;
 
 use super::Actor;
-use super::attempt::delivery_id;
 use super::hear::Leased;
 use crate::pull::{PullError, PulledDelivery, SettleError};
 use crate::view::Mode;
@@ -153,13 +152,14 @@ impl Actor {
             attempt,
             deadline,
             envelope,
+            delivery_id,
         } = leased;
         self.lease_lost(&ticket.consumer);
         let room = |pull: &&mut Pull| pull.got.len() < pull.max && !pull.reply.is_closed();
         let pulls = self.pulls.entry(ticket.consumer.clone()).or_default();
         match pulls.waiting.iter_mut().find(room) {
             Some(pull) => {
-                let (lease, delivery_id) = (write_lease(&ticket), delivery_id(&ticket));
+                let lease = write_lease(&ticket);
                 let delivery = PulledDelivery {
                     lease,
                     delivery_id,

@@ -47,45 +47,56 @@ impl Actor {
         }
     }
 
-    /// The letters of a selection: their names, and what they are if they can be one.
-    fn select(&self, selection: LettersSelection) -> Result<Vec<Selected>, LettersError> {
+    /// Whether the system takes orders about letters.
+    pub(super) fn takes_orders(&self) -> Result<(), LettersError> {
         match self.parts.publisher.mode() {
-            Mode::Running => {}
-            Mode::Draining => return Err(LettersError::Draining),
-            Mode::Stopped => return Err(LettersError::Stopped),
+            Mode::Running => Ok(()),
+            Mode::Draining => Err(LettersError::Draining),
+            Mode::Stopped => Err(LettersError::Stopped),
         }
-        let (consumer, group) = match selection {
+    }
+
+    /// The letters of a selection: their names, and what they are if they can be one. What payloads must
+    /// have is not looked at: for that they have to be read.
+    pub(super) fn select(
+        &self,
+        selection: LettersSelection,
+    ) -> Result<Vec<Selected>, LettersError> {
+        self.takes_orders()?;
+        let filter = match selection {
             LettersSelection::Ids(ids) => {
                 let unique: BTreeSet<String> = ids.into_iter().collect();
-                return Ok(unique
-                    .into_iter()
-                    .map(|id| (id.clone(), read_id(&id)))
-                    .collect());
+                let named = unique.into_iter().map(|id| (id.clone(), read_id(&id)));
+                return Ok(named.collect());
             }
-            LettersSelection::Group { consumer, group } => (consumer, Some(group)),
-            LettersSelection::Consumer(consumer) => (consumer, None),
+            LettersSelection::Matching(filter) => filter,
         };
-        if !self.targets.contains_key(&consumer) {
+        if let Some(consumer) = &filter.consumer
+            && !self.targets.contains_key(consumer)
+        {
+            let consumer = consumer.clone();
             return Err(LettersError::UnknownConsumer { consumer });
         }
-        let letters = self.parts.machine.dead_letters(&consumer);
-        let wanted = letters.filter(|letter| {
-            group
-                .as_ref()
-                .is_none_or(|group| *group == group_of(&consumer, letter))
-        });
-        let selected = wanted.map(|letter| {
-            let sequence = letter.sequence;
-            (
-                letter_id(&consumer, sequence),
-                Some((consumer.clone(), sequence)),
-            )
-        });
-        Ok(selected.collect())
+        let mut selected = Vec::new();
+        for consumer in self.parts.design.consumers().map(|consumer| consumer.id()) {
+            if !filter.may_be_of(&consumer) {
+                continue;
+            }
+            let letters = self.parts.machine.dead_letters(&consumer);
+            let wanted = letters.filter(|letter| filter.fits(letter, &group_of(&consumer, letter)));
+            selected.extend(wanted.map(|letter| {
+                let letter = (consumer.clone(), letter.sequence);
+                (letter_id(&letter.0, letter.1), Some(letter))
+            }));
+        }
+        Ok(selected)
     }
 }
 
-fn sort(selected: Vec<Selected>, may: impl Fn(&ConsumerId, u64) -> Result<(), String>) -> Sorted {
+pub(super) fn sort(
+    selected: Vec<Selected>,
+    may: impl Fn(&ConsumerId, u64) -> Result<(), String>,
+) -> Sorted {
     let mut report = LettersReport::default();
     let mut accepted: BTreeMap<ConsumerId, Vec<u64>> = BTreeMap::new();
     for (id, letter) in selected {

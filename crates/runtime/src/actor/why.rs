@@ -96,7 +96,12 @@ impl Actor {
         })
     }
 
-    fn gate(&self, consumer: &ConsumerId, obstacle: &Obstacle, now: Timestamp) -> WhyGate {
+    pub(super) fn gate(
+        &self,
+        consumer: &ConsumerId,
+        obstacle: &Obstacle,
+        now: Timestamp,
+    ) -> WhyGate {
         let status = self.parts.machine.status(consumer, now);
         let status = status.as_ref();
         let (what, detail, until) = match obstacle {

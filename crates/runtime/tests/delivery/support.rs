@@ -110,6 +110,7 @@ struct Inner {
     panics: Option<String>,
     time: Duration,
     calls: Vec<(String, u32)>,
+    received: Vec<(String, Envelope)>,
 }
 
 impl Script {
@@ -138,6 +139,11 @@ impl Script {
         self.inner.lock().unwrap().time = time;
     }
 
+    /// What was called so far: the delivery's id and the event.
+    pub(crate) fn received(&self) -> Vec<(String, Envelope)> {
+        self.inner.lock().unwrap().received.clone()
+    }
+
     /// The calls so far: event and attempt.
     pub(crate) fn calls(&self) -> Vec<(String, u32)> {
         self.inner.lock().unwrap().calls.clone()
@@ -149,6 +155,8 @@ impl Caller for Script {
         let mut inner = self.inner.lock().unwrap();
         let event = attempt.envelope.id.clone();
         inner.calls.push((event.clone(), attempt.attempt));
+        let received = (attempt.delivery_id.clone(), (*attempt.envelope).clone());
+        inner.received.push(received);
         let scripted = inner.scripted.get_mut(&event).and_then(Vec::pop);
         let outcome = scripted.or(inner.default.clone()).unwrap_or(Outcome::Done);
         let time = inner.time;
