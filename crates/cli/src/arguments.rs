@@ -1,5 +1,6 @@
 //! The command line, as written.
 
+pub(crate) mod letters;
 pub(crate) mod operate;
 
 use std::net::SocketAddr;

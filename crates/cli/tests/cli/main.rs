@@ -11,6 +11,8 @@ mod log;
 #[cfg(test)]
 mod operated;
 #[cfg(test)]
+mod redrives;
+#[cfg(test)]
 mod scripted;
 #[cfg(test)]
 mod support;
