@@ -226,7 +226,7 @@ fn a_draft_of_every_capture_is_accepted_by_check() {
 fn the_reference_of_the_command_line_is_current() {
     let mut page =
         "# Command line\n\nWritten by the command itself: `tidegate COMMAND --help`.\n".to_owned();
-    let commands: [&[&str]; 35] = [
+    let commands: [&[&str]; 42] = [
         &[],
         &["init"],
         &["check"],
@@ -249,6 +249,13 @@ fn the_reference_of_the_command_line_is_current() {
         &["dlq", "groups"],
         &["dlq", "show"],
         &["dlq", "redrive"],
+        &["dlq", "jobs"],
+        &["dlq", "job"],
+        &["dlq", "job", "show"],
+        &["dlq", "job", "pause"],
+        &["dlq", "job", "resume"],
+        &["dlq", "job", "cancel"],
+        &["dlq", "edit"],
         &["dlq", "discard"],
         &["dlq", "restore"],
         &["dlq", "export"],

@@ -205,27 +205,35 @@ fn an_edit_over_http_needs_the_version_and_a_payload_that_the_design_takes() {
     assert_eq!(daemon.put("/v1/redrives", None, &body).0, 405);
 }
 
+/// Writes a file into a folder. Returns its name.
+fn file(folder: &Path, name: &str, content: &str) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, content).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+fn edit(daemon: &Daemon, arguments: &[&str]) -> Output {
+    let order = [
+        "edit",
+        LETTER,
+        "--reason",
+        "the total was lost",
+        "--by",
+        "me",
+    ];
+    ask(daemon, &[&order[..], arguments].concat())
+}
+
+fn data_of(daemon: &Daemon) -> Value {
+    daemon.get(&format!("/v1/dead-letters/{LETTER}"))["event"]["data"].clone()
+}
+
 #[test]
-fn a_letter_is_edited_with_a_file_a_patch_or_an_editor() {
+fn a_letter_is_edited_with_a_file_or_a_patch_and_sent_back() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = daemon(folder.path(), &[("a", "x")]);
-    let file = |name: &str, content: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, content).unwrap();
-        path.to_str().unwrap().to_owned()
-    };
-    let edit = |arguments: &[&str]| {
-        let order = [
-            "edit",
-            LETTER,
-            "--reason",
-            "the total was lost",
-            "--by",
-            "me",
-        ];
-        ask(&daemon, &[&order[..], arguments].concat())
-    };
-    let event = || daemon.get(&format!("/v1/dead-letters/{LETTER}"))["event"].clone();
+    let file = |name: &str, content: &str| file(folder.path(), name, content);
+    let edit = |arguments: &[&str]| edit(&daemon, arguments);
 
     // Byte for byte: a number keeps its digits.
     let whole = r#"{"orderId": "a", "total": 1.50}"#;
@@ -238,10 +246,10 @@ fn a_letter_is_edited_with_a_file_a_patch_or_an_editor() {
     ]);
     expect_exit(&output, 0);
     assert!(text(&output.stdout).contains("version 3"), "{output:?}");
-    assert_eq!(event()["data"], json!({ "orderId": "a", "paid": true }));
+    assert_eq!(data_of(&daemon), json!({ "orderId": "a", "paid": true }));
     let operations = r#"[{"op": "add", "path": "/total", "value": 7}]"#;
     expect_exit(&edit(&["--patch", &file("patch.json", operations)]), 0);
-    assert_eq!(event()["data"]["total"], 7);
+    assert_eq!(data_of(&daemon)["total"], 7);
     let output = edit(&["--patch", &file("nothing.json", "{}")]);
     expect_exit(&output, 1);
     assert_eq!(text(&output.stderr), "nothing was changed\n");
@@ -253,10 +261,30 @@ fn a_letter_is_edited_with_a_file_a_patch_or_an_editor() {
     assert!(text(&output.stderr).contains("/orderId: "), "{output:?}");
     expect_exit(&edit(&["--data", "/nowhere/at/all"]), 2);
 
-    let (editor, written) = (
-        folder.path().join("editor.sh"),
-        folder.path().join("seen.json"),
+    let output = edit(&["--data", &file("last.json", whole), "--redrive"]);
+    expect_exit(&output, 0);
+    let delivery = acknowledge(&daemon);
+    assert_eq!(
+        delivery["event"]["data"],
+        json!({ "orderId": "a", "total": 1.5 })
     );
+    assert_eq!(delivery["delivery"], "billing/OrderPlaced/0/edit-4");
+    expect_exit(&edit(&["--data", &file("late.json", whole)]), 1);
+    let again = pulled(&daemon);
+    assert!(again.is_none(), "the original is not delivered as well");
+}
+
+#[test]
+fn a_letter_is_edited_in_an_editor() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = daemon(folder.path(), &[("a", "x")]);
+    let first = file(
+        folder.path(),
+        "data.json",
+        r#"{"orderId": "a", "total": 7}"#,
+    );
+    expect_exit(&edit(&daemon, &["--data", &first]), 0);
+    let editor = folder.path().join("editor.sh");
     let in_editor = |script: &str| {
         std::fs::write(&editor, format!("#!/bin/sh\n{script}\n")).unwrap();
         std::fs::set_permissions(&editor, PermissionsExt::from_mode(0o755)).unwrap();
@@ -273,17 +301,12 @@ fn a_letter_is_edited_with_a_file_a_patch_or_an_editor() {
         command.env("TMPDIR", folder.path()).env_remove("VISUAL");
         command.env("EDITOR", &editor).output().unwrap()
     };
-    let output = in_editor(&format!(
-        "cp \"$1\" {}; sed -i s/7/8/ \"$1\"",
-        written.display()
-    ));
-    expect_exit(&output, 0);
-    assert_eq!(event()["data"]["total"], 8);
-    assert!(
-        std::fs::read_to_string(&written)
-            .unwrap()
-            .contains("\"total\": 7")
-    );
+    let seen = folder.path().join("seen.json");
+    let script = format!("cp \"$1\" {}; sed -i s/7/8/ \"$1\"", seen.display());
+    expect_exit(&in_editor(&script), 0);
+    assert_eq!(data_of(&daemon)["total"], 8);
+    let seen = std::fs::read_to_string(&seen).unwrap();
+    assert!(seen.contains("\"total\": 7"), "{seen}");
     let output = in_editor("true");
     expect_exit(&output, 1);
     assert_eq!(text(&output.stderr), "nothing was changed\n");
@@ -293,25 +316,9 @@ fn a_letter_is_edited_with_a_file_a_patch_or_an_editor() {
     expect_exit(&output, 2);
     let said = text(&output.stderr);
     let (_, kept) = said.split_once("what was written is kept: ").unwrap();
-    assert_eq!(
-        std::fs::read_to_string(kept.lines().next().unwrap()).unwrap(),
-        "{}\n"
-    );
-    assert_eq!(event()["data"]["total"], 8);
-
-    let output = edit(&["--data", &file("last.json", whole), "--redrive"]);
-    expect_exit(&output, 0);
-    let delivery = acknowledge(&daemon);
-    assert_eq!(
-        delivery["event"]["data"],
-        json!({ "orderId": "a", "total": 1.5 })
-    );
-    assert_eq!(delivery["delivery"], "billing/OrderPlaced/0/edit-5");
-    expect_exit(&edit(&["--data", &file("late.json", whole)]), 1);
-    assert!(
-        pulled(&daemon).is_none(),
-        "the original is not delivered as well"
-    );
+    let kept = std::fs::read_to_string(kept.lines().next().unwrap()).unwrap();
+    assert_eq!(kept, "{}\n");
+    assert_eq!(data_of(&daemon)["total"], 8);
 }
 
 /// What is shown of an edited letter: both events, and who changed what.

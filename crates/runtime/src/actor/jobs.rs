@@ -1,6 +1,7 @@
 //! Redrive jobs: begun, turned, shown. Answers come once they are durable.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use tidegate_base::ConsumerId;
 use tidegate_delivery::{Command, Job, JobLetter, JobPlan, JobState, JobTurn, Machine};
@@ -107,7 +108,7 @@ impl Actor {
             state: job.state().word(),
             reason,
             held_by: consumers.find_map(|consumer| self.closed(consumer)),
-            rate: 1.0 / job.every().as_secs_f64().max(f64::MIN_POSITIVE),
+            rate: rate(job.every()),
             canary: job.canary(),
             stop_at: job.stop().share().value(),
             stop_minimum: job.stop().minimum,
@@ -138,4 +139,10 @@ fn letter_words(letter: JobLetter) -> (&'static str, Option<String>) {
         JobLetter::Failed(reason) => ("failed", Some(reason.word().to_owned())),
         JobLetter::Skipped(skip) => ("skipped", Some(skip.to_string())),
     }
+}
+
+/// Letters a second, to a thousandth: the time between two is kept in whole microseconds.
+fn rate(every: Duration) -> f64 {
+    let every = every.as_secs_f64().max(1e-6);
+    (1_000.0 / every).round() / 1_000.0
 }
