@@ -54,7 +54,7 @@ pub(crate) enum Command {
     Log(Log),
     /// List, redrive, discard or export the dead letters of a running daemon
     #[command(subcommand)]
-    Dlq(Dlq),
+    Dlq(Box<Dlq>),
     /// Show, pause or resume the consumers of a running daemon
     #[command(subcommand)]
     Consumer(Consumer),
