@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use tidegate_base::ConsumerId;
-use tidegate_delivery::{Class, StateRecord};
+use tidegate_delivery::{Class, Command, StateRecord};
 
 use super::chance::Chance;
 use super::world::Sequences;
@@ -30,6 +30,8 @@ pub(crate) enum Step {
     End,
     /// It becomes a dead letter, or something becomes of one.
     Letter,
+    /// An operator passes over it.
+    Skip,
 }
 
 #[derive(Default)]
@@ -171,26 +173,48 @@ impl Disk {
             StateRecord::Kept { consumer, delivery } => {
                 what == Step::Letter && consumer == id && delivery.sequence == number
             }
+            StateRecord::Skipped {
+                consumer, ranges, ..
+            } => {
+                let mut ranges = ranges.iter();
+                let passes = |(start, end): &(u64, u64)| (*start..*end).contains(&number);
+                what == Step::Skip && consumer == id && ranges.any(passes)
+            }
             _ => false,
         })
     }
 
-    /// Whether a durable record of a consumer, or of no consumer, is still on its way.
-    pub(crate) fn is_command_under_way(&self, id: Option<&ConsumerId>) -> bool {
+    /// Whether a durable record of a command is still on its way.
+    pub(crate) fn is_command_under_way(&self, command: &Command) -> bool {
         let collected = self.collected.iter().flatten();
         let under_way = self.sent.iter().chain(collected).filter(|p| !p.replaces);
-        under_way
-            .flat_map(|persist| &persist.records)
-            .any(|record| match (record, id) {
-                (StateRecord::Pause { consumer, .. }, Some(id)) => consumer == id,
-                (
-                    StateRecord::Breaker {
-                        reason: Some(_), ..
-                    },
-                    None,
-                ) => true,
-                _ => false,
-            })
+        let mut records = under_way.flat_map(|persist| &persist.records);
+        records.any(|record| match (record, command) {
+            (StateRecord::Pause { consumer, .. }, Command::Pause { consumer: id, .. })
+            | (StateRecord::Replay { consumer, .. }, Command::Replay { consumer: id, .. })
+            | (StateRecord::Skipped { consumer, .. }, Command::Skip { consumer: id, .. }) => {
+                consumer == id
+            }
+            (StateRecord::Breaker { reason, .. }, Command::OpenBreaker { .. }) => reason.is_some(),
+            (StateRecord::Job(_), Command::StartJob { .. }) => true,
+            (StateRecord::Kept { delivery, .. }, Command::Edit { edit, .. }) => {
+                delivery.edit.as_ref().is_some_and(|kept| kept.id == edit.id)
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether a power failure spares the order of a replay.
+    pub(crate) fn is_replay_durable(&self, id: &ConsumerId, number: u64) -> bool {
+        let mut synced = self.records.iter().take(self.synced);
+        synced.any(|record| match record {
+            StateRecord::Replay {
+                consumer,
+                generation,
+                ..
+            } => consumer == id && *generation == number,
+            _ => false,
+        })
     }
 }
 
