@@ -28,7 +28,9 @@ struct Persist {
 pub(crate) enum Step {
     Start,
     End,
-    /// It becomes a dead letter, or something becomes of one.
+    /// It becomes a dead letter.
+    Death,
+    /// Something becomes of a dead letter.
     Letter,
     /// An operator passes over it.
     Skip,
@@ -171,7 +173,10 @@ impl Disk {
                 consumer, sequence, ..
             } => what == Step::End && consumer == id && *sequence == number,
             StateRecord::Kept { consumer, delivery } => {
-                what == Step::Letter && consumer == id && delivery.sequence == number
+                // A job may send it back in the step in which it is a dead letter.
+                let fits =
+                    what == Step::Letter || (what == Step::Death && delivery.death.is_some());
+                fits && consumer == id && delivery.sequence == number
             }
             StateRecord::Skipped {
                 consumer, ranges, ..
@@ -198,7 +203,9 @@ impl Disk {
             (StateRecord::Breaker { reason, .. }, Command::OpenBreaker { .. }) => reason.is_some(),
             (StateRecord::Job(_), Command::StartJob { .. }) => true,
             (StateRecord::Kept { delivery, .. }, Command::Edit { edit, .. }) => {
-                delivery.edit.as_ref().is_some_and(|kept| kept.id == edit.id)
+                // A job may send it back in the step in which it is edited.
+                let is_it = delivery.edit.as_ref().is_some_and(|kept| kept.id == edit.id);
+                is_it && delivery.death.is_some()
             }
             _ => false,
         })

@@ -44,6 +44,11 @@ impl Letters {
         self.edits_under_way.clear();
     }
 
+    /// Whether a command has begun a job.
+    pub(super) fn is_begun_by(&self, token: u64) -> bool {
+        self.numbers.contains_key(&token)
+    }
+
     /// A delivery has ended: what it had in the place of its event is gone.
     pub(super) fn over(&mut self, place: &Place) {
         self.edits.remove(place);

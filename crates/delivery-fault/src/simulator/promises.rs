@@ -154,13 +154,18 @@ impl Watch {
 
     /// From now on, in every process to come, it must be as it was commanded.
     pub(super) fn obeyed(&mut self, token: u64, command: &Command, under_way: bool) {
+        let is_refused = match command {
+            Command::StartJob { .. } => !self.letters.is_begun_by(token),
+            Command::Replay { .. } | Command::Skip { .. } => !self.seeks.is_taking(token),
+            _ => false,
+        };
         self.sought_durably(token, command);
         self.ordered_durably(token, command);
         if self.last_command.get(&target(command)) != Some(&token) {
             // It was commanded otherwise meanwhile.
             return;
         }
-        self.broken.unless(!under_way, || {
+        self.broken.unless(!under_way || is_refused, || {
             format!("I13: {command:?} is answered and not kept")
         });
         match command {

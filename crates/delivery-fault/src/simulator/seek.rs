@@ -51,6 +51,11 @@ impl Seeks {
         self.handled.entry(place).or_default().insert(generation);
     }
 
+    /// Whether a command takes up anything.
+    pub(super) fn is_taking(&self, token: u64) -> bool {
+        self.plans.get(&token).is_some_and(|plan| !plan.is_empty())
+    }
+
     pub(super) fn is_replay(&self, consumer: &ConsumerId, sequence: u64) -> bool {
         self.ordered.contains_key(&(consumer.clone(), sequence))
     }

@@ -21,6 +21,8 @@ pub(super) struct Counts {
     of: BTreeMap<Key, u64>,
     /// Deliveries whose handler has counted, and of which nobody has heard yet that this is kept.
     unheard: BTreeMap<Place, Arc<str>>,
+    /// Those that a process has found kept: a power failure takes them back before it has synced anything.
+    found: BTreeMap<Place, Arc<str>>,
 }
 
 /// The key whose state a handler of a delivery has; `None`: it has none.
@@ -43,7 +45,9 @@ pub(super) fn counted(config: &ConsumerConfig, arrival: &Arrival, state: Option<
 
 impl Watch {
     /// I4: what an attempt is given.
-    pub(super) fn is_given(&self, place: &Place, arrival: &Arrival, state: Option<&str>) {
+    pub(super) fn is_given(&mut self, place: &Place, arrival: &Arrival, state: Option<&str>) {
+        // What starts is of a process that has taken over, which is durable.
+        self.counts.found.clear();
         let expected = match key(self.consumer(&place.0), arrival) {
             Some(key) => self.counts.of.get(&(place.0.clone(), key)).copied(),
             None => None,
@@ -71,12 +75,26 @@ impl Watch {
 
     /// What nobody heard of before the process ended is kept, or it is not.
     pub(super) fn counts_are_found(&mut self, machine: &Machine) {
-        for place in std::mem::take(&mut self.counts.unheard) {
-            let ((id, sequence), key) = place;
-            if machine.delivery(&id, sequence) == Some(DeliveryStatus::Finished) {
-                *self.counts.of.entry((id, key)).or_default() += 1;
+        let counts = &mut self.counts;
+        let is_kept = |place: &Place| {
+            machine.delivery(&place.0, place.1) == Some(DeliveryStatus::Finished)
+        };
+        for (place, key) in &counts.found {
+            if !is_kept(place)
+                && let Some(count) = counts.of.get_mut(&(place.0.clone(), Arc::clone(key)))
+            {
+                *count -= 1;
             }
         }
+        counts.found.retain(|place, _| is_kept(place));
+        for (place, key) in std::mem::take(&mut counts.unheard) {
+            if is_kept(&place) {
+                let count = counts.of.entry((place.0.clone(), Arc::clone(&key)));
+                *count.or_default() += 1;
+                counts.found.insert(place, key);
+            }
+        }
+        counts.of.retain(|_, count| *count > 0);
     }
 
     /// I4: at the end, all counts.

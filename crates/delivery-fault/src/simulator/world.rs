@@ -409,6 +409,7 @@ impl World {
             } => {
                 let step = match conclusion {
                     Conclusion::Skipped => Step::Skip,
+                    Conclusion::DeadLettered(_) => Step::Death,
                     _ if is_end(conclusion) => Step::End,
                     _ => Step::Letter,
                 };

@@ -341,11 +341,11 @@ impl Job {
     /// A letter that it has sent ended.
     fn heard(&mut self, place: u32, letter: JobLetter) {
         self.set(place, letter);
-        // One that was passed over says nothing of the others.
         match letter {
             JobLetter::Verified => self.ramp.heard(true),
             JobLetter::Failed(_) => self.ramp.heard(false),
-            _ => {}
+            // One that was passed over says nothing of the others: another one goes in its place.
+            _ => self.ramp.unsent(),
         }
         let goes_on = matches!(self.state, JobState::Running | JobState::Paused);
         if goes_on && let Some(reason) = self.ramp.stops(self.stop, self.canary) {

@@ -112,10 +112,12 @@ impl Jobs {
         }
     }
 
-    pub(crate) fn turn(&mut self, id: u64, turn: JobTurn) {
-        if let Some(job) = self.jobs.get_mut(&id) {
-            job.turn(turn);
-        }
+    /// Turns a job. Returns what is to be recorded of it before the operator is answered.
+    pub(crate) fn turn(&mut self, id: u64, turn: JobTurn) -> Option<StateRecord> {
+        let job = self.jobs.get_mut(&id)?;
+        job.turn(turn);
+        let progress = job.progress()?;
+        Some(StateRecord::JobProgress(Box::new(progress)))
     }
 
     /// Something was concluded of a delivery, which may be a letter of a job.

@@ -44,7 +44,11 @@ impl Machine {
                     self.shared.out.durable(record, Then::Nothing);
                 }
             }
-            Command::TurnJob { job, turn } => self.shared.jobs.turn(job, turn),
+            Command::TurnJob { job, turn } => {
+                if let Some(record) = self.shared.jobs.turn(job, turn) {
+                    self.shared.out.durable(record, Then::Nothing);
+                }
+            }
             _ => {}
         }
     }
