@@ -23,9 +23,7 @@ use tokio::task::JoinHandle;
 use crate::access::{Access, guard};
 use crate::history::History;
 use crate::problem::Problem;
-use crate::{
-    assets, dead_letters, edits, ingest, metrics, operate, pull, redrives, seek, state,
-};
+use crate::{assets, dead_letters, edits, ingest, metrics, operate, pull, redrives, seek, state};
 
 /// How long a request may take, its body included; a pull waits at most half of it.
 const REQUEST_LIMIT: Duration = Duration::from_secs(60);

@@ -204,8 +204,24 @@ impl Disk {
             (StateRecord::Job(_), Command::StartJob { .. }) => true,
             (StateRecord::Kept { delivery, .. }, Command::Edit { edit, .. }) => {
                 // A job may send it back in the step in which it is edited.
-                let is_it = delivery.edit.as_ref().is_some_and(|kept| kept.id == edit.id);
+                let is_it = delivery
+                    .edit
+                    .as_ref()
+                    .is_some_and(|kept| kept.id == edit.id);
                 is_it && delivery.death.is_some()
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether it is still being recorded that a consumer is sent back or on.
+    pub(crate) fn is_seek_under_way(&self, id: &ConsumerId) -> bool {
+        let collected = self.collected.iter().flatten();
+        let under_way = self.sent.iter().chain(collected).filter(|p| !p.replaces);
+        let mut records = under_way.flat_map(|persist| &persist.records);
+        records.any(|record| match record {
+            StateRecord::Replay { consumer, .. } | StateRecord::Skipped { consumer, .. } => {
+                consumer == id
             }
             _ => false,
         })

@@ -151,8 +151,10 @@ impl Watch {
     pub(super) fn sent_by_jobs(&mut self, machine: &Machine, channel: &[Arrival], now: Timestamp) {
         let before = std::mem::replace(&mut self.letters.sent, sent(machine));
         let new: Vec<_> = self.letters.sent.difference(&before).cloned().collect();
+        for (job, place) in &new {
+            self.is_taken(machine, (*job, place), now);
+        }
         for (job, place) in new {
-            self.is_taken(machine, (job, &place), now);
             self.waits_for_verdicts(machine, job);
             self.goes_behind_none(machine, channel, &place);
             let letter = machine.job(job).and_then(|job| {
@@ -266,10 +268,10 @@ impl Watch {
             status,
             Some(DeliveryStatus::Finished | DeliveryStatus::Dead)
         );
-        self.broken.unless(
-            !(ended && matches!(letter, JobLetter::Sent { .. })),
-            || format!("J1: {place:?} is {status:?} and job {job} waits for it"),
-        );
+        self.broken
+            .unless(!(ended && matches!(letter, JobLetter::Sent { .. })), || {
+                format!("J1: {place:?} is {status:?} and job {job} waits for it")
+            });
         let round = self.letters.rounds.get(&(job, place.clone()));
         let dead = machine.dead_letter(&place.0, place.1);
         if let (JobLetter::Failed(_), Some(round), Some(dead)) = (letter, round, dead) {

@@ -246,13 +246,16 @@ impl Watch {
                 self.broken.unless(is_handled, || {
                     format!("R3: nobody handled {place:?} in generation {generation}")
                 });
-                let done = ids.iter().map(|id| (place.0.clone(), *generation, id.clone()));
+                let done = ids
+                    .iter()
+                    .map(|id| (place.0.clone(), *generation, id.clone()));
                 self.seeks.done.extend(done);
             }
             Conclusion::Skipped => {
-                self.broken.unless(self.seeks.may_be_skipped.contains(place), || {
-                    format!("R4: {place:?} is passed over")
-                });
+                self.broken
+                    .unless(self.seeks.may_be_skipped.contains(place), || {
+                        format!("R4: {place:?} is passed over")
+                    });
             }
             _ => {}
         }
@@ -272,9 +275,8 @@ impl Watch {
             let mut twins = channel.iter().filter(|other| other.event == arrival.event);
             config.repetition == Repetition::Deduplicated && twins.any(|other| ran(other.sequence))
         };
-        self.broken
-            .unless(ran(arrival.sequence) || twin_ran(), || {
-                format!("R3: {place:?} is finished without a run of replay {owed}")
-            });
+        self.broken.unless(ran(arrival.sequence) || twin_ran(), || {
+            format!("R3: {place:?} is finished without a run of replay {owed}")
+        });
     }
 }

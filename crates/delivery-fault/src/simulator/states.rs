@@ -76,9 +76,8 @@ impl Watch {
     /// What nobody heard of before the process ended is kept, or it is not.
     pub(super) fn counts_are_found(&mut self, machine: &Machine) {
         let counts = &mut self.counts;
-        let is_kept = |place: &Place| {
-            machine.delivery(&place.0, place.1) == Some(DeliveryStatus::Finished)
-        };
+        let is_kept =
+            |place: &Place| machine.delivery(&place.0, place.1) == Some(DeliveryStatus::Finished);
         for (place, key) in &counts.found {
             if !is_kept(place)
                 && let Some(count) = counts.of.get_mut(&(place.0.clone(), Arc::clone(key)))

@@ -398,6 +398,11 @@ impl World {
                 from,
                 limit,
             } => {
+                self.watch
+                    .broken
+                    .unless(!self.disk.is_seek_under_way(&consumer), || {
+                        format!("R2: {consumer} reads on before it is durably sent back or on")
+                    });
                 self.fetches.push_back((consumer, from, limit));
             }
             Effect::WakeAt(at) => self.wake_at = Some(at),
@@ -458,7 +463,10 @@ impl World {
     }
 
     fn start(&mut self, ticket: Ticket, (attempt, generation): (u32, u64), state: Option<&str>) {
-        flow::hold(&self.machine, &self.config);
+        let wrong = flow::wrong(&self.machine, &self.config);
+        self.watch
+            .broken
+            .unless(wrong.is_none(), || wrong.unwrap_or_default());
         let under_way = self
             .disk
             .is_under_way(&ticket.consumer, ticket.sequence, Step::Start);

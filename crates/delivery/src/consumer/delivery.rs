@@ -6,6 +6,7 @@ use tidegate_base::Timestamp;
 
 use crate::breaker::Period;
 use crate::identity::Identity;
+use crate::mutant::{self, Mutant};
 use crate::record::{Company, Death, Discard, Edit, EventRef, KeptDelivery, Progress, Standing};
 
 /// One event on its way to one consumer.
@@ -116,6 +117,7 @@ impl Delivery {
     }
 
     pub(crate) fn kept(&self, death: Option<Death>) -> Box<KeptDelivery> {
+        let forgets_edit = death.is_none() && mutant::is(Mutant::EditLostByRedrive);
         Box::new(KeptDelivery {
             sequence: self.sequence,
             event: Arc::clone(&self.event),
@@ -124,7 +126,7 @@ impl Delivery {
             death,
             discard: None,
             generation: self.generation,
-            edit: self.edit.clone(),
+            edit: self.edit.clone().filter(|_| !forgets_edit),
         })
     }
 
@@ -137,10 +139,9 @@ impl Delivery {
     /// What the events are recognised by that were replaced.
     pub(crate) fn replaced(&self) -> impl Iterator<Item = Identity> {
         let edit = self.edit.as_ref().filter(|_| self.identity.is_some());
+        let edit = edit.filter(|_| !mutant::is(Mutant::EditedTwinRuns));
         let notes = edit.into_iter().flat_map(|edit| &edit.notes);
-        notes.map(|note| {
-            Identity::of(&self.event.source, &note.id).in_generation(self.generation)
-        })
+        notes.map(|note| Identity::of(&self.event.source, &note.id).in_generation(self.generation))
     }
 
     /// A number that grows with every redrive and every edit, so that a letter that has changed since

@@ -7,6 +7,7 @@ use tidegate_base::limit::{EDITED_EVENT_BYTES_MAX, EDITED_EVENTS_BYTES_MAX, EDIT
 
 use super::Consumer;
 use super::delivery::{Delivery, Phase};
+use crate::mutant::{self, Mutant};
 use crate::outbox::Then;
 use crate::record::{Death, Edit, EventRef, StateRecord};
 use crate::shared::Shared;
@@ -56,7 +57,7 @@ impl Consumer {
     ) -> Result<(), EditRefusal> {
         let delivery = self.deliveries.get(&sequence).filter(|d| d.is_dead());
         let delivery = delivery.ok_or(EditRefusal::Unknown)?;
-        if delivery.version() != version {
+        if delivery.version() != version && !mutant::is(Mutant::EditVersionNotAsked) {
             return Err(EditRefusal::Changed(delivery.version()));
         }
         if edit.notes.len() > EDITS_MAX {
@@ -125,7 +126,7 @@ impl Consumer {
         self.count_live(&delivery);
         self.deliveries.insert(sequence, delivery);
         let then = Then::Edited(self.index, sequence, Box::new(death));
-        shared.out.durable(record, then);
+        shared.out.keep(Mutant::EditNotDurable, record, then);
     }
 
     /// A letter is durably edited: it is a dead letter again.

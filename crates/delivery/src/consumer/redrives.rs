@@ -8,6 +8,7 @@ use super::{Consumer, RedriveRefusal};
 use crate::breaker::Gate;
 use crate::config::Followers;
 use crate::job::{Door, Fit, Found, Skip};
+use crate::mutant::{self, Mutant};
 use crate::record::HaltCause;
 use crate::shared::Shared;
 
@@ -26,6 +27,11 @@ impl Consumer {
                 }
             }
             Err(Obstacle::Overload { until }) => Door::Closed(Some(until)),
+            Err(Obstacle::Halted | Obstacle::Paused | Obstacle::Breaker(_))
+                if mutant::is(Mutant::JobDoorNotAsked) =>
+            {
+                Door::Open
+            }
             Err(
                 Obstacle::Boot
                 | Obstacle::Draining
@@ -77,7 +83,7 @@ impl Consumer {
     /// The first of a letter's lane that is before it, and whether that is a dead letter. Without
     /// followers that wait none stays before it for long.
     fn before(&self, sequence: u64) -> Option<(u64, bool)> {
-        if self.config.followers == Followers::Continue {
+        if self.config.followers == Followers::Continue || mutant::is(Mutant::JobOvertakes) {
             return None;
         }
         let lane = self.lanes.get(&self.deliveries.get(&sequence)?.lane)?;

@@ -207,6 +207,10 @@ impl Consumer {
             };
             shared.out.durable(record, Then::Nothing);
         }
+        let state = match mutant::is(Mutant::StateBesideEnd) {
+            true => self.keep_state_beside(state, shared),
+            false => state,
+        };
         let record = StateRecord::Done {
             consumer,
             sequence,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tidegate_base::Timestamp;
 
 use super::{Job, JobLetter, Skip};
+use crate::mutant::{self, Mutant};
 
 /// How much a job may be behind its rate and make up for it: timers are that coarse.
 const BEHIND: Duration = Duration::from_millis(10);
@@ -72,7 +73,10 @@ impl Job {
             };
             let mut passed = 0;
             while let Some(place) = self.waiting_at(consumer, passed) {
-                let has_room = is_full || !self.canary || self.ramp.has_room();
+                let has_room = is_full
+                    || !self.canary
+                    || self.ramp.has_room()
+                    || mutant::is(Mutant::JobStepNotWaited);
                 if !has_room || passed > LOOK_MAX {
                     break;
                 }

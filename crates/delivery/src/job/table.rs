@@ -8,6 +8,7 @@ use tidegate_base::{ConsumerId, Timestamp};
 use super::choose::{Door, Fit, Going};
 use super::{Job, JobLetter, JobPlan, JobRefusal, JobState, JobTurn, Skip};
 use crate::input::Conclusion;
+use crate::mutant::{self, Mutant};
 use crate::record::{DeathReason, StateRecord};
 
 /// The jobs of a machine.
@@ -125,7 +126,9 @@ impl Jobs {
         let letter = match conclusion {
             Conclusion::Succeeded | Conclusion::Duplicate => JobLetter::Verified,
             Conclusion::DeadLettered(reason) => JobLetter::Failed(reason),
-            Conclusion::Skipped => JobLetter::Skipped(Skip::PassedOver),
+            Conclusion::Skipped if !mutant::is(Mutant::JobDeafToSkips) => {
+                JobLetter::Skipped(Skip::PassedOver)
+            }
             _ => return,
         };
         if let Some((id, place)) = self.sent.remove(&(target, sequence))
@@ -214,6 +217,7 @@ impl Jobs {
     /// The jobs as records.
     pub(crate) fn checkpoint(&self) -> impl Iterator<Item = StateRecord> {
         let jobs = self.jobs.values();
+        let jobs = jobs.filter(|_| !mutant::is(Mutant::JobsNotInCheckpoint));
         jobs.map(|job| StateRecord::Job(Box::new(job.record())))
     }
 }
@@ -224,7 +228,9 @@ impl Job {
         match found {
             Found::Finished => self.heard(place, JobLetter::Verified),
             // The job had noted that it goes, and it did not go.
-            Found::Dead(redrives, _) if redrives < round => {
+            Found::Dead(redrives, _)
+                if redrives < round && !mutant::is(Mutant::JobRoundNotAsked) =>
+            {
                 self.set(place, JobLetter::Waiting);
                 self.ramp.unsent();
                 self.wait_first(place);

@@ -56,11 +56,7 @@ impl Actor {
             .parts
             .machine
             .edit_of(&ticket.consumer, ticket.sequence);
-        let delivery_id = delivery_id(
-            &ticket,
-            generation,
-            edit.map_or(0, |edit| edit.notes.len()),
-        );
+        let delivery_id = delivery_id(&ticket, generation, edit.map_or(0, |edit| edit.notes.len()));
         let source = EventSource {
             edited: edit.map(|edit| Arc::clone(&edit.event)),
             at_hand: self.at_hand.take(&ticket.consumer, ticket.sequence),
@@ -71,8 +67,17 @@ impl Actor {
         };
         let Some(endpoint) = target.endpoint.clone() else {
             self.lease_under_way(&ticket.consumer);
-            self.work
-                .push(lease(source, ticket, attempt, generation, deadline, (state, delivery_id)).boxed());
+            self.work.push(
+                lease(
+                    source,
+                    ticket,
+                    attempt,
+                    generation,
+                    deadline,
+                    (state, delivery_id),
+                )
+                .boxed(),
+            );
             return;
         };
         let push = Push {
