@@ -110,3 +110,20 @@ pub const OUTBOX_BATCH_BYTES_MAX: usize = 4 << 20;
 pub const EMITTED_EVENTS_MAX: usize = 1_000;
 /// Most rows that a collection of an inbox or an outbox deletes in one transaction.
 pub const COLLECTED_ROWS_MAX: usize = 1_000;
+/// Most redrive jobs that are kept; beyond it the oldest that has ended is forgotten, and while none has,
+/// no other is begun.
+pub const JOBS_MAX: usize = 20;
+/// Most letters of one redrive job.
+pub const JOB_LETTERS_MAX: usize = 10_000;
+/// Largest edited event that is kept with a dead letter, in bytes as JSON.
+pub const EDITED_EVENT_BYTES_MAX: usize = 256 << 10;
+/// Most bytes of edited events that are kept in all; a checkpoint has to hold them.
+pub const EDITED_EVENTS_BYTES_MAX: usize = 2 << 20;
+/// Most edits of one dead letter.
+pub const EDITS_MAX: usize = 16;
+/// Most dead letters whose events one request reads to look into them; it says where to go on.
+pub const SEARCH_LETTERS_MAX: usize = 1_000;
+/// Most bytes of events that one request reads to look into them.
+pub const SEARCH_BYTES_MAX: usize = 16 << 20;
+/// Most conditions on the payload of one search.
+pub const SEARCH_CONDITIONS_MAX: usize = 16;

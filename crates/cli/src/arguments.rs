@@ -1,5 +1,6 @@
 //! The command line, as written.
 
+pub(crate) mod letters;
 pub(crate) mod operate;
 pub(crate) mod outbox;
 
@@ -54,7 +55,7 @@ pub(crate) enum Command {
     Log(Log),
     /// List, redrive, discard or export the dead letters of a running daemon
     #[command(subcommand)]
-    Dlq(Dlq),
+    Dlq(Box<Dlq>),
     /// Show, pause, resume, replay or skip the consumers of a running daemon
     #[command(subcommand)]
     Consumer(Consumer),

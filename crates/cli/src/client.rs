@@ -13,7 +13,8 @@ use tidegate_base::format_duration;
 use tidegate_base::limit::ANSWER_BYTES_MAX;
 use ureq::http::{Response, StatusCode, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use ureq::{Agent, Body, Timeout};
+use ureq::typestate::WithBody;
+use ureq::{Agent, Body, RequestBuilder, Timeout};
 
 use crate::arguments::operate::Asked;
 use crate::daemon;
@@ -101,6 +102,15 @@ struct Problem {
     code: String,
     message: String,
     hint: Option<String>,
+    #[serde(default)]
+    violations: Vec<Violation>,
+}
+
+/// One way in which a payload breaks its schema.
+#[derive(Deserialize)]
+struct Violation {
+    path: String,
+    message: String,
 }
 
 impl Client {
@@ -176,7 +186,31 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Answer<T>, Failure> {
-        let mut request = self.agent.post(format!("{}{path}", self.url.text));
+        let request = self.agent.post(format!("{}{path}", self.url.text));
+        self.order(request, body)
+    }
+
+    /// Puts something in the place of what is there, if that is at this version.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::get`].
+    pub(crate) fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        version: u64,
+        body: &Value,
+    ) -> Result<Answer<T>, Failure> {
+        let request = self.agent.put(format!("{}{path}", self.url.text));
+        let request = request.header("if-match", format!("\"{version}\""));
+        self.order(request, Some(body))
+    }
+
+    fn order<T: DeserializeOwned>(
+        &self,
+        mut request: RequestBuilder<WithBody>,
+        body: Option<&Value>,
+    ) -> Result<Answer<T>, Failure> {
         if let Some(bearer) = &self.bearer {
             request = request.header("authorization", bearer);
         }
@@ -265,11 +299,19 @@ impl Client {
         }
         let kind = match status.as_u16() {
             401 | 403 => Kind::NotAllowed,
-            404 | 409 | 429 | 500 | 503 => Kind::No,
+            404 | 409 | 412 | 429 | 500 | 503 => Kind::No,
             408 | 502 | 504 => Kind::Unreachable,
             _ => Kind::Configuration,
         };
-        let failure = Failure::new(kind, shown(&problem.message));
+        let mut message = shown(&problem.message);
+        for Violation {
+            path,
+            message: said,
+        } in &problem.violations
+        {
+            message.push_str(&format!("\n  {}: {}", shown(path), shown(said)));
+        }
+        let failure = Failure::new(kind, message);
         let of_token = match (status, &self.bearer) {
             (StatusCode::UNAUTHORIZED, None) => Some("name the file with it: --token-file FILE"),
             (StatusCode::UNAUTHORIZED, Some(_)) => Some("the one of --token-file is another"),

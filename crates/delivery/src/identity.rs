@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use tidegate_base::ConsumerId;
 
+use crate::mutant::{self, Mutant};
+
 /// What an event is recognised by: a 128-bit hash of its `source` and `id`.
 ///
 /// FNV-1a, because it is the same on every machine and in every version. Two events of honest
@@ -31,7 +33,7 @@ impl Identity {
     /// That of generation 0, which is no replay, is the event's own.
     #[must_use]
     pub fn in_generation(self, generation: u64) -> Self {
-        if generation == 0 {
+        if generation == 0 || mutant::is(Mutant::GenerationNotInKey) {
             return self;
         }
         // No UTF-8 text has this byte, so no event's own identity goes on like this.

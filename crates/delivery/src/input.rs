@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use tidegate_base::{ConsumerId, Name, Timestamp};
 
+use crate::job::{JobPlan, JobTurn};
 use crate::outcome::{Outcome, RetryClass};
-use crate::record::{DeathReason, EventRef, StateRecord};
+use crate::record::{DeathReason, Edit, EventRef, StateRecord};
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -146,6 +147,29 @@ pub enum Command {
         until: u64,
         /// Why, in the operator's words.
         reason: String,
+    },
+    /// Put another event in the place of a dead letter's: it keeps its place, and waits as before.
+    Edit {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// The letter.
+        sequence: u64,
+        /// The version that it must be at.
+        version: u64,
+        /// The event, and where it comes from.
+        edit: Arc<Edit>,
+    },
+    /// Begin a redrive job, of the number that [`Machine::next_job`](crate::Machine::next_job) says.
+    StartJob {
+        /// What it is to do.
+        plan: Box<JobPlan>,
+    },
+    /// Pause, resume or cancel a redrive job.
+    TurnJob {
+        /// The job.
+        job: u64,
+        /// What to do with it.
+        turn: JobTurn,
     },
 }
 

@@ -14,6 +14,7 @@ mod cursor;
 mod ended;
 mod identity;
 mod input;
+mod job;
 mod machine;
 pub mod mutant;
 mod needed;
@@ -35,20 +36,24 @@ pub use config::{
     SystemConfig,
 };
 pub use consumer::{
-    ConsumerStatus, DeadLetter, DeliveryStatus, Explanation, Failing, Obstacle, RedriveRefusal,
-    Replaying, RestoreRefusal, SeekPlan, SeekRefusal,
+    ConsumerStatus, DeadLetter, DeliveryStatus, EditRefusal, Explanation, Failing, Obstacle,
+    RedriveRefusal, Replaying, RestoreRefusal, SeekPlan, SeekRefusal,
 };
 pub use cursor::Cursor;
 pub use ended::{End, EndedDelivery, SeekOrder};
 pub use identity::{Identity, fingerprint, normalise};
 pub use input::{Arrival, Class, Command, Conclusion, Effect, Input, Release, Ticket};
+pub use job::{
+    Job, JobCounts, JobLetter, JobPlan, JobProgress, JobRecord, JobRefusal, JobState, JobTurn,
+    Skip, StopRule,
+};
 pub use machine::Machine;
 pub use needed::Needed;
 pub use outcome::{KeyState, Outcome, RetryClass};
 pub use random::Draws;
 pub use rate::RateLimit;
 pub use record::{
-    AttemptOutcome, AttemptRecord, Company, Death, DeathReason, Discard, EventRef, Halt, HaltCause,
-    KeptDelivery, Pause, Progress, RecordError, Standing, StateRecord,
+    AttemptOutcome, AttemptRecord, Company, Death, DeathReason, Discard, Edit, EditNote, EventRef,
+    Halt, HaltCause, KeptDelivery, Pause, Progress, RecordError, Standing, StateRecord,
 };
 pub use retry::{Backoff, Decision, Jitter, RetryMode, RetryPolicy};

@@ -1,5 +1,7 @@
 //! The machine: a whole system of consumers and dependencies, moved by inputs.
 
+mod jobs;
+mod letters;
 mod seek;
 mod turns;
 
@@ -9,11 +11,9 @@ use tidegate_base::{ConsumerId, Name, Timestamp};
 
 use crate::breaker::{Breaker, BreakerStatus};
 use crate::config::SystemConfig;
-use crate::consumer::{
-    Consumer, ConsumerStatus, DeadLetter, DeliveryStatus, EndedBy, Explanation, RedriveRefusal,
-    Replay, RestoreRefusal,
-};
+use crate::consumer::{Consumer, ConsumerStatus, DeliveryStatus, EndedBy, Explanation, Replay};
 use crate::input::{Command, Effect, Input, Ticket};
+use crate::job::Jobs;
 use crate::mutant::{self, Mutant};
 use crate::needed::Needed;
 use crate::outbox::Then;
@@ -46,6 +46,7 @@ pub struct Machine {
 enum Who {
     Dependency(usize),
     Consumer(usize),
+    Jobs,
 }
 
 impl Machine {
@@ -59,12 +60,18 @@ impl Machine {
     ) -> Self {
         let mut machine = Self::new(config);
         let mut replays: Vec<Replay> = vec![Replay::default(); machine.consumers.len()];
+        let mut jobs = Jobs::default();
         for record in records {
-            machine.replay(record, now, &mut replays);
+            if record.is_of_job() {
+                jobs.replay(record);
+            } else {
+                machine.replay(record, now, &mut replays);
+            }
         }
         for (consumer, replay) in machine.consumers.iter_mut().zip(replays) {
             consumer.restore(replay, now);
         }
+        machine.restore_jobs(jobs);
         machine
     }
 
@@ -190,6 +197,8 @@ impl Machine {
                     let changed = named.is_some_and(|named| named.breaker.tick(now));
                     self.shared.breaker_touched(index, changed);
                 }
+                // Jobs are asked at the end of every step.
+                Who::Jobs => {}
             }
         }
     }
@@ -289,6 +298,13 @@ impl Machine {
                 }
             }),
             Command::Replay { .. } | Command::Skip { .. } => self.seek(now, command),
+            Command::Edit {
+                consumer,
+                sequence,
+                version,
+                edit,
+            } => self.edit(&consumer, sequence, version, edit),
+            Command::StartJob { .. } | Command::TurnJob { .. } => self.obey_job(now, command),
         }
     }
 
@@ -387,6 +403,11 @@ impl Machine {
             Then::Skip(index, skip) => {
                 self.at(index, |consumer, shared| consumer.skipped(*skip, shared));
             }
+            Then::Edited(index, sequence, death) => {
+                self.at(index, |consumer, shared| {
+                    consumer.edited(sequence, *death, shared)
+                });
+            }
             Then::Obey(token) => self.shared.out.effects.push(Effect::Obeyed { token }),
         }
     }
@@ -448,6 +469,7 @@ impl Machine {
         for consumer in &self.consumers {
             consumer.checkpoint(&mut records);
         }
+        records.extend(self.shared.jobs.checkpoint());
         records.extend(self.shared.out.under_way(tokens).cloned());
         records
     }
@@ -544,57 +566,5 @@ impl Machine {
                 .collect::<Vec<_>>()
         };
         self.consumers.iter().flat_map(of).collect()
-    }
-
-    /// The dead letters of a consumer, oldest event first.
-    pub fn dead_letters(&self, id: &ConsumerId) -> impl Iterator<Item = DeadLetter<'_>> + use<'_> {
-        self.consumer(id)
-            .into_iter()
-            .flat_map(Consumer::dead_letters)
-    }
-
-    /// The discarded letters of a consumer that can be taken back, oldest event first.
-    pub fn discarded_letters(
-        &self,
-        id: &ConsumerId,
-    ) -> impl Iterator<Item = (DeadLetter<'_>, &Discard)> + use<'_> {
-        self.consumer(id)
-            .into_iter()
-            .flat_map(Consumer::discarded_letters)
-    }
-
-    /// Whether a discarded letter can be taken back.
-    ///
-    /// # Errors
-    ///
-    /// [`RestoreRefusal`] when there is none, or no room for another dead letter.
-    pub fn may_restore(&self, id: &ConsumerId, sequence: u64) -> Result<(), RestoreRefusal> {
-        self.consumer(id)
-            .ok_or(RestoreRefusal::Unknown)?
-            .may_restore(sequence)
-    }
-
-    /// One dead letter.
-    #[must_use]
-    pub fn dead_letter(&self, id: &ConsumerId, sequence: u64) -> Option<DeadLetter<'_>> {
-        self.consumer(id)?.dead_letter(sequence)
-    }
-
-    /// How many later deliveries of the same key wait behind a dead letter.
-    #[must_use]
-    pub fn followers(&self, id: &ConsumerId, sequence: u64) -> usize {
-        self.consumer(id)
-            .map_or(0, |consumer| consumer.followers_of(sequence))
-    }
-
-    /// Whether a dead letter can be redriven.
-    ///
-    /// # Errors
-    ///
-    /// [`RedriveRefusal`] when there is no such dead letter, or it was redriven too often.
-    pub fn may_redrive(&self, id: &ConsumerId, sequence: u64) -> Result<(), RedriveRefusal> {
-        self.consumer(id)
-            .ok_or(RedriveRefusal::Unknown)?
-            .may_redrive(sequence)
     }
 }

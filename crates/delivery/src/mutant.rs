@@ -95,11 +95,57 @@ pub enum Mutant {
     LettersNotNeeded,
     /// A lease does not end by itself.
     LeaseNeverEnds,
+    /// What a replay is to run again is written and not durable.
+    ReplayNotDurable,
+    /// A replay is read before it is kept.
+    ReplayReadEarly,
+    /// A replay takes up what is not finished.
+    ReplayTakesLive,
+    /// What is newer than a replay goes before it.
+    ReplayOvertaken,
+    /// What another generation has finished counts as finished.
+    GenerationNotInKey,
+    /// A skip is written and not durable.
+    SkipNotDurable,
+    /// A skip settles what runs.
+    SkipSettlesRunning,
+    /// A job does not wait for the verdicts on a step.
+    JobStepNotWaited,
+    /// A job sends letters to a consumer that takes nothing.
+    JobDoorNotAsked,
+    /// A job sends a letter back behind another one of its key.
+    JobOvertakes,
+    /// A job does not hear that its letter was passed over.
+    JobDeafToSkips,
+    /// After a restart a job takes a letter that it did not send for one that failed again.
+    JobRoundNotAsked,
+    /// A checkpoint leaves out the jobs.
+    JobsNotInCheckpoint,
+    /// A letter is edited although it has changed since it was looked at.
+    EditVersionNotAsked,
+    /// An edit is written and not durable.
+    EditNotDurable,
+    /// A redriven letter has the event of its channel again.
+    EditLostByRedrive,
+    /// What an edited event has replaced is not recognised.
+    EditedTwinRuns,
+    /// The state of a key is recorded beside the end of its delivery, and not with it.
+    StateBesideEnd,
+    /// A checkpoint leaves out the states of keys.
+    StateNotRestored,
+    /// Finished events are forgotten that the channel may still bring.
+    InboxForgetsWanted,
+    /// A start that is withdrawn costs a token of its rate.
+    WithdrawalKeepsToken,
+    /// A start that is withdrawn keeps its places.
+    WithdrawalKeepsPlace,
+    /// More starts than the rate allows.
+    RateNotAsked,
 }
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 67] = [
         Self::AckBeforeCommit,
         Self::DoneNotDurable,
         Self::LetterNotDurable,
@@ -144,6 +190,29 @@ impl Mutant {
         Self::CommandObeyedEarly,
         Self::LettersNotNeeded,
         Self::LeaseNeverEnds,
+        Self::ReplayNotDurable,
+        Self::ReplayReadEarly,
+        Self::ReplayTakesLive,
+        Self::ReplayOvertaken,
+        Self::GenerationNotInKey,
+        Self::SkipNotDurable,
+        Self::SkipSettlesRunning,
+        Self::JobStepNotWaited,
+        Self::JobDoorNotAsked,
+        Self::JobOvertakes,
+        Self::JobDeafToSkips,
+        Self::JobRoundNotAsked,
+        Self::JobsNotInCheckpoint,
+        Self::EditVersionNotAsked,
+        Self::EditNotDurable,
+        Self::EditLostByRedrive,
+        Self::EditedTwinRuns,
+        Self::StateBesideEnd,
+        Self::StateNotRestored,
+        Self::InboxForgetsWanted,
+        Self::WithdrawalKeepsToken,
+        Self::WithdrawalKeepsPlace,
+        Self::RateNotAsked,
     ];
 }
 

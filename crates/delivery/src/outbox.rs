@@ -32,6 +32,8 @@ pub(crate) enum Then {
     Replay(usize),
     /// Deliveries are passed over.
     Skip(usize, Box<(Vec<(u64, u64)>, SeekOrder)>),
+    /// A dead letter is edited.
+    Edited(usize, u64, Box<Death>),
     /// A command is carried out.
     Obey(u64),
 }

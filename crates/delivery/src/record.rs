@@ -12,6 +12,7 @@ use tidegate_base::{ConsumerId, Name, Timestamp};
 use crate::breaker::BreakerRecord;
 use crate::ended::{EndedDelivery, SeekOrder, is_zero};
 use crate::identity::Identity;
+use crate::job::{JobProgress, JobRecord};
 use crate::outcome::KeyState;
 
 /// One thing to be kept.
@@ -163,6 +164,12 @@ pub enum StateRecord {
         /// The delivery.
         ended: Box<EndedDelivery>,
     },
+    /// A redrive job, whole.
+    Job(Box<JobRecord>),
+    /// What changed of a redrive job.
+    JobProgress(Box<JobProgress>),
+    /// A redrive job that has ended is known no more.
+    JobForgotten(u64),
 }
 
 /// Whether a delivery runs with others of its consumer or alone.
@@ -267,6 +274,34 @@ pub struct KeptDelivery {
     /// The replay that it is of; 0: of none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub generation: u64,
+    /// What an operator has put in the place of its event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit: Option<Arc<Edit>>,
+}
+
+/// An event in the place of another, for one delivery only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edit {
+    /// Its `id`; its `source` and its key are those of the event that it replaces.
+    pub id: String,
+    /// The event in the CloudEvents JSON format: no channel has it.
+    pub event: Arc<str>,
+    /// The edits that led to it, oldest first.
+    pub notes: Vec<EditNote>,
+}
+
+/// Who edited a dead letter, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EditNote {
+    /// The `id` of the event that was replaced.
+    pub id: String,
+    /// Why, in the operator's words.
+    pub reason: String,
+    /// Who, if they said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// Why a dead letter was given up.
@@ -386,11 +421,23 @@ impl StateRecord {
         Ok(serde_json::from_slice(bytes)?)
     }
 
+    /// Whether it is about a redrive job.
+    pub(crate) fn is_of_job(&self) -> bool {
+        matches!(
+            self,
+            Self::Job(_) | Self::JobProgress(_) | Self::JobForgotten(_)
+        )
+    }
+
     /// The consumer that it is about, if it is about one.
     #[must_use]
     pub fn consumer(&self) -> Option<&ConsumerId> {
         match self {
-            Self::Epoch(_) | Self::Breaker { .. } => None,
+            Self::Epoch(_)
+            | Self::Breaker { .. }
+            | Self::Job(_)
+            | Self::JobProgress(_)
+            | Self::JobForgotten(_) => None,
             Self::Cursor { consumer, .. }
             | Self::Identities { consumer, .. }
             | Self::Started { consumer, .. }

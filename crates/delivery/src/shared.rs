@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use tidegate_base::Name;
 
 use crate::breaker::Breaker;
+use crate::job::Jobs;
 use crate::outbox::Outbox;
 use crate::record::StateRecord;
 use crate::share::Shares;
@@ -45,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) out: Outbox,
     pub(crate) runs: u64,
     pub(crate) shares: Shares,
+    pub(crate) jobs: Jobs,
 }
 
 impl Shared {

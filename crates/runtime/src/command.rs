@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use tidegate_base::ConsumerId;
+use tidegate_delivery::JobTurn;
 use tokio::sync::oneshot;
 
 use crate::answer::Answer;
 use crate::dead_letter::{
     DeadLetterFilter, DeadLetterPage, LettersError, LettersReport, LettersSelection,
 };
+use crate::edit::{EditError, EditRequest, Edited};
 use crate::operate::OperateError;
 use crate::pull::{PullError, PulledDelivery, SettleError};
+use crate::redrive::{JobBegun, JobError, JobRequest, RedriveDetail, RedriveView, Rehearsal};
 use crate::runtime::DrainReport;
 use crate::seek::{ReplayWatermark, SeekReport, SeekRequest};
 use crate::view::DeadLetterDetail;
@@ -67,6 +70,34 @@ pub(crate) enum Command {
     ReplayWatermark {
         consumer: ConsumerId,
         reply: oneshot::Sender<Option<ReplayWatermark>>,
+    },
+    Rehearse {
+        ids: Vec<String>,
+        reply: oneshot::Sender<Result<Rehearsal, LettersError>>,
+    },
+    NameLetters {
+        selection: LettersSelection,
+        reply: oneshot::Sender<Result<Vec<String>, LettersError>>,
+    },
+    StartJob {
+        request: JobRequest,
+        reply: oneshot::Sender<Result<JobBegun, JobError>>,
+    },
+    TurnJob {
+        job: u64,
+        turn: JobTurn,
+        reply: oneshot::Sender<Result<RedriveView, JobError>>,
+    },
+    Jobs {
+        reply: oneshot::Sender<Vec<RedriveView>>,
+    },
+    Job {
+        job: u64,
+        reply: oneshot::Sender<Option<RedriveDetail>>,
+    },
+    Edit {
+        request: EditRequest,
+        reply: oneshot::Sender<Result<Edited, EditError>>,
     },
     Drain {
         limit: Duration,

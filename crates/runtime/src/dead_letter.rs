@@ -2,32 +2,28 @@
 
 use thiserror::Error;
 use tidegate_base::ConsumerId;
+use tidegate_base::limit::JOB_LETTERS_MAX;
 
+use crate::letter_filter::LetterFilter;
 use crate::view::{DeadLetterGroup, DeadLetterView};
 
 /// Which dead letters to list.
 #[derive(Clone, Debug)]
 pub struct DeadLetterFilter {
-    /// Only of this consumer.
-    pub consumer: Option<ConsumerId>,
-    /// Only with this cause.
-    pub group: Option<String>,
+    /// What they have in common.
+    pub which: LetterFilter,
     /// Most letters of the page.
     pub limit: usize,
     /// Only those after this letter of an earlier page.
     pub after: Option<String>,
-    /// Those that were given up and can be taken back, instead of those that wait.
-    pub discarded: bool,
 }
 
 impl Default for DeadLetterFilter {
     fn default() -> Self {
         Self {
-            consumer: None,
-            group: None,
+            which: LetterFilter::default(),
             limit: 100,
             after: None,
-            discarded: false,
         }
     }
 }
@@ -37,10 +33,13 @@ impl Default for DeadLetterFilter {
 pub struct DeadLetterPage {
     /// The letters of this page.
     pub letters: Vec<DeadLetterView>,
-    /// All that match, by cause, most first; not only those of this page.
+    /// All that match, by cause, most first; not only those of this page. When payloads are looked
+    /// into, only those of this page.
     pub groups: Vec<DeadLetterGroup>,
-    /// How many match.
+    /// How many match, as the groups.
     pub total: u64,
+    /// Where to go on: the letters after this one have not been looked at. `None`: there are none.
+    pub next: Option<String>,
 }
 
 /// Which dead letters to send back or to give up.
@@ -48,15 +47,19 @@ pub struct DeadLetterPage {
 pub enum LettersSelection {
     /// These.
     Ids(Vec<String>),
-    /// All of a consumer with one cause.
-    Group {
-        /// The consumer.
-        consumer: ConsumerId,
-        /// The cause.
-        group: String,
-    },
+    /// All that have this in common.
+    Matching(Box<LetterFilter>),
+}
+
+impl LettersSelection {
     /// All of a consumer.
-    Consumer(ConsumerId),
+    #[must_use]
+    pub fn of(consumer: ConsumerId) -> Self {
+        Self::Matching(Box::new(LetterFilter {
+            consumer: Some(consumer),
+            ..LetterFilter::default()
+        }))
+    }
 }
 
 /// What became of the letters of a selection.
@@ -77,6 +80,9 @@ pub enum LettersError {
         /// The consumer asked for.
         consumer: ConsumerId,
     },
+    /// More letters match than can be taken together.
+    #[error("more than {JOB_LETTERS_MAX} dead letters match; narrow the selection down")]
+    Many,
     /// The system finishes what runs and starts nothing new.
     #[error("the system is draining")]
     Draining,

@@ -14,8 +14,10 @@ mod catalog;
 mod clock;
 mod command;
 mod dead_letter;
+mod edit;
 mod hand;
 mod journal;
+mod letter_filter;
 mod meter;
 mod operate;
 mod outputs;
@@ -24,6 +26,7 @@ mod publish;
 mod publisher;
 mod pull;
 mod recent;
+mod redrive;
 mod runtime;
 mod seek;
 mod settings;
@@ -38,11 +41,19 @@ pub use clock::TokioClock;
 pub use dead_letter::{
     DeadLetterFilter, DeadLetterPage, LettersError, LettersReport, LettersSelection,
 };
+pub use edit::{EditError, EditRequest, Edited};
+pub use letter_filter::{Condition, LetterFilter};
 pub use operate::OperateError;
 pub use publish::{Accept, Accepted, Behind, Measure, Problem, PublishError, SchemaViolation};
 pub use pull::{PullError, PulledDelivery, SettleError};
+pub use redrive::{
+    InvalidLetter, JobBegun, JobError, JobRequest, RedriveDetail, RedriveLetterView, RedriveView,
+    Rehearsal,
+};
 pub use runtime::{DrainReport, Runtime, StartError};
 pub use seek::{ReplayWatermark, SeekAction, SeekReport, SeekRequest, SeekTo, SeekToError};
 pub use settings::Settings;
-pub use tidegate_delivery::{Command, KeyState, Outcome, RetryClass};
+pub use tidegate_delivery::{
+    Command, EditRefusal, JobRefusal, JobTurn, KeyState, Outcome, RetryClass, StopRule,
+};
 pub use why::{Why, WhyBehind, WhyDelivery, WhyEvent, WhyGate, WhyOrder};

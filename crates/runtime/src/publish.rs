@@ -174,7 +174,7 @@ pub enum Problem {
 }
 
 /// One way in which a payload breaks its schema.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct SchemaViolation {
     /// Where in the payload: a JSON pointer.
     pub path: String,

@@ -15,7 +15,7 @@ use tokio::sync::{OnceCell, watch};
 
 use crate::backlog::{Pressure, Progress, Refusal};
 use crate::catalog::Catalog;
-use crate::publish::{Accept, Accepted, PublishError};
+use crate::publish::{Accept, Accepted, Problem, PublishError};
 use crate::recent::{Known, Recent};
 use crate::runtime::StartError;
 use crate::settings::Settings;
@@ -185,6 +185,11 @@ impl Publisher {
         self.channels
             .get(event)
             .map_or(0, |channel| *channel.tail.borrow())
+    }
+
+    /// The key of an event that the present design takes. Nobody has sent it: it is not counted.
+    pub(crate) fn inspect(&self, event: &Envelope) -> Result<Option<String>, Problem> {
+        self.catalog.judge(event).map(|(_, key)| key)
     }
 
     /// See [`Runtime::publish`](crate::Runtime::publish).

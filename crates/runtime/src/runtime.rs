@@ -1,5 +1,7 @@
 //! The handle through which everything is asked.
 
+mod letters;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -228,6 +230,7 @@ impl Runtime {
         &self,
         selection: LettersSelection,
     ) -> Result<LettersReport, LettersError> {
+        let selection = self.settled(selection).await?;
         self.ask(|reply| Command::Redrive { selection, reply })
             .await
             .unwrap_or(Err(LettersError::Stopped))
@@ -244,6 +247,7 @@ impl Runtime {
         selection: LettersSelection,
         reason: String,
     ) -> Result<LettersReport, LettersError> {
+        let selection = self.settled(selection).await?;
         self.ask(|reply| Command::Discard {
             selection,
             reason,

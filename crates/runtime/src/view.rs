@@ -300,6 +300,10 @@ pub struct DeadLetterView {
     pub attempts: u32,
     /// How often it was redriven.
     pub redrives: u32,
+    /// How often its event was edited.
+    pub edits: u64,
+    /// Grows with every redrive and every edit: an edit names the version that it is for.
+    pub version: u64,
     /// Later deliveries of the same key that wait behind it.
     pub followers: u64,
     /// When it was accepted, milliseconds since the Unix epoch.
@@ -316,6 +320,19 @@ pub struct DeadLetterView {
 pub struct DiscardView {
     /// In the operator's words.
     pub reason: String,
+    /// When, milliseconds since the Unix epoch.
+    pub at_ms: u64,
+}
+
+/// One edit of a dead letter.
+#[derive(Clone, Debug, Serialize)]
+pub struct EditView {
+    /// The `id` of the event that was replaced.
+    pub replaced: String,
+    /// Why, in the operator's words.
+    pub reason: String,
+    /// Who, if they said so.
+    pub by: Option<String>,
     /// When, milliseconds since the Unix epoch.
     pub at_ms: u64,
 }
@@ -369,8 +386,14 @@ pub struct DeadLetterDetail {
     /// What the list shows.
     #[serde(flatten)]
     pub letter: DeadLetterView,
-    /// The event, in the CloudEvents JSON format.
+    /// The event that is delivered, in the CloudEvents JSON format.
     pub event: serde_json::Value,
+    /// The event as it was published, when an operator has put another one in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub original: Option<serde_json::Value>,
+    /// The edits, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub edited: Vec<EditView>,
     /// Its attempts, oldest first; the middle of a long history is left out.
     pub history: Vec<AttemptView>,
 }

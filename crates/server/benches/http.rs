@@ -133,6 +133,7 @@ async fn ceiling() -> Duration {
         envelope: Arc::new(envelope),
         delivery_id: "billing/OrderPlaced/1".to_owned(),
         attempt: 1,
+        sequence: 1,
         generation: 0,
         state: None,
         epoch: 1,

@@ -10,7 +10,7 @@ use axum::extract::{DefaultBodyLimit, FromRef, Request};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use thiserror::Error;
 use tidegate_base::format_duration;
 use tidegate_base::limit::REQUEST_BODY_BYTES_MAX;
@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 use crate::access::{Access, guard};
 use crate::history::History;
 use crate::problem::Problem;
-use crate::{assets, dead_letters, ingest, metrics, operate, pull, seek, state};
+use crate::{assets, dead_letters, edits, ingest, metrics, operate, pull, redrives, seek, state};
 
 /// How long a request may take, its body included; a pull waits at most half of it.
 const REQUEST_LIMIT: Duration = Duration::from_secs(60);
@@ -154,8 +154,12 @@ fn routes(shared: Shared, access: Access) -> Router {
         .route("/v1/dependencies/{name}/reset", post(operate::reset))
         .route(
             "/v1/dead-letters/{service}/{event}/{sequence}",
-            get(dead_letters::one),
+            get(dead_letters::one)
+                .merge(put(edits::edit).layer(DefaultBodyLimit::max(edits::EDIT_BODY_BYTES_MAX))),
         )
+        .route("/v1/redrives", get(redrives::list).post(redrives::begin))
+        .route("/v1/redrives/{id}", get(redrives::one))
+        .route("/v1/redrives/{id}/{turn}", post(redrives::turn))
         .route("/metrics", get(metrics::metrics))
         .route("/healthz", get(state::healthz))
         .route("/readyz", get(state::readyz))

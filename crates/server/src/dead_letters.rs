@@ -3,49 +3,20 @@
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tidegate_base::ConsumerId;
 use tidegate_runtime::view::DeadLetterDetail;
-use tidegate_runtime::{DeadLetterFilter, LettersError, LettersReport, LettersSelection, Runtime};
+use tidegate_runtime::{DeadLetterFilter, LetterFilter, LettersError, LettersReport, Runtime};
 
+use crate::letter_filter::{FilterFields, object, selection};
 use crate::problem::Problem;
 
 /// Most dead letters of one page.
 const PAGE_MAX: usize = 1_000;
 /// Longest reason of an operator, in bytes.
 const REASON_BYTES_MAX: usize = 1_000;
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct ListQuery {
-    consumer: Option<ConsumerId>,
-    group: Option<String>,
-    limit: Option<usize>,
-    after: Option<String>,
-    #[serde(default)]
-    discarded: bool,
-}
-
-/// Which dead letters to redrive: some by id, a group of a consumer, or all of a consumer.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RedriveRequest {
-    ids: Option<Vec<String>>,
-    consumer: Option<ConsumerId>,
-    group: Option<String>,
-}
-
-/// Which dead letters to give up, and why.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct DiscardRequest {
-    ids: Option<Vec<String>>,
-    consumer: Option<ConsumerId>,
-    group: Option<String>,
-    reason: String,
-}
 
 /// Which discarded letters to take back.
 #[derive(Debug, Deserialize)]
@@ -56,26 +27,34 @@ pub(crate) struct RestoreRequest {
 
 pub(crate) async fn list(
     State(runtime): State<Runtime>,
-    query: Result<Query<ListQuery>, QueryRejection>,
+    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Json<Value>, Problem> {
-    let Query(query) = query?;
-    let after = query.after.filter(|after| !after.is_empty());
+    let Query(pairs) = query?;
+    let mut object = object(pairs);
+    let mut take = |name: &str| object.remove(name);
+    let (limit, after, discarded) = (take("limit"), take("after"), take("discarded"));
+    let after = after.and_then(|after| after.as_str().map(str::to_owned));
     if let Some(after) = after.as_deref().filter(|after| !is_id(after)) {
         let message = format!("`after` is `{after}`, which is not the id of a dead letter");
         return Err(Problem::new(StatusCode::BAD_REQUEST, "after", message)
             .hint("give the id of the last one of the page before: service/event/sequence"));
     }
+    let limit = limit.map_or(Some(100), |limit| usize::try_from(limit.as_u64()?).ok());
+    let discarded = discarded.map_or(Some(false), |discarded| discarded.as_bool());
+    let (Some(limit), Some(discarded)) = (limit, discarded) else {
+        let message = "`limit` is a number, and `discarded` is true or false";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "query", message));
+    };
     let filter = DeadLetterFilter {
-        consumer: query.consumer,
-        group: query.group.filter(|group| !group.is_empty()),
-        limit: query.limit.unwrap_or(100).clamp(1, PAGE_MAX),
+        which: LetterFilter {
+            discarded,
+            ..FilterFields::of(object)?.read()?
+        },
+        limit: limit.clamp(1, PAGE_MAX),
         after,
-        discarded: query.discarded,
     };
     let page = runtime.dead_letters(filter).await;
-    Ok(Json(
-        json!({ "letters": page.letters, "groups": page.groups, "total": page.total }),
-    ))
+    Ok(Json(json!(page)))
 }
 
 /// `service/event/sequence`.
@@ -89,32 +68,41 @@ fn is_id(text: &str) -> bool {
 pub(crate) async fn one(
     State(runtime): State<Runtime>,
     Path((service, event, sequence)): Path<(String, String, String)>,
-) -> Result<Json<DeadLetterDetail>, Problem> {
+) -> Result<([(header::HeaderName, String); 1], Json<DeadLetterDetail>), Problem> {
     let id = format!("{service}/{event}/{sequence}");
-    runtime.dead_letter(&id).await.map(Json).ok_or_else(|| {
+    let detail = runtime.dead_letter(&id).await.ok_or_else(|| {
         let message = format!("there is no dead letter `{id}`");
         Problem::new(StatusCode::NOT_FOUND, "unknown-dead-letter", message)
             .hint("it may have been redriven; GET /v1/dead-letters lists those that wait")
-    })
+    })?;
+    let version = etag(detail.letter.version);
+    Ok(([(header::ETAG, version)], Json(detail)))
+}
+
+/// The version of a letter as an entity tag.
+pub(crate) fn etag(version: u64) -> String {
+    format!("\"{version}\"")
 }
 
 pub(crate) async fn redrive(
     State(runtime): State<Runtime>,
-    request: Result<Json<RedriveRequest>, JsonRejection>,
+    request: Result<Json<Map<String, Value>>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
     let Json(request) = request?;
-    let selection = selection(request.ids, request.consumer, request.group)?;
-    answer("redriven", runtime.redrive(selection).await)
+    answer("redriven", runtime.redrive(selection(request)?).await)
 }
 
 pub(crate) async fn discard(
     State(runtime): State<Runtime>,
-    request: Result<Json<DiscardRequest>, JsonRejection>,
+    request: Result<Json<Map<String, Value>>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
-    let Json(request) = request?;
-    let reason = reason(&request.reason)?;
-    let selection = selection(request.ids, request.consumer, request.group)?;
-    answer("discarded", runtime.discard(selection, reason).await)
+    let Json(mut request) = request?;
+    let Some(Value::String(why)) = request.remove("reason") else {
+        let message = "`reason` is absent: why nothing is to come of the letters";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "reason", message));
+    };
+    let why = reason(&why)?;
+    answer("discarded", runtime.discard(selection(request)?, why).await)
 }
 
 pub(crate) async fn restore(
@@ -139,37 +127,28 @@ pub(crate) fn reason(text: &str) -> Result<String, Problem> {
         .hint("say why, for those who find it later"))
 }
 
-fn selection(
-    ids: Option<Vec<String>>,
-    consumer: Option<ConsumerId>,
-    group: Option<String>,
-) -> Result<LettersSelection, Problem> {
-    match (ids, consumer, group) {
-        (Some(ids), None, None) => Ok(LettersSelection::Ids(ids)),
-        (None, Some(consumer), Some(group)) => Ok(LettersSelection::Group { consumer, group }),
-        (None, Some(consumer), None) => Ok(LettersSelection::Consumer(consumer)),
-        _ => {
-            let message = "the selection is neither `ids`, nor `consumer` with or without `group`";
-            Err(Problem::new(StatusCode::BAD_REQUEST, "selection", message))
-        }
-    }
-}
-
 /// What became of the letters; `done` names what was done with them.
 fn answer(done: &str, report: Result<LettersReport, LettersError>) -> Result<Json<Value>, Problem> {
-    let report = report.map_err(|error| {
-        let status = match error {
-            LettersError::UnknownConsumer { .. } => StatusCode::NOT_FOUND,
-            LettersError::Draining | LettersError::Stopped => StatusCode::SERVICE_UNAVAILABLE,
-        };
-        Problem::new(status, "dead-letters", error.to_string())
-    })?;
-    let refused: Vec<Value> = report
-        .refused
-        .iter()
-        .map(|(id, reason)| json!({ "id": id, "reason": reason }))
-        .collect();
+    let report = report.map_err(refused_letters)?;
+    let refused = refused_order(&report.refused);
     Ok(Json(
         json!({ done: report.done.len(), "ids": report.done, "refused": refused }),
     ))
+}
+
+/// Letters with which nothing was done, each with the reason.
+pub(crate) fn refused_order(refused: &[(String, String)]) -> Value {
+    let each = refused.iter();
+    each.map(|(id, reason)| json!({ "id": id, "reason": reason }))
+        .collect()
+}
+
+/// Why nothing was done with any letter.
+pub(crate) fn refused_letters(error: LettersError) -> Problem {
+    let status = match error {
+        LettersError::UnknownConsumer { .. } => StatusCode::NOT_FOUND,
+        LettersError::Many => StatusCode::BAD_REQUEST,
+        LettersError::Draining | LettersError::Stopped => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    Problem::new(status, "dead-letters", error.to_string())
 }

@@ -152,7 +152,7 @@ fn seconds(nanos: u64) -> Value {
     json!(Duration::from_nanos(nanos).as_secs_f64())
 }
 
-fn invalid(message: &str, problem: &Invalid) -> Problem {
+pub(crate) fn invalid(message: &str, problem: &Invalid) -> Problem {
     let unprocessable = |code| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, message);
     match problem {
         Invalid::Envelope(error) => malformed(0, error),

@@ -8,13 +8,16 @@ mod app;
 mod assets;
 mod binding;
 mod dead_letters;
+mod edits;
 mod history;
 mod ingest;
+mod letter_filter;
 mod metrics;
 mod operate;
 mod problem;
 mod pull;
 mod push;
+mod redrives;
 mod seek;
 mod state;
 

@@ -1,14 +1,15 @@
 //! The commands that ask a running daemon, as written.
 
-use std::path::PathBuf;
 use std::str::FromStr;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand, ValueEnum};
-use serde::Deserialize;
 use tidegate_base::{ConsumerId, Name, parse_duration};
 
+use super::letters::{DlqEdit, DlqJob, DlqJobs, Filter, JobOptions, LetterId, Selection};
 use crate::client::DaemonUrl;
 
 /// Longest reason of an order, in bytes: as long as the daemon keeps it.
@@ -40,6 +41,16 @@ pub(crate) enum AnswerFormat {
     Json,
 }
 
+/// Which daemon is told to do something, and how it says what was done.
+#[derive(Debug, Args)]
+pub(crate) struct Order {
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+    /// How to print what was done; json is the daemon's own answer
+    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
+    pub(crate) format: AnswerFormat,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Dlq {
     /// List dead letters, oldest event first
@@ -48,43 +59,21 @@ pub(crate) enum Dlq {
     Groups(DlqGroups),
     /// Show a dead letter in full: its event and every attempt
     Show(DlqShow),
-    /// Send dead letters back to the head of their lanes
+    /// Send dead letters back to the head of their lanes, at once or as a job
     Redrive(DlqRedrive),
+    /// List the redrive jobs, latest first
+    Jobs(DlqJobs),
+    /// Show, pause, resume or cancel a redrive job
+    #[command(subcommand)]
+    Job(DlqJob),
+    /// Put another payload in the place of a dead letter's
+    Edit(DlqEdit),
     /// Give dead letters up, with a reason; `restore` takes it back
     Discard(DlqDiscard),
     /// Make dead letters again of discarded ones
     Restore(DlqRestore),
     /// Print every dead letter in full, one JSON object a line
     Export(DlqExport),
-}
-
-/// Dead letters that have something in common.
-#[derive(Debug, Args)]
-pub(crate) struct Filter {
-    /// Only those of this consumer
-    #[arg(long, value_name = "SERVICE/EVENT")]
-    pub(crate) consumer: Option<ConsumerId>,
-    /// Only those with this cause, as `dlq groups` names it
-    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
-    pub(crate) group: Option<String>,
-}
-
-/// Dead letters by name, or all that have something in common.
-#[derive(Debug, Args)]
-pub(crate) struct Selection {
-    /// These dead letters: SERVICE/EVENT/SEQUENCE
-    #[arg(
-        value_name = "ID",
-        required_unless_present = "consumer",
-        conflicts_with_all = ["consumer", "group"]
-    )]
-    pub(crate) ids: Vec<LetterId>,
-    /// All dead letters of this consumer
-    #[arg(long, value_name = "SERVICE/EVENT")]
-    pub(crate) consumer: Option<ConsumerId>,
-    /// Of the consumer, only those with this cause, as `dlq groups` names it
-    #[arg(long, requires = "consumer", value_parser = NonEmptyStringValueParser::new())]
-    pub(crate) group: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -114,9 +103,8 @@ pub(crate) struct DlqList {
 
 #[derive(Debug, Args)]
 pub(crate) struct DlqGroups {
-    /// Only those of this consumer
-    #[arg(long, value_name = "SERVICE/EVENT")]
-    pub(crate) consumer: Option<ConsumerId>,
+    #[command(flatten)]
+    pub(crate) filter: Filter,
     #[command(flatten)]
     pub(crate) asked: Asked,
     /// How to print the causes
@@ -139,14 +127,13 @@ pub(crate) struct DlqShow {
 pub(crate) struct DlqRedrive {
     #[command(flatten)]
     pub(crate) selection: Selection,
-    /// List what would go back, and change nothing
+    /// Say what would go back and what no longer keeps the design, and change nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
-    pub(crate) asked: Asked,
-    /// How to print what was done; json is the daemon's own answer
-    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
-    pub(crate) format: AnswerFormat,
+    pub(crate) job: JobOptions,
+    #[command(flatten)]
+    pub(crate) order: Order,
 }
 
 #[derive(Debug, Args)]
@@ -157,10 +144,7 @@ pub(crate) struct DlqDiscard {
     #[arg(long, value_name = "TEXT", value_parser = parse_reason)]
     pub(crate) reason: String,
     #[command(flatten)]
-    pub(crate) asked: Asked,
-    /// How to print what was done; json is the daemon's own answer
-    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
-    pub(crate) format: AnswerFormat,
+    pub(crate) order: Order,
 }
 
 #[derive(Debug, Args)]
@@ -169,10 +153,7 @@ pub(crate) struct DlqRestore {
     #[arg(value_name = "ID", required = true)]
     pub(crate) ids: Vec<LetterId>,
     #[command(flatten)]
-    pub(crate) asked: Asked,
-    /// How to print what was done; json is the daemon's own answer
-    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
-    pub(crate) format: AnswerFormat,
+    pub(crate) order: Order,
 }
 
 #[derive(Debug, Args)]
@@ -227,10 +208,7 @@ pub(crate) struct ConsumerPause {
     #[arg(long, value_name = "TEXT", value_parser = parse_reason)]
     pub(crate) reason: Option<String>,
     #[command(flatten)]
-    pub(crate) asked: Asked,
-    /// How to print what was done; json is the daemon's own answer
-    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
-    pub(crate) format: AnswerFormat,
+    pub(crate) order: Order,
 }
 
 #[derive(Debug, Args)]
@@ -239,10 +217,7 @@ pub(crate) struct ConsumerResume {
     #[arg(value_name = "SERVICE/EVENT")]
     pub(crate) consumer: ConsumerId,
     #[command(flatten)]
-    pub(crate) asked: Asked,
-    /// How to print what was done; json is the daemon's own answer
-    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
-    pub(crate) format: AnswerFormat,
+    pub(crate) order: Order,
 }
 
 #[derive(Debug, Args)]
@@ -305,10 +280,7 @@ pub(crate) struct BreakerOpen {
     #[arg(long, value_name = "TEXT", value_parser = parse_reason)]
     pub(crate) reason: Option<String>,
     #[command(flatten)]
-    pub(crate) asked: Asked,
-    /// How to print what was done; json is the daemon's own answer
-    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
-    pub(crate) format: AnswerFormat,
+    pub(crate) order: Order,
 }
 
 #[derive(Debug, Args)]
@@ -317,10 +289,7 @@ pub(crate) struct BreakerReset {
     #[arg(value_name = "NAME")]
     pub(crate) dependency: Name,
     #[command(flatten)]
-    pub(crate) asked: Asked,
-    /// How to print what was done; json is the daemon's own answer
-    #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
-    pub(crate) format: AnswerFormat,
+    pub(crate) order: Order,
 }
 
 #[derive(Debug, Args)]
@@ -336,43 +305,6 @@ pub(crate) struct Why {
     /// How to print the answer; json is the daemon's own
     #[arg(long, value_enum, default_value_t = AnswerFormat::Human)]
     pub(crate) format: AnswerFormat,
-}
-
-/// The name of a dead letter: `service/event/sequence`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub(crate) struct LetterId {
-    consumer: ConsumerId,
-    sequence: u64,
-}
-
-impl FromStr for LetterId {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let parts = text.rsplit_once('/').and_then(|(consumer, sequence)| {
-            Some(Self {
-                consumer: consumer.parse().ok()?,
-                sequence: sequence.parse().ok()?,
-            })
-        });
-        parts
-            .ok_or_else(|| "it is not SERVICE/EVENT/SEQUENCE, such as billing/OrderPlaced/7".into())
-    }
-}
-
-impl TryFrom<String> for LetterId {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl std::fmt::Display for LetterId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.consumer, self.sequence)
-    }
 }
 
 pub(super) fn parse_reason(text: &str) -> Result<String, String> {

@@ -74,15 +74,15 @@ fn list(arguments: &StateQuery) -> Result<Exit, Failure> {
 fn open(arguments: &BreakerOpen) -> Result<Exit, Failure> {
     let reason = arguments.reason.as_ref();
     let body = reason.map(|reason| json!({ "reason": reason }));
-    let client = Client::new(&arguments.asked)?;
+    let client = Client::new(&arguments.order.asked)?;
     let path = path(&arguments.dependency, "open");
-    switched(&client.post(&path, body.as_ref())?, arguments.format)
+    switched(&client.post(&path, body.as_ref())?, arguments.order.format)
 }
 
 fn reset(arguments: &BreakerReset) -> Result<Exit, Failure> {
-    let client = Client::new(&arguments.asked)?;
+    let client = Client::new(&arguments.order.asked)?;
     let path = path(&arguments.dependency, "reset");
-    switched(&client.post(&path, None)?, arguments.format)
+    switched(&client.post(&path, None)?, arguments.order.format)
 }
 
 fn path(dependency: &Name, order: &str) -> String {

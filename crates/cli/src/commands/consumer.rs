@@ -121,15 +121,15 @@ fn show(arguments: &ConsumerShow) -> Result<Exit, Failure> {
 fn pause(arguments: &ConsumerPause) -> Result<Exit, Failure> {
     let reason = arguments.reason.as_ref();
     let body = reason.map(|reason| json!({ "reason": reason }));
-    let client = Client::new(&arguments.asked)?;
+    let client = Client::new(&arguments.order.asked)?;
     let path = path(&arguments.consumer, "pause");
-    switched(&client.post(&path, body.as_ref())?, arguments.format)
+    switched(&client.post(&path, body.as_ref())?, arguments.order.format)
 }
 
 fn resume(arguments: &ConsumerResume) -> Result<Exit, Failure> {
-    let client = Client::new(&arguments.asked)?;
+    let client = Client::new(&arguments.order.asked)?;
     let path = path(&arguments.consumer, "resume");
-    switched(&client.post(&path, None)?, arguments.format)
+    switched(&client.post(&path, None)?, arguments.order.format)
 }
 
 pub(super) fn path(consumer: &ConsumerId, order: &str) -> String {

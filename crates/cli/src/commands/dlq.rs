@@ -2,13 +2,14 @@
 
 use std::ops::ControlFlow;
 
-use crate::arguments::operate::{
-    AnswerFormat, Dlq, DlqExport, DlqGroups, DlqList, DlqShow, Filter, LetterId,
-};
+use serde_json::{Value, json};
+
+use crate::arguments::letters::{Filter, LetterId};
+use crate::arguments::operate::{AnswerFormat, Dlq, DlqExport, DlqGroups, DlqList, DlqShow};
 use crate::client::{Answer, Client};
-use crate::commands::dlq_orders;
 use crate::commands::dlq_report::{self, Detail, Letter, Page};
 use crate::commands::select::pretty;
+use crate::commands::{dlq_edit, dlq_jobs, dlq_orders};
 use crate::exit::{Exit, Failure, Kind};
 use crate::terminal::{self, Lines};
 
@@ -24,6 +25,9 @@ pub(crate) fn run(dlq: &Dlq) -> Result<Exit, Failure> {
         Dlq::Discard(arguments) => dlq_orders::discard(arguments),
         Dlq::Restore(arguments) => dlq_orders::restore(arguments),
         Dlq::Export(arguments) => export(arguments),
+        Dlq::Jobs(arguments) => dlq_jobs::list(arguments),
+        Dlq::Job(job) => dlq_jobs::run(job),
+        Dlq::Edit(arguments) => dlq_edit::run(arguments),
     }
 }
 
@@ -48,8 +52,25 @@ fn list(arguments: &DlqList) -> Result<Exit, Failure> {
         }
     }
     let shown = u64::try_from(letters.len()).unwrap_or(u64::MAX);
-    match letters.last() {
-        None => {
+    let next = page.read.next.clone().flatten();
+    let more = match (letters.last(), next) {
+        // One that looks into payloads may have found nothing so far.
+        (_, Some(next)) => Some(next),
+        (Some(last), None) if shown == arguments.limit && shown < page.read.total => {
+            Some(last.id.clone())
+        }
+        _ => None,
+    };
+    match (letters.is_empty(), more) {
+        (_, Some(more)) => {
+            let total = page.read.total;
+            let of = match arguments.filter.looks_into_payloads() {
+                true => format!("{shown} so far"),
+                false => format!("{shown} of {total}"),
+            };
+            terminal::say(&format!("{of}; the next page: --after {more}"));
+        }
+        (true, None) => {
             terminal::say(match (wanted, after) {
                 (Wanted::Waiting, None) => "no dead letter is there",
                 (Wanted::Discarded, None) => "no discarded dead letter is there",
@@ -57,26 +78,14 @@ fn list(arguments: &DlqList) -> Result<Exit, Failure> {
             });
             return Ok(Exit::No);
         }
-        Some(last) if shown == arguments.limit && shown < page.read.total => {
-            let total = page.read.total;
-            terminal::say(&format!(
-                "{shown} of {total}; the next page: --after {}",
-                last.id
-            ));
-        }
-        Some(_) => {}
+        (false, None) => {}
     }
     Ok(Exit::Yes)
 }
 
 fn groups(arguments: &DlqGroups) -> Result<Exit, Failure> {
     let client = Client::new(&arguments.asked)?;
-    let filter = Filter {
-        consumer: arguments.consumer.clone(),
-        group: None,
-    };
-    // The groups of a page are those of all letters: one letter is enough.
-    let mut page = page(&client, &filter, Wanted::Waiting, 1, None)?;
+    let mut page = groups_of(&client, &arguments.filter)?;
     let groups = &page.read.groups;
     match arguments.format {
         AnswerFormat::Json => {
@@ -139,6 +148,31 @@ fn export(arguments: &DlqExport) -> Result<Exit, Failure> {
     Ok(Exit::Yes)
 }
 
+/// The causes of all dead letters that a filter holds for. When payloads are looked into, a page tells
+/// of its own letters only; otherwise of all, and one letter is enough.
+fn groups_of(client: &Client, filter: &Filter) -> Result<Answer<Page>, Failure> {
+    let mut all = page(client, filter, Wanted::Waiting, 1, None)?;
+    if !filter.looks_into_payloads() {
+        return Ok(all);
+    }
+    all = page(client, filter, Wanted::Waiting, PAGE, None)?;
+    while let Some(after) = all.read.goes_on_after() {
+        let next = page(client, filter, Wanted::Waiting, PAGE, Some(&after))?.read;
+        if next.goes_on_after().as_ref() == Some(&after) {
+            return Err(again(&after));
+        }
+        all.read.add(next);
+    }
+    all.json = json!({ "groups": all.read.groups, "total": all.read.total });
+    Ok(all)
+}
+
+/// Pages that do not go on would go on for ever.
+fn again(after: &LetterId) -> Failure {
+    let message = format!("the daemon answers with the page up to `{after}` again");
+    Failure::new(Kind::Unreachable, message)
+}
+
 /// Which dead letters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wanted {
@@ -146,7 +180,7 @@ enum Wanted {
     Discarded,
 }
 
-fn path(id: &LetterId) -> String {
+pub(crate) fn path(id: &LetterId) -> String {
     format!("/v1/dead-letters/{id}")
 }
 
@@ -157,20 +191,20 @@ fn page(
     limit: u64,
     after: Option<&LetterId>,
 ) -> Result<Answer<Page>, Failure> {
-    let text = |value: Option<&dyn ToString>| value.map(|value| value.to_string());
-    let query = [
-        ("consumer", text(filter.consumer.as_ref().map(|c| c as _))),
-        ("group", filter.group.clone()),
-        (
-            "discarded",
-            (wanted == Wanted::Discarded).then(|| "true".to_owned()),
-        ),
-        ("limit", Some(limit.to_string())),
-        ("after", text(after.map(|after| after as _))),
-    ];
+    let text = |value: Value| match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    let fields = filter.fields().into_iter();
+    let mut query: Vec<(&str, String)> = fields.map(|(name, value)| (name, text(value))).collect();
+    if wanted == Wanted::Discarded {
+        query.push(("discarded", "true".to_owned()));
+    }
+    query.push(("limit", limit.to_string()));
+    query.extend(after.map(|after| ("after", after.to_string())));
     let query: Vec<(&str, &str)> = query
         .iter()
-        .filter_map(|(name, value)| Some((*name, value.as_deref()?)))
+        .map(|(n, value)| (*n, value.as_str()))
         .collect();
     client.get("/v1/dead-letters", &query)
 }
@@ -183,15 +217,16 @@ pub(crate) fn each(
 ) -> Result<(), Failure> {
     let mut after: Option<LetterId> = None;
     loop {
-        let letters = page(client, filter, Wanted::Waiting, PAGE, after.as_ref())?;
-        let letters = letters.read.letters;
-        let Some(last) = letters.last().map(|letter| letter.id.clone()) else {
-            return Ok(());
+        let page = page(client, filter, Wanted::Waiting, PAGE, after.as_ref())?.read;
+        let Some(last) = page.goes_on_after() else {
+            return page
+                .letters
+                .into_iter()
+                .try_for_each(|letter| take(letter).map(drop));
         };
-        // Pages that do not go on would go on for ever.
+        let letters = page.letters;
         if after.as_ref() == Some(&last) {
-            let message = format!("the daemon answers with the page up to `{last}` again");
-            return Err(Failure::new(Kind::Unreachable, message));
+            return Err(again(&last));
         }
         for letter in letters {
             if take(letter)?.is_break() {

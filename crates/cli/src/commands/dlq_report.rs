@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::arguments::operate::LetterId;
+use crate::arguments::letters::LetterId;
 use crate::commands::select::pretty;
 use crate::table::{Cell, Side, Tone, facts, millis, moment, table};
 use crate::terminal::shown;
@@ -17,6 +17,45 @@ pub(crate) struct Page {
     pub(crate) letters: Vec<Letter>,
     pub(crate) groups: Vec<Group>,
     pub(crate) total: u64,
+    /// Absent in the answer of a daemon that did not know it.
+    #[serde(default, deserialize_with = "present")]
+    pub(crate) next: Option<Option<LetterId>>,
+}
+
+fn present<'de, D: serde::Deserializer<'de>>(
+    reader: D,
+) -> Result<Option<Option<LetterId>>, D::Error> {
+    Deserialize::deserialize(reader).map(Some)
+}
+
+impl Page {
+    /// The letter after which the next page begins; `None`: there is no next page.
+    pub(crate) fn goes_on_after(&self) -> Option<LetterId> {
+        let last = || self.letters.last().map(|letter| letter.id.clone());
+        self.next.clone().unwrap_or_else(last)
+    }
+
+    /// Takes the page after it in.
+    pub(crate) fn add(&mut self, page: Self) {
+        self.total += page.total;
+        self.next = page.next;
+        for group in page.groups {
+            match self
+                .groups
+                .iter_mut()
+                .find(|known| known.group == group.group)
+            {
+                Some(known) => {
+                    known.count += group.count;
+                    known.first_ms = known.first_ms.min(group.first_ms);
+                    known.last_ms = known.last_ms.max(group.last_ms);
+                }
+                None => self.groups.push(group),
+            }
+        }
+        self.groups
+            .sort_by_key(|group| std::cmp::Reverse(group.count));
+    }
 }
 
 /// A dead letter.
@@ -31,6 +70,8 @@ pub(crate) struct Letter {
     group: String,
     attempts: u64,
     redrives: u64,
+    /// Absent in the answer of a daemon that knew no edits.
+    pub(crate) version: Option<u64>,
     followers: u64,
     accepted_ms: u64,
     dead_ms: u64,
@@ -52,7 +93,7 @@ struct Discarded {
 }
 
 /// Dead letters with one cause.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Group {
     group: String,
     consumer: String,
@@ -68,8 +109,20 @@ pub(crate) struct Group {
 pub(crate) struct Detail {
     #[serde(flatten)]
     pub(crate) letter: Letter,
-    event: Value,
+    pub(crate) event: Value,
+    original: Option<Value>,
+    #[serde(default)]
+    edited: Vec<Edit>,
     history: Vec<Attempt>,
+}
+
+/// One edit of a dead letter.
+#[derive(Debug, Deserialize)]
+struct Edit {
+    replaced: String,
+    reason: String,
+    by: Option<String>,
+    at_ms: u64,
 }
 
 /// One attempt of a delivery.
@@ -87,6 +140,26 @@ pub(crate) struct Attempt {
 pub(crate) struct Outcome {
     pub(crate) ids: Vec<String>,
     pub(crate) refused: Vec<Refused>,
+}
+
+/// What would become of a selection.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Rehearsal {
+    pub(crate) would_redrive: u64,
+    groups: Vec<Group>,
+    pub(crate) refused_total: u64,
+    refused: Vec<Refused>,
+    pub(crate) invalid_total: u64,
+    invalid: Vec<Invalid>,
+    pub(crate) unreadable_total: u64,
+    unreadable: Vec<Refused>,
+}
+
+/// A dead letter whose event no longer keeps the design.
+#[derive(Debug, Deserialize)]
+struct Invalid {
+    id: String,
+    problem: String,
 }
 
 /// A dead letter that an order was refused for.
@@ -181,6 +254,7 @@ pub(crate) fn detail(detail: &Detail, paint: bool) -> String {
         ("group", Some(letter.group.clone())),
         ("attempts", Some(letter.attempts.to_string())),
         ("redrives", Some(letter.redrives.to_string())),
+        ("version", letter.version.map(|version| version.to_string())),
         ("behind", Some(letter.followers.to_string())),
         ("accepted", Some(moment(letter.accepted_ms))),
         ("dead", Some(moment(letter.dead_ms))),
@@ -192,11 +266,39 @@ pub(crate) fn detail(detail: &Detail, paint: bool) -> String {
     text.push('\n');
     text.push_str(&attempts(&detail.history, paint));
     text.push('\n');
-    for line in pretty(&detail.event).lines() {
-        text.push_str(&shown(line));
-        text.push('\n');
+    if let Some(original) = &detail.original {
+        text.push_str(&edits(&detail.edited, paint));
+        text.push_str("\nas it was published:\n\n");
+        text.push_str(&json(original));
+        text.push_str("\nas it is delivered:\n\n");
     }
+    text.push_str(&json(&detail.event));
     text
+}
+
+/// JSON of others, line by line.
+fn json(value: &Value) -> String {
+    let lines = pretty(value);
+    let lines = lines.lines().map(|line| format!("{}\n", shown(line)));
+    lines.collect()
+}
+
+fn edits(edits: &[Edit], paint: bool) -> String {
+    let heads = [
+        ("edited", Side::Left),
+        ("by", Side::Left),
+        ("in place of", Side::Left),
+        ("because", Side::Left),
+    ];
+    let rows = edits.iter().map(|edit| {
+        [
+            Cell::new(&moment(edit.at_ms)),
+            Cell::new(edit.by.as_deref().unwrap_or("-")),
+            Cell::new(&edit.replaced),
+            Cell::cut(&edit.reason, ERROR_WIDTH),
+        ]
+    });
+    table(heads, rows, paint)
 }
 
 pub(crate) fn attempts(history: &[Attempt], paint: bool) -> String {
@@ -244,5 +346,37 @@ pub(crate) fn outcome(outcome: &Outcome, done: &str, paint: bool) -> String {
         0 => format!("\n{ids} {done}\n"),
         _ => format!("\n{ids} {done}, {refused} refused\n"),
     });
+    text
+}
+
+/// The causes of what would go back, then each letter of which something would come that nobody wants.
+pub(crate) fn rehearsal(rehearsal: &Rehearsal, paint: bool) -> String {
+    let mut text = match rehearsal.groups.is_empty() {
+        true => String::new(),
+        false => groups(&rehearsal.groups, paint),
+    };
+    let invalid = rehearsal.invalid.iter();
+    let invalid = invalid.map(|one| ("invalid", &one.id, &one.problem));
+    let of = |word, all: &'_ [Refused]| -> Vec<(&'static str, String, String)> {
+        let all = all.iter();
+        all.map(|one| (word, one.id.clone(), one.reason.clone()))
+            .collect()
+    };
+    let mut lines: Vec<(&str, String, String)> = invalid
+        .map(|(word, id, problem)| (word, id.clone(), problem.clone()))
+        .collect();
+    lines.extend(of("unreadable", &rehearsal.unreadable));
+    lines.extend(of("refused", &rehearsal.refused));
+    if !lines.is_empty() && !text.is_empty() {
+        text.push('\n');
+    }
+    for (word, id, reason) in lines {
+        let painted = Tone::Bad.painted(word, paint);
+        let space = " ".repeat("unreadable".len().saturating_sub(word.len()));
+        text.push_str(&format!(
+            "{painted}{space}  {}\n",
+            shown(&format!("{id}: {reason}"))
+        ));
+    }
     text
 }

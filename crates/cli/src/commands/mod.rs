@@ -8,6 +8,8 @@ mod consumer_seek;
 pub(crate) mod demo;
 pub(crate) mod discover;
 pub(crate) mod dlq;
+mod dlq_edit;
+mod dlq_jobs;
 mod dlq_orders;
 mod dlq_report;
 pub(crate) mod explain;

@@ -22,7 +22,7 @@ fn token(folder: &Path, name: &str, secret: &str) -> String {
 }
 
 /// Each of the commands, with what it needs at least.
-const COMMANDS: [&[&str]; 15] = [
+const COMMANDS: [&[&str]; 22] = [
     &["dlq", "list"],
     &["dlq", "groups"],
     &["dlq", "show", "billing/OrderPlaced/7"],
@@ -43,6 +43,13 @@ const COMMANDS: [&[&str]; 15] = [
     ],
     &["dlq", "restore", "billing/OrderPlaced/7"],
     &["dlq", "export"],
+    &["dlq", "redrive", "billing/OrderPlaced/7", "--job"],
+    &["dlq", "jobs"],
+    &["dlq", "job", "show", "1"],
+    &["dlq", "job", "pause", "1"],
+    &["dlq", "job", "resume", "1"],
+    &["dlq", "job", "cancel", "1"],
+    &["dlq", "edit", "billing/OrderPlaced/7", "--reason", "test"],
     &["consumer", "list"],
     &["consumer", "show", "billing/OrderPlaced"],
     &["consumer", "pause", "billing/OrderPlaced"],
@@ -244,7 +251,7 @@ fn mistakes_of_usage_ask_nobody() {
             "billing/OrderPlaced",
         ],
         &["dlq", "redrive", "billing/OrderPlaced/7", "--group", "a"],
-        &["dlq", "redrive", "--group", "a"],
+        &["dlq", "redrive", "--where", "a"],
         &["dlq", "redrive", "billing/OrderPlaced"],
         &["dlq", "redrive", "billing/OrderPlaced/../../state"],
         &["dlq", "discard", "billing/OrderPlaced/7"],

@@ -17,7 +17,7 @@ fn parsed(output: &Output) -> Value {
 }
 
 /// A daemon with these dead letters: each an event, and what its handler said.
-fn daemon(folder: &Path, letters: &[(&str, &str)]) -> Daemon {
+pub(crate) fn daemon(folder: &Path, letters: &[(&str, &str)]) -> Daemon {
     let design = folder.join("design.yaml");
     let written = r"tidegate: 1
 system: operated
@@ -49,14 +49,14 @@ services:
 }
 
 /// Pulls one delivery, and gives it up.
-fn park(daemon: &Daemon, error: &str) {
+pub(crate) fn park(daemon: &Daemon, error: &str) {
     let lease = eventually("the delivery is pulled", || pulled(daemon));
     let body = json!({ "outcome": "park", "error": error }).to_string();
     let path = format!("/v1/leases/{lease}");
     assert_eq!(daemon.post(&path, "application/json", &body).0, 204);
 }
 
-fn pulled(daemon: &Daemon) -> Option<String> {
+pub(crate) fn pulled(daemon: &Daemon) -> Option<String> {
     let url = format!("{}/v1/consumers/billing/OrderPlaced/pull", daemon.url);
     let mut answer = agent().post(url).send(r#"{"wait":"5s"}"#).unwrap();
     // As text: the event may nest deeper than JSON is read.
@@ -163,10 +163,18 @@ fn dead_letters_of_a_daemon_are_redriven() {
 
     let output = redrive(&[first, absent, "--dry-run", "--format", "json"]);
     expect_exit(&output, 0);
-    insta::assert_snapshot!(text(&output.stdout));
+    let mut rehearsal = parsed(&output);
+    // They have times.
+    let groups = rehearsal.as_object_mut().unwrap().remove("groups").unwrap();
+    assert_eq!(
+        (groups[0]["count"].as_u64(), groups[1].as_object()),
+        (Some(1), None)
+    );
+    insta::assert_snapshot!(serde_json::to_string_pretty(&rehearsal).unwrap());
     let output = redrive(&[&consumer[..], &["--dry-run"]].concat());
     expect_exit(&output, 0);
-    assert_eq!(text(&output.stdout).lines().count(), 4);
+    let causes = text(&output.stdout).lines().count() - 1;
+    assert_eq!(causes, 2);
     assert_eq!(text(&output.stderr), "3 would be redriven\n");
     assert_eq!(daemon.get("/v1/dead-letters")["total"], 3);
 
@@ -371,13 +379,6 @@ fn an_export_follows_pages_and_leaves_out_what_is_decided_meanwhile() {
     assert_eq!(
         text(&output.stderr),
         "left out, as decided on meanwhile: 2\n"
-    );
-    let (three, four) = ("billing/OrderPlaced/3", "billing/OrderPlaced/4");
-    let output = daemon.ask(&["dlq", "redrive", three, four, "--dry-run"]);
-    expect_exit(&output, 0);
-    assert_eq!(
-        text(&output.stderr),
-        format!("{four}: there is no such dead letter\n1 would be redriven\n")
     );
 }
 

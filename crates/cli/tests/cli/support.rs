@@ -159,6 +159,27 @@ impl Daemon {
         (response.status().as_u16(), json)
     }
 
+    /// The status, the entity tag and the JSON of a PUT, with what `If-Match` is to say.
+    pub(crate) fn put(
+        &self,
+        path: &str,
+        if_match: Option<&str>,
+        body: &Value,
+    ) -> (u16, String, Value) {
+        let agent = agent();
+        let mut request = agent
+            .put(format!("{}{path}", self.url))
+            .header("content-type", "application/json");
+        if let Some(version) = if_match {
+            request = request.header("if-match", version);
+        }
+        let mut response = request.send(body.to_string()).unwrap();
+        let tag = response.headers().get("etag");
+        let tag = tag.map_or(String::new(), |tag| tag.to_str().unwrap().to_owned());
+        let json = response.body_mut().read_json().unwrap_or(Value::Null);
+        (response.status().as_u16(), tag, json)
+    }
+
     /// Publishes one event in structured mode.
     pub(crate) fn publish(&self, id: &str, event_type: &str, data: Value) -> (u16, Value) {
         let event = serde_json::json!({

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use tidegate_base::ConsumerId;
-use tidegate_delivery::{Class, StateRecord};
+use tidegate_delivery::{Class, Command, StateRecord};
 
 use super::chance::Chance;
 use super::world::Sequences;
@@ -28,8 +28,12 @@ struct Persist {
 pub(crate) enum Step {
     Start,
     End,
-    /// It becomes a dead letter, or something becomes of one.
+    /// It becomes a dead letter.
+    Death,
+    /// Something becomes of a dead letter.
     Letter,
+    /// An operator passes over it.
+    Skip,
 }
 
 #[derive(Default)]
@@ -169,28 +173,71 @@ impl Disk {
                 consumer, sequence, ..
             } => what == Step::End && consumer == id && *sequence == number,
             StateRecord::Kept { consumer, delivery } => {
-                what == Step::Letter && consumer == id && delivery.sequence == number
+                // A job may send it back in the step in which it is a dead letter.
+                let fits =
+                    what == Step::Letter || (what == Step::Death && delivery.death.is_some());
+                fits && consumer == id && delivery.sequence == number
+            }
+            StateRecord::Skipped {
+                consumer, ranges, ..
+            } => {
+                let mut ranges = ranges.iter();
+                let passes = |(start, end): &(u64, u64)| (*start..*end).contains(&number);
+                what == Step::Skip && consumer == id && ranges.any(passes)
             }
             _ => false,
         })
     }
 
-    /// Whether a durable record of a consumer, or of no consumer, is still on its way.
-    pub(crate) fn is_command_under_way(&self, id: Option<&ConsumerId>) -> bool {
+    /// Whether a durable record of a command is still on its way.
+    pub(crate) fn is_command_under_way(&self, command: &Command) -> bool {
         let collected = self.collected.iter().flatten();
         let under_way = self.sent.iter().chain(collected).filter(|p| !p.replaces);
-        under_way
-            .flat_map(|persist| &persist.records)
-            .any(|record| match (record, id) {
-                (StateRecord::Pause { consumer, .. }, Some(id)) => consumer == id,
-                (
-                    StateRecord::Breaker {
-                        reason: Some(_), ..
-                    },
-                    None,
-                ) => true,
-                _ => false,
-            })
+        let mut records = under_way.flat_map(|persist| &persist.records);
+        records.any(|record| match (record, command) {
+            (StateRecord::Pause { consumer, .. }, Command::Pause { consumer: id, .. })
+            | (StateRecord::Replay { consumer, .. }, Command::Replay { consumer: id, .. })
+            | (StateRecord::Skipped { consumer, .. }, Command::Skip { consumer: id, .. }) => {
+                consumer == id
+            }
+            (StateRecord::Breaker { reason, .. }, Command::OpenBreaker { .. }) => reason.is_some(),
+            (StateRecord::Job(_), Command::StartJob { .. }) => true,
+            (StateRecord::Kept { delivery, .. }, Command::Edit { edit, .. }) => {
+                // A job may send it back in the step in which it is edited.
+                let is_it = delivery
+                    .edit
+                    .as_ref()
+                    .is_some_and(|kept| kept.id == edit.id);
+                is_it && delivery.death.is_some()
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether it is still being recorded that a consumer is sent back or on.
+    pub(crate) fn is_seek_under_way(&self, id: &ConsumerId) -> bool {
+        let collected = self.collected.iter().flatten();
+        let under_way = self.sent.iter().chain(collected).filter(|p| !p.replaces);
+        let mut records = under_way.flat_map(|persist| &persist.records);
+        records.any(|record| match record {
+            StateRecord::Replay { consumer, .. } | StateRecord::Skipped { consumer, .. } => {
+                consumer == id
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether a power failure spares the order of a replay.
+    pub(crate) fn is_replay_durable(&self, id: &ConsumerId, number: u64) -> bool {
+        let mut synced = self.records.iter().take(self.synced);
+        synced.any(|record| match record {
+            StateRecord::Replay {
+                consumer,
+                generation,
+                ..
+            } => consumer == id && *generation == number,
+            _ => false,
+        })
     }
 }
 

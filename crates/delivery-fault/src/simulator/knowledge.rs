@@ -21,30 +21,25 @@ pub(crate) type Knowledge = BTreeMap<(ConsumerId, u64), Known>;
 /// Reads the records of a disk.
 pub(crate) fn of<'a>(records: impl Iterator<Item = &'a StateRecord>) -> Knowledge {
     let mut known = Knowledge::new();
-    let mut cursors: BTreeMap<ConsumerId, Cursor> = BTreeMap::new();
+    let mut positions: BTreeMap<ConsumerId, Position> = BTreeMap::new();
     for record in records {
         let Some(id) = record.consumer() else {
             continue;
         };
-        let cursor = cursors.entry(id.clone()).or_default();
-        if let StateRecord::Cursor { below, above, .. } = record {
-            cursor.settle_range(0, *below);
-            for (start, end) in above {
-                cursor.settle_range(*start, *end);
-            }
-            continue;
-        }
+        let position = positions.entry(id.clone()).or_default();
+        position.take(id, record, &mut known);
         let Some(sequence) = sequence(record) else {
             continue;
         };
         let place = (id.clone(), sequence);
         match record {
-            StateRecord::Done { .. } => {
-                cursor.settle(sequence);
-                known.remove(&place);
+            StateRecord::Done { generation, .. } => {
+                if position.settle(sequence, *generation) {
+                    known.remove(&place);
+                }
             }
             StateRecord::Kept { delivery, .. } => {
-                cursor.settle(sequence);
+                position.settle(sequence, delivery.generation);
                 let mut entry = Known {
                     dead: delivery.death.is_some(),
                     ..Known::default()
@@ -52,11 +47,66 @@ pub(crate) fn of<'a>(records: impl Iterator<Item = &'a StateRecord>) -> Knowledg
                 take(&mut entry, &delivery.progress);
                 known.insert(place, entry);
             }
-            _ if cursor.is_settled(sequence) && !known.contains_key(&place) => {}
+            _ if position.is_over(sequence) && !known.contains_key(&place) => {}
             _ => change(known.entry(place).or_default(), record),
         }
     }
     known
+}
+
+/// Up to where a consumer is, and what it is to run again.
+#[derive(Default)]
+struct Position {
+    cursor: Cursor,
+    /// By delivery: the replay.
+    left: BTreeMap<u64, u64>,
+}
+
+impl Position {
+    /// Takes in what a record says of many deliveries.
+    fn take(&mut self, id: &ConsumerId, record: &StateRecord, known: &mut Knowledge) {
+        match record {
+            StateRecord::Cursor { below, above, .. } => {
+                self.cursor.settle_range(0, *below);
+                for (start, end) in above {
+                    self.cursor.settle_range(*start, *end);
+                }
+            }
+            StateRecord::Replay {
+                generation, ranges, ..
+            } => {
+                self.left.retain(|_, of| of != generation);
+                for (start, end) in ranges {
+                    self.cursor.settle_range(*start, *end);
+                    self.left.extend((*start..*end).map(|s| (s, *generation)));
+                }
+            }
+            StateRecord::Skipped { ranges, .. } => {
+                for (start, end) in ranges {
+                    self.cursor.settle_range(*start, *end);
+                    for sequence in *start..*end {
+                        self.left.remove(&sequence);
+                        known.remove(&(id.clone(), sequence));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A delivery is settled, in a generation. Returns whether that is the one in which it is wanted.
+    fn settle(&mut self, sequence: u64, generation: u64) -> bool {
+        self.cursor.settle(sequence);
+        let wanted = self.left.get(&sequence).is_none_or(|of| *of == generation);
+        if wanted {
+            self.left.remove(&sequence);
+        }
+        wanted
+    }
+
+    fn is_over(&self, sequence: u64) -> bool {
+        self.cursor.is_settled(sequence) && !self.left.contains_key(&sequence)
+    }
 }
 
 fn change(known: &mut Known, record: &StateRecord) {

@@ -9,11 +9,15 @@ mod disk;
 mod flow;
 mod handler;
 mod knowledge;
+mod letters;
 mod operator;
 mod process;
 mod promises;
+mod rates;
+mod seek;
 mod settle;
 mod starts;
+mod states;
 mod tokens;
 mod world;
 

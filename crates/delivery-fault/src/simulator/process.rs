@@ -82,7 +82,7 @@ impl World {
         let records: Vec<_> = self.disk.records().cloned().collect();
         let known = knowledge::of(records.iter());
         self.machine = Machine::restore(self.config.clone(), self.now, records);
-        self.watch.restarted(known);
+        self.watch.restarted(&self.machine, known, self.now);
         self.boot();
     }
 

@@ -7,7 +7,11 @@
 //! · I9 a dead letter has its event · I10 a redrive keeps its place · I11 what is held, released or
 //! called off counts nothing · I13 nothing is visible before it is kept · I14 nobody is asked earlier
 //! than they said · I15 what ends the process is found, alone · I16 retention leaves what is needed ·
-//! I17 a finished event is not repeated by its twin · I18 nothing waits for longer than was asked for · I19 a restart brings a lane back in its order · O1 to O3 what an operator closed stays closed.
+//! I17 a finished event is not repeated by its twin · I18 nothing waits for longer than was asked for · I19 a
+//! restart brings a lane back in its order · O1 to O3 what an operator closed stays closed.
+//!
+//! Beside it: I4 in `states.rs`, R1 to R4 in `seek.rs`, J1 to J6, E1 and E2 in `letters.rs`, F1 and F2 in
+//! `rates.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +25,10 @@ use tidegate_delivery::{
 use super::broken::Broken;
 use super::disk::Disk;
 use super::knowledge::Knowledge;
+use super::letters::Letters;
+use super::rates::Rates;
+use super::seek::Seeks;
+use super::states::Counts;
 use super::tokens::Tokens;
 use super::world::{Sequences, is_end};
 
@@ -51,8 +59,11 @@ pub(super) struct Watch {
     /// Letters that were given up and not taken back, and those that are being taken back.
     discarded: Sequences,
     restoring: BTreeSet<Place>,
-    /// The last command for each consumer, and for the breaker.
-    last_command: BTreeMap<Option<ConsumerId>, u64>,
+    /// The last command for each of what commands are for.
+    last_command: BTreeMap<Target, u64>,
+    pub(super) seeks: Seeks,
+    pub(super) letters: Letters,
+    pub(super) counts: Counts,
     pub(super) process: Process,
 }
 
@@ -82,6 +93,7 @@ pub(super) struct Process {
     pub(super) paid: BTreeSet<Place>,
     pub(super) retries: BTreeMap<ConsumerId, Tokens>,
     letters: BTreeMap<ConsumerId, Tokens>,
+    pub(super) rates: Rates,
     watermarks: BTreeMap<ConsumerId, u64>,
     /// When the leases end that were given.
     pub(super) leases: BTreeMap<Ticket, Timestamp>,
@@ -89,7 +101,7 @@ pub(super) struct Process {
 }
 
 impl Watch {
-    pub(super) fn new(config: &SystemConfig) -> Self {
+    pub(super) fn new(config: &SystemConfig, now: Timestamp) -> Self {
         Self {
             broken: Broken::default(),
             config: config.clone(),
@@ -106,7 +118,13 @@ impl Watch {
             discarded: Sequences::new(),
             restoring: BTreeSet::new(),
             last_command: BTreeMap::new(),
-            process: Process::default(),
+            seeks: Seeks::default(),
+            letters: Letters::default(),
+            counts: Counts::default(),
+            process: Process {
+                rates: Rates::new(config, now),
+                ..Process::default()
+            },
         }
     }
 
@@ -136,11 +154,18 @@ impl Watch {
 
     /// From now on, in every process to come, it must be as it was commanded.
     pub(super) fn obeyed(&mut self, token: u64, command: &Command, under_way: bool) {
+        let is_refused = match command {
+            Command::StartJob { .. } => !self.letters.is_begun_by(token),
+            Command::Replay { .. } | Command::Skip { .. } => !self.seeks.is_taking(token),
+            _ => false,
+        };
+        self.sought_durably(token, command);
+        self.ordered_durably(token, command);
         if self.last_command.get(&target(command)) != Some(&token) {
             // It was commanded otherwise meanwhile.
             return;
         }
-        self.broken.unless(!under_way, || {
+        self.broken.unless(!under_way || is_refused, || {
             format!("I13: {command:?} is answered and not kept")
         });
         match command {
@@ -166,10 +191,14 @@ impl Watch {
     }
 
     /// Another process takes up what the disk says.
-    pub(super) fn restarted(&mut self, known: Knowledge) {
+    pub(super) fn restarted(&mut self, machine: &Machine, known: Knowledge, now: Timestamp) {
         self.restoring.clear();
+        self.seeks.restarted();
+        self.letters.restarted(machine);
+        self.counts_are_found(machine);
         self.process = Process {
             earlier: self.epoch,
+            rates: Rates::new(&self.config, now),
             ..Process::default()
         };
         for (place, known) in known {
@@ -207,6 +236,7 @@ impl Watch {
     pub(super) fn handled(&mut self, ticket: &Ticket) {
         let handled = self.handled.entry(ticket.consumer.clone()).or_default();
         handled.insert(ticket.sequence);
+        self.seeks.handled(ticket);
     }
 
     pub(super) fn epoch_starts(&mut self, epoch: u64) {
@@ -230,7 +260,8 @@ impl Watch {
 
     /// I8: the machine makes a dead letter.
     pub(super) fn given_up(&mut self, consumer: &ConsumerId, sequence: u64) {
-        if self.restoring.contains(&(consumer.clone(), sequence)) {
+        let place = (consumer.clone(), sequence);
+        if self.restoring.contains(&place) || self.letters.editing == Some(place) {
             return;
         }
         let now = self.process.now;
@@ -265,6 +296,7 @@ impl Watch {
                 format!("I13: {sequence} of {consumer} is {c:?} before that is kept")
             }),
         }
+        self.ended_in_generation(&place, c);
         match c {
             Conclusion::Failed { until, .. } => self.failed(place, until),
             Conclusion::Released(_) | Conclusion::Redriven => {}
@@ -279,6 +311,8 @@ impl Watch {
                 self.dead_for_a_reason(consumer, sequence, reason);
             }
             Conclusion::Succeeded | Conclusion::Duplicate | Conclusion::Skipped => {
+                self.count_is_kept(&place);
+                self.letters.over(&place);
                 let ended = match c {
                     Conclusion::Duplicate => &mut self.process.repeated,
                     _ => &mut self.finished,
@@ -363,11 +397,13 @@ impl Watch {
             }
             self.stays_finished(machine, config);
             self.waits_no_longer(machine, config, &status);
+            self.is_held_no_longer(machine, id, now);
             let letters = machine.dead_letters(id).count();
             self.broken.unless(letters <= config.dead_letters, || {
                 format!("I8: {letters} dead letters of {}", config.dead_letters)
             });
         }
+        self.letters_hold(machine);
     }
 
     /// I1, I2, I9, I16: one event at one consumer.
@@ -381,23 +417,31 @@ impl Watch {
         let (id, sequence) = (&config.id, arrival.sequence);
         match machine.delivery(id, sequence) {
             Some(DeliveryStatus::Finished) => {
-                let handled =
-                    self.came_late(id, sequence) || self.is_handled(config, channel, arrival);
+                let over = self.came_late(id, sequence)
+                    || self.seeks.may_be_skipped(id, sequence)
+                    || self.is_handled(config, channel, arrival);
                 self.broken
-                    .unless(handled, || format!("I1/I2: {id} has lost {sequence}"));
+                    .unless(over, || format!("I1/I2: {id} has lost {sequence}"));
+                self.is_paid(config, channel, arrival);
             }
             Some(DeliveryStatus::Dead) => {
                 self.broken.unless(!self.removed.contains(&sequence), || {
                     format!("I16: the record of letter {sequence} is gone")
                 });
                 let letter = machine.dead_letter(id, sequence);
-                let whole = letter.is_some_and(|letter| *letter.event == *arrival.event);
+                let whole = letter.is_some_and(|letter| {
+                    let first = letter.edit.and_then(|edit| edit.notes.first());
+                    let id = first.map_or(&letter.event.id, |note| &note.id);
+                    (id, &letter.event.key) == (&arrival.event.id, &arrival.event.key)
+                });
                 self.broken
                     .unless(whole, || format!("I9: letter {sequence} has not its event"));
             }
             Some(DeliveryStatus::Discarded) | None => {}
             Some(live) => {
-                let returns = sequence >= watermark || disk.keeps(id, sequence);
+                let returns = sequence >= watermark
+                    || disk.keeps(id, sequence)
+                    || self.seeks.is_replay(id, sequence);
                 self.broken.unless(returns, || {
                     format!("I2: {sequence} of {id} is {live:?} and would not come back")
                 });
@@ -429,6 +473,8 @@ impl Watch {
         let behind = (0..sequence)
             .filter(|before| in_lane(config, channel, *before, sequence))
             .filter(|before| !self.removed.contains(before))
+            // A restart reads what a replay brings before anything newer starts.
+            .filter(|before| !self.seeks.is_replay(id, *before))
             .find(|before| !is_over(machine.delivery(id, *before)) && !disk.keeps(id, *before));
         self.broken.unless(behind.is_none(), || {
             format!("I19: the state keeps {sequence} of {id} ahead of {behind:?}")
@@ -505,16 +551,31 @@ impl Watch {
     }
 }
 
-/// Whom a command is for; `None`: the breaker.
-fn target(command: &Command) -> Option<ConsumerId> {
+/// What a command is for: of two for the same the later one counts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Target {
+    Breaker,
+    Jobs,
+    Consumer(ConsumerId),
+    /// Where a consumer is.
+    Position(ConsumerId),
+    Letter(Place),
+}
+
+fn target(command: &Command) -> Target {
     match command {
-        Command::OpenBreaker { .. } | Command::ResetBreaker { .. } => None,
+        Command::OpenBreaker { .. } | Command::ResetBreaker { .. } => Target::Breaker,
+        Command::StartJob { .. } | Command::TurnJob { .. } => Target::Jobs,
         Command::Pause { consumer, .. }
         | Command::Resume { consumer }
         | Command::Discard { consumer, .. }
-        | Command::Restore { consumer, .. }
-        | Command::Replay { consumer, .. }
-        | Command::Skip { consumer, .. } => Some(consumer.clone()),
+        | Command::Restore { consumer, .. } => Target::Consumer(consumer.clone()),
+        Command::Replay { consumer, .. } | Command::Skip { consumer, .. } => {
+            Target::Position(consumer.clone())
+        }
+        Command::Edit {
+            consumer, sequence, ..
+        } => Target::Letter((consumer.clone(), *sequence)),
     }
 }
 

@@ -41,8 +41,12 @@ impl World {
                 self.redrive_all();
                 self.hold();
             }
-            if self.watch.broken.is_set() || (round % 10 == 0 && self.is_done()) {
+            if self.watch.broken.is_set() {
                 return;
+            }
+            if round % 10 == 0 && self.is_done() {
+                self.hold();
+                return self.watch.counts_are_right(&self.machine);
             }
             if self.now > end {
                 break;
@@ -78,9 +82,10 @@ impl World {
     }
 
     fn is_done(&self) -> bool {
-        self.ids().iter().all(|id| {
-            (0..self.channel.len() as u64)
-                .all(|s| self.machine.delivery(id, s) == Some(DeliveryStatus::Finished))
-        })
+        self.jobs_have_ended()
+            && self.ids().iter().all(|id| {
+                (0..self.channel.len() as u64)
+                    .all(|s| self.machine.delivery(id, s) == Some(DeliveryStatus::Finished))
+            })
     }
 }

@@ -10,6 +10,7 @@ use tidegate_delivery::{
 };
 
 use super::promises::{Watch, in_lane};
+use super::seek::Known;
 use super::tokens::Tokens;
 
 impl Watch {
@@ -38,6 +39,7 @@ impl Watch {
             });
         self.touched.insert(place.clone());
         self.affords(consumer, sequence, now);
+        self.keeps_to_rate(consumer, now);
     }
 
     /// I3 and I10: nothing is admitted before what stands before it in its lane, redriven or not.
@@ -107,6 +109,11 @@ impl Watch {
         number: u64,
     ) -> bool {
         let event = &channel[number as usize].event;
+        let status = machine.status(&config.id, self.process.now);
+        // What is newer waits until a replay has been read.
+        if status.is_none_or(|status| status.replaying.is_some()) {
+            return false;
+        }
         let alone = channel
             .iter()
             .all(|other| other.sequence == number || other.event != *event);
@@ -161,12 +168,13 @@ impl Watch {
         machine: &Machine,
         channel: &[Arrival],
         ticket: &Ticket,
-        attempt: u32,
+        (attempt, event): (u32, &Known),
         now: Timestamp,
     ) {
         self.end_leases(now);
         self.of_this_epoch(machine, ticket);
-        self.not_over(channel, ticket);
+        self.not_over(ticket, event);
+        self.starts_edited(machine, ticket);
         self.as_commanded(ticket);
         self.alone_in_lane(channel, ticket);
         self.suspects_alone(ticket);
@@ -211,7 +219,7 @@ impl Watch {
     }
 
     /// I1, I16, I17: what is over does not start.
-    fn not_over(&self, channel: &[Arrival], ticket: &Ticket) {
+    fn not_over(&self, ticket: &Ticket, event: &Known) {
         let Ticket {
             consumer, sequence, ..
         } = ticket;
@@ -237,18 +245,17 @@ impl Watch {
         if self.consumer(consumer).repetition == Repetition::Allowed {
             return;
         }
-        let event = |number: u64| &channel[number as usize].event;
-        let running = self.process.running.keys();
-        let beside = running
-            .filter(|(other, _)| other == consumer)
-            .map(|(_, number)| *number);
-        let done = self.finished.get(consumer).into_iter().flatten().copied();
-        let twin = done
-            .chain(beside)
-            .find(|other| other != sequence && event(*other) == event(*sequence));
-        self.broken.unless(twin.is_none(), || {
-            format!("I17: {ticket:?} repeats {twin:?}")
+        let mut running = self.process.running.keys();
+        let twin = running.find(|other| {
+            other.0 == *consumer && other.1 != *sequence && self.seeks.are_twins(event, other)
         });
+        self.broken.unless(twin.is_none(), || {
+            format!("I17: {ticket:?} runs beside {twin:?}")
+        });
+        self.broken
+            .unless(!self.seeks.is_done(consumer, event), || {
+                format!("I17: {ticket:?} repeats {event:?}")
+            });
     }
 
     /// O1 and O2: nothing starts that an operator has closed.
@@ -416,7 +423,7 @@ impl Watch {
             )
         });
         match outcome {
-            Outcome::Done => self.earned_letter(&place.0),
+            Outcome::Done | Outcome::DoneWith(_) => self.earned_letter(&place.0),
             Outcome::Overload {
                 after: Some(after), ..
             } => {

@@ -8,13 +8,13 @@ use tidegate_base::{ConsumerId, Name, Ratio, Timestamp};
 use tidegate_delivery::{
     Arrival, Backoff, Command, Conclusion, ConsumerConfig, DeliveryStatus, DependencyConfig,
     Effect, EventRef, FlowConfig, Followers, Input, Jitter, Machine, Mode, Needed, Order, Outcome,
-    Repetition, RetryMode, RetryPolicy, StateRecord, SystemConfig, Ticket,
+    Release, Repetition, RetryMode, RetryPolicy, StateRecord, SystemConfig, Ticket,
 };
 
 use super::chance::Chance;
 use super::disk::{Disk, Step};
 use super::promises::Watch;
-use super::{flow, handler};
+use super::{flow, handler, seek, states};
 
 /// An attempt out in the world. It may outlive the process that made it.
 pub(super) struct Running {
@@ -125,7 +125,7 @@ impl World {
         let mut world = Self {
             sluggish,
             machine: Machine::restore(config.clone(), now, []),
-            watch: Watch::new(&config),
+            watch: Watch::new(&config, now),
             chance,
             config,
             now,
@@ -341,12 +341,28 @@ impl World {
             if ran {
                 self.watch
                     .settled(&self.machine, &ticket, &outcome, &effects, self.now);
+                let arrival = &self.channel[ticket.sequence as usize];
+                let place = (ticket.consumer.clone(), ticket.sequence);
+                self.watch.has_counted(&place, arrival, &outcome);
+            }
+        }
+        // What is withdrawn gives its token back before anything starts.
+        for effect in &effects {
+            if let Effect::Concluded {
+                consumer,
+                conclusion: Conclusion::Released(Release::Withdrawn),
+                ..
+            } = effect
+            {
+                self.watch.process.rates.withdrawn(consumer);
             }
         }
         for effect in effects {
             self.tell(|| format!("    {effect:?}"));
             self.carry_out(effect);
         }
+        self.watch
+            .sent_by_jobs(&self.machine, &self.channel, self.now);
     }
 
     pub(super) fn hold(&mut self) {
@@ -372,13 +388,22 @@ impl World {
                 self.disk.collect(token, class, records);
             }
             Effect::Start {
-                ticket, attempt, ..
-            } => self.start(ticket, attempt),
+                ticket,
+                attempt,
+                generation,
+                state,
+                ..
+            } => self.start(ticket, (attempt, generation), state.as_deref()),
             Effect::Fetch {
                 consumer,
                 from,
                 limit,
             } => {
+                self.watch
+                    .broken
+                    .unless(!self.disk.is_seek_under_way(&consumer), || {
+                        format!("R2: {consumer} reads on before it is durably sent back or on")
+                    });
                 self.fetches.push_back((consumer, from, limit));
             }
             Effect::WakeAt(at) => self.wake_at = Some(at),
@@ -388,9 +413,11 @@ impl World {
                 conclusion,
                 ..
             } => {
-                let step = match is_end(conclusion) {
-                    true => Step::End,
-                    false => Step::Letter,
+                let step = match conclusion {
+                    Conclusion::Skipped => Step::Skip,
+                    Conclusion::DeadLettered(_) => Step::Death,
+                    _ if is_end(conclusion) => Step::End,
+                    _ => Step::Letter,
                 };
                 let under_way = self.disk.is_under_way(&consumer, sequence, step);
                 self.watch
@@ -401,13 +428,7 @@ impl World {
                 let Some(command) = self.commands.remove(&token) else {
                     return;
                 };
-                let under_way = match &command {
-                    Command::Pause { consumer, .. } => {
-                        self.disk.is_command_under_way(Some(consumer))
-                    }
-                    Command::OpenBreaker { .. } => self.disk.is_command_under_way(None),
-                    _ => false,
-                };
+                let under_way = self.disk.is_command_under_way(&command);
                 self.watch.obeyed(token, &command, under_way);
             }
         }
@@ -442,15 +463,27 @@ impl World {
         }
     }
 
-    fn start(&mut self, ticket: Ticket, attempt: u32) {
-        flow::hold(&self.machine, &self.config);
+    fn start(&mut self, ticket: Ticket, (attempt, generation): (u32, u64), state: Option<&str>) {
+        let wrong = flow::wrong(&self.machine, &self.config);
+        self.watch
+            .broken
+            .unless(wrong.is_none(), || wrong.unwrap_or_default());
         let under_way = self
             .disk
             .is_under_way(&ticket.consumer, ticket.sequence, Step::Start);
         self.watch.sent(&ticket, under_way);
-        self.watch
-            .started(&self.machine, &self.channel, &ticket, attempt, self.now);
+        let event = seek::known(&self.machine, &self.channel, &ticket, generation);
+        self.watch.started(
+            &self.machine,
+            &self.channel,
+            &ticket,
+            (attempt, &event),
+            self.now,
+        );
+        self.watch.of_generation(&self.disk, &ticket, event);
         let place = (ticket.consumer.clone(), ticket.sequence);
+        let arrival = &self.channel[ticket.sequence as usize];
+        self.watch.is_given(&place, arrival, state);
         if !self.healed && self.killer.as_ref() == Some(&place) {
             self.left = Some(0);
             self.watch.kills(&place);
@@ -465,9 +498,15 @@ impl World {
             self.runs(&ticket, ends, Outcome::Permanent { error });
         }
         if let Some(outcome) = answer {
-            if outcome == Outcome::Done {
-                self.watch.handled(&ticket);
-            }
+            let outcome = match outcome {
+                Outcome::Done => {
+                    self.watch.handled(&ticket);
+                    let config = self.watch.consumer(&ticket.consumer);
+                    let arrival = &self.channel[ticket.sequence as usize];
+                    states::counted(config, arrival, state)
+                }
+                outcome => outcome,
+            };
             self.runs(&ticket, self.now + time, outcome);
         } else if self.config.consumers[2].id != ticket.consumer {
             // A push is ended by the runtime at its deadline; a lease by the machine.

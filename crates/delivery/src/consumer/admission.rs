@@ -97,7 +97,7 @@ impl Consumer {
     }
 
     /// The gates that are the same for every delivery of the consumer.
-    fn gate(&self, now: Timestamp, shared: &Shared) -> Result<Gate, Obstacle> {
+    pub(super) fn gate(&self, now: Timestamp, shared: &Shared) -> Result<Gate, Obstacle> {
         if self.paused.is_some() {
             return Err(Obstacle::Paused);
         }
@@ -293,9 +293,7 @@ impl Consumer {
             periods,
             company,
         });
-        if let Some(identity) = delivery.identity {
-            self.running_identities.insert(identity);
-        }
+        self.running_identities.extend(delivery.identities());
         self.starting += 1;
         let in_flight = self.in_flight();
         self.flow.started(now, in_flight, &mut shared.shares);

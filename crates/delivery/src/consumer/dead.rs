@@ -5,12 +5,12 @@ use tidegate_base::Timestamp;
 use tidegate_base::limit::REDRIVES_MAX;
 
 use super::Consumer;
-use super::delivery::{Custody, Phase};
+use super::delivery::{Custody, Delivery, Phase};
 use crate::config::Followers;
 use crate::input::Conclusion;
 use crate::mutant::{self, Mutant};
 use crate::outbox::Then;
-use crate::record::{Death, EventRef, Halt, HaltCause, Progress, Standing, StateRecord};
+use crate::record::{Death, Edit, EventRef, Halt, HaltCause, Progress, Standing, StateRecord};
 use crate::shared::Shared;
 
 /// A dead letter as it stands.
@@ -26,6 +26,24 @@ pub struct DeadLetter<'a> {
     pub death: &'a Death,
     /// What it has gone through.
     pub progress: &'a Progress,
+    /// What is delivered in the place of the event of its channel.
+    pub edit: Option<&'a Edit>,
+    /// Grows with every redrive and every edit.
+    pub version: u64,
+}
+
+impl<'a> DeadLetter<'a> {
+    pub(super) fn of(delivery: &'a Delivery, death: &'a Death) -> Self {
+        Self {
+            sequence: delivery.sequence,
+            event: &delivery.event,
+            accepted: delivery.accepted,
+            death,
+            progress: &delivery.progress,
+            edit: delivery.edit.as_deref(),
+            version: delivery.version(),
+        }
+    }
 }
 
 /// Why a dead letter cannot be redriven.
@@ -233,13 +251,7 @@ impl Consumer {
         let Phase::Dead(death) = &delivery.phase else {
             return None;
         };
-        Some(DeadLetter {
-            sequence,
-            event: &delivery.event,
-            accepted: delivery.accepted,
-            death,
-            progress: &delivery.progress,
-        })
+        Some(DeadLetter::of(delivery, death))
     }
 
     /// How many later deliveries of the same key wait behind a dead letter.

@@ -6,7 +6,8 @@ use tidegate_base::Timestamp;
 
 use crate::breaker::Period;
 use crate::identity::Identity;
-use crate::record::{Company, Death, Discard, EventRef, KeptDelivery, Progress, Standing};
+use crate::mutant::{self, Mutant};
+use crate::record::{Company, Death, Discard, Edit, EventRef, KeptDelivery, Progress, Standing};
 
 /// One event on its way to one consumer.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub(crate) struct Delivery {
     pub(crate) lane: LaneKey,
     /// Set for a deduplicated consumer: that of its event in its generation.
     pub(crate) identity: Option<Identity>,
+    /// What is delivered in the place of the event of its channel.
+    pub(crate) edit: Option<Arc<Edit>>,
     pub(crate) custody: Custody,
     pub(crate) progress: Progress,
     pub(crate) phase: Phase,
@@ -119,6 +122,7 @@ impl Delivery {
     }
 
     pub(crate) fn kept(&self, death: Option<Death>) -> Box<KeptDelivery> {
+        let forgets_edit = death.is_none() && mutant::is(Mutant::EditLostByRedrive);
         Box::new(KeptDelivery {
             sequence: self.sequence,
             event: Arc::clone(&self.event),
@@ -127,6 +131,32 @@ impl Delivery {
             death,
             discard: None,
             generation: self.generation,
+            edit: self.edit.clone().filter(|_| !forgets_edit),
         })
+    }
+
+    /// What its event is recognised by and, when it was edited, those that it replaced: none of them
+    /// is delivered beside it. Nothing for a consumer that does not deduplicate.
+    pub(crate) fn identities(&self) -> impl Iterator<Item = Identity> {
+        self.identity.into_iter().chain(self.replaced())
+    }
+
+    /// What the events are recognised by that were replaced.
+    pub(crate) fn replaced(&self) -> impl Iterator<Item = Identity> {
+        let edit = self.edit.as_ref().filter(|_| self.identity.is_some());
+        let edit = edit.filter(|_| !mutant::is(Mutant::EditedTwinRuns));
+        let notes = edit.into_iter().flat_map(|edit| &edit.notes);
+        notes.map(|note| Identity::of(&self.event.source, &note.id).in_generation(self.generation))
+    }
+
+    /// A number that grows with every redrive and every edit, so that a letter that has changed since
+    /// it was looked at is told from one that has not.
+    pub(crate) fn version(&self) -> u64 {
+        let edits = self.edit.as_ref().map_or(0, |edit| edit.notes.len());
+        1 + u64::from(self.progress.redrives) + u64::try_from(edits).unwrap_or(u64::MAX)
+    }
+
+    pub(crate) fn edited_bytes(&self) -> usize {
+        self.edit.as_ref().map_or(0, |edit| edit.event.len())
     }
 }

@@ -162,14 +162,7 @@ impl Consumer {
             let Phase::Discarded(death, discard) = &delivery.phase else {
                 return None;
             };
-            let letter = DeadLetter {
-                sequence: delivery.sequence,
-                event: &delivery.event,
-                accepted: delivery.accepted,
-                death,
-                progress: &delivery.progress,
-            };
-            Some((letter, discard))
+            Some((DeadLetter::of(delivery, death), discard))
         })
     }
 }

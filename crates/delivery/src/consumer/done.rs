@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use tidegate_base::limit::DONE_IDENTITIES_MAX;
 
 use crate::identity::Identity;
+use crate::mutant::{self, Mutant};
 
 /// Finished events. What lies at or above the mark is never forgotten; below it are the latest
 /// [`DONE_IDENTITIES_MAX`].
@@ -47,6 +48,9 @@ impl DoneSet {
             self.below = self.order.range(..(mark, 0)).count();
         }
         self.mark = mark;
+        if mutant::is(Mutant::InboxForgetsWanted) {
+            self.known.retain(|identity| live(*identity));
+        }
         while self.below > DONE_IDENTITIES_MAX {
             let mut below = self.order.range(..(mark, 0));
             let oldest = below.find(|(_, identity)| !live(**identity));

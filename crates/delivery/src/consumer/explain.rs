@@ -4,7 +4,7 @@ use tidegate_base::Timestamp;
 
 use super::Consumer;
 use super::admission::Obstacle;
-use super::delivery::Phase;
+use super::delivery::{Delivery, Phase};
 use super::status::DeliveryStatus;
 use crate::ended::{End, SeekOrder};
 use crate::record::{AttemptRecord, EventRef};
@@ -69,7 +69,7 @@ impl Consumer {
         let end = ended.map(|ended| ended.end);
         Explanation {
             status,
-            suspect: delivery.is_some_and(super::delivery::Delivery::is_suspect),
+            suspect: delivery.is_some_and(Delivery::is_suspect),
             obstacle: self.obstacle(now, shared).filter(|_| is_next),
             behind,
             until,
@@ -91,8 +91,13 @@ impl Consumer {
             event.id == id && source.is_none_or(|source| event.source == source)
         };
         let deliveries = self.deliveries.values();
+        let was = move |delivery: &Delivery| {
+            let mut notes = delivery.edit.iter().flat_map(|edit| &edit.notes);
+            let is_of = source.is_none_or(|source| delivery.event.source == source);
+            is_of && notes.any(|note| note.id == id)
+        };
         deliveries
-            .filter(move |delivery| of_event(&delivery.event))
+            .filter(move |delivery| of_event(&delivery.event) || was(delivery))
             .map(|delivery| delivery.sequence)
     }
 }

@@ -8,6 +8,7 @@ use tidegate_base::Timestamp;
 use super::admission::Obstacle;
 use crate::adaptive::{AdaptiveLimit, Load};
 use crate::config::{ConsumerConfig, Mode};
+use crate::mutant::{self, Mutant};
 use crate::outcome::{Outcome, RetryClass};
 use crate::rate::RateLimit;
 use crate::share::{Shares, Turn};
@@ -59,7 +60,7 @@ impl Flow {
     /// When the rate lets the next one start; `None`: now.
     pub(super) fn held_until(&self, now: Timestamp) -> Option<Timestamp> {
         let next = self.rate.as_ref().map(|rate| rate.next(now));
-        next.filter(|next| *next > now)
+        next.filter(|next| *next > now && !mutant::is(Mutant::RateNotAsked))
     }
 
     /// What is shared and has no place left.
@@ -95,8 +96,12 @@ impl Flow {
 
     /// Takes back a start that was not sent.
     pub(super) fn withdrawn(&mut self, shares: &mut Shares) {
-        shares.give_back(&self.places);
-        if let Some(rate) = &mut self.rate {
+        if !mutant::is(Mutant::WithdrawalKeepsPlace) {
+            shares.give_back(&self.places);
+        }
+        if let Some(rate) = &mut self.rate
+            && !mutant::is(Mutant::WithdrawalKeepsToken)
+        {
             rate.give_back();
         }
     }

@@ -21,6 +21,13 @@ pub(crate) struct Lane {
     exposed: Option<u64>,
 }
 
+impl Lane {
+    /// The oldest of the lane.
+    pub(super) fn first(&self) -> Option<u64> {
+        self.members.first().copied()
+    }
+}
+
 impl Consumer {
     pub(super) fn lane_of(&self, event: &EventRef) -> LaneKey {
         match (self.config.order, &event.key) {
@@ -192,12 +199,13 @@ impl Consumer {
         self.suspects.remove(&sequence);
         self.fresh.remove(&sequence);
         self.again.remove(&sequence);
-        let identity = self
-            .deliveries
-            .get(&sequence)
-            .and_then(|delivery| delivery.identity);
-        if let Some(twins) = identity.and_then(|identity| self.twins.get_mut(&identity)) {
-            twins.remove(&sequence);
+        if self.twins.is_empty() {
+            return;
+        }
+        for identity in self.identities_of(sequence) {
+            if let Some(twins) = self.twins.get_mut(&identity) {
+                twins.remove(&sequence);
+            }
         }
     }
 }

@@ -6,12 +6,13 @@ use tidegate_base::Timestamp;
 
 use super::Consumer;
 use super::admission::Repeat;
-use super::delivery::Phase;
+use super::delivery::{Delivery, Phase};
+use crate::config::Repetition;
 use crate::identity::Identity;
 use crate::input::Conclusion;
 use crate::mutant::{self, Mutant};
 use crate::outbox::Then;
-use crate::record::StateRecord;
+use crate::record::{EventRef, StateRecord};
 use crate::shared::Shared;
 
 /// For how long a finished event is known when a fault makes it a matter of time.
@@ -21,16 +22,16 @@ impl Consumer {
     /// Why a delivery does not run now, if its event ran before or runs.
     pub(super) fn repeated(&self, now: Timestamp, sequence: u64) -> Option<Repeat> {
         let delivery = self.deliveries.get(&sequence)?;
-        let identity = delivery.identity?;
         let forgotten = mutant::is(Mutant::DedupByClock) && now.since(delivery.accepted) > MEMORY;
-        if self.done.contains(identity) && !forgotten {
+        if delivery.identities().any(|one| self.done.contains(one)) && !forgotten {
             return Some(Repeat::Done);
         }
         if mutant::is(Mutant::TwinsBeside) {
             return None;
         }
-        self.running_identities
-            .contains(&identity)
+        delivery
+            .identities()
+            .any(|one| self.running_identities.contains(&one))
             .then_some(Repeat::Running)
     }
 
@@ -60,9 +61,40 @@ impl Consumer {
         self.fresh.remove(&sequence);
         self.again.remove(&sequence);
         self.suspects.remove(&sequence);
-        if let Some(identity) = self.deliveries.get(&sequence).and_then(|d| d.identity) {
+        for identity in self.identities_of(sequence) {
             self.twins.entry(identity).or_default().insert(sequence);
         }
+    }
+
+    /// What an event is recognised by in a generation. Nothing for a consumer that does not
+    /// deduplicate.
+    pub(super) fn identity_in(&self, event: &EventRef, generation: u64) -> Option<Identity> {
+        let deduplicated = self.config.repetition == Repetition::Deduplicated;
+        deduplicated.then(|| Identity::of(&event.source, &event.id).in_generation(generation))
+    }
+
+    /// A delivery is in memory: what it is recognised by is not forgotten.
+    pub(super) fn count_live(&mut self, delivery: &Delivery) {
+        for identity in delivery.identities() {
+            *self.live.entry(identity).or_default() += 1;
+        }
+    }
+
+    /// A delivery is no longer in memory, or is recognised by something else.
+    pub(super) fn discount_live(&mut self, delivery: &Delivery) {
+        for identity in delivery.identities() {
+            if let Some(count) = self.live.get_mut(&identity) {
+                *count -= 1;
+                if *count == 0 {
+                    self.live.remove(&identity);
+                }
+            }
+        }
+    }
+
+    pub(super) fn identities_of(&self, sequence: u64) -> Vec<Identity> {
+        let delivery = self.deliveries.get(&sequence);
+        delivery.map_or_else(Vec::new, |delivery| delivery.identities().collect())
     }
 
     /// Lets those come forward that were set aside for an event that no longer runs.

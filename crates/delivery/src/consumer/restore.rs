@@ -351,7 +351,8 @@ impl Consumer {
                 pause: self.paused.clone(),
             });
         }
-        for (key, state) in self.states.iter() {
+        let states = self.states.iter();
+        for (key, state) in states.filter(|_| !mutant::is(Mutant::StateNotRestored)) {
             records.push(StateRecord::State {
                 consumer: consumer(),
                 key: Arc::clone(key),

@@ -14,6 +14,7 @@ use crate::config::Order;
 use crate::cursor::Cursor;
 use crate::ended::{End, SeekOrder};
 use crate::input::Conclusion;
+use crate::mutant::{self, Mutant};
 use crate::outbox::Then;
 use crate::ranges::{Marked, without};
 use crate::record::{Progress, StateRecord};
@@ -174,7 +175,12 @@ impl Consumer {
             }
             rest
         });
-        let ranges = without(not_replayed, |start, end| self.in_memory(start, end));
+        let ranges = without(not_replayed, |start, end| {
+            match mutant::is(Mutant::ReplayTakesLive) {
+                true => Vec::new(),
+                false => self.in_memory(start, end),
+            }
+        });
         let generation = self.replays.generation + 1;
         SeekPlan::of(ranges, self.replays.left.len(), generation)
     }
@@ -212,7 +218,7 @@ impl Consumer {
             self.skips.of.remove(*start, *end);
         }
         // From now on it goes first; nothing of it is read before it is durable.
-        self.seeking += 1;
+        self.seeking += u32::from(!mutant::is(Mutant::ReplayReadEarly));
         self.rewind();
         self.forget_done();
         let consumer = self.config.id.clone();
@@ -222,7 +228,8 @@ impl Consumer {
             ranges,
             order,
         };
-        shared.out.durable(record, Then::Replay(self.index));
+        let then = Then::Replay(self.index);
+        shared.out.keep(Mutant::ReplayNotDurable, record, then);
     }
 
     /// A replay is durable: it may be read.
@@ -240,7 +247,8 @@ impl Consumer {
     /// The last delivery that may start now. What is newer than a replayed one of its key waits until
     /// that has been read; which key that is, only the channel knows.
     pub(super) fn last_in_turn(&self) -> u64 {
-        match self.config.order == Order::None || !self.is_rewound() {
+        let in_any_order = self.config.order == Order::None || mutant::is(Mutant::ReplayOvertaken);
+        match in_any_order || !self.is_rewound() {
             true => u64::MAX,
             false => self.next_fetch,
         }
@@ -306,7 +314,10 @@ impl Consumer {
             ranges.settle_range(start, end);
         }
         for (sequence, delivery) in self.deliveries.range(..end) {
-            if matches!(delivery.phase, Phase::Ready | Phase::Waiting { .. }) {
+            let runs = matches!(delivery.phase, Phase::Starting(_) | Phase::Running(_));
+            if matches!(delivery.phase, Phase::Ready | Phase::Waiting { .. })
+                || (runs && mutant::is(Mutant::SkipSettlesRunning))
+            {
                 ranges.settle(*sequence);
             }
         }
@@ -336,7 +347,7 @@ impl Consumer {
             order: order.clone(),
         };
         let then = Then::Skip(self.index, Box::new((ranges, order)));
-        shared.out.durable(record, then);
+        shared.out.keep(Mutant::SkipNotDurable, record, then);
     }
 
     /// Keeps a delivery from running while its end is being recorded.

@@ -10,6 +10,7 @@ use super::Consumer;
 use super::delivery::{Delivery, Phase, Run};
 use crate::breaker::Verdict;
 use crate::ended::End;
+use crate::identity::Identity;
 use crate::input::{Conclusion, Effect, Release, Ticket};
 use crate::mutant::{self, Mutant};
 use crate::outbox::Then;
@@ -191,11 +192,25 @@ impl Consumer {
         }
         delivery.phase = Phase::Settling;
         let (identity, generation) = (delivery.identity, delivery.generation);
+        let replaced: Vec<Identity> = delivery.replaced().collect();
         self.stop_alone(sequence, shared);
         if let Some(change) = state.clone() {
             self.announce_state(sequence, change);
         }
         let consumer = self.config.id.clone();
+        if !replaced.is_empty() {
+            let sequences = vec![sequence; replaced.len()];
+            let record = StateRecord::Identities {
+                consumer: consumer.clone(),
+                done: replaced,
+                sequences,
+            };
+            shared.out.durable(record, Then::Nothing);
+        }
+        let state = match mutant::is(Mutant::StateBesideEnd) {
+            true => self.keep_state_beside(state, shared),
+            false => state,
+        };
         let record = StateRecord::Done {
             consumer,
             sequence,
@@ -227,17 +242,17 @@ impl Consumer {
         let Some(delivery) = self.deliveries.get(&sequence) else {
             return;
         };
-        let (lane, identity, custody) =
-            (delivery.lane.clone(), delivery.identity, delivery.custody);
+        let (lane, custody) = (delivery.lane.clone(), delivery.custody);
+        let identities: Vec<Identity> = delivery.identities().collect();
         self.leave_lane(sequence, &lane);
         self.remove_from_memory(sequence);
         self.put_off.remove(&sequence);
         self.give_back(custody);
-        if let Some(identity) = identity
-            && conclusion == Conclusion::Succeeded
-        {
-            self.done.insert(sequence, identity);
-            self.bring_forward(identity);
+        if conclusion == Conclusion::Succeeded {
+            for identity in identities {
+                self.done.insert(sequence, identity);
+                self.bring_forward(identity);
+            }
         }
         self.forget_done();
     }
@@ -420,11 +435,7 @@ impl Consumer {
     /// A delivery no longer runs: what waited for that may go on.
     pub(super) fn stop_running(&mut self, sequence: u64, shared: &mut Shared) {
         self.stop_alone(sequence, shared);
-        let identity = self
-            .deliveries
-            .get(&sequence)
-            .and_then(|delivery| delivery.identity);
-        if let Some(identity) = identity {
+        for identity in self.identities_of(sequence) {
             self.bring_forward(identity);
         }
     }
@@ -438,6 +449,7 @@ impl Consumer {
     }
 
     pub(super) fn conclude(&self, sequence: u64, conclusion: Conclusion, shared: &mut Shared) {
+        shared.jobs.heard(self.index, sequence, conclusion);
         if let Some(delivery) = self.deliveries.get(&sequence) {
             shared.out.effects.push(Effect::Concluded {
                 consumer: self.config.id.clone(),

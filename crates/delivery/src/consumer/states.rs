@@ -10,6 +10,8 @@ use tidegate_base::limit::{KEY_STATE_BYTES_MAX, KEY_STATES_BYTES_MAX};
 use super::Consumer;
 use super::delivery::LaneKey;
 use crate::outcome::{KeyState, Outcome};
+use crate::record::StateRecord;
+use crate::shared::Shared;
 
 /// The states of one consumer.
 #[derive(Clone, Debug, Default)]
@@ -106,6 +108,24 @@ impl Consumer {
     /// The change becomes so once the end of its delivery is durable.
     pub(super) fn announce_state(&mut self, sequence: u64, change: (Arc<str>, KeyState)) {
         self.states.under_way.insert(sequence, change);
+    }
+
+    /// Keeps the change of a state apart from the end that it belongs to, which is a fault. Returns what is
+    /// left to keep with the end: nothing.
+    pub(super) fn keep_state_beside(
+        &self,
+        change: Option<(Arc<str>, KeyState)>,
+        shared: &mut Shared,
+    ) -> Option<(Arc<str>, KeyState)> {
+        if let Some((key, KeyState::Is(state))) = change {
+            let consumer = self.config.id.clone();
+            shared.out.advise(StateRecord::State {
+                consumer,
+                key,
+                state,
+            });
+        }
+        None
     }
 
     /// The end of a delivery is durable, and with it the state of its key.

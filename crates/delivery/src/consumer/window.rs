@@ -7,9 +7,8 @@ use tidegate_base::limit::{FOLLOWERS_MAX, SOLO_CRASHES_MAX};
 
 use super::Consumer;
 use super::delivery::{Custody, Delivery, Phase};
-use crate::config::{Followers, Repetition};
+use crate::config::Followers;
 use crate::cursor::Cursor;
-use crate::identity::Identity;
 use crate::input::{Arrival, Effect};
 use crate::mutant::{self, Mutant};
 use crate::outbox::Then;
@@ -125,6 +124,7 @@ impl Consumer {
             death: None,
             discard: None,
             generation,
+            edit: None,
         };
         self.in_window += 1;
         self.admit_to_memory(kept, Custody::Channel, until.filter(|until| *until > now));
@@ -150,6 +150,7 @@ impl Consumer {
             death,
             discard,
             generation,
+            edit,
         } = kept;
         let phase = match (death, discard, until) {
             (Some(death), Some(discard), _) => Phase::Discarded(death, discard),
@@ -160,11 +161,7 @@ impl Consumer {
         if let Phase::Waiting { until } = phase {
             self.waiting.insert((until, sequence));
         }
-        let identity = (self.config.repetition == Repetition::Deduplicated)
-            .then(|| Identity::of(&event.source, &event.id).in_generation(generation));
-        if let Some(identity) = identity {
-            *self.live.entry(identity).or_default() += 1;
-        }
+        let identity = self.identity_in(&event, generation);
         let order = self.replays.orders.get(&generation);
         let due = event.not_before.map_or(accepted, |at| at.max(accepted));
         let lane = self.lane_of(&event);
@@ -181,10 +178,12 @@ impl Consumer {
             generation,
             lane,
             identity,
+            edit,
             custody,
             progress,
             phase,
         };
+        self.count_live(&delivery);
         self.deliveries.insert(sequence, delivery);
         if waits {
             self.join_lane(sequence);
@@ -259,15 +258,8 @@ impl Consumer {
 
     /// Takes a delivery from memory.
     pub(super) fn remove_from_memory(&mut self, sequence: u64) {
-        let removed = self.deliveries.remove(&sequence);
-        let Some(identity) = removed.and_then(|delivery| delivery.identity) else {
-            return;
-        };
-        if let Some(count) = self.live.get_mut(&identity) {
-            *count -= 1;
-            if *count == 0 {
-                self.live.remove(&identity);
-            }
+        if let Some(removed) = self.deliveries.remove(&sequence) {
+            self.discount_live(&removed);
         }
     }
 }

@@ -20,7 +20,11 @@ impl Machine {
             }
             self.shared.shares.call_up(&mut self.ready);
             let Some((index, _)) = self.ready.pop_first() else {
-                return;
+                self.run_jobs(now);
+                if self.shared.dirty.is_empty() {
+                    return;
+                }
+                continue;
             };
             let Some(consumer) = self.consumers.get_mut(index) else {
                 continue;

@@ -8,6 +8,8 @@
     reason = "a test: what is wrong here should stop it, with its place"
 )]
 
+mod edits;
+mod jobs;
 mod operator;
 mod replay;
 mod retention;

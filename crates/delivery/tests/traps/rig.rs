@@ -119,11 +119,17 @@ impl Rig {
         let now = Timestamp::from_millis(1_000_000);
         let channel = keys.iter().zip(0..);
         let channel = channel.map(|(key, sequence)| arrival(key, sequence, now));
+        Self::on(config, channel.collect())
+    }
+
+    /// A system with this channel.
+    pub(crate) fn on(config: SystemConfig, channel: Vec<Arrival>) -> Self {
+        let now = Timestamp::from_millis(1_000_000);
         let mut rig = Self {
             machine: Machine::restore(config.clone(), now, []),
             config,
             now,
-            channel: channel.collect(),
+            channel,
             removed: BTreeSet::new(),
             disk: Vec::new(),
             running: Vec::new(),

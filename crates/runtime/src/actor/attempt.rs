@@ -12,6 +12,7 @@ use tidegate_delivery::{Outcome, RetryClass, Ticket};
 
 use super::Actor;
 use super::hear::{Event, Leased};
+use super::search::present_event;
 use crate::caller::{Attempt, Caller};
 use crate::publisher::Publisher;
 use crate::stored;
@@ -25,6 +26,7 @@ struct Push {
     endpoint: Arc<str>,
     timeout: Duration,
     state: Option<Arc<str>>,
+    delivery_id: String,
 }
 
 /// What a call needs of the system.
@@ -50,7 +52,13 @@ impl Actor {
             meter.retries_total += 1;
             meter.retries.add(now, 1);
         }
+        let edit = self
+            .parts
+            .machine
+            .edit_of(&ticket.consumer, ticket.sequence);
+        let delivery_id = delivery_id(&ticket, generation, edit.map_or(0, |edit| edit.notes.len()));
         let source = EventSource {
+            edited: edit.map(|edit| Arc::clone(&edit.event)),
             at_hand: self.at_hand.take(&ticket.consumer, ticket.sequence),
             broker: Arc::clone(&self.parts.broker),
         };
@@ -59,8 +67,17 @@ impl Actor {
         };
         let Some(endpoint) = target.endpoint.clone() else {
             self.lease_under_way(&ticket.consumer);
-            self.work
-                .push(lease(source, ticket, attempt, generation, deadline, state).boxed());
+            self.work.push(
+                lease(
+                    source,
+                    ticket,
+                    attempt,
+                    generation,
+                    deadline,
+                    (state, delivery_id),
+                )
+                .boxed(),
+            );
             return;
         };
         let push = Push {
@@ -71,6 +88,7 @@ impl Actor {
             endpoint,
             timeout: target.timeout,
             state,
+            delivery_id,
         };
         let reach = Reach {
             caller: Arc::clone(&self.parts.caller),
@@ -99,6 +117,7 @@ async fn call(source: EventSource, reach: Reach, push: Push) -> Event {
         endpoint,
         timeout,
         state,
+        delivery_id,
     } = push;
     let started = clock.now();
     let envelope = match source.read(&ticket).await {
@@ -111,7 +130,7 @@ async fn call(source: EventSource, reach: Reach, push: Push) -> Event {
         consumer: ticket.consumer.clone(),
         endpoint,
         envelope,
-        delivery_id: delivery_id(&ticket, generation),
+        delivery_id,
         sequence: ticket.sequence,
         attempt,
         state,
@@ -152,7 +171,7 @@ async fn lease(
     attempt: u32,
     generation: u64,
     deadline: Timestamp,
-    state: Option<Arc<str>>,
+    (state, delivery_id): (Option<Arc<str>>, String),
 ) -> Event {
     match source.read(&ticket).await {
         Ok(Some(envelope)) => Event::Leased(Leased {
@@ -162,14 +181,16 @@ async fn lease(
             deadline,
             state,
             envelope: Arc::new(envelope),
+            delivery_id,
         }),
         Ok(None) => Event::Gone { ticket },
         Err(reason) => Event::Unreadable { ticket, reason },
     }
 }
 
-/// From where the event of an attempt comes: it was read with its channel, or is read now.
+/// From where the event of an attempt comes: it was edited, or read with its channel, or is read now.
 struct EventSource {
+    edited: Option<Arc<str>>,
     at_hand: Option<Record>,
     broker: Arc<dyn Broker>,
 }
@@ -177,9 +198,11 @@ struct EventSource {
 impl EventSource {
     /// The event of a delivery, `None` when it was removed, or why it cannot be read.
     async fn read(self, ticket: &Ticket) -> Result<Option<Envelope>, String> {
-        match self.at_hand {
-            Some(record) => Ok(Some(stored::envelope(record))),
-            None => read_event(&*self.broker, &ticket.consumer.event, ticket.sequence).await,
+        match (self.edited, self.at_hand) {
+            (None, Some(record)) => Ok(Some(stored::envelope(record))),
+            (edited, _) => {
+                present_event(&*self.broker, &ticket.consumer, ticket.sequence, edited).await
+            }
         }
     }
 }
@@ -203,13 +226,15 @@ pub(super) async fn read_event(
     }
 }
 
-/// The same for every attempt and redrive; that of a replay is another.
-pub(super) fn delivery_id(ticket: &Ticket, generation: u64) -> String {
-    let Ticket {
-        consumer, sequence, ..
-    } = ticket;
-    match generation {
-        0 => format!("{consumer}/{sequence}"),
-        generation => format!("{consumer}/{sequence}/replay-{generation}"),
+/// The same for every attempt and redrive; that of a replay is another. So is that of an edited event: a
+/// handler that has seen the one before must not take it for a repetition.
+fn delivery_id(ticket: &Ticket, generation: u64, edits: usize) -> String {
+    let mut id = format!("{}/{}", ticket.consumer, ticket.sequence);
+    if generation > 0 {
+        id += &format!("/replay-{generation}");
     }
+    if edits > 0 {
+        id += &format!("/edit-{edits}");
+    }
+    id
 }

@@ -14,6 +14,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::Actor;
 use super::commit::Pile;
+use super::edits::JudgedEdit;
 use crate::pull::SettleError;
 use crate::stored;
 use crate::view::DeadLetterDetail;
@@ -61,6 +62,8 @@ pub(super) enum Event {
         detail: Box<DeadLetterDetail>,
         reply: oneshot::Sender<Option<DeadLetterDetail>>,
     },
+    /// An edit of a dead letter.
+    EditJudged(JudgedEdit),
     Sought {
         found: Option<(Name, Record)>,
         reply: oneshot::Sender<Option<Why>>,
@@ -102,6 +105,7 @@ pub(super) struct Leased {
     pub(super) deadline: Timestamp,
     pub(super) state: Option<Arc<str>>,
     pub(super) envelope: Arc<Envelope>,
+    pub(super) delivery_id: String,
 }
 
 impl Actor {
@@ -141,6 +145,7 @@ impl Actor {
             Event::Detailed { detail, reply } => {
                 let _left = reply.send(Some(*detail));
             }
+            Event::EditJudged(judged) => self.edit_judged(judged),
             Event::Sought { found, reply } => self.sought(found, reply),
             Event::Placed(placed) => self.placed(placed),
             Event::CalledOff => {}

@@ -1,21 +1,25 @@
 //! Dead letters: lists, details, redrives.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use futures_util::future::FutureExt;
+use tidegate_base::limit::SEARCH_LETTERS_MAX;
 use tidegate_base::{ConsumerId, Timestamp};
-use tidegate_delivery::{AttemptRecord, DeadLetter, Discard, Input, fingerprint, normalise};
+use tidegate_delivery::{AttemptRecord, DeadLetter, Discard, EditNote, Input, Machine, normalise};
 use tokio::sync::oneshot;
 
 use super::Actor;
 use super::attempt::read_event;
 use super::hear::Event;
-use super::operate::sort;
+use super::search::Candidate;
+use super::select::{LettersReply, group_of, letter_id, read_id};
 use crate::dead_letter::{
     DeadLetterFilter, DeadLetterPage, LettersError, LettersReport, LettersSelection,
 };
 use crate::view::{
-    AttemptView, DeadLetterDetail, DeadLetterGroup, DeadLetterView, DiscardView, Mode,
+    AttemptView, DeadLetterDetail, DeadLetterGroup, DeadLetterView, DiscardView, EditView,
 };
 
 /// A redrive that waits until all its letters are durably back.
@@ -23,7 +27,7 @@ use crate::view::{
 pub(super) struct PendingRedrive {
     waits_for: BTreeSet<(ConsumerId, u64)>,
     report: LettersReport,
-    reply: oneshot::Sender<Result<LettersReport, LettersError>>,
+    reply: LettersReply,
 }
 
 impl PendingRedrive {
@@ -37,6 +41,58 @@ impl Actor {
     pub(super) fn dead_letters(&self, filter: &DeadLetterFilter) -> DeadLetterPage {
         let mut page = DeadLetterPage::default();
         let mut groups: HashMap<String, DeadLetterGroup> = HashMap::new();
+        self.each(filter, |letter| {
+            page.total += 1;
+            letter.count(&mut groups);
+            if letter.follows && page.letters.len() < filter.limit {
+                page.letters.push(self.letter_view(letter));
+            } else if letter.follows && page.next.is_none() {
+                page.next = page.letters.last().map(|last| last.id.clone());
+            }
+            ControlFlow::Continue(())
+        });
+        page.groups = sorted_groups(groups);
+        page
+    }
+
+    /// The letters whose events are to be looked into, and whether these are all that are left.
+    pub(super) fn candidates(&self, filter: &DeadLetterFilter) -> (Vec<Candidate>, bool) {
+        let (mut candidates, mut is_all) = (Vec::new(), true);
+        self.each(filter, |letter| {
+            if letter.follows && candidates.len() >= SEARCH_LETTERS_MAX {
+                is_all = false;
+                return ControlFlow::Break(());
+            }
+            if letter.follows {
+                candidates.push(self.look_into(letter));
+            }
+            ControlFlow::Continue(())
+        });
+        (candidates, is_all)
+    }
+
+    /// A letter that waits, to be looked into.
+    pub(super) fn candidate(&self, consumer: &ConsumerId, sequence: u64) -> Option<Candidate> {
+        let letter = self.parts.machine.dead_letter(consumer, sequence)?;
+        Some(self.look_into(&Listed::new(consumer, letter, None)))
+    }
+
+    fn look_into(&self, letter: &Listed<'_>) -> Candidate {
+        let edit = letter.letter.edit;
+        Candidate {
+            view: self.letter_view(letter),
+            sequence: letter.letter.sequence,
+            edited: edit.map(|edit| Arc::clone(&edit.event)),
+        }
+    }
+
+    /// Every letter that a filter holds for, but for its payload, by consumer in the order of the design,
+    /// oldest event first.
+    fn each(
+        &self,
+        filter: &DeadLetterFilter,
+        mut take: impl FnMut(&Listed<'_>) -> ControlFlow<()>,
+    ) {
         let order: Vec<ConsumerId> = self.parts.design.consumers().map(|c| c.id()).collect();
         let place = |id: &ConsumerId| order.iter().position(|other| other == id);
         // By its place: the letter may have been sent back since the page before.
@@ -44,32 +100,22 @@ impl Actor {
             let letter = read_id(id);
             letter.and_then(|(consumer, sequence)| Some((place(&consumer)?, sequence)))
         });
-        for (number, id) in order.iter().enumerate() {
-            if filter.consumer.as_ref().is_some_and(|wanted| wanted != id) {
-                continue;
-            }
-            for (letter, discard) in self.letters(id, filter.discarded) {
-                let group = group_of(id, &letter);
-                if filter.group.as_ref().is_some_and(|wanted| *wanted != group) {
-                    continue;
-                }
-                page.total += 1;
-                count(&mut groups, id, &letter, &group);
-                let follows = match after {
-                    None => true,
-                    // What names no letter is followed by none.
-                    Some(after) => after.is_some_and(|after| (number, letter.sequence) > after),
-                };
-                if follows && page.letters.len() < filter.limit {
-                    page.letters
-                        .push(self.letter_view(id, &letter, group, discard));
+        let which = &filter.which;
+        for (number, id) in order
+            .iter()
+            .enumerate()
+            .filter(|(_, id)| which.may_be_of(id))
+        {
+            for (letter, discard) in self.letters(id, which.discarded) {
+                let mut listed = Listed::new(id, letter, discard);
+                // What names no letter is followed by none.
+                let place = (number, letter.sequence);
+                listed.follows = after.is_none_or(|after| after.is_some_and(|after| place > after));
+                if which.fits(&letter, &listed.group) && take(&listed).is_break() {
+                    return;
                 }
             }
         }
-        page.groups = groups.into_values().collect();
-        page.groups
-            .sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.group.cmp(&b.group)));
-        page
     }
 
     /// The letters of a consumer that wait, or those that were given up.
@@ -86,30 +132,30 @@ impl Actor {
         waiting.chain(given_up.filter(move |_| discarded))
     }
 
-    fn letter_view(
-        &self,
-        consumer: &ConsumerId,
-        letter: &DeadLetter<'_>,
-        group: String,
-        discard: Option<&Discard>,
-    ) -> DeadLetterView {
+    fn letter_view(&self, listed: &Listed<'_>) -> DeadLetterView {
+        let Listed {
+            consumer, letter, ..
+        } = listed;
         let followers = self.parts.machine.followers(consumer, letter.sequence);
         let last = letter.progress.history.last();
+        let edits = letter.edit.map_or(0, |edit| edit.notes.len());
         DeadLetterView {
             id: letter_id(consumer, letter.sequence),
-            consumer: consumer.clone(),
+            consumer: (*consumer).clone(),
             event_id: letter.event.id.clone(),
             source: letter.event.source.clone(),
             key: letter.event.key.as_deref().map(str::to_owned),
             reason: letter.death.reason.word(),
             error: letter.death.error.clone(),
-            group,
+            group: listed.group.clone(),
             attempts: last.map_or(0, |last| last.attempt),
             redrives: letter.progress.redrives,
+            edits: u64::try_from(edits).unwrap_or(u64::MAX),
+            version: letter.version,
             followers: u64::try_from(followers).unwrap_or(u64::MAX),
             accepted_ms: letter.accepted.millis(),
             dead_ms: letter.death.at.millis(),
-            discarded: discard.map(|discard| DiscardView {
+            discarded: listed.discard.map(|discard| DiscardView {
                 reason: discard.reason.clone(),
                 at_ms: discard.at.millis(),
             }),
@@ -129,26 +175,37 @@ impl Actor {
                     .letters(&consumer, true)
                     .find(|(letter, _)| letter.sequence == sequence)?,
             };
-            let group = group_of(&consumer, &letter);
-            let view = self.letter_view(&consumer, &letter, group, discard);
+            let view = self.letter_view(&Listed::new(&consumer, letter, discard));
             let history = letter.progress.history.iter().map(attempt_view).collect();
-            Some((consumer, sequence, view, history))
+            let edit = letter.edit.cloned();
+            Some((consumer, sequence, view, history, edit))
         });
-        let Some((consumer, sequence, letter, history)) = found else {
+        let Some((consumer, sequence, letter, history, edit)) = found else {
             let _left = reply.send(None);
             return;
         };
         let broker = self.parts.broker.clone();
         let work = async move {
-            let event = match read_event(&*broker, &consumer.event, sequence).await {
+            let stored = match read_event(&*broker, &consumer.event, sequence).await {
                 Ok(Some(envelope)) => envelope.to_value(),
                 Ok(None) => serde_json::json!({ "unreadable": "retention has removed it" }),
                 // The letter is still there to be seen, with the reason in the event's place.
                 Err(reason) => serde_json::json!({ "unreadable": reason }),
             };
+            let notes = edit.iter().flat_map(|edit| &edit.notes);
+            let edited = notes.map(edit_view).collect();
+            let (event, original) = match edit {
+                None => (stored, None),
+                Some(edit) => {
+                    let event = serde_json::from_str(&edit.event);
+                    (event.unwrap_or_default(), Some(stored))
+                }
+            };
             let detail = Box::new(DeadLetterDetail {
                 letter,
                 event,
+                original,
+                edited,
                 history,
             });
             Event::Detailed { detail, reply }
@@ -156,30 +213,18 @@ impl Actor {
         self.work.push(work.boxed());
     }
 
-    pub(super) fn redrive(
-        &mut self,
-        selection: LettersSelection,
-        reply: oneshot::Sender<Result<LettersReport, LettersError>>,
-    ) {
-        let selected = match self.select(selection) {
-            Ok(selected) => selected,
-            Err(error) => {
-                let _left = reply.send(Err(error));
-                return;
-            }
-        };
-        let machine = &self.parts.machine;
-        let (report, accepted) = sort(selected, |consumer, sequence| {
+    pub(super) fn redrive(&mut self, selection: LettersSelection, reply: LettersReply) {
+        let may = |machine: &Machine, consumer: &ConsumerId, sequence| {
             let may = machine.may_redrive(consumer, sequence);
             may.map_err(|refusal| refusal.to_string())
-        });
+        };
+        let Some((sorted, reply)) = self.sorted(selection, may, reply) else {
+            return;
+        };
         let mut waits_for = BTreeSet::new();
-        for (consumer, sequences) in accepted {
-            waits_for.extend(
-                sequences
-                    .iter()
-                    .map(|sequence| (consumer.clone(), *sequence)),
-            );
+        for (consumer, sequences) in sorted.accepted {
+            let letters = sequences.iter().map(|letter| (consumer.clone(), *letter));
+            waits_for.extend(letters);
             self.step(Input::Redrive {
                 consumer,
                 sequences,
@@ -187,50 +232,10 @@ impl Actor {
         }
         self.redrives.push(PendingRedrive {
             waits_for,
-            report,
+            report: sorted.report,
             reply,
         });
         self.answer_redrives();
-    }
-
-    /// The letters of a selection: their names, and what they are if they can be one.
-    pub(super) fn select(
-        &self,
-        selection: LettersSelection,
-    ) -> Result<Vec<Selected>, LettersError> {
-        match self.parts.publisher.mode() {
-            Mode::Running => {}
-            Mode::Draining => return Err(LettersError::Draining),
-            Mode::Stopped => return Err(LettersError::Stopped),
-        }
-        let (consumer, group) = match selection {
-            LettersSelection::Ids(ids) => {
-                let unique: BTreeSet<String> = ids.into_iter().collect();
-                return Ok(unique
-                    .into_iter()
-                    .map(|id| (id.clone(), read_id(&id)))
-                    .collect());
-            }
-            LettersSelection::Group { consumer, group } => (consumer, Some(group)),
-            LettersSelection::Consumer(consumer) => (consumer, None),
-        };
-        if !self.targets.contains_key(&consumer) {
-            return Err(LettersError::UnknownConsumer { consumer });
-        }
-        let letters = self.parts.machine.dead_letters(&consumer);
-        let wanted = letters.filter(|letter| {
-            group
-                .as_ref()
-                .is_none_or(|group| *group == group_of(&consumer, letter))
-        });
-        let selected = wanted.map(|letter| {
-            let sequence = letter.sequence;
-            (
-                letter_id(&consumer, sequence),
-                Some((consumer.clone(), sequence)),
-            )
-        });
-        Ok(selected.collect())
     }
 
     /// A letter is durably back.
@@ -253,36 +258,48 @@ impl Actor {
     }
 }
 
-/// A letter's name, and what it names if it can be a letter.
-pub(super) type Selected = (String, Option<(ConsumerId, u64)>);
-
-pub(super) fn letter_id(consumer: &ConsumerId, sequence: u64) -> String {
-    format!("{consumer}/{sequence}")
+/// A letter on its way into a list.
+struct Listed<'a> {
+    consumer: &'a ConsumerId,
+    letter: DeadLetter<'a>,
+    discard: Option<&'a Discard>,
+    group: String,
+    /// Whether it is behind the page before.
+    follows: bool,
 }
 
-fn read_id(id: &str) -> Option<(ConsumerId, u64)> {
-    let (consumer, sequence) = id.rsplit_once('/')?;
-    Some((consumer.parse().ok()?, sequence.parse().ok()?))
+impl<'a> Listed<'a> {
+    fn new(consumer: &'a ConsumerId, letter: DeadLetter<'a>, discard: Option<&'a Discard>) -> Self {
+        Self {
+            group: group_of(consumer, &letter),
+            follows: true,
+            consumer,
+            letter,
+            discard,
+        }
+    }
+
+    fn count(&self, groups: &mut HashMap<String, DeadLetterGroup>) {
+        let death = self.letter.death;
+        let cause = (self.consumer, death.reason.word(), death.error.as_str());
+        count(groups, &self.group, cause, death.at.millis());
+    }
 }
 
-fn group_of(consumer: &ConsumerId, letter: &DeadLetter<'_>) -> String {
-    fingerprint(consumer, letter.death.reason.word(), &letter.death.error)
-}
-
-fn count(
+/// Counts a letter among those with its cause.
+pub(super) fn count(
     groups: &mut HashMap<String, DeadLetterGroup>,
-    consumer: &ConsumerId,
-    letter: &DeadLetter<'_>,
     group: &str,
+    (consumer, reason, error): (&ConsumerId, &'static str, &str),
+    at: u64,
 ) {
-    let at = letter.death.at.millis();
     let entry = groups
         .entry(group.to_owned())
         .or_insert_with(|| DeadLetterGroup {
             group: group.to_owned(),
             consumer: consumer.clone(),
-            reason: letter.death.reason.word(),
-            error: normalise(&letter.death.error),
+            reason,
+            error: normalise(error),
             count: 0,
             first_ms: at,
             last_ms: at,
@@ -290,6 +307,22 @@ fn count(
     entry.count += 1;
     entry.first_ms = entry.first_ms.min(at);
     entry.last_ms = entry.last_ms.max(at);
+}
+
+/// Most frequent first.
+pub(super) fn sorted_groups(groups: HashMap<String, DeadLetterGroup>) -> Vec<DeadLetterGroup> {
+    let mut groups: Vec<DeadLetterGroup> = groups.into_values().collect();
+    groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.group.cmp(&b.group)));
+    groups
+}
+
+fn edit_view(note: &EditNote) -> EditView {
+    EditView {
+        replaced: note.id.clone(),
+        reason: note.reason.clone(),
+        by: note.by.clone(),
+        at_ms: note.at.millis(),
+    }
 }
 
 pub(super) fn attempt_view(record: &AttemptRecord) -> AttemptView {

@@ -7,12 +7,16 @@
 mod attempt;
 mod commit;
 mod drain;
+mod edits;
 mod hear;
+mod jobs;
 mod letters;
 mod operate;
 mod pulls;
 mod retention;
+mod search;
 mod seek;
+mod select;
 mod show;
 mod why;
 
@@ -235,10 +239,7 @@ impl Actor {
                 answer,
                 reply,
             } => self.settle(&lease, answer, reply),
-            Command::DeadLetters { filter, reply } => {
-                // An asker that has left needs no answer; so with every reply.
-                let _left = reply.send(self.dead_letters(&filter));
-            }
+            Command::DeadLetters { filter, reply } => self.list(filter, reply),
             Command::DeadLetter { id, reply } => self.dead_letter(&id, reply),
             Command::Redrive { selection, reply } => self.redrive(selection, reply),
             Command::Discard {
@@ -259,6 +260,17 @@ impl Actor {
                 let _left = reply.send(watermark);
             }
             Command::Why { id, source, reply } => self.why(id, source, reply),
+            Command::Rehearse { ids, reply } => self.rehearse(ids, reply),
+            Command::NameLetters { selection, reply } => self.name_letters(selection, reply),
+            Command::StartJob { request, reply } => self.start_job(request, reply),
+            Command::TurnJob { job, turn, reply } => self.turn_job(job, turn, reply),
+            Command::Jobs { reply } => {
+                let _left = reply.send(self.jobs());
+            }
+            Command::Job { job, reply } => {
+                let _left = reply.send(self.job_detail(job));
+            }
+            Command::Edit { request, reply } => self.edit(request, reply),
             Command::Drain { limit, reply } => self.start_drain(limit, reply),
         }
     }

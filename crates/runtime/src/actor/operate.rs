@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 
 use tidegate_base::ConsumerId;
-use tidegate_delivery::{Command, Input};
+use tidegate_delivery::{Command, Input, Machine};
 use tokio::sync::oneshot;
 
 use super::Actor;
-use super::letters::Selected;
-use crate::dead_letter::{LettersError, LettersReport, LettersSelection};
+use super::edits::EditedReply;
+use super::jobs::{BegunReply, TurnedReply};
+use super::select::{LettersReply, UNKNOWN};
+use crate::dead_letter::{LettersReport, LettersSelection};
+use crate::edit::Edited;
 use crate::operate::OperateError;
+use crate::redrive::JobBegun;
 use crate::seek::SeekReport;
 use crate::view::Mode;
 
@@ -17,14 +21,14 @@ use crate::view::Mode;
 #[derive(Debug)]
 pub(super) enum Answer {
     Operate(oneshot::Sender<Result<(), OperateError>>),
-    Letters(
-        LettersReport,
-        oneshot::Sender<Result<LettersReport, LettersError>>,
-    ),
+    Letters(LettersReport, LettersReply),
     Seek(
         SeekReport,
         oneshot::Sender<Result<SeekReport, OperateError>>,
     ),
+    Begun(u64, Vec<(String, String)>, BegunReply),
+    Turned(u64, TurnedReply),
+    Edited(Edited, EditedReply),
     /// The last of several commands answers for all: they are carried out in their order.
     Nobody,
 }
@@ -78,6 +82,7 @@ impl Actor {
             | Command::Resume { consumer }
             | Command::Discard { consumer, .. }
             | Command::Restore { consumer, .. }
+            | Command::Edit { consumer, .. }
             | Command::Skip { consumer, .. } => {
                 let known = self.targets.contains_key(consumer);
                 (!known).then(|| OperateError::UnknownConsumer {
@@ -85,6 +90,8 @@ impl Actor {
                 })
             }
             Command::Replay { consumer, .. } => self.refuses_replay(consumer),
+            // What they are about is said by the machine.
+            Command::StartJob { .. } | Command::TurnJob { .. } => None,
         }
     }
 
@@ -92,64 +99,46 @@ impl Actor {
         &mut self,
         selection: LettersSelection,
         reason: &str,
-        reply: oneshot::Sender<Result<LettersReport, LettersError>>,
+        reply: LettersReply,
     ) {
-        let selected = match self.select(selection) {
-            Ok(selected) => selected,
-            Err(error) => {
-                let _left = reply.send(Err(error));
-                return;
-            }
-        };
-        let machine = &self.parts.machine;
-        let (report, accepted) = sort(selected, |consumer, sequence| {
+        let may = |machine: &Machine, consumer: &ConsumerId, sequence| {
             let found = machine.dead_letter(consumer, sequence);
-            match found {
-                Some(_) => Ok(()),
-                None => Err("there is no such dead letter".to_owned()),
-            }
-        });
-        let commands = accepted
-            .into_iter()
-            .map(|(consumer, sequences)| Command::Discard {
-                consumer,
-                sequences,
-                reason: reason.to_owned(),
-            });
-        self.command_all(commands.collect(), report, reply);
+            found.map(drop).ok_or_else(|| UNKNOWN.to_owned())
+        };
+        let Some((sorted, reply)) = self.sorted(selection, may, reply) else {
+            return;
+        };
+        let command = |(consumer, sequences)| Command::Discard {
+            consumer,
+            sequences,
+            reason: reason.to_owned(),
+        };
+        let commands = sorted.accepted.into_iter().map(command);
+        self.command_all(commands.collect(), sorted.report, reply);
     }
 
-    pub(super) fn restore(
-        &mut self,
-        ids: Vec<String>,
-        reply: oneshot::Sender<Result<LettersReport, LettersError>>,
-    ) {
-        let selected = match self.select(LettersSelection::Ids(ids)) {
-            Ok(selected) => selected,
-            Err(error) => {
-                let _left = reply.send(Err(error));
-                return;
-            }
-        };
-        let machine = &self.parts.machine;
-        let (report, accepted) = sort(selected, |consumer, sequence| {
+    pub(super) fn restore(&mut self, ids: Vec<String>, reply: LettersReply) {
+        let may = |machine: &Machine, consumer: &ConsumerId, sequence| {
             let may = machine.may_restore(consumer, sequence);
             may.map_err(|refusal| refusal.to_string())
-        });
-        let commands = accepted
-            .into_iter()
-            .map(|(consumer, sequences)| Command::Restore {
-                consumer,
-                sequences,
-            });
-        self.command_all(commands.collect(), report, reply);
+        };
+        let ids = LettersSelection::Ids(ids);
+        let Some((sorted, reply)) = self.sorted(ids, may, reply) else {
+            return;
+        };
+        let command = |(consumer, sequences)| Command::Restore {
+            consumer,
+            sequences,
+        };
+        let commands = sorted.accepted.into_iter().map(command);
+        self.command_all(commands.collect(), sorted.report, reply);
     }
 
     fn command_all(
         &mut self,
         mut commands: Vec<Command>,
         report: LettersReport,
-        reply: oneshot::Sender<Result<LettersReport, LettersError>>,
+        reply: LettersReply,
     ) {
         let Some(last) = commands.pop() else {
             let _left = reply.send(Ok(report));
@@ -162,7 +151,7 @@ impl Actor {
     }
 
     pub(super) fn command(&mut self, command: Command, answer: Answer) {
-        tracing::info!(?command, "an operator's command");
+        log(&command);
         let token = self.operators.add(answer);
         self.step(Input::Command { token, command });
     }
@@ -179,31 +168,41 @@ impl Actor {
             Some(Answer::Seek(report, reply)) => {
                 let _left = reply.send(Ok(report));
             }
+            Some(Answer::Begun(job, refused, reply)) => {
+                if let Some(job) = self.job(job) {
+                    let _left = reply.send(Ok(JobBegun { job, refused }));
+                }
+            }
+            Some(Answer::Turned(job, reply)) => {
+                if let Some(job) = self.job(job) {
+                    let _left = reply.send(Ok(job));
+                }
+            }
+            Some(Answer::Edited(edited, reply)) => {
+                let _left = reply.send(Ok(edited));
+            }
             Some(Answer::Nobody) | None => {}
         }
     }
 }
 
-/// The letters of a selection that `may` go on, by consumer, and the report for when they have.
-pub(super) fn sort(
-    selected: Vec<Selected>,
-    may: impl Fn(&ConsumerId, u64) -> Result<(), String>,
-) -> (LettersReport, BTreeMap<ConsumerId, Vec<u64>>) {
-    let mut report = LettersReport::default();
-    let mut accepted: BTreeMap<ConsumerId, Vec<u64>> = BTreeMap::new();
-    for (id, letter) in selected {
-        let Some((consumer, sequence)) = letter else {
-            let refusal = "there is no such dead letter".to_owned();
-            report.refused.push((id, refusal));
-            continue;
-        };
-        match may(&consumer, sequence) {
-            Ok(()) => {
-                report.done.push(id);
-                accepted.entry(consumer).or_default().push(sequence);
-            }
-            Err(refusal) => report.refused.push((id, refusal)),
+/// Says what is commanded, without payloads and without thousands of letters.
+fn log(command: &Command) {
+    match command {
+        Command::Edit {
+            consumer,
+            sequence,
+            version,
+            ..
+        } => tracing::info!(%consumer, sequence, version, "an operator edits a dead letter"),
+        Command::StartJob { plan } => {
+            let letters: usize = plan.letters.values().map(|letters| letters.len()).sum();
+            tracing::info!(
+                letters,
+                note = plan.note,
+                "an operator begins a redrive job"
+            );
         }
+        other => tracing::info!(command = ?other, "an operator's command"),
     }
-    (report, accepted)
 }

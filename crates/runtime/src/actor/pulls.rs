@@ -12,8 +12,8 @@ use tidegate_model::closest;
 use tokio::sync::oneshot;
 
 use super::Actor;
-use super::attempt::{delivery_id, read_event};
 use super::hear::{Accepted, Event, Judged, Leased};
+use super::search::present_event;
 use crate::answer::Answer;
 use crate::pull::{PullError, PulledDelivery, SettleError};
 use crate::view::Mode;
@@ -158,6 +158,7 @@ impl Actor {
             deadline,
             state,
             envelope,
+            delivery_id,
         } = leased;
         self.lease_lost(&ticket.consumer);
         let target = self.targets.get(&ticket.consumer);
@@ -166,7 +167,7 @@ impl Actor {
         let pulls = self.pulls.entry(ticket.consumer.clone()).or_default();
         match pulls.waiting.iter_mut().find(room) {
             Some(pull) => {
-                let (lease, delivery_id) = (write_lease(&ticket), delivery_id(&ticket, generation));
+                let lease = write_lease(&ticket);
                 let delivery = PulledDelivery {
                     lease,
                     delivery_id,
@@ -274,8 +275,14 @@ impl Actor {
         }
         let broker = Arc::clone(&self.parts.broker);
         let publisher = Arc::clone(&self.parts.publisher);
+        // Its outputs are named after the event that the puller was given.
+        let edit = self
+            .parts
+            .machine
+            .edit_of(&ticket.consumer, ticket.sequence);
+        let edited = edit.map(|edit| Arc::clone(&edit.event));
         let work = async move {
-            let event = read_event(&*broker, &ticket.consumer.event, ticket.sequence).await;
+            let event = present_event(&*broker, &ticket.consumer, ticket.sequence, edited).await;
             let judged = match event {
                 Ok(Some(event)) => publisher.judge_answer(&ticket.consumer, &event, answer),
                 // It was read when it was handed out: what ails it now says nothing of the handler.

@@ -14,7 +14,8 @@ use tokio::sync::oneshot;
 
 use super::Actor;
 use super::hear::Event;
-use super::letters::{attempt_view, letter_id};
+use super::letters::attempt_view;
+use super::select::letter_id;
 use crate::stored;
 use crate::why::{Why, WhyBehind, WhyDelivery, WhyEvent, WhyGate, WhyOrder};
 
@@ -100,7 +101,12 @@ impl Actor {
         })
     }
 
-    fn gate(&self, consumer: &ConsumerId, obstacle: &Obstacle, now: Timestamp) -> WhyGate {
+    pub(super) fn gate(
+        &self,
+        consumer: &ConsumerId,
+        obstacle: &Obstacle,
+        now: Timestamp,
+    ) -> WhyGate {
         let status = self.parts.machine.status(consumer, now);
         let status = status.as_ref();
         let (what, detail, until) = match obstacle {

@@ -109,7 +109,7 @@ async fn send_back(world: &World, pulls: &mut Pulls) {
     for letter in world.letters().await.letters {
         pulls.ended.remove(&letter.event_id);
     }
-    let selection = LettersSelection::Consumer(id(AUDIT));
+    let selection = LettersSelection::of(id(AUDIT));
     let report = world.runtime.redrive(selection).await.unwrap();
     assert_eq!(report.refused, []);
 }

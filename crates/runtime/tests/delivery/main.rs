@@ -13,6 +13,7 @@ mod faulty;
 mod operate;
 mod outputs;
 mod pressure;
+mod redrives;
 mod retention;
 mod schedule;
 mod seek;
@@ -24,8 +25,8 @@ use std::time::Duration;
 use support::{World, id, order, permanent, retryable, seconds, unavailable};
 use tidegate_runtime::view::ConsumerState;
 use tidegate_runtime::{
-    Accept, LettersSelection, Outcome, Problem, PublishError, PullError, RetryClass, Settings,
-    SettleError,
+    Accept, LetterFilter, LettersSelection, Outcome, Problem, PublishError, PullError, RetryClass,
+    Settings, SettleError,
 };
 
 const BILLING: &str = "billing/OrderPlaced";
@@ -246,10 +247,12 @@ async fn a_poison_event_is_a_dead_letter_and_succeeds_when_redriven() {
         (1, "permanent")
     );
 
-    let group = LettersSelection::Group {
-        consumer: id(BILLING),
-        group: letter.group.clone(),
+    let group = LetterFilter {
+        consumer: Some(id(BILLING)),
+        group: Some(letter.group.clone()),
+        ..LetterFilter::default()
     };
+    let group = LettersSelection::Matching(Box::new(group));
     let report = world.runtime.redrive(group).await.unwrap();
     assert_eq!(report.done, ["billing/OrderPlaced/1"]);
     world.pass(seconds(1)).await;
@@ -473,7 +476,7 @@ async fn a_restart_loses_nothing_and_repeats_nothing_that_was_done() {
     assert_eq!(world.letters().await.letters[0].event_id, "3");
     let report = world
         .runtime
-        .redrive(LettersSelection::Consumer(id(BILLING)))
+        .redrive(LettersSelection::of(id(BILLING)))
         .await
         .unwrap();
     assert_eq!(report.done.len(), 1);

@@ -1,6 +1,8 @@
 //! What operators do: pauses, breakers, discards; and what they are told.
 
-use tidegate_runtime::{Command, DeadLetterFilter, LettersSelection, OperateError, Settings};
+use tidegate_runtime::{
+    Command, DeadLetterFilter, LetterFilter, LettersSelection, OperateError, Settings,
+};
 
 use crate::support::*;
 
@@ -139,7 +141,10 @@ async fn a_discarded_letter_lets_its_followers_go_and_can_be_taken_back() {
 
     let world = world.restart().await;
     let filter = || DeadLetterFilter {
-        discarded: true,
+        which: LetterFilter {
+            discarded: true,
+            ..LetterFilter::default()
+        },
         ..DeadLetterFilter::default()
     };
     let page = world.runtime.dead_letters(filter()).await;

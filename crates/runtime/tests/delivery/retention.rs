@@ -185,7 +185,7 @@ async fn a_consumer_that_comes_back_goes_on_with_what_is_left() {
     world.pass(seconds(1)).await;
     assert_eq!(world.letters().await.total, 2);
     world.script.otherwise(Outcome::Done);
-    let billing = LettersSelection::Consumer(id(BILLING));
+    let billing = LettersSelection::of(id(BILLING));
     world.runtime.redrive(billing).await.unwrap();
     world.pass(seconds(1)).await;
     // Without audit its letter is not kept, nor what it has not seen.
@@ -207,7 +207,11 @@ async fn a_consumer_that_comes_back_goes_on_with_what_is_left() {
         .await
         .unwrap();
     assert_eq!(detail.event["unreadable"], "retention has removed it");
-    let letter = LettersSelection::Consumer(id(AUDIT));
+    let rehearsal = world.runtime.rehearse(LettersSelection::of(id(AUDIT)));
+    let rehearsal = rehearsal.await.unwrap();
+    assert_eq!((rehearsal.ids.len(), rehearsal.unreadable.len()), (1, 1));
+    assert!(rehearsal.unreadable[0].1.contains("retention"));
+    let letter = LettersSelection::of(id(AUDIT));
     world.runtime.redrive(letter).await.unwrap();
     world.publish([order("5", "c")]).await;
     world.pass(seconds(1)).await;

@@ -118,6 +118,7 @@ struct Inner {
     time: Duration,
     calls: Vec<(String, u32)>,
     deliveries: Vec<String>,
+    received: Vec<(String, Envelope)>,
     outputs: Vec<Envelope>,
     counts: bool,
     seen: HashMap<String, Option<String>>,
@@ -181,6 +182,11 @@ impl Script {
         self.inner.lock().unwrap().deliveries.clone()
     }
 
+    /// What was called so far: the delivery's id and the event.
+    pub(crate) fn received(&self) -> Vec<(String, Envelope)> {
+        self.inner.lock().unwrap().received.clone()
+    }
+
     /// The calls so far: event and attempt.
     pub(crate) fn calls(&self) -> Vec<(String, u32)> {
         self.inner.lock().unwrap().calls.clone()
@@ -193,6 +199,8 @@ impl Caller for Script {
         let event = attempt.envelope.id.clone();
         inner.calls.push((event.clone(), attempt.attempt));
         inner.deliveries.push(attempt.delivery_id.clone());
+        let received = (attempt.delivery_id.clone(), (*attempt.envelope).clone());
+        inner.received.push(received);
         let scripted = inner.scripted.get_mut(&event).and_then(Vec::pop);
         let outcome = scripted.or(inner.default.clone()).unwrap_or(Outcome::Done);
         let time = inner.time;
