@@ -7,38 +7,54 @@ use tidegate_base::ConsumerId;
 use tidegate_base::limit::AT_HAND_BYTES_MAX;
 use tidegate_broker::Record;
 
-/// Records by consumer and sequence. What finds no room is read again when it starts.
-#[derive(Debug, Default)]
+/// Records by consumer and sequence, each consumer with its share. What finds no room is read again when it starts.
+#[derive(Debug)]
 pub(crate) struct AtHand {
-    records: HashMap<ConsumerId, BTreeMap<u64, Record>>,
+    of: HashMap<ConsumerId, Share>,
+    /// Most bytes of one consumer.
+    most: usize,
+}
+
+#[derive(Debug, Default)]
+struct Share {
+    records: BTreeMap<u64, Record>,
     bytes: usize,
 }
 
 impl AtHand {
+    /// For so many consumers.
+    pub(crate) fn new(consumers: usize) -> Self {
+        Self {
+            of: HashMap::new(),
+            most: AT_HAND_BYTES_MAX / consumers.max(1),
+        }
+    }
+
     /// Keeps what a consumer has read, as far as there is room: the first will start first.
     pub(crate) fn keep(
         &mut self,
         consumer: &ConsumerId,
         records: impl IntoIterator<Item = Record>,
     ) {
-        let at_hand = self.records.entry(consumer.clone()).or_default();
+        let share = self.of.entry(consumer.clone()).or_default();
         for mut record in records {
             let bytes = size(&record);
-            if self.bytes + bytes > AT_HAND_BYTES_MAX {
+            if share.bytes + bytes > self.most {
                 return;
             }
             // The payload may be a view of something larger, which would stay as long as it does.
             record.payload = Bytes::copy_from_slice(&record.payload);
-            if at_hand.insert(record.sequence, record).is_none() {
-                self.bytes += bytes;
+            if share.records.insert(record.sequence, record).is_none() {
+                share.bytes += bytes;
             }
         }
     }
 
     /// The record of a delivery that starts or needs none any more.
     pub(crate) fn take(&mut self, consumer: &ConsumerId, sequence: u64) -> Option<Record> {
-        let record = self.records.get_mut(consumer)?.remove(&sequence)?;
-        self.bytes -= size(&record);
+        let share = self.of.get_mut(consumer)?;
+        let record = share.records.remove(&sequence)?;
+        share.bytes -= size(&record);
         Some(record)
     }
 }
@@ -68,7 +84,7 @@ mod tests {
     #[test]
     fn what_finds_no_room_is_left_and_what_is_taken_makes_room() {
         let consumer = "billing/OrderPlaced".parse().unwrap();
-        let mut at_hand = AtHand::default();
+        let mut at_hand = AtHand::new(1);
         let half = AT_HAND_BYTES_MAX / 2;
         at_hand.keep(
             &consumer,
@@ -76,9 +92,9 @@ mod tests {
         );
         assert!(at_hand.take(&consumer, 1).is_none());
         assert!(at_hand.take(&consumer, 0).is_some());
-        assert_eq!(at_hand.bytes, 0);
+        assert_eq!(at_hand.of.get(&consumer).unwrap().bytes, 0);
         at_hand.keep(&consumer, vec![record(1, half), record(1, half)]);
         assert!(at_hand.take(&consumer, 1).is_some());
-        assert_eq!(at_hand.bytes, 0);
+        assert_eq!(at_hand.of.get(&consumer).unwrap().bytes, 0);
     }
 }

@@ -89,6 +89,9 @@ fn lines(piece: &Bytes) -> Result<Bytes, String> {
     let wrong = |what: String| format!("it cannot be decompressed: {what}");
     let (length, block) =
         lz4_flex::block::uncompressed_size(compressed).map_err(|error| wrong(error.to_string()))?;
+    if length > BATCH_BYTES_MAX {
+        return Err(wrong(format!("it would be {length} bytes")));
+    }
     let lines = lz4_flex::decompress(block, length).map_err(|error| wrong(error.to_string()))?;
     // A block that was cut off may end where a shorter one would.
     match lines.len() == length {

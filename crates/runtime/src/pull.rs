@@ -81,6 +81,12 @@ pub enum SettleError {
         /// The lease.
         lease: String,
     },
+    /// It was done, and could not be recorded so: the delivery comes again.
+    #[error("the delivery is not recorded as done, and comes again: {reason}")]
+    NotTaken {
+        /// Why.
+        reason: String,
+    },
     /// The system has stopped before the outcome was durable.
     #[error("the system has stopped")]
     Stopped,

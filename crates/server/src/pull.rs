@@ -211,6 +211,10 @@ fn not_settled(error: &SettleError) -> Problem {
         SettleError::Malformed { .. } => Problem::new(StatusCode::BAD_REQUEST, "lease", message),
         SettleError::Stale { .. } => Problem::new(StatusCode::CONFLICT, "stale-lease", message)
             .hint("the delivery runs again, or has been settled; nothing is to be done"),
+        SettleError::NotTaken { .. } => {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-taken", message)
+                .retry_after(Duration::from_secs(1))
+        }
         SettleError::Stopped => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopped", message),
     }
 }

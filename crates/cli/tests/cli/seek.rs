@@ -65,6 +65,12 @@ fn settle(daemon: &Daemon, delivery: &Value, outcome: &str) {
     assert_eq!(daemon.post(&path, "application/json", &body).0, 204);
 }
 
+fn mark(daemon: &Daemon, below: u64, generation: u64) {
+    let expected =
+        json!({"consumer": ID, "replay_watermark": below, "replay_generation": generation});
+    assert_eq!(daemon.get(PATH), expected);
+}
+
 #[test]
 fn a_consumer_of_a_daemon_is_sent_back_and_on() {
     let folder = tempfile::tempdir().unwrap();
@@ -82,11 +88,7 @@ fn a_consumer_of_a_daemon_is_sent_back_and_on() {
         ask(&[&order[..], arguments].concat())
     };
 
-    let mark = |below: u64, generation: u64| {
-        let expected =
-            json!({"consumer": ID, "replay_watermark": below, "replay_generation": generation});
-        assert_eq!(daemon.get(PATH), expected);
-    };
+    let mark = |below: u64, generation: u64| mark(&daemon, below, generation);
     mark(2, 0);
 
     let output = seek(&["--to", "earliest", "--dry-run"]);

@@ -140,7 +140,11 @@ impl Consumer {
             Followers::Wait if mutant::is(Mutant::LetterReleasesLane) => {
                 self.leave_lane(sequence, &lane);
             }
-            Followers::Continue => self.leave_lane(sequence, &lane),
+            Followers::Continue => {
+                let later = self.scheduled_behind(sequence);
+                self.leave_lane(sequence, &lane);
+                self.keep_scheduled(later, shared);
+            }
             Followers::Wait => {
                 self.vacate_lane(sequence);
                 self.keep_followers(sequence, shared);

@@ -64,6 +64,8 @@ pub(crate) enum Phase {
     Running(Run),
     /// What became of it is being recorded: frozen until that is durable.
     Settling,
+    /// It is a dead letter, and what an operator has decided about it is being recorded: frozen as well.
+    Deciding(Death),
     /// It should be a dead letter, but there are too many.
     Condemned(Death),
     /// It is a dead letter.

@@ -34,7 +34,7 @@ impl Consumer {
         let Phase::Dead(death) = delivery.phase.clone() else {
             return;
         };
-        delivery.phase = Phase::Settling;
+        delivery.phase = Phase::Deciding(death.clone());
         let mut kept = delivery.kept(Some(death.clone()));
         kept.discard = Some(discard.clone());
         self.keep_letter(kept, shared, |index| {
@@ -56,6 +56,7 @@ impl Consumer {
         let loose = self.followers(sequence).map(|d| d.sequence);
         let loose = loose.filter(|_| mutant::is(Mutant::DiscardForgetsOrder));
         let loose: Vec<u64> = loose.collect();
+        let later = self.scheduled_behind(sequence);
         let Some(delivery) = self.deliveries.get_mut(&sequence) else {
             return;
         };
@@ -64,6 +65,7 @@ impl Consumer {
         self.dead = self.dead.saturating_sub(1);
         self.conclude(sequence, Conclusion::Discarded, shared);
         self.leave_lane(sequence, &lane);
+        self.keep_scheduled(later, shared);
         loose.into_iter().for_each(|follower| self.expose(follower));
         self.forget_discarded(shared);
         self.bury_condemned(shared);

@@ -119,7 +119,7 @@ impl Consumer {
         delivery.identity = self.identity_in(&event, delivery.generation);
         delivery.event = Arc::new(event);
         delivery.edit = Some(edit);
-        delivery.phase = Phase::Settling;
+        delivery.phase = Phase::Deciding(death.clone());
         let consumer = self.config.id.clone();
         let record = StateRecord::Kept {
             consumer,

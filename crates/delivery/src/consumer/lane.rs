@@ -168,10 +168,11 @@ impl Consumer {
     /// Whether the oldest delivery of its lane, other than itself, is a dead letter.
     pub(super) fn is_behind_dead_letter(&self, sequence: u64) -> bool {
         let lane = self.lane_key(sequence).and_then(|key| self.lanes.get(&key));
-        lane.and_then(|lane| lane.members.first())
-            .filter(|first| **first < sequence)
-            .and_then(|first| self.deliveries.get(first))
-            .is_some_and(Delivery::is_dead)
+        let before = |lane: &Lane| {
+            let mut before = lane.members.range(..sequence);
+            before.any(|one| self.deliveries.get(one).is_some_and(Delivery::is_dead))
+        };
+        self.dead > 0 && lane.is_some_and(before)
     }
 
     fn lane_key(&self, sequence: u64) -> Option<LaneKey> {

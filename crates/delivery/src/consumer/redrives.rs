@@ -69,7 +69,7 @@ impl Consumer {
         match (&delivery.phase, self.may_redrive(sequence)) {
             (Phase::Discarded(..), _) => Fit::Never(Skip::Discarded),
             // What becomes of it will be known soon.
-            (Phase::Settling, _) => Fit::Later,
+            (Phase::Settling | Phase::Deciding(_), _) => Fit::Later,
             (_, Err(RedriveRefusal::Unknown)) => Fit::Never(Skip::Gone),
             (_, Err(RedriveRefusal::Often)) => Fit::Never(Skip::Often),
             (_, Ok(())) => match self.before(sequence) {

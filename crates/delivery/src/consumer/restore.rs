@@ -372,7 +372,7 @@ impl Consumer {
             };
             if delivery.custody == Custody::State {
                 let (death, discard) = match &delivery.phase {
-                    Phase::Dead(death) => (Some(death.clone()), None),
+                    Phase::Dead(death) | Phase::Deciding(death) => (Some(death.clone()), None),
                     Phase::Discarded(death, discard) => {
                         (Some(death.clone()), Some(discard.clone()))
                     }

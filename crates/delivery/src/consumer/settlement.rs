@@ -244,8 +244,10 @@ impl Consumer {
         };
         let (lane, custody) = (delivery.lane.clone(), delivery.custody);
         let identities: Vec<Identity> = delivery.identities().collect();
+        let later = self.scheduled_behind(sequence);
         self.leave_lane(sequence, &lane);
         self.remove_from_memory(sequence);
+        self.keep_scheduled(later, shared);
         self.put_off.remove(&sequence);
         self.give_back(custody);
         if conclusion == Conclusion::Succeeded {

@@ -9,6 +9,7 @@ use tidegate_base::limit::{KEY_STATE_BYTES_MAX, KEY_STATES_BYTES_MAX};
 
 use super::Consumer;
 use super::delivery::LaneKey;
+use crate::config::Order;
 use crate::outcome::{KeyState, Outcome};
 use crate::record::StateRecord;
 use crate::shared::Shared;
@@ -47,11 +48,14 @@ impl States {
     }
 }
 
+/// The name of the state of a total order. No sane key has it; that one would only be counted otherwise.
+const TOTAL: &str = "\u{0}total";
+
 /// The name of the state of a lane: every delivery of a total order shares one.
 fn key_of(lane: &LaneKey) -> Option<Arc<str>> {
     match lane {
         LaneKey::Free => None,
-        LaneKey::Total => Some(Arc::from("")),
+        LaneKey::Total => Some(Arc::from(TOTAL)),
         LaneKey::Key(key) => Some(Arc::clone(key)),
     }
 }
@@ -91,9 +95,13 @@ impl Consumer {
         }
         let under_way = self.states.under_way.values();
         let under_way: usize = under_way
-            .map(|(key, _)| key.len() + KEY_STATE_BYTES_MAX)
+            .map(|(key, state)| match state {
+                KeyState::Is(text) => key.len() + text.len(),
+                KeyState::Gone => 0,
+            })
             .sum();
-        let bytes = self.states.bytes + under_way - self.states.size(&key) + key.len() + text.len();
+        let bytes = self.reachable_bytes() + under_way - self.states.size(&key);
+        let bytes = bytes + key.len() + text.len();
         if bytes > KEY_STATES_BYTES_MAX {
             let error = format!(
                 "the states of its keys would take {bytes} bytes; the most is {KEY_STATES_BYTES_MAX}: \
@@ -103,6 +111,16 @@ impl Consumer {
             return Err(Outcome::Overload { error, after });
         }
         Ok(Some((key, state)))
+    }
+
+    /// What the states take that a delivery of the present order can reach: those of another order stay, as a design
+    /// may go back to it, and count no more.
+    fn reachable_bytes(&self) -> usize {
+        let total = self.states.size(&Arc::from(TOTAL));
+        match self.config.order {
+            Order::Total => total,
+            Order::Key | Order::None => self.states.bytes - total,
+        }
     }
 
     /// The change becomes so once the end of its delivery is durable.

@@ -168,7 +168,9 @@ impl Consumer {
             Some(Phase::Ready) => DeliveryStatus::Ready,
             Some(Phase::Waiting { .. }) => DeliveryStatus::Waiting,
             Some(Phase::Starting(_) | Phase::Running(_)) => DeliveryStatus::Running,
-            Some(Phase::Settling | Phase::Condemned(_)) => DeliveryStatus::Settling,
+            Some(Phase::Settling | Phase::Deciding(_) | Phase::Condemned(_)) => {
+                DeliveryStatus::Settling
+            }
             Some(Phase::Dead(_)) => DeliveryStatus::Dead,
             Some(Phase::Discarded(..)) => DeliveryStatus::Discarded,
             None if self.is_settled(sequence) => DeliveryStatus::Finished,
@@ -202,7 +204,7 @@ impl<'a> Count<'a> {
             return;
         }
         let behind = match &delivery.event.key {
-            Some(key) if consumer.dead > 0 => *self
+            Some(key) if consumer.dead > 0 && !delivery.is_scheduled() => *self
                 .lanes
                 .entry(key)
                 .or_insert_with(|| consumer.is_behind_dead_letter(delivery.sequence)),

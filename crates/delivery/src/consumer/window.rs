@@ -235,6 +235,19 @@ impl Consumer {
         }
     }
 
+    /// What is scheduled right behind a delivery that is about to leave its lane: it could not be kept yet.
+    pub(super) fn scheduled_behind(&self, sequence: u64) -> Vec<u64> {
+        let behind = self.followers(sequence);
+        let later = behind.take_while(|next| next.is_scheduled());
+        later.map(|next| next.sequence).collect()
+    }
+
+    pub(super) fn keep_scheduled(&mut self, later: Vec<u64>, shared: &mut Shared) {
+        for sequence in later {
+            self.keep_follower(sequence, shared);
+        }
+    }
+
     /// A follower is durably in the state.
     pub(crate) fn follower_kept(&mut self, sequence: u64) {
         self.settle_one(sequence);

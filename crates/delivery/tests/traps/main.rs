@@ -11,6 +11,7 @@
 mod edits;
 mod jobs;
 mod operator;
+mod regressions;
 mod replay;
 mod retention;
 mod rig;

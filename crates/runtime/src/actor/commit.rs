@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt};
 use tidegate_base::{ConsumerId, Timestamp};
 use tidegate_broker::{Append, Batch, CommitError, Durability, StateChange};
-use tidegate_delivery::{Class, Input, StateRecord};
+use tidegate_delivery::{Class, Effect, Input, StateRecord, Ticket};
 
 use super::Actor;
 use super::hear::Event;
@@ -119,11 +119,6 @@ impl Commits {
         }
     }
 
-    /// The end was rejected: nothing is published.
-    pub(super) fn publish_nothing(&mut self, consumer: &ConsumerId, sequence: u64) {
-        self.outputs.remove(&(consumer.clone(), sequence));
-    }
-
     fn outputs_of(&mut self, records: &[StateRecord]) -> Outputs {
         let mut outputs = Outputs::default();
         if self.outputs.is_empty() {
@@ -180,13 +175,22 @@ impl Actor {
                 continue;
             }
             let settings = &self.parts.settings;
-            if self.commits.refused > 0 || self.commits.awaits_checkpoint(settings) {
+            if self.commits.refused > 0
+                || !self.commits.waiting.is_empty()
+                || self.commits.awaits_checkpoint(settings)
+            {
                 self.commits.waiting.push_back(pile);
             } else {
                 self.send(pile, durability, Duration::ZERO);
             }
         }
-        self.checkpoint_if_due();
+        // Here and not when a commit ends: all that the machine wants kept is in a pile now, so that what waits
+        // for the checkpoint is not in it.
+        let settings = &self.parts.settings;
+        if self.commits.refused == 0 && !self.commits.awaits_checkpoint(settings) {
+            self.checkpoint_if_due();
+            self.send_waiting();
+        }
     }
 
     fn checkpoint_if_due(&mut self) {
@@ -197,7 +201,6 @@ impl Actor {
         let settings = &self.parts.settings;
         if self.commits.is_due(settings) && self.commits.publishing == 0 {
             self.checkpoint();
-            self.send_waiting();
         }
     }
 
@@ -250,11 +253,6 @@ impl Actor {
                 self.parts.publisher.note_stored(&pile.outputs, &sequences);
                 for token in pile.tokens {
                     self.step(Input::Committed { token });
-                }
-                let settings = &self.parts.settings;
-                if self.commits.refused == 0 && !self.commits.awaits_checkpoint(settings) {
-                    self.checkpoint_if_due();
-                    self.send_waiting();
                 }
             }
             Err(error @ CommitError::Full { .. }) if self.is_out_of_time() => {
@@ -325,6 +323,22 @@ impl Actor {
             tracing::warn!(%error, "no checkpoint was written");
         }
     }
+}
+
+/// Whether an effect makes durable that the delivery is done.
+pub(super) fn records_done(effect: &Effect, ticket: &Ticket) -> bool {
+    let Effect::Persist {
+        class: Class::Durable,
+        records,
+        ..
+    } = effect
+    else {
+        return false;
+    };
+    records.iter().any(|record| {
+        matches!(record, StateRecord::Done { consumer, sequence, .. }
+            if *consumer == ticket.consumer && *sequence == ticket.sequence)
+    })
 }
 
 type Commit = BoxFuture<'static, Result<Vec<u64>, CommitError>>;

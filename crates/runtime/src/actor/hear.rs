@@ -9,7 +9,7 @@ use tidegate_base::{ConsumerId, Envelope, Name, Timestamp};
 use tidegate_broker::{
     Append, CleanError, Cleaned, CommitError, Durability, ReadError, ReadLimit, Record,
 };
-use tidegate_delivery::{Effect, Input, Outcome, Ticket};
+use tidegate_delivery::{DeliveryStatus, Effect, Input, Outcome, Ticket};
 use tokio::sync::{oneshot, watch};
 
 use super::Actor;
@@ -211,14 +211,23 @@ impl Actor {
                 let sizes = records.iter().map(|r| (r.sequence, r.payload.len()));
                 self.parts.publisher.note_read(&consumer.event, sizes);
                 let arrivals = records.iter().map(stored::arrival).collect();
-                // What is for later would only take the room of what starts now.
-                let soon = records.into_iter().filter(|r| !stored::is_scheduled(r));
-                self.at_hand.keep(&consumer, soon);
                 self.step(Input::Arrived {
-                    consumer,
+                    consumer: consumer.clone(),
                     records: arrivals,
                     next,
                 });
+                // What is for later, or was finished before, would only take the room of what starts now.
+                let machine = &self.parts.machine;
+                let starts = |r: &Record| {
+                    matches!(
+                        machine.delivery(&consumer, r.sequence),
+                        Some(DeliveryStatus::Ready | DeliveryStatus::Running)
+                    )
+                };
+                let soon = records
+                    .into_iter()
+                    .filter(|r| !stored::is_scheduled(r) && starts(r));
+                self.at_hand.keep(&consumer, soon);
             }
             Err(error) => {
                 self.step(Input::ChannelFault {
@@ -247,17 +256,19 @@ impl Actor {
     pub(super) fn end(&mut self, ticket: Ticket, judged: Judged) -> Accepted {
         let Judged { outcome, outputs } = judged;
         let first = self.effects.len();
-        self.commits
-            .publish_with(&ticket.consumer, ticket.sequence, outputs);
         self.step(Input::Ended {
             ticket: ticket.clone(),
             outcome,
         });
         let mut new = self.effects.iter().skip(first);
         if new.any(|effect| matches!(effect, Effect::Rejected(other) if *other == ticket)) {
-            self.commits
-                .publish_nothing(&ticket.consumer, ticket.sequence);
             return Accepted::No;
+        }
+        // Only with the record that it is done, which this step asks for and nothing has taken yet.
+        let mut new = self.effects.iter().skip(first);
+        if !outputs.is_empty() && new.any(|effect| super::commit::records_done(effect, &ticket)) {
+            self.commits
+                .publish_with(&ticket.consumer, ticket.sequence, outputs);
         }
         Accepted::Yes
     }

@@ -132,7 +132,7 @@ impl Actor {
             work: FuturesUnordered::new(),
             effects: taken.effects,
             wake_at: None,
-            at_hand: AtHand::default(),
+            at_hand: AtHand::new(parts.design.consumers().count()),
             commits: Commits::new(taken.checkpoint_bytes),
             running: HashMap::new(),
             pulls: BTreeMap::new(),

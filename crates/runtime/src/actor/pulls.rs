@@ -283,11 +283,13 @@ impl Actor {
         let edited = edit.map(|edit| Arc::clone(&edit.event));
         let work = async move {
             let event = present_event(&*broker, &ticket.consumer, ticket.sequence, edited).await;
-            let judged = match event {
-                Ok(Some(event)) => publisher.judge_answer(&ticket.consumer, &event, answer),
-                // It was read when it was handed out: what ails it now says nothing of the handler.
-                Ok(None) | Err(_) => Outcome::Cancelled.into(),
+            // It was read when it was handed out: what ails it now says nothing of the handler, who may say it again.
+            let event = match event {
+                Ok(Some(event)) => event,
+                Ok(None) => return not_taken("its event is gone".to_owned(), reply),
+                Err(reason) => return not_taken(reason, reply),
             };
+            let judged = publisher.judge_answer(&ticket.consumer, &event, answer);
             Event::Settled {
                 ticket,
                 judged,
@@ -305,6 +307,7 @@ impl Actor {
         reply: oneshot::Sender<Result<(), SettleError>>,
     ) {
         let first = self.effects.len();
+        let done = judged.outcome.is_done();
         let accepted = self.end(ticket.clone(), judged);
         if accepted == Accepted::No {
             let lease = write_lease(&ticket);
@@ -318,10 +321,19 @@ impl Actor {
         if new.any(|effect| records_end(effect, &ticket)) {
             self.settling
                 .insert((ticket.consumer, ticket.sequence), reply);
+        } else if done {
+            let reason = "the states of its consumer find no room".to_owned();
+            let _left = reply.send(Err(SettleError::NotTaken { reason }));
         } else {
             let _left = reply.send(Ok(()));
         }
     }
+}
+
+/// Tells a puller that its answer changed nothing; the lease goes on.
+fn not_taken(reason: String, reply: oneshot::Sender<Result<(), SettleError>>) -> Event {
+    let _left = reply.send(Err(SettleError::NotTaken { reason }));
+    Event::CalledOff
 }
 
 /// Whether an effect makes durable that the delivery is done or a dead letter.

@@ -14,6 +14,7 @@ mod operate;
 mod outputs;
 mod pressure;
 mod redrives;
+mod regressions;
 mod retention;
 mod schedule;
 mod seek;

@@ -1,0 +1,249 @@
+//! What was wrong once.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::rig::{Rig, config, id, permanent};
+use tidegate_delivery::{
+    Arrival, Command, DeliveryStatus, Effect, EventRef, Input, KeyState, Machine, Order, Outcome,
+    StateRecord,
+};
+
+fn later(rig: &mut Rig, key: &str, seconds: u64) {
+    let sequence = rig.channel.len() as u64;
+    rig.channel.push(Arrival {
+        sequence,
+        event: Arc::new(EventRef {
+            key: Some(Arc::from(key)),
+            source: "/shop".to_owned(),
+            id: sequence.to_string(),
+            not_before: Some(rig.now + Duration::from_secs(seconds)),
+        }),
+        accepted: rig.now,
+    });
+}
+
+fn grown(rig: &mut Rig) {
+    let tail = rig.channel.len() as u64;
+    rig.step(Input::Grown {
+        channel: "Event".parse().unwrap(),
+        tail,
+    });
+}
+
+/// far events right behind ordinary ones of their key stay in the window.
+#[test]
+fn a_far_event_behind_one_of_its_key_leaves_the_window() {
+    let mut rig = Rig::new(config(), &[]);
+    for n in 0..120 {
+        let key = format!("k{n}");
+        let ordinary = later_or(&rig, &key);
+        rig.channel.push(ordinary);
+        later(&mut rig, &key, 3_600);
+    }
+    grown(&mut rig);
+    rig.answer_for(100, |_| Outcome::Done);
+    rig.append("now");
+    rig.answer_for(5, |_| Outcome::Done);
+    let now = rig.channel.len() as u64 - 1;
+    eprintln!("{:?}", rig.machine.status(&id(), rig.now));
+    assert!(
+        rig.is(now, DeliveryStatus::Finished),
+        "{:?}",
+        rig.machine.status(&id(), rig.now)
+    );
+}
+
+#[test]
+fn total_order_and_far_events() {
+    let mut config = config();
+    config.consumers[0].order = Order::Total;
+    let mut rig = Rig::new(config, &[]);
+    for _ in 0..120 {
+        rig.append("a");
+        later(&mut rig, "b", 3_600);
+        grown(&mut rig);
+        rig.answer_for(1, |_| Outcome::Done);
+    }
+    rig.append("now");
+    rig.answer_for(5, |_| Outcome::Done);
+    let now = rig.channel.len() as u64 - 1;
+    assert!(
+        rig.is(now, DeliveryStatus::Finished),
+        "{:?}",
+        rig.machine.status(&id(), rig.now)
+    );
+}
+
+/// followers of a dead letter that has a scheduled one of its key before it.
+#[test]
+fn followers_of_a_letter_behind_a_scheduled_one_leave_the_window() {
+    let mut rig = Rig::new(config(), &[]);
+    later(&mut rig, "a", 3_600);
+    grown(&mut rig);
+    rig.append("a");
+    rig.end(1, permanent());
+    assert!(rig.is(1, DeliveryStatus::Dead));
+    for _ in 0..120 {
+        rig.append("a");
+    }
+    rig.append("b");
+    let last = rig.channel.len() as u64 - 1;
+    let status = rig.machine.status(&id(), rig.now).unwrap();
+    assert_eq!(
+        rig.running(),
+        [last],
+        "followers {} backlog {}",
+        status.followers,
+        status.backlog
+    );
+}
+
+#[test]
+fn followers_of_a_letter_behind_a_scheduled_one_are_counted_as_such() {
+    let mut rig = Rig::new(config(), &[]);
+    later(&mut rig, "a", 3_600);
+    grown(&mut rig);
+    rig.append("a");
+    rig.append("a");
+    rig.end(1, permanent());
+    let status = rig.machine.status(&id(), rig.now).unwrap();
+    assert_eq!((status.followers, status.backlog), (1, 1));
+}
+
+/// small states under way
+#[test]
+fn small_states_under_way_are_not_the_limit() {
+    let mut config = config();
+    config.consumers[0].concurrency = 100;
+    config.consumers[0].window = 200;
+    config.dependencies.clear();
+    config.consumers[0].needs.clear();
+    let keys: Vec<String> = (0..100).map(|n| format!("k{n}")).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let mut rig = Rig::new(config, &keys);
+    assert_eq!(rig.running().len(), 100);
+    rig.hold_commits = true;
+    for sequence in 0..100 {
+        rig.end(sequence, Outcome::DoneWith(KeyState::Is("1".into())));
+    }
+    rig.hold_commits = false;
+    rig.release_commits();
+    let done = (0..100)
+        .filter(|s| rig.is(*s, DeliveryStatus::Finished))
+        .count();
+    let status = rig.machine.status(&id(), rig.now).unwrap();
+    assert_eq!(done, 100, "{:?} {}", status.obstacle, status.hold_reason);
+}
+
+/// a checkpoint between the order to discard and its record.
+#[test]
+fn a_letter_that_is_being_discarded_stays_a_letter_in_a_checkpoint_before_it() {
+    let mut rig = Rig::new(config(), &["a"]);
+    rig.end(0, permanent());
+    assert!(rig.is(0, DeliveryStatus::Dead));
+    let mut effects = Vec::new();
+    rig.machine.step(
+        rig.now,
+        Input::Command {
+            token: 1,
+            command: Command::Discard {
+                consumer: id(),
+                sequences: vec![0],
+                reason: "no".to_owned(),
+            },
+        },
+        &mut effects,
+    );
+    let tokens: BTreeSet<u64> = effects
+        .iter()
+        .filter_map(|e| match e {
+            Effect::Persist { token, .. } => Some(*token),
+            _ => None,
+        })
+        .collect();
+    // The records wait behind the checkpoint; the process ends after it and before them.
+    let records = rig.machine.checkpoint_before(&tokens);
+    let machine = Machine::restore(rig.config.clone(), rig.now, records);
+    assert_eq!(machine.delivery(&id(), 0), Some(DeliveryStatus::Dead));
+}
+
+/// total order's states after a change of the order.
+#[test]
+fn states_of_another_order_do_not_fill_the_limit() {
+    let mut rig = Rig::new(config(), &[]);
+    let big = "x".repeat(16 << 10);
+    for n in 0..64 {
+        rig.append(&format!("k{n}"));
+        let outcome = Outcome::DoneWith(KeyState::Is(big.as_str()[..16_300].into()));
+        rig.end(n, outcome);
+    }
+    rig.config.consumers[0].order = Order::Total;
+    rig.crash();
+    rig.append("z");
+    rig.end(
+        64,
+        Outcome::DoneWith(KeyState::Is(big.as_str()[..16_000].into())),
+    );
+    let status = rig.machine.status(&id(), rig.now).unwrap();
+    assert!(
+        rig.is(64, DeliveryStatus::Finished),
+        "{}",
+        status.hold_reason
+    );
+}
+
+#[test]
+fn a_key_without_a_name_has_no_state_of_the_total_order() {
+    let mut config = config();
+    config.consumers[0].order = Order::Total;
+    let mut rig = Rig::new(config, &["a"]);
+    rig.end(0, Outcome::DoneWith(KeyState::Is("total".into())));
+    rig.config.consumers[0].order = Order::Key;
+    rig.crash();
+    rig.append("");
+    let records = rig.machine.checkpoint();
+    let of_the_key = records
+        .iter()
+        .any(|record| matches!(record, StateRecord::State { key, .. } if key.is_empty()));
+    assert!(!of_the_key, "the key \"\" has the state of the total order");
+}
+
+/// order per key across restart: scheduled kept, older unfinished in channel.
+#[test]
+fn a_scheduled_one_that_became_due_while_the_process_was_down_does_not_overtake() {
+    use tidegate_delivery::RetryClass;
+    let mut rig = Rig::new(config(), &[]);
+    // 0 ordinary far scheduled; 1 ordinary that fails; 2 scheduled far of the same key.
+    later(&mut rig, "a", 30);
+    grown(&mut rig);
+    rig.append("a");
+    later(&mut rig, "a", 20);
+    grown(&mut rig);
+    rig.end(1, crate::rig::fail(RetryClass::Retryable));
+    rig.now = rig.now + Duration::from_secs(25);
+    rig.crash();
+    rig.pass(Duration::from_secs(1));
+    let first = rig
+        .starts
+        .iter()
+        .skip(1)
+        .map(|(s, _)| *s)
+        .find(|s| *s == 1 || *s == 2);
+    assert_eq!(first, Some(1), "{:?}", rig.starts);
+}
+
+fn later_or(rig: &Rig, key: &str) -> Arrival {
+    let sequence = rig.channel.len() as u64;
+    Arrival {
+        sequence,
+        event: Arc::new(EventRef {
+            key: Some(Arc::from(key)),
+            source: "/shop".to_owned(),
+            id: sequence.to_string(),
+            not_before: None,
+        }),
+        accepted: rig.now,
+    }
+}
