@@ -14,6 +14,7 @@ mod operator;
 mod replay;
 mod retention;
 mod rig;
+mod together;
 mod waking;
 
 use std::time::Duration;
