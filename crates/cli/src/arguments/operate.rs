@@ -1,8 +1,7 @@
 //! The commands that ask a running daemon, as written.
 
-use std::str::FromStr;
-
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;

@@ -49,9 +49,10 @@ impl Letters {
         self.numbers.contains_key(&token)
     }
 
-    /// A delivery has ended: what it had in the place of its event is gone.
+    /// A delivery has ended: what it had in the place of its event is gone, and a replay counts anew.
     pub(super) fn over(&mut self, place: &Place) {
         self.edits.remove(place);
+        self.rounds.retain(|(_, of), _| of != place);
     }
 }
 

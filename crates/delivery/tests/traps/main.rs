@@ -15,6 +15,7 @@ mod regressions;
 mod replay;
 mod retention;
 mod rig;
+mod together;
 mod waking;
 
 use std::time::Duration;
