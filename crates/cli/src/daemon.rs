@@ -10,7 +10,7 @@ use tidegate_base::{Clock, Envelope, format_duration};
 use tidegate_broker::Broker;
 use tidegate_broker_log::{LogBroker, OpenError, Options};
 use tidegate_model::Design;
-use tidegate_model::design::Guarantee;
+use tidegate_model::design::{Deliver, Guarantee};
 use tidegate_runtime::{DrainReport, Runtime, Settings, TokioClock};
 use tidegate_server::{Access, HttpCaller, Server, Token};
 use tidegate_trace::recording::Recording;
@@ -311,20 +311,22 @@ fn warn_of_gaps(design: &Design) {
     }
     for consumer in design.consumers() {
         let guarantee = consumer.consume.guarantee.value;
-        let deliver = &consumer.consume.deliver;
-        // A handler that pulls with the library has its effect in a transaction of its own database.
-        let is_gap = match guarantee {
-            Guarantee::AtLeastOnce | Guarantee::Deduplicated => false,
-            Guarantee::ExactlyOnceEffect => deliver.to.is_some() || deliver.transaction.is_none(),
-            Guarantee::KafkaTransaction => true,
-        };
-        if is_gap {
+        if is_gap(guarantee, &consumer.consume.deliver) {
             tracing::warn!(
                 "`{}` asks for {guarantee}; over HTTP it gets {}",
                 consumer.id(),
                 Guarantee::Deduplicated
             );
         }
+    }
+}
+
+/// Whether a daemon gives less. A handler that pulls with the library has its effect in a transaction of its own database.
+fn is_gap(guarantee: Guarantee, deliver: &Deliver) -> bool {
+    match guarantee {
+        Guarantee::AtLeastOnce | Guarantee::Deduplicated => false,
+        Guarantee::ExactlyOnceEffect => deliver.to.is_some() || deliver.transaction.is_none(),
+        Guarantee::KafkaTransaction => true,
     }
 }
 
@@ -393,4 +395,34 @@ pub(crate) async fn wait(mut interrupted: Interrupted) {
         )]
         process::exit(130);
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tidegate_model::{Source, read};
+
+    use super::*;
+
+    #[test]
+    fn exactly_once_effects_are_had_by_handlers_that_pull_in_a_transaction() {
+        for (deliver, expected) in [
+            ("{transaction: sqlite}", false),
+            ("{transaction: postgres}", false),
+            ("{}", true),
+            ("{to: 'http://127.0.0.1:9/', transaction: sqlite}", true),
+        ] {
+            let text = format!(
+                "tidegate: 1\nsystem: s\nevents: {{E: {{}}}}\nservices: {{a: {{publishes: [E]}}, b: {{consumes: {{E: \
+                 {{deliver: {deliver}, guarantee: exactly-once-effect}}}}}}}}"
+            );
+            let name = Arc::from("design");
+            let reading = read(&[Source { name, text }], &|_| Err(String::new()));
+            let design = reading.design.unwrap();
+            let consume = design.consumers().next().unwrap().consume;
+            let gap = is_gap(consume.guarantee.value, &consume.deliver);
+            assert_eq!(gap, expected, "{deliver}");
+        }
+    }
 }

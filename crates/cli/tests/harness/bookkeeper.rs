@@ -62,7 +62,7 @@ pub(crate) fn begin(orders: &Orders) -> Child {
 /// Runs of handlers of this process.
 static RUNS: AtomicU64 = AtomicU64::new(0);
 
-/// What goes wrong after the change, until all is mended. Poison is always the same.
+/// What goes wrong after the change, until all is mended.
 async fn goes_wrong(orders: &Orders, context: &Context) -> tidegate::Result {
     let consumer = context.consumer().to_string();
     let random = Random::new(orders.seed, &consumer, context.id());
@@ -73,10 +73,9 @@ async fn goes_wrong(orders: &Orders, context: &Context) -> tidegate::Result {
     if Path::new(&orders.mended).exists() {
         return Ok(());
     }
-    if random.bits(0).is_multiple_of(200) {
-        return Err(Outcome::park("it is poison until it is mended"));
-    }
     match random.bits(run) % 100 {
+        // Rare, as everything of its key waits until it is sent back.
+        0 if random.bits(run + 1).is_multiple_of(2) => Err(Outcome::park("a dead letter")),
         0..6 => Err(Outcome::retry("something")),
         6..8 => Err(Outcome::unavailable("something is away")),
         8 => Err(Outcome::overloaded("busy").after(Duration::from_millis(20))),
