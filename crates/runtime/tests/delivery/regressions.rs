@@ -10,9 +10,7 @@ use tidegate_broker::{
     Batch, Broker, CleanError, Cleaned, CommitError, Durability, Keep, MemoryBroker, Promises,
     ReadError, ReadLimit, Record, StateChange,
 };
-use tidegate_runtime::{
-    Answer, KeyState, LettersSelection, Outcome, Settings, SettleError, TokioClock,
-};
+use tidegate_runtime::{Answer, KeyState, LettersSelection, Outcome, Settings, TokioClock};
 use tokio::sync::watch;
 
 use crate::support::*;
@@ -64,7 +62,7 @@ async fn outputs_of_a_refused_end_are_not_stored_with_a_later_one() {
     assert_eq!(letters.len(), 1);
     world
         .runtime
-        .redrive(LettersSelection::Consumer(audit.clone()))
+        .redrive(LettersSelection::of(audit.clone()))
         .await
         .unwrap();
     let pulled = world.runtime.pull(&audit, 1, seconds(5)).await.unwrap();
@@ -335,9 +333,6 @@ async fn what_was_finished_before_a_restart_takes_no_room_at_hand() {
         world.pass(Duration::from_millis(100)).await;
     }
     let reads = *broker.reads.lock().unwrap();
-    // Two consumers read each event once; the attempt of billing has it at hand.
-    assert!(reads <= 40, "{reads} reads");
+    // Two consumers read each event once with its channel; if an attempt read it again, it would be 60.
+    assert!(reads < 50, "{reads} reads");
 }
-
-#[allow(dead_code)]
-fn unused(_: SettleError) {}
