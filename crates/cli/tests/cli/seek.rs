@@ -65,12 +65,6 @@ fn settle(daemon: &Daemon, delivery: &Value, outcome: &str) {
     assert_eq!(daemon.post(&path, "application/json", &body).0, 204);
 }
 
-fn mark(daemon: &Daemon, below: u64, generation: u64) {
-    let expected =
-        json!({"consumer": ID, "replay_watermark": below, "replay_generation": generation});
-    assert_eq!(daemon.get(PATH), expected);
-}
-
 #[test]
 fn a_consumer_of_a_daemon_is_sent_back_and_on() {
     let folder = tempfile::tempdir().unwrap();
@@ -78,8 +72,6 @@ fn a_consumer_of_a_daemon_is_sent_back_and_on() {
     for _ in 0..2 {
         let delivery = pull(&daemon);
         assert_eq!(delivery["replay"], Value::Null);
-        let id = delivery["delivery"].as_str().unwrap();
-        assert!(id.ends_with(&format!("/{}", delivery["sequence"])), "{id}");
         settle(&daemon, &delivery, "done");
     }
     let ask = |arguments: &[&str]| run(&[arguments, &["--url", &daemon.url]].concat());
@@ -87,9 +79,6 @@ fn a_consumer_of_a_daemon_is_sent_back_and_on() {
         let order = ["consumer", "seek", ID, "--reason", "a fix"];
         ask(&[&order[..], arguments].concat())
     };
-
-    let mark = |below: u64, generation: u64| mark(&daemon, below, generation);
-    mark(2, 0);
 
     let output = seek(&["--to", "earliest", "--dry-run"]);
     expect_exit(&output, 0);
@@ -103,7 +92,6 @@ fn a_consumer_of_a_daemon_is_sent_back_and_on() {
         "generation": 1, "dry_run": false, "note": null,
     });
     assert_eq!(parsed(&output), report);
-    mark(1, 1);
     let view = daemon.consumer(ID);
     assert_eq!(
         (&view["backlog"], &view["replaying"]["generation"]),
@@ -119,7 +107,6 @@ fn a_consumer_of_a_daemon_is_sent_back_and_on() {
     );
     assert_eq!(delivery["delivery"], "billing/OrderPlaced/1/replay-1");
     settle(&daemon, &delivery, "done");
-    mark(2, 1);
     let told = text(&ask(&["why", "b"]).stdout);
     assert!(told.contains("billing/OrderPlaced 1: done"), "{told}");
     assert!(
@@ -146,6 +133,36 @@ fn a_consumer_of_a_daemon_is_sent_back_and_on() {
     assert!(text(&output.stdout).contains("nothing is to be done"));
     let output = seek(&["--to", "2001-01-01T00:00:00Z", "--until", "1", "--dry-run"]);
     assert!(text(&output.stdout).contains("1 delivery from sequence 0 up to 1 would run again"));
+}
+
+#[test]
+fn what_an_inbox_may_forget_is_told_as_of_now() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = daemon(folder.path(), &["a", "b", "c"]);
+    let mark = |below: u64, generation: u64| {
+        let expected =
+            json!({"consumer": ID, "replay_watermark": below, "replay_generation": generation});
+        assert_eq!(daemon.get(PATH), expected);
+    };
+    mark(0, 0);
+    for sequence in 0..2 {
+        let delivery = pull(&daemon);
+        assert_eq!(delivery["sequence"], sequence);
+        settle(&daemon, &delivery, "done");
+    }
+    mark(2, 0);
+    let order = json!({"to": 1, "reason": "a fix"}).to_string();
+    let (status, _) = daemon.post(&format!("{PATH}/seek"), "application/json", &order);
+    assert_eq!(status, 200);
+    mark(1, 1);
+    let delivery = pull(&daemon);
+    let facts = (&delivery["sequence"], &delivery["replay"]);
+    assert_eq!(facts, (&json!(1), &json!(1)));
+    settle(&daemon, &delivery, "done");
+    mark(2, 1);
+    let agent = crate::support::agent();
+    let unknown = format!("{}/v1/consumers/billing/Nothing", daemon.url);
+    assert_eq!(agent.get(unknown).call().unwrap().status().as_u16(), 404);
 }
 
 #[test]
