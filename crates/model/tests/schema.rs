@@ -201,7 +201,7 @@ fn both_refuse_a_word_that_is_not_of_the_list() {
             }
         }
     }
-    assert_eq!(words, 12);
+    assert_eq!(words, 13);
 }
 
 #[test]

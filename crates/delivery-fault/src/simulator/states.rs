@@ -29,7 +29,7 @@ pub(super) struct Counts {
 fn key(config: &ConsumerConfig, arrival: &Arrival) -> Option<Arc<str>> {
     match config.order {
         Order::None => None,
-        Order::Total => Some(Arc::from("")),
+        Order::Total => Some(Arc::from("\u{0}total")),
         Order::Key => arrival.event.key.clone(),
     }
 }
