@@ -47,8 +47,13 @@ impl Seeks {
 
     pub(super) fn handled(&mut self, ticket: &Ticket) {
         let place = (ticket.consumer.clone(), ticket.sequence);
-        let generation = self.running.get(&place).map_or(0, |(of, _)| *of);
+        let generation = self.generation_of(&place);
         self.handled.entry(place).or_default().insert(generation);
+    }
+
+    /// The generation of the last attempt of this process.
+    pub(super) fn generation_of(&self, place: &Place) -> u64 {
+        self.running.get(place).map_or(0, |(of, _)| *of)
     }
 
     /// Whether a command takes up anything.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tidegate_base::ConsumerId;
+use tidegate_base::{ConsumerId, Timestamp};
 use tidegate_delivery::{
     Arrival, ConsumerConfig, DeliveryStatus, KeyState, Machine, Order, Outcome, StateRecord,
 };
@@ -19,10 +19,11 @@ type Key = (ConsumerId, Arc<str>);
 #[derive(Default)]
 pub(super) struct Counts {
     of: BTreeMap<Key, u64>,
-    /// Deliveries whose handler has counted, and of which nobody has heard yet that this is kept.
-    unheard: BTreeMap<Place, Arc<str>>,
+    /// Deliveries whose handler has counted, and of which nobody has heard yet that this is kept; with the
+    /// replay that they are of.
+    unheard: BTreeMap<Place, (Arc<str>, u64)>,
     /// Those that a process has found kept: a power failure takes them back before it has synced anything.
-    found: BTreeMap<Place, Arc<str>>,
+    found: BTreeMap<Place, (Arc<str>, u64)>,
 }
 
 /// The key whose state a handler of a delivery has; `None`: it has none.
@@ -62,13 +63,14 @@ impl Watch {
     pub(super) fn has_counted(&mut self, place: &Place, arrival: &Arrival, outcome: &Outcome) {
         let key = key(self.consumer(&place.0), arrival);
         if let (Outcome::DoneWith(_), Some(key)) = (outcome, key) {
-            self.counts.unheard.insert(place.clone(), key);
+            let generation = self.seeks.generation_of(place);
+            self.counts.unheard.insert(place.clone(), (key, generation));
         }
     }
 
     /// A delivery is finished, and its count is kept.
     pub(super) fn count_is_kept(&mut self, place: &Place) {
-        if let Some(key) = self.counts.unheard.remove(place) {
+        if let Some((key, _)) = self.counts.unheard.remove(place) {
             *self.counts.of.entry((place.0.clone(), key)).or_default() += 1;
         }
     }
@@ -76,21 +78,25 @@ impl Watch {
     /// What nobody heard of before the process ended is kept, or it is not.
     pub(super) fn counts_are_found(&mut self, machine: &Machine) {
         let counts = &mut self.counts;
-        let is_kept =
-            |place: &Place| machine.delivery(&place.0, place.1) == Some(DeliveryStatus::Finished);
-        for (place, key) in &counts.found {
-            if !is_kept(place)
+        // A replay takes up only what was finished: one that has taken it up shows that it was kept.
+        let is_kept = |place: &Place, of: u64| {
+            let explained = machine.explain(&place.0, place.1, Timestamp::EPOCH);
+            explained
+                .is_some_and(|now| now.status == DeliveryStatus::Finished || now.generation > of)
+        };
+        for (place, (key, of)) in &counts.found {
+            if !is_kept(place, *of)
                 && let Some(count) = counts.of.get_mut(&(place.0.clone(), Arc::clone(key)))
             {
                 *count -= 1;
             }
         }
-        counts.found.retain(|place, _| is_kept(place));
-        for (place, key) in std::mem::take(&mut counts.unheard) {
-            if is_kept(&place) {
+        counts.found.retain(|place, (_, of)| is_kept(place, *of));
+        for (place, (key, of)) in std::mem::take(&mut counts.unheard) {
+            if is_kept(&place, of) {
                 let count = counts.of.entry((place.0.clone(), Arc::clone(&key)));
                 *count.or_default() += 1;
-                counts.found.insert(place, key);
+                counts.found.insert(place, (key, of));
             }
         }
         counts.of.retain(|_, count| *count > 0);
