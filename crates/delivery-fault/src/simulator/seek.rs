@@ -171,7 +171,10 @@ impl Watch {
         }
         self.redriven(consumer, &sequences.iter().copied().collect::<Vec<_>>());
         for sequence in sequences {
-            self.letters.over(&(consumer.clone(), *sequence));
+            let place = (consumer.clone(), *sequence);
+            self.letters.over(&place);
+            // A skip has settled it without a run: what comes again is another run, that has ended nothing.
+            self.process.suspects.remove(&place);
         }
     }
 
