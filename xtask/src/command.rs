@@ -70,7 +70,7 @@ pub(crate) fn lint() -> Result<()> {
     Ok(())
 }
 
-/// Every test that needs no server.
+/// Every test; those that need a server start one of their own, where it is installed.
 pub(crate) fn test() -> Result<()> {
     let root = workspace::root();
     let console = root.join("console");

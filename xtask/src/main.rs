@@ -16,7 +16,7 @@ usage: cargo xtask COMMAND
   floors   fail on an upward edge between crates, or on I/O below floor 3
   tidy     fail on long files, missing module docs, missing pages, stale maps
   lint     floors, tidy, rustfmt, clippy, and cargo-deny where it is installed
-  test     every test that needs no server: Rust, then the console in a browser where one is found
+  test     every test: Rust, with PostgreSQL where it is found, then the console in a browser where one is
   ci       lint, then test
 ";
 

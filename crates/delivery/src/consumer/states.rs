@@ -48,7 +48,7 @@ impl States {
     }
 }
 
-/// The name of the state of a total order. No sane key has it; that one would only be counted otherwise.
+/// The name of the state of a total order: a key that begins with a zero byte is nobody's.
 const TOTAL: &str = "\u{0}total";
 
 /// The name of the state of a lane: every delivery of a total order shares one.
