@@ -1,0 +1,14 @@
+//! Whether events written with one schema can be read with another, with the event that cannot.
+//!
+//! The question is always of one writer and one reader. A [`Mode`] says which versions of a schema
+//! stand on which side, a [`Profile`] by whose rules they are compared, and the [`Verdict`] holds
+//! what was found: every *no* with an event that the writer allows and the reader refuses, run
+//! through both before it is shown; every *not proved* with what stood in the way.
+
+mod mode;
+mod profile;
+mod verdict;
+
+pub use mode::{Direction, Mode};
+pub use profile::Profile;
+pub use verdict::{Answer, Finding, Verdict, Witness};
