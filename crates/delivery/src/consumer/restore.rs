@@ -49,6 +49,8 @@ impl Replay {
             } => {
                 if let Some(progress) = self.progress(sequence) {
                     progress.started = Some(company);
+                    // What has started waits for nothing, whatever the clock says now.
+                    self.until.remove(&sequence);
                 }
             }
             StateRecord::Released {
@@ -279,7 +281,9 @@ impl Consumer {
                 });
             }
         }
-        let suspects: Vec<u64> = self.suspects.iter().copied().collect();
+        // Also those that are not the next of their lanes: they must not run once more in their turn.
+        let suspects = self.deliveries.values().filter(|d| d.is_suspect());
+        let suspects: Vec<u64> = suspects.map(|delivery| delivery.sequence).collect();
         for sequence in suspects {
             self.bury_if_crashing(now, sequence, shared);
         }

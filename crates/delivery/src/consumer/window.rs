@@ -197,7 +197,7 @@ impl Consumer {
         });
         if crashing {
             let error = format!("the process ended {SOLO_CRASHES_MAX} times while it ran alone");
-            self.condemn(
+            self.give_up(
                 sequence,
                 Death {
                     reason: DeathReason::Crash,
