@@ -175,6 +175,7 @@ impl Watch {
             self.letters.over(&place);
             // A skip has settled it without a run: what comes again is another run, that has ended nothing.
             self.process.suspects.remove(&place);
+            self.process.ran.remove(&place);
         }
     }
 

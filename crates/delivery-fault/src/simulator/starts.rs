@@ -25,6 +25,7 @@ impl Watch {
         self.in_order(machine, channel, consumer, sequence);
         self.probes_well(machine, channel, consumer, sequence);
         let place = (consumer.clone(), sequence);
+        self.starts_in_time(channel, &place, now);
         let due = self
             .process
             .retry_at
@@ -38,6 +39,7 @@ impl Watch {
                 format!("I14: {place:?} starts although the handler asked to be left alone")
             });
         self.touched.insert(place.clone());
+        self.process.ran.insert(place);
         self.affords(consumer, sequence, now);
         self.keeps_to_rate(consumer, now);
     }
@@ -58,6 +60,10 @@ impl Watch {
                 // One that is being redriven has not come back yet.
                 Some(DeliveryStatus::Dead | DeliveryStatus::Settling) => {
                     config.followers == Followers::Continue
+                }
+                // It is for later.
+                Some(DeliveryStatus::Waiting) if self.is_for_later(channel, consumer, before) => {
+                    true
                 }
                 // Or waited for a retry before a restart.
                 Some(DeliveryStatus::Waiting | DeliveryStatus::InChannel) => {

@@ -115,6 +115,7 @@ impl Consumer {
         if let Some(budget) = &mut self.letters {
             budget.spend(death.at);
         }
+        self.keep_overtaken(sequence, shared);
         let Some(delivery) = self.deliveries.get_mut(&sequence) else {
             return;
         };

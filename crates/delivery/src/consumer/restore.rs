@@ -12,6 +12,7 @@ use super::histories::Histories;
 use super::seek::{Replays, Skips};
 use super::settlement::{crashed, is_solo, push_attempt};
 use super::states::States;
+use super::window::not_before;
 use crate::cursor::Cursor;
 use crate::ended::SeekOrder;
 use crate::identity::Identity;
@@ -240,7 +241,11 @@ impl Consumer {
             } else {
                 self.kept += 1;
             }
-            let until = replay.until.remove(&sequence).max(kept.event.not_before);
+            let due = match mutant::is(Mutant::ScheduleForgotten) {
+                true => None,
+                false => not_before(&kept.event, &kept.progress),
+            };
+            let until = replay.until.remove(&sequence).max(due);
             let until = until.filter(|until| *until > now);
             self.admit_to_memory(kept, Custody::State, until);
         }

@@ -355,3 +355,43 @@ fn a_suspect_does_not_wait_for_the_retry_that_it_ended() {
         "its last attempt started after the retry was due"
     );
 }
+
+/// the clock is set back after something for later has started.
+#[test]
+fn what_has_run_does_not_wait_for_its_time_again() {
+    for is_kept in [false, true] {
+        let mut rig = Rig::new(config(), &[]);
+        later(&mut rig, "a", if is_kept { 60 } else { 5 });
+        grown(&mut rig);
+        rig.append("a");
+        rig.end(1, Outcome::Done);
+        rig.pass(Duration::from_secs(60));
+        assert_eq!(rig.running(), [0]);
+        rig.now = Timestamp::from_nanos(rig.now.nanos() - 600_000_000_000);
+        rig.crash();
+        rig.append("a");
+        assert_eq!(rig.running(), [0], "kept in the state: {is_kept}");
+    }
+}
+
+/// what was for later is in the channel when the next process begins; one that it let pass is in the state.
+#[test]
+fn what_was_let_pass_does_not_go_first_again_after_a_restart() {
+    let mut rig = Rig::new(config(), &[]);
+    later(&mut rig, "a", 5);
+    grown(&mut rig);
+    rig.append("a");
+    rig.append("a");
+    rig.end(1, permanent());
+    rig.pass(Duration::from_secs(60));
+    rig.running.clear();
+    rig.machine = Machine::restore(rig.config.clone(), rig.now, rig.disk.clone());
+    rig.step(Input::TakeOver);
+    // Nothing has been read yet.
+    redrive(&mut rig, 1);
+    assert_eq!(rig.running(), [0]);
+    rig.end(0, Outcome::Done);
+    assert_eq!(rig.running(), [1]);
+    rig.end(1, Outcome::Done);
+    assert_eq!(rig.running(), [2]);
+}
