@@ -395,3 +395,46 @@ fn what_was_let_pass_does_not_go_first_again_after_a_restart() {
     rig.end(1, Outcome::Done);
     assert_eq!(rig.running(), [2]);
 }
+
+/// a skip, another one over it, and a replay of what the first has passed over, while the second is recorded.
+#[test]
+fn a_replay_that_is_ordered_while_a_skip_is_recorded_stands() {
+    let mut rig = Rig::new(config(), &[]);
+    let skip = |until| Command::Skip {
+        consumer: id(),
+        until,
+        reason: "test orders".to_owned(),
+    };
+    let pause = Command::Pause {
+        consumer: id(),
+        reason: "slowly".to_owned(),
+    };
+    rig.command(pause);
+    for _ in 0..300 {
+        rig.append("a");
+    }
+    rig.hold_commits = true;
+    rig.command(skip(200));
+    rig.command(skip(300));
+    rig.release_commit();
+    assert!(rig.is(150, DeliveryStatus::Finished));
+    rig.command(Command::Replay {
+        consumer: id(),
+        from: 150,
+        until: Some(160),
+        reason: "a fix".to_owned(),
+    });
+    rig.hold_commits = false;
+    rig.release_commits();
+    let replaying = rig.machine.status(&id(), rig.now).unwrap().replaying;
+    assert_eq!(replaying.unwrap().deliveries, 10);
+    rig.command(Command::Resume { consumer: id() });
+    rig.answer_for(10, |_| Outcome::Done);
+    let replayed: Vec<(u64, u64)> = (150..160).map(|sequence| (sequence, 1)).collect();
+    assert_eq!(rig.replayed, replayed);
+    let skipped = |sequence| {
+        let why = rig.machine.explain(&id(), sequence, rig.now).unwrap();
+        why.skip.is_some()
+    };
+    assert!(!skipped(155) && skipped(149) && skipped(250));
+}
