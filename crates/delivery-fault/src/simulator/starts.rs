@@ -129,12 +129,22 @@ impl Watch {
                 Some(DeliveryStatus::Finished | DeliveryStatus::Discarded)
             )
         };
+        // What was for later does not run beside what it has let pass.
+        let busy = |after: &u64| {
+            matches!(
+                machine.delivery(&config.id, *after),
+                Some(DeliveryStatus::Running | DeliveryStatus::Settling)
+            )
+        };
         machine.delivery(&config.id, number) == Some(DeliveryStatus::Ready)
             && alone
             && !self.touched.contains(&(config.id.clone(), number))
             && (0..number)
                 .filter(|before| in_lane(config, channel, *before, number))
                 .all(|before| done(&before))
+            && !(number..channel.len() as u64)
+                .filter(|after| in_lane(config, channel, *after, number))
+                .any(|after| busy(&after))
     }
 
     /// I8: retries stay within their share of first attempts, the floor and the start.
