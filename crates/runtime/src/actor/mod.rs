@@ -33,7 +33,7 @@ use tidegate_base::{Clock, ConsumerId, Timestamp};
 use tidegate_broker::Broker;
 use tidegate_delivery::{Conclusion, Effect, Input, Machine, Ticket};
 use tidegate_model::Design;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -42,14 +42,13 @@ use crate::command::Command;
 use crate::hand::AtHand;
 use crate::meter::{ConsumerMeter, RateMeter};
 use crate::publisher::Publisher;
-use crate::pull::SettleError;
 use crate::seek::ReplayWatermark;
 use crate::settings::Settings;
 use crate::view::SystemView;
 use commit::Commits;
 use hear::Event;
 use letters::PendingRedrive;
-use pulls::Pulls;
+use pulls::{Pulls, Settling};
 use show::Portrait;
 
 /// Most events that are heard before their effects are carried out: one commit serves them all.
@@ -85,7 +84,7 @@ pub(crate) struct Actor {
     commits: Commits,
     running: HashMap<Ticket, AbortHandle>,
     pulls: BTreeMap<ConsumerId, Pulls>,
-    settling: BTreeMap<(ConsumerId, u64), oneshot::Sender<Result<(), SettleError>>>,
+    settling: BTreeMap<(ConsumerId, u64), Settling>,
     redrives: Vec<PendingRedrive>,
     operators: operate::Commands,
     /// Something was commanded: the view is renewed at once.
@@ -360,8 +359,8 @@ impl Actor {
             Conclusion::Redriven => self.redriven(&consumer, sequence),
             Conclusion::Released(_) | Conclusion::Discarded | Conclusion::Restored => {}
         }
-        if let Some(reply) = self.settling.remove(&(consumer, sequence)) {
-            let _left = reply.send(Ok(()));
+        if let Some(settling) = self.settling.remove(&(consumer.clone(), sequence)) {
+            self.answer_settling(&consumer, sequence, settling, conclusion);
         }
     }
 }
