@@ -7,14 +7,12 @@ use std::time::Duration;
 use futures_util::future::FutureExt;
 use tidegate_base::limit::PULLS_WAITING_MAX;
 use tidegate_base::{ConsumerId, Timestamp};
-use tidegate_delivery::{
-    Class, Conclusion, DeliveryStatus, Effect, Input, Outcome, StateRecord, Ticket,
-};
+use tidegate_delivery::{Conclusion, DeliveryStatus, Heard, Input, Outcome, Ticket};
 use tidegate_model::closest;
 use tokio::sync::oneshot;
 
 use super::Actor;
-use super::hear::{Accepted, Event, Judged, Leased};
+use super::hear::{Event, Judged, Leased};
 use super::search::present_event;
 use crate::answer::Answer;
 use crate::pull::{PullError, PulledDelivery, SettleError};
@@ -138,7 +136,7 @@ impl Actor {
         if wanted != pulls.wanted {
             pulls.wanted = wanted;
             let consumer = consumer.clone();
-            self.step(Input::Wanted {
+            self.tell(Input::Wanted {
                 consumer,
                 deliveries: wanted,
             });
@@ -192,10 +190,10 @@ impl Actor {
                 };
                 pull.got.push((ticket, delivery));
             }
-            None => self.step(Input::Ended {
-                ticket,
-                outcome: Outcome::Cancelled,
-            }),
+            None => {
+                let outcome = Outcome::Cancelled;
+                self.tell(Input::Ended { ticket, outcome });
+            }
         }
     }
 
@@ -249,7 +247,7 @@ impl Actor {
 
     fn hand_back(&mut self, tickets: Vec<Ticket>) {
         for ticket in tickets {
-            self.step(Input::Ended {
+            self.tell(Input::Ended {
                 ticket,
                 outcome: Outcome::Cancelled,
             });
@@ -315,9 +313,8 @@ impl Actor {
 
     /// Takes in what a puller said, once its outputs are judged.
     pub(super) fn settled(&mut self, ticket: Ticket, judged: Judged, settling: Settling) {
-        let first = self.effects.len();
-        let accepted = self.end(ticket.clone(), judged);
-        if accepted == Accepted::No {
+        let heard = self.end(ticket.clone(), judged);
+        if heard == Heard::Rejected {
             let lease = write_lease(&ticket);
             let _left = settling.reply.send(Err(SettleError::Stale { lease }));
             return;
@@ -325,8 +322,7 @@ impl Actor {
         if let Some(drain) = self.drain.as_mut() {
             drain.finished += 1;
         }
-        let mut new = self.effects.iter().skip(first);
-        if new.any(|effect| records_end(effect, &ticket)) {
+        if heard != Heard::Taken {
             self.settling
                 .insert((ticket.consumer, ticket.sequence), settling);
             return;
@@ -376,27 +372,6 @@ impl Actor {
 fn not_taken(reason: String, settling: Settling) -> Event {
     let _left = settling.reply.send(Err(SettleError::NotTaken { reason }));
     Event::CalledOff
-}
-
-/// Whether an effect makes durable that the delivery is done or a dead letter.
-fn records_end(effect: &Effect, ticket: &Ticket) -> bool {
-    let Effect::Persist {
-        class: Class::Durable,
-        records,
-        ..
-    } = effect
-    else {
-        return false;
-    };
-    records.iter().any(|record| match record {
-        StateRecord::Done {
-            consumer, sequence, ..
-        } => *consumer == ticket.consumer && *sequence == ticket.sequence,
-        StateRecord::Kept { consumer, delivery } => {
-            *consumer == ticket.consumer && delivery.sequence == ticket.sequence
-        }
-        _ => false,
-    })
 }
 
 /// Sends what a pull got. Returns the tickets of a puller that has left.
