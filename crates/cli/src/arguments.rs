@@ -1,5 +1,6 @@
 //! The command line, as written.
 
+pub(crate) mod asyncapi;
 pub(crate) mod letters;
 pub(crate) mod operate;
 pub(crate) mod outbox;
@@ -44,6 +45,9 @@ pub(crate) enum Command {
     /// Write artefacts from a design
     #[command(subcommand)]
     Generate(Generate),
+    /// Validate AsyncAPI documents
+    #[command(subcommand)]
+    Asyncapi(asyncapi::Asyncapi),
     /// Run a design on the embedded log, with the console
     Run(Run),
     /// Run the checkout example with recorded traffic and injected faults

@@ -1,5 +1,6 @@
 //! One file a command: arguments in, an answer out.
 
+pub(crate) mod asyncapi;
 pub(crate) mod bench;
 pub(crate) mod breaker;
 pub(crate) mod check;
