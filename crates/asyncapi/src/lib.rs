@@ -10,9 +10,12 @@ mod bundle;
 mod codes;
 mod expression;
 mod findings;
+mod import;
 mod node;
 mod payload;
 mod pointer;
+pub mod rabbitmq;
+pub mod registry;
 mod rules;
 mod structure;
 mod traits;
@@ -21,4 +24,5 @@ mod version;
 
 pub use bundle::{Bundle, files_referred_to};
 pub use codes::CODES;
+pub use import::{Imported, import};
 pub use validate::validate;

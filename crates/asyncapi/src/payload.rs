@@ -159,25 +159,25 @@ impl<'b> Bundler<'b> {
     /// Where the target of a reference stands in the bundled schema.
     fn reference(&mut self, node: &Node, text: &str) -> String {
         let file = node.span.file;
-        let target = self.bundle.target(file, text);
-        let Ok(target) = target.and_then(|target| self.bundle.follow(target)) else {
+        let target = self.bundle.target(file, text).ok();
+        let is_alive = |target: &At<'b>| self.bundle.follow(target.clone()).is_ok();
+        let Some(target) = target.filter(is_alive) else {
             // A dead reference is a finding of its own; here it allows everything.
             return self.named((u32::MAX, String::new()), None, "anything");
         };
         let root = (self.root.node.span.file, &self.root.path);
-        if target.node.span.file == root.0 {
-            if let Some(rest) = target.path.strip_prefix(root.1.as_str())
-                && (rest.is_empty() || rest.starts_with('/'))
-            {
-                return format!("#{rest}");
-            }
+        if target.node.span.file == root.0
+            && let Some(rest) = target.path.strip_prefix(root.1.as_str())
+            && (rest.is_empty() || rest.starts_with('/'))
+        {
+            return format!("#{rest}");
         }
-        let last = target
-            .path
-            .rsplit('/')
-            .next()
-            .unwrap_or_default()
-            .to_owned();
+        let file = self.bundle.name(target.node.span.file);
+        let last = match target.path.rsplit_once('/') {
+            Some((_, last)) => last.to_owned(),
+            // A whole file is called as it is.
+            None => file.rsplit('/').next().unwrap_or_default().to_owned(),
+        };
         self.named(
             (target.node.span.file, target.path),
             Some(target.node),

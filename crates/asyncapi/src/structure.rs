@@ -189,27 +189,7 @@ fn explain(error: &ValidationError<'_>, told: &mut Vec<Told>) {
             told.push((tokens, message, Some(format!("add `{name}`"))));
         }
         ValidationErrorKind::Enum { options } => {
-            let words: Vec<String> = options
-                .as_array()
-                .into_iter()
-                .flatten()
-                .map(|option| {
-                    option
-                        .as_str()
-                        .map_or_else(|| option.to_string(), str::to_owned)
-                })
-                .collect();
-            let written = written(error.instance());
-            let hint = error
-                .instance()
-                .as_str()
-                .and_then(|text| closest(text, words.iter().map(String::as_str)))
-                .map(|similar| format!("did you mean `{similar}`?"));
-            let message = format!(
-                "{} is {written}; one of {} is expected",
-                last_name(&tokens),
-                excerpt(&words.join(", "))
-            );
+            let (message, hint) = not_of(options, error.instance(), &tokens);
             told.push((tokens, message, hint));
         }
         ValidationErrorKind::Pattern { pattern } => {
@@ -227,6 +207,33 @@ fn explain(error: &ValidationError<'_>, told: &mut Vec<Told>) {
             told.push((tokens, format!("{name}: {said}"), None));
         }
     }
+}
+
+/// What to say of a value that is none of some.
+fn not_of(options: &Value, value: &Value, tokens: &[String]) -> (String, Option<String>) {
+    let plain = |option: &Value| {
+        let text = option.as_str().map(str::to_owned);
+        text.unwrap_or_else(|| option.to_string())
+    };
+    let words: Vec<String> = options
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(plain)
+        .collect();
+    let similar = value
+        .as_str()
+        .and_then(|text| closest(text, words.iter().map(String::as_str)));
+    let message = format!(
+        "{} is {}; one of {} is expected",
+        last_name(tokens),
+        written(value),
+        excerpt(&words.join(", "))
+    );
+    (
+        message,
+        similar.map(|similar| format!("did you mean `{similar}`?")),
+    )
 }
 
 /// How unlikely it is that an alternative was meant: one for a reference where there is none, then

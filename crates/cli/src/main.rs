@@ -8,6 +8,7 @@ mod design_files;
 mod document_files;
 mod example;
 mod exit;
+mod registry_client;
 mod table;
 mod terminal;
 
@@ -56,6 +57,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Asyncapi(Asyncapi::Validate(arguments)) => {
             commands::asyncapi::validate(&arguments)
         }
+        Command::Import(import) => commands::import::run(&import),
         Command::Run(arguments) => commands::run::run(&arguments),
         Command::Demo(arguments) => commands::demo::run(&arguments),
         Command::Bench(arguments) => commands::bench::run(&arguments),

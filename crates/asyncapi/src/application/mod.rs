@@ -185,3 +185,11 @@ fn with_traits<'b>(bundle: &'b Bundle, at: &At<'b>, version: Version) -> Cow<'b,
         None => Cow::Borrowed(at.node),
     }
 }
+
+/// A message with its traits, at its place.
+pub(crate) fn whole<'m>(message: &'m Message<'_>) -> At<'m> {
+    At {
+        node: message.node(),
+        path: message.at.path.clone(),
+    }
+}

@@ -6,8 +6,8 @@
 use serde_json::{Value, json};
 
 use super::sample::sample;
-use super::schemas::{Schema, Schemas, whole};
-use crate::application::{Application, Message};
+use super::schemas::{Schema, Schemas};
+use crate::application::{Application, Message, whole};
 use crate::codes::AMBIGUOUS_MESSAGES;
 use crate::findings::{Findings, Problem, excerpt};
 

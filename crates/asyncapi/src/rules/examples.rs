@@ -1,7 +1,7 @@
 //! Examples and defaults that do not fit their schema.
 
-use super::schemas::{Schema, Schemas, compiled, whole};
-use crate::application::Application;
+use super::schemas::{Schema, Schemas, compiled};
+use crate::application::{Application, whole};
 use crate::bundle::{At, Bundle};
 use crate::codes::{DEFAULT, EXAMPLE};
 use crate::findings::{Findings, Problem, excerpt};

@@ -6,7 +6,7 @@ use jsonschema::Validator;
 use jsonschema::canonical::{self, UnsatisfiableReason};
 use serde_json::Value;
 
-use crate::application::{Application, Message};
+use crate::application::{Application, whole};
 use crate::bundle::{At, Bundle};
 use crate::codes::{STRUCTURE, UNSATISFIABLE, UNUSABLE_SCHEMA};
 use crate::findings::{Findings, Problem, excerpt};
@@ -76,14 +76,6 @@ impl Schemas {
         matches!(schema.language, Language::JsonSchema { .. })
             .then(|| self.known.get(&known))
             .flatten()
-    }
-}
-
-/// A message with its traits, at its place.
-pub(super) fn whole<'m>(message: &'m Message<'_>) -> At<'m> {
-    At {
-        node: message.node(),
-        path: message.at.path.clone(),
     }
 }
 

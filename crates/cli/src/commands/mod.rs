@@ -15,6 +15,7 @@ mod dlq_orders;
 mod dlq_report;
 pub(crate) mod explain;
 pub(crate) mod generate;
+pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod log;
 mod log_report;
