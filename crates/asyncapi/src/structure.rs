@@ -18,6 +18,9 @@ use crate::version::Version;
 /// Most nodes that files referred to may add to a document.
 const ADDED_NODES_MAX: usize = 1_000_000;
 
+/// Longest chain of files that refer to each other which is put in place.
+const HOPS_MAX: usize = 8;
+
 /// Most mistakes of one document that are looked at.
 const ERRORS_MAX: usize = 1_000;
 
@@ -84,6 +87,7 @@ impl<'b> Expansion<'b> {
         let target = self.bundle.target(node.span.file, reference).ok()?;
         let stays = target.node.span.file == self.file
             || self.open.contains(&std::ptr::from_ref(target.node));
+        let stays = stays || self.open.len() >= HOPS_MAX;
         let size = target.node.size();
         if stays || size > self.left {
             return None;

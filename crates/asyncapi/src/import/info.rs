@@ -44,9 +44,11 @@ pub(super) fn read(application: &Application<'_>, draft: &mut Draft, findings: &
         draft.system.get_or_insert_with(|| clean(system));
     }
     match info.step("x-services") {
-        Some(services) => each(&services, |name, at| about(&at, draft.service(name))),
+        Some(services) => each(&services, |name, at| {
+            about(&at, &mut draft.service(name).about)
+        }),
         None => {
-            let service = draft.service(&service_name(application));
+            let service = &mut draft.service(&service_name(application)).about;
             if let Some(text) = info.node.text_of("description").and_then(first_line) {
                 service.entry("summary").or_insert_with(|| json!(text));
             }

@@ -5,6 +5,7 @@
 
 mod channels;
 mod consume;
+mod draft;
 mod events;
 mod info;
 mod lost;
@@ -13,16 +14,18 @@ mod policies;
 mod quantity;
 mod schema_files;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tidegate_base::Name;
 use tidegate_model::{CodeInfo, Finding};
 
 use crate::application::{Action, Application};
 use crate::bundle::Bundle;
+use crate::codes::CONTRADICTION;
 use crate::findings::{Findings, Problem};
 use crate::node::Span;
 use crate::validate::{texts, version};
 
+pub(crate) use self::draft::{Draft, Service};
 use self::events::Events;
 pub(crate) use self::naming::Names;
 pub(crate) use self::quantity::duration_text;
@@ -70,83 +73,6 @@ pub fn import(bundle: &Bundle, system: Option<&Name>) -> Imported {
     }
 }
 
-/// The design so far.
-#[derive(Default)]
-pub(crate) struct Draft {
-    pub(crate) system: Option<String>,
-    pub(crate) processes: Map<String, Value>,
-    pub(crate) events: Map<String, Value>,
-    pub(crate) services: Map<String, Value>,
-    pub(crate) dependencies: Map<String, Value>,
-    pub(crate) messaging: Map<String, Value>,
-    pub(crate) files: Vec<(String, String)>,
-}
-
-impl Draft {
-    /// The design's own fields, in the order of the language, and its files.
-    pub(crate) fn finish(self, system: Option<&Name>) -> (Value, Vec<(String, String)>) {
-        let system = system
-            .map(ToString::to_string)
-            .or(self.system)
-            .unwrap_or_else(|| "imported".to_owned());
-        let mut design = Map::new();
-        design.insert("tidegate".to_owned(), json!(1));
-        design.insert("system".to_owned(), json!(system));
-        for (name, section) in [
-            ("processes", self.processes),
-            ("events", self.events),
-            ("services", self.services),
-            ("dependencies", self.dependencies),
-            ("messaging", self.messaging),
-        ] {
-            if !section.is_empty() {
-                design.insert(name.to_owned(), Value::Object(section));
-            }
-        }
-        (Value::Object(design), self.files)
-    }
-
-    /// A service, made when it is new.
-    pub(crate) fn service(&mut self, name: &str) -> &mut Map<String, Value> {
-        object(&mut self.services, name)
-    }
-
-    /// Adds an event to those that a service publishes.
-    pub(crate) fn publish(&mut self, service: &str, event: &str) {
-        let service = self.service(service);
-        let list = service.entry("publishes").or_insert_with(|| json!([]));
-        if let Some(list) = list.as_array_mut()
-            && !list.iter().any(|known| known == event)
-        {
-            list.push(json!(event));
-        }
-    }
-
-    /// Adds an event to those that a service consumes; the first contract counts.
-    pub(crate) fn consume(&mut self, service: &str, event: &str, contract: Map<String, Value>) {
-        let consumes = object(self.service(service), "consumes");
-        consumes
-            .entry(event.to_owned())
-            .or_insert(Value::Object(contract));
-    }
-}
-
-/// The object under `key`, made when there is none.
-pub(crate) fn object<'v>(map: &'v mut Map<String, Value>, key: &str) -> &'v mut Map<String, Value> {
-    made_object(map.entry(key.to_owned()).or_insert(Value::Null))
-}
-
-/// The object that `value` is, or is made.
-fn made_object(value: &mut Value) -> &mut Map<String, Value> {
-    if !value.is_object() {
-        *value = json!({});
-    }
-    let Value::Object(object) = value else {
-        unreachable!("it was made an object")
-    };
-    object
-}
-
 fn operations(
     application: &Application<'_>,
     events: &Events,
@@ -175,7 +101,11 @@ fn operations(
                     let message = channel.messages.get(*message);
                     let contract =
                         consume::contract(application, operation, message, draft, findings);
-                    draft.consume(&service, event, contract);
+                    if !draft.consume(&service, event, contract) {
+                        let text = format!("`{service}` receives `{event}` twice, differently");
+                        let place = (operation.at.node.span, operation.at.path.as_str());
+                        report(findings, &CONTRADICTION, place, text);
+                    }
                 }
             }
         }
@@ -202,7 +132,10 @@ fn replies(
         };
         match operation.action {
             Action::Receive => draft.publish(service, event),
-            Action::Send => draft.consume(service, event, Map::new()),
+            Action::Send if draft.service(service).consumes(event) => {}
+            Action::Send => {
+                draft.consume(service, event, Map::new());
+            }
         }
     }
 }
@@ -211,23 +144,15 @@ fn replies(
 pub(crate) fn flows(draft: &Draft) -> Vec<String> {
     let mut flows = Vec::new();
     for event in draft.events.keys() {
-        let publishes = |service: &Value| {
-            let list = service.get("publishes").and_then(Value::as_array);
-            list.is_some_and(|list| list.iter().any(|known| known == event))
-        };
-        let consumes = |service: &Value| {
-            service
-                .get("consumes")
-                .is_some_and(|consumes| consumes.get(event).is_some())
-        };
-        let named = |is: &dyn Fn(&Value) -> bool| -> Vec<&str> {
+        let named = |is: &dyn Fn(&Service) -> bool| -> Vec<&str> {
             let services = draft.services.iter();
             services
                 .filter(|(_, service)| is(service))
                 .map(|(name, _)| name.as_str())
                 .collect()
         };
-        let (from, to) = (named(&publishes), named(&consumes));
+        let from = named(&|service| service.publishes(event));
+        let to = named(&|service| service.consumes(event));
         let nobody = "nobody that is known";
         let to = if to.is_empty() {
             nobody.to_owned()
