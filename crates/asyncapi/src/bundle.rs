@@ -162,6 +162,12 @@ impl Bundle {
 
     /// What `reference` in the file `from` names, itself perhaps a reference.
     pub(crate) fn target(&self, from: u32, reference: &str) -> Result<At<'_>, Dead> {
+        self.target_within(from, reference, &mut { HOPS_MAX })
+    }
+
+    /// As [`Bundle::target`]; takes each reference on the way from `hops`, so that no document makes
+    /// the way longer than that.
+    fn target_within(&self, from: u32, reference: &str, hops: &mut usize) -> Result<At<'_>, Dead> {
         let (file, fragment) = reference.split_once('#').unwrap_or((reference, ""));
         let index = if file.is_empty() {
             from
@@ -181,7 +187,7 @@ impl Bundle {
         for token in tokens {
             // A pointer may lead through references: official tools resolve them on the way.
             if at.node.step(&token).is_none() && at.node.reference().is_some() {
-                at = self.follow(at)?;
+                at = self.follow_within(at, hops)?;
             }
             at = at.step(&token).ok_or(Dead::NoTarget)?;
         }
@@ -190,18 +196,23 @@ impl Bundle {
 
     /// The end of the chain of references that starts at `at`.
     pub(crate) fn follow<'b>(&'b self, at: At<'b>) -> Result<At<'b>, Dead> {
+        self.follow_within(at, &mut { HOPS_MAX })
+    }
+
+    /// As [`Bundle::follow`]; takes each reference from `hops`.
+    fn follow_within<'b>(&'b self, at: At<'b>, hops: &mut usize) -> Result<At<'b>, Dead> {
         let mut at = at;
-        for _ in 0..HOPS_MAX {
+        loop {
             let Some(reference) = at.node.reference() else {
                 return Ok(at);
             };
-            let next = self.target(at.node.span.file, reference)?;
+            *hops = hops.checked_sub(1).ok_or(Dead::Cycle)?;
+            let next = self.target_within(at.node.span.file, reference, hops)?;
             if next.is(&at) {
                 return Err(Dead::Cycle);
             }
             at = next;
         }
-        Err(Dead::Cycle)
     }
 
     /// As [`Bundle::follow`]; the place itself where a reference is dead, which is a finding.
@@ -298,7 +309,7 @@ mod tests {
 
     #[test]
     fn references_in_circles_end() {
-        let text = "a: {$ref: '#/b'}\nb: {$ref: '#/a'}\nc: {$ref: '#/c'}\n";
+        let text = "a: {$ref: '#/b'}\nb: {$ref: '#/a'}\nc: {$ref: '#/c'}\nd: {$ref: '#/d/e'}\n";
         let source = Source {
             name: "a.yaml".into(),
             text: text.to_owned(),
@@ -308,6 +319,8 @@ mod tests {
             let at = bundle.target(0, &format!("#/{name}")).unwrap();
             assert_eq!(bundle.follow(at).unwrap_err(), Dead::Cycle);
         }
+        // It leads through itself.
+        assert_eq!(bundle.target(0, "#/d/e").unwrap_err(), Dead::Cycle);
         assert_eq!(bundle.target(0, "#/a/x").unwrap_err(), Dead::Cycle);
     }
 }

@@ -18,12 +18,13 @@ fn source(text: String) -> Source {
 /// Reads, validates and imports a text in every way.
 fn survives(text: String) {
     let source = source(text);
-    files_referred_to(&source);
-    rabbitmq::import(&source, &Name::new("any").unwrap());
+    assert!(files_referred_to(&source).len() <= source.text.len());
+    let queues = rabbitmq::import(&source, &Name::new("any").unwrap());
+    assert!(queues.design.is_object());
     let bundle = Bundle::read(&[source], &[]);
     let findings = validate(&bundle);
     assert!(findings.len() <= 1_001);
-    import(&bundle, None);
+    assert!(import(&bundle, None).design.is_object());
 }
 
 /// Keys and references that mean something, and values that do not fit them.
