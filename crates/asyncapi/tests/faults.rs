@@ -394,7 +394,7 @@ fn every_finding_says_what_to_do() {
 }
 
 #[test]
-fn version_2_says_receive_where_it_writes_publish() {
+fn version_2_has_rules_of_its_own() {
     let text = "asyncapi: 2.6.0\ninfo: {title: a, version: '1'}\nchannels:\n  'x/{id}':\n    publish:\n      operationId: a\n      message: {oneOf: [{$ref: '#/components/messages/m'}, {$ref: '#/components/messages/m'}]}\n    subscribe: {operationId: a, security: [{nobody: []}], message: {payload: {type: string}}}\n    servers: [nowhere]\ncomponents: {messages: {m: {messageId: m, payload: {type: object}}}}\n";
     let mut codes: Vec<&str> = validated(text).iter().map(|f| f.code.0).collect();
     codes.dedup();

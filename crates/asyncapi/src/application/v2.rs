@@ -56,6 +56,7 @@ fn read_operation<'b>(
     else {
         return;
     };
+    let is_single = listed.len() == 1;
     for (index, listed) in listed.into_iter().enumerate() {
         let target = bundle.followed(listed.clone());
         // Both operations of a channel may carry the same message.
@@ -67,6 +68,7 @@ fn read_operation<'b>(
             let component = target.path.strip_prefix("#/components/messages/");
             let key = match component.or(id) {
                 Some(key) => key.to_owned(),
+                None if is_single => address.to_owned(),
                 None => format!("{address} {name} {index}"),
             };
             messages.push(Message::new(bundle, key, listed, version));

@@ -106,7 +106,9 @@ fn add(
             let first = idents.first().cloned().unwrap_or_default();
             let mut wanted = idents.clone();
             wanted.truncate(1);
-            wanted.push(format!("{first}.{place}"));
+            if first != place {
+                wanted.push(format!("{first}.{place}"));
+            }
             candidates.push(Candidate {
                 address,
                 is_single,
