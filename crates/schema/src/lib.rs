@@ -4,6 +4,7 @@
 //! subschemas that one value meets, and the violations of one payload all have a limit. What a
 //! schema says about a field is asked with [`Compiled::declares`] and [`Compiled::requires`].
 
+pub mod avro;
 mod compiled;
 mod effort;
 mod error;
