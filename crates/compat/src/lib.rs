@@ -8,6 +8,7 @@
 pub mod avro;
 mod mode;
 mod profile;
+pub mod protobuf;
 mod sides;
 mod verdict;
 

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use apache_avro::Schema;
 use apache_avro::schema_compatibility::{Compatibility, SchemaCompatibility};
 use support::{Tally, assert_golden, cases, has_a_datum, no_one_reads};
-use tidegate_compat::{Answer, Mode, Profile, avro};
+use tidegate_compat::{Answer, Mode, Profile, Verdict, avro};
 use tidegate_schema::avro::Avro;
 
 const SOURCES: [&str; 3] = ["apache_avro_py", "apicurio_avro", "karapace_avro"];
@@ -25,6 +25,29 @@ fn library(old: &str, new: &str, mode: Mode) -> Option<bool> {
         Mode::Full => reads(&old, &new) && reads(&new, &old),
         _ => return None,
     })
+}
+
+/// A disagreement in a line.
+fn difference(verdict: &Verdict, expected: bool, second: Option<bool>) -> String {
+    let second = match second {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "refuses a schema",
+    };
+    let breaks = verdict.findings.iter();
+    let codes: Vec<&str> = breaks
+        .filter(|finding| finding.answer != Answer::Compatible)
+        .map(|finding| finding.code)
+        .collect();
+    let event = verdict.witness().map_or_else(
+        || "no event".to_owned(),
+        |witness| format!("{} at `{}`", witness.event, witness.path),
+    );
+    format!(
+        "expected {expected}, found {:?} by {}, apache-avro {second}: {event}",
+        verdict.answer,
+        codes.join(" "),
+    )
 }
 
 #[test]
@@ -73,30 +96,10 @@ fn the_cases_of_others_are_answered_or_disproved() {
                     } else {
                         tally.open += 1;
                     }
-                    let second = match library(&old, &new, mode) {
-                        Some(true) => "yes",
-                        Some(false) => "no",
-                        None => "refuses a schema",
-                    };
-                    let codes: Vec<&str> = verdict
-                        .findings
-                        .iter()
-                        .filter(|finding| finding.answer != Answer::Compatible)
-                        .map(|finding| finding.code)
-                        .collect();
-                    writeln!(
-                        differs,
-                        "{} {mode} {profile}: expected {expected}, found {:?} by {}, apache-avro \
-                         {second}: {}",
-                        case["id"].as_str().unwrap(),
-                        verdict.answer,
-                        codes.join(" "),
-                        witness.map_or_else(
-                            || "no witness".to_owned(),
-                            |witness| format!("{} at `{}`", witness.event, witness.path)
-                        ),
-                    )
-                    .unwrap();
+                    let id = case["id"].as_str().unwrap();
+                    let second = library(&old, &new, mode);
+                    let line = difference(&verdict, expected, second);
+                    writeln!(differs, "{id} {mode} {profile}: {line}").unwrap();
                 }
             }
         }

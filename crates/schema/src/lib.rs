@@ -13,6 +13,7 @@ mod fields;
 mod keyword;
 mod locate;
 mod outline;
+pub mod protobuf;
 mod refusal;
 mod violation;
 

@@ -10,15 +10,20 @@
 )]
 
 pub(crate) mod avro_maker;
+pub(crate) mod proto_maker;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use prost::Message;
+use prost_reflect::DynamicMessage;
 use serde_json::Value;
-use tidegate_compat::{Answer, Direction, Verdict, Witness, avro};
+use tidegate_compat::protobuf::Version;
+use tidegate_compat::{Answer, Direction, Verdict, Witness, avro, protobuf};
 use tidegate_schema::avro::Avro;
+use tidegate_schema::protobuf::Protobuf;
 
 /// Where the data of others is.
 pub(crate) const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/compat");
@@ -143,4 +148,41 @@ pub(crate) fn has_a_datum(schema: &Avro) -> bool {
         }
     }
     has[schema.root().index()]
+}
+
+/// Whether a reader of Protobuf makes something else of the bytes of a witness, asked anew.
+pub(crate) fn is_shown(
+    old: &Version<'_>,
+    new: &Version<'_>,
+    verdict: &Verdict,
+    witness: &Witness,
+) -> bool {
+    let compile = |version: &Version<'_>| Protobuf::compile(version.files, version.root).unwrap();
+    let (old, new) = (compile(old), compile(new));
+    let finding = verdict
+        .findings
+        .iter()
+        .find(|finding| finding.witness.as_ref() == Some(witness))
+        .unwrap();
+    assert_eq!(finding.answer, Answer::Incompatible);
+    let (writer, reader) = match finding.direction {
+        Direction::Backward => (&old, &new),
+        Direction::Forward => (&new, &old),
+    };
+    let bytes = witness.bytes.as_ref().unwrap();
+    // The witness does not say of which message it is: one that reads its own bytes back and is
+    // there on both sides.
+    writer.messages().into_iter().any(|message| {
+        let Ok(written) = DynamicMessage::decode(message.clone(), bytes.as_slice()) else {
+            return false;
+        };
+        let same = written.encode_to_vec() == *bytes
+            && serde_json::to_value(&written).unwrap() == witness.event;
+        let tail = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
+        let other = reader
+            .messages()
+            .into_iter()
+            .find(|other| tail(other.full_name()) == tail(message.full_name()));
+        same && other.is_some_and(|other| !protobuf::difference(&written, &other).is_empty())
+    })
 }
