@@ -4,17 +4,60 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
-use std::fs;
-use std::path::Path;
 
 use serde_json::Value;
-use support::{DATA, Tally, assert_golden, cases, is_shown};
-use tidegate_compat::protobuf::{Version, broken, compare};
+use support::{Tally, assert_golden, cases, counts, is_shown, one_file, tree};
+use tidegate_compat::protobuf::{Version, compare};
 use tidegate_compat::{Answer, Mode, Profile};
 use tidegate_schema::protobuf::{Protobuf, Sources};
 
-fn one_file(text: &Value) -> Sources {
-    Sources::from([("schema.proto".to_owned(), text.as_str().unwrap().to_owned())])
+const PROFILES: [Profile; 4] = [
+    Profile::Exact,
+    Profile::Confluent,
+    Profile::BufWire,
+    Profile::BufWireJson,
+];
+
+/// Counts one answer; a line when it is not what was expected.
+fn answer(
+    old: &Version<'_>,
+    new: &Version<'_>,
+    expected: bool,
+    profile: Profile,
+    tally: &mut Tally,
+) -> Option<String> {
+    let verdict = match compare(&[*old], new, Mode::Backward, profile) {
+        Ok(verdict) => verdict,
+        Err(error) => {
+            tally.refused += 1;
+            return Some(error.to_string());
+        }
+    };
+    let found = match verdict.answer {
+        Answer::Compatible => true,
+        Answer::Incompatible => false,
+        Answer::NotProved => {
+            tally.not_proved += 1;
+            return None;
+        }
+    };
+    if found == expected {
+        tally.agree += 1;
+        return None;
+    }
+    // A rule about definitions has no event: it is another policy than Karapace's.
+    let witness = verdict.witness();
+    if witness.is_some_and(|witness| is_shown(old, new, &verdict, witness)) {
+        tally.disproved += 1;
+    } else {
+        tally.open += 1;
+    }
+    let codes: BTreeSet<&str> = verdict
+        .findings
+        .iter()
+        .map(|finding| finding.code)
+        .collect();
+    Some(format!("expected {expected}, found {found} by {codes:?}"))
 }
 
 #[test]
@@ -37,53 +80,12 @@ fn the_cases_of_karapace_are_answered_or_disproved() {
             },
         );
         let expected = case["expect"]["BACKWARD"].as_bool().unwrap();
-        for profile in [
-            Profile::Exact,
-            Profile::Confluent,
-            Profile::BufWire,
-            Profile::BufWireJson,
-        ] {
+        for profile in PROFILES {
             let key = (source.to_owned(), Mode::Backward.name(), profile.name());
             let tally = tallies.entry(key).or_default();
-            let verdict = match compare(&[old], &new, Mode::Backward, profile) {
-                Ok(verdict) => verdict,
-                Err(error) => {
-                    tally.refused += 1;
-                    writeln!(differs, "{id} {profile}: {error}").unwrap();
-                    continue;
-                }
-            };
-            let found = match verdict.answer {
-                Answer::Compatible => true,
-                Answer::Incompatible => false,
-                Answer::NotProved => {
-                    tally.not_proved += 1;
-                    continue;
-                }
-            };
-            if found == expected {
-                tally.agree += 1;
-                continue;
+            if let Some(line) = answer(&old, &new, expected, profile, tally) {
+                writeln!(differs, "{id} {profile}: {line}").unwrap();
             }
-            // A rule about definitions has no event: it is another policy than Karapace's.
-            let shown = verdict
-                .witness()
-                .is_some_and(|witness| is_shown(&old, &new, &verdict, witness));
-            if shown {
-                tally.disproved += 1;
-            } else {
-                tally.open += 1;
-            }
-            let codes: BTreeSet<&str> = verdict
-                .findings
-                .iter()
-                .map(|finding| finding.code)
-                .collect();
-            writeln!(
-                differs,
-                "{id} {profile}: expected {expected}, found {found} by {codes:?}"
-            )
-            .unwrap();
         }
     }
     assert_golden(
@@ -98,36 +100,6 @@ fn the_cases_of_karapace_are_answered_or_disproved() {
         0,
         "{differs}"
     );
-}
-
-/// The files of a tree by their names, as an import has them.
-fn tree(path: &str) -> Sources {
-    let root = Path::new(DATA).join(path);
-    let mut found = Sources::new();
-    // A module of Buf may have its files below a root.
-    let below = root.join("root");
-    let root = if below.is_dir() { below } else { root };
-    let mut waiting = vec![root.clone()];
-    while let Some(folder) = waiting.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                waiting.push(path);
-            } else if path
-                .extension()
-                .is_some_and(|extension| extension == "proto")
-            {
-                let name = path
-                    .strip_prefix(&root)
-                    .unwrap()
-                    .to_str()
-                    .unwrap()
-                    .to_owned();
-                found.insert(name, fs::read_to_string(&path).unwrap());
-            }
-        }
-    }
-    found
 }
 
 /// Rules in the categories `WIRE` and `WIRE_JSON`, with whether they are in the second alone.
@@ -165,27 +137,21 @@ struct Agreement {
     agree: bool,
 }
 
-/// How often a rule is broken in every file, as Buf and as ours have it.
-fn counts(
-    case: &Value,
-    rule: &str,
-    json: bool,
-    both: (&Protobuf, &Protobuf),
-) -> [BTreeMap<String, usize>; 2] {
-    let mut expected: BTreeMap<String, usize> = BTreeMap::new();
-    for annotation in case["annotations"].as_array().unwrap() {
-        if annotation["rule"] == rule {
-            let file = annotation["file"].as_str().unwrap_or_default().to_owned();
-            *expected.entry(file).or_default() += 1;
-        }
-    }
-    let mut found: BTreeMap<String, usize> = BTreeMap::new();
-    for broken in broken(both.0, both.1, json) {
-        if broken.code.to_uppercase().replace('-', "_") == rule {
-            *found.entry(broken.file).or_default() += 1;
-        }
-    }
-    [expected, found]
+fn table(rules: &BTreeMap<&str, Agreement>, outside: &BTreeMap<String, usize>) -> String {
+    let row = |(rule, agreement): (&&str, &Agreement)| {
+        let mark = if agreement.agree { "" } else { " differs" };
+        format!(
+            "{rule:<45} {:>4} {:>5}{mark}\n",
+            agreement.expected, agreement.found
+        )
+    };
+    let inside: String = rules.iter().map(row).collect();
+    let row = |(rule, count): (&String, &usize)| format!("{rule:<45} {count:>4}\n");
+    let outside: String = outside.iter().map(row).collect();
+    format!(
+        "{:<45} {:>4} {:>5}\n{inside}\nOutside of WIRE and WIRE_JSON:\n{outside}",
+        "rule", "Buf", "ours"
+    )
 }
 
 #[test]
@@ -221,20 +187,19 @@ fn the_rules_of_buf_find_what_buf_finds() {
                 continue;
             }
         };
-        for annotation in case["annotations"].as_array().unwrap() {
-            let rule = annotation["rule"].as_str().unwrap();
-            if !RULES.iter().any(|(known, _)| *known == rule) {
-                *outside.entry(rule.to_owned()).or_default() += 1;
-            }
-        }
-        let used: BTreeSet<&str> = case["annotations"]
+        let named = |annotation: &Value| annotation["rule"].as_str().unwrap().to_owned();
+        let used: Vec<String> = case["annotations"]
             .as_array()
             .unwrap()
             .iter()
-            .filter_map(|annotation| annotation["rule"].as_str())
+            .map(named)
             .collect();
+        let is_known = |rule: &&String| RULES.iter().any(|(known, _)| known == rule);
+        for rule in used.iter().filter(|rule| !is_known(rule)) {
+            *outside.entry(rule.clone()).or_default() += 1;
+        }
         for (rule, json) in RULES {
-            if !used.contains(rule) {
+            if !used.iter().any(|used| used == rule) {
                 continue;
             }
             let [mut expected, mut found] = counts(&case, rule, json, (&old, &new));
@@ -258,20 +223,7 @@ fn the_rules_of_buf_find_what_buf_finds() {
             agreement.agree &= same;
         }
     }
-    let mut table = format!("{:<45} {:>4} {:>5}\n", "rule", "Buf", "ours");
-    for (rule, agreement) in &rules {
-        let mark = if agreement.agree { "" } else { " differs" };
-        writeln!(
-            table,
-            "{rule:<45} {:>4} {:>5}{mark}",
-            agreement.expected, agreement.found
-        )
-        .unwrap();
-    }
-    table.push_str("\nOutside of WIRE and WIRE_JSON:\n");
-    for (rule, count) in outside {
-        writeln!(table, "{rule:<45} {count:>4}").unwrap();
-    }
+    let table = table(&rules, &outside);
     assert_golden("protobuf-buf.txt", &format!("{table}\n{said}"));
     assert!(rules.values().all(|agreement| agreement.agree), "{said}");
 }

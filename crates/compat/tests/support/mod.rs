@@ -23,7 +23,7 @@ use serde_json::Value;
 use tidegate_compat::protobuf::Version;
 use tidegate_compat::{Answer, Direction, Verdict, Witness, avro, protobuf};
 use tidegate_schema::avro::Avro;
-use tidegate_schema::protobuf::Protobuf;
+use tidegate_schema::protobuf::{Protobuf, Sources};
 
 /// Where the data of others is.
 pub(crate) const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/compat");
@@ -185,4 +185,62 @@ pub(crate) fn is_shown(
             .find(|other| tail(other.full_name()) == tail(message.full_name()));
         same && other.is_some_and(|other| !protobuf::difference(&written, &other).is_empty())
     })
+}
+
+/// A version of one file.
+pub(crate) fn one_file(text: &Value) -> Sources {
+    Sources::from([("schema.proto".to_owned(), text.as_str().unwrap().to_owned())])
+}
+
+/// The files of a tree by their names, as an import has them.
+pub(crate) fn tree(path: &str) -> Sources {
+    let root = Path::new(DATA).join(path);
+    let mut found = Sources::new();
+    // A module of Buf may have its files below a root.
+    let below = root.join("root");
+    let root = if below.is_dir() { below } else { root };
+    let mut waiting = vec![root.clone()];
+    while let Some(folder) = waiting.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                waiting.push(path);
+            } else if path
+                .extension()
+                .is_some_and(|extension| extension == "proto")
+            {
+                let name = path
+                    .strip_prefix(&root)
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .to_owned();
+                found.insert(name, fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// How often a rule is broken in every file, as Buf and as ours have it.
+pub(crate) fn counts(
+    case: &Value,
+    rule: &str,
+    json: bool,
+    both: (&Protobuf, &Protobuf),
+) -> [BTreeMap<String, usize>; 2] {
+    let mut expected: BTreeMap<String, usize> = BTreeMap::new();
+    for annotation in case["annotations"].as_array().unwrap() {
+        if annotation["rule"] == rule {
+            let file = annotation["file"].as_str().unwrap_or_default().to_owned();
+            *expected.entry(file).or_default() += 1;
+        }
+    }
+    let mut found: BTreeMap<String, usize> = BTreeMap::new();
+    for broken in protobuf::broken(both.0, both.1, json) {
+        if broken.code.to_uppercase().replace('-', "_") == rule {
+            *found.entry(broken.file).or_default() += 1;
+        }
+    }
+    [expected, found]
 }
