@@ -141,7 +141,7 @@ impl Protobuf {
     #[must_use]
     pub fn validate_json(&self, payload: &Json) -> Vec<Violation> {
         let Some(root) = &self.root else {
-            return vec![violation("", "the schema names no message")];
+            return vec![Violation::at("", "the schema names no message")];
         };
         if is_deeper(payload, MESSAGE_DEPTH_MAX) {
             return vec![Violation::too_deep()];
@@ -152,7 +152,7 @@ impl Protobuf {
             Ok(message) => missing(&message),
             Err(error) => {
                 let path = pointer(&track.path());
-                vec![violation(&path, &error.to_string())]
+                vec![Violation::at(&path, &masked(&error.to_string()))]
             }
         }
     }
@@ -173,10 +173,10 @@ impl Protobuf {
     /// A [`Violation`] when the bytes are no message of this type, or the schema names none.
     pub fn decode(&self, payload: &[u8]) -> Result<DynamicMessage, Violation> {
         let Some(root) = &self.root else {
-            return Err(violation("", "the schema names no message"));
+            return Err(Violation::at("", "the schema names no message"));
         };
         let decoded = DynamicMessage::decode(root.clone(), payload);
-        decoded.map_err(|error| violation("", &error.to_string()))
+        decoded.map_err(|error| Violation::at("", &error.to_string()))
     }
 }
 
@@ -198,7 +198,7 @@ fn look(message: &DynamicMessage, path: &mut String, found: &mut Vec<Violation>)
         path.push_str(&escape(field.json_name()));
         if field.is_required() && !message.has_field(&field) {
             let text = format!("the required field `{}` is missing", field.name());
-            found.push(violation(path, &text));
+            found.push(Violation::at(path, &text));
         }
         if message.has_field(&field) && field.kind().as_message().is_some() {
             look_inside(&message.get_field(&field), path, found);
@@ -229,14 +229,6 @@ fn look_inside(value: &Value, path: &mut String, found: &mut Vec<Violation>) {
     }
 }
 
-fn violation(path: &str, message: &str) -> Violation {
-    Violation {
-        path: short(path),
-        schema_path: String::new(),
-        message: short(message),
-    }
-}
-
 fn pointer(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     path.iter()
@@ -247,6 +239,26 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
             Segment::Unknown => String::new(),
         })
         .collect()
+}
+
+/// The library's message without the payload's own values, which may be private: they are quoted.
+fn masked(message: &str) -> String {
+    let is_enum = message.starts_with("unrecognized enum value");
+    let is_quote = |c: char| c == '`' || c == '"' || (c == '\'' && is_enum);
+    let mut kept = String::new();
+    let mut within: Option<char> = None;
+    for c in message.chars() {
+        match within {
+            Some(quote) if c == quote => within = None,
+            Some(_) => {}
+            None if is_quote(c) => {
+                within = Some(c);
+                kept.push('…');
+            }
+            None => kept.push(c),
+        }
+    }
+    kept
 }
 
 /// Whether values stand deeper inside each other; the walk stops there.

@@ -100,7 +100,7 @@ impl Here<'_> {
             format!("the writer may write {word}, and the reader's union has no branch for it");
         let fix =
             "add the branch to the reader's union first, and write it once every reader has it";
-        self.found("union-branch-missing", Some(Break::Any), reason, fix);
+        self.found("union-branch-missing", Some(Break::Large), reason, fix);
     }
 
     fn other_name(&mut self) {

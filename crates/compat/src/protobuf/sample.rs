@@ -108,7 +108,7 @@ pub(super) fn samples(field: &FieldDescriptor) -> Vec<DynamicMessage> {
             let all = values(&kind);
             let singles = all.iter().map(|value| Value::List(vec![value.clone()]));
             made.extend(singles.filter_map(&with));
-            let two = Value::List(all.iter().rev().take(2).cloned().collect());
+            let two = Value::List(all.iter().take(2).cloned().collect());
             made.extend(with(two));
             if let Some(first) = all.first() {
                 made.extend(with(Value::List(vec![first.clone(), first.clone()])));

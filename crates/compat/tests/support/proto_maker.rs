@@ -140,7 +140,13 @@ impl Model {
                     fresh.label
                 }
             }
-            3 => field.oneof = fresh.oneof,
+            3 => {
+                field.oneof = fresh.oneof;
+                let oneof = field.oneof;
+                // A second one, so that two that were apart may come together.
+                let other = (at + 1) % count;
+                self.messages[of][other].oneof = oneof;
+            }
             4 => field.name = format!("r{number}"),
             5 => field.number = 50 + number,
             6 => field.default = fresh.default,

@@ -263,7 +263,12 @@ impl Reading {
             return wrong(&pointer, "`fields` is missing");
         };
         // Known before its fields are read: they may be of its own type.
-        let id = self.define(name.clone(), Kind::Null, &pointer)?;
+        let empty = Kind::Record {
+            name: name.clone(),
+            aliases: Vec::new(),
+            fields: Vec::new(),
+        };
+        let id = self.define(name.clone(), empty, &pointer)?;
         let mut fields: Vec<Field> = Vec::with_capacity(list.len());
         let mut known = std::collections::HashSet::new();
         for (index, value) in list.iter().enumerate() {
