@@ -1,5 +1,10 @@
 //! One change at a time, with the place, the words and the event; and schemas made to hurt.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test: what is wrong here should stop it, with its place"
+)]
+
 use serde_json::{Value, json};
 use tidegate_compat::{Answer, Mode, Profile, Verdict, avro};
 

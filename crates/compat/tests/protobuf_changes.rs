@@ -1,5 +1,10 @@
 //! One change at a time: what the new reader makes of the old writer's bytes, and the other way round.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test: what is wrong here should stop it, with its place"
+)]
+
 use tidegate_compat::protobuf::{Version, compare};
 use tidegate_compat::{Answer, Mode, Profile, Verdict};
 use tidegate_schema::protobuf::Sources;

@@ -151,9 +151,8 @@ impl<'a> Schemas<'a> {
 
 /// The names in the `import` statements of a Protobuf file.
 fn imported(text: &str) -> Vec<String> {
-    let statements = text
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("import"));
+    let statements = text.split(['\n', ';']);
+    let statements = statements.filter_map(|part| part.trim().strip_prefix("import"));
     let names = statements.filter_map(|rest| {
         let mut parts = rest.split(['"', '\'']);
         let before = parts.next()?.trim();
