@@ -229,3 +229,35 @@ fn a_transitive_mode_asks_every_version_and_an_empty_history_nothing() {
     assert_eq!(ask(&olds, Mode::None), (Answer::Compatible, None));
     assert_eq!(ask(&[], Mode::FullTransitive), (Answer::Compatible, None));
 }
+
+#[test]
+fn schemas_made_to_hurt_are_answered_or_left_open_in_time() {
+    let fields = |kind: &str| -> String {
+        (1..=3_000)
+            .map(|n| format!("{kind} f{n} = {};", n + 20_000))
+            .collect()
+    };
+    let wide = verdict(
+        &three(&fields("int64")),
+        &three(&fields("int32")),
+        Mode::Full,
+    );
+    assert_eq!(wide.answer, Answer::Incompatible);
+    assert!(wide.findings.len() < 200, "{}", wide.findings.len());
+    // Deeper than a message may be nested, so there is no event that could show it.
+    let chain = |kind: &str| {
+        let mut text = "syntax = \"proto3\";\nmessage M { A0 a = 1; }\n".to_owned();
+        for n in 0..500 {
+            text.push_str(&format!("message A{n} {{ A{} a = 1; }}\n", n + 1));
+        }
+        text + &format!("message A500 {{ {kind} a = 1; }}\n")
+    };
+    let deep = verdict(&chain("int64"), &chain("int32"), Mode::Backward);
+    assert_eq!(deep.answer, Answer::NotProved, "{deep:#?}");
+    let values: String = (0..5_000).map(|n| format!("V{n} = {n};")).collect();
+    let two = |values: &str| {
+        format!("syntax = \"proto2\";\nenum E {{ {values} }} message M {{ optional E e = 1; }}")
+    };
+    let lost = verdict(&two(&values), &two("V0 = 0;"), Mode::Backward);
+    assert_eq!(lost.answer, Answer::Incompatible);
+}

@@ -7,10 +7,10 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::Value as Json;
 use tidegate_schema::protobuf::Protobuf;
 
-use super::Found;
 use super::kinds::{Reading, Shape, reading, shape, word};
 use super::meaning::{difference, same_scalar};
 use super::sample::{complete, samples, something, wrap};
+use super::{FINDINGS_MAX, Found};
 use crate::verdict::{Answer, Witness};
 
 /// Most pairs of messages that are compared.
@@ -28,6 +28,7 @@ pub(super) fn compare(writer: &Protobuf, reader: &Protobuf) -> Vec<Found> {
         visits: Vec::new(),
         seen: HashSet::new(),
         found: Vec::new(),
+        shown: 0,
     };
     for (writer, reader) in roots(writer, reader, &mut walk.found) {
         walk.push(None, writer, reader);
@@ -98,6 +99,8 @@ struct Walk {
     visits: Vec<Visit>,
     seen: HashSet<(String, String)>,
     found: Vec<Found>,
+    /// How many breaks have an event.
+    shown: usize,
 }
 
 impl Walk {
@@ -314,7 +317,7 @@ impl Walk {
                 "add a field with another number, and reserve this one once nothing writes it",
             ),
         };
-        let tried = samples(from);
+        let tried = self.samples(from);
         self.broken(at, code, place, (reason, fix), tried);
     }
 
@@ -362,6 +365,14 @@ impl Walk {
     ) {
         let mut found = Found::new(Answer::NotProved, code, path, reason);
         found.fix = Some(fix.to_owned());
+        // What is shown has a limit, and looking for an event takes time.
+        if self.shown >= FINDINGS_MAX {
+            found
+                .reason
+                .push_str("; no event was looked for after so many");
+            self.found.push(found);
+            return;
+        }
         let (steps, root) = self.way(at);
         for message in tried {
             let Some(event) = wrap(&steps, message) else {
@@ -376,6 +387,7 @@ impl Walk {
             {
                 found.answer = Answer::Incompatible;
                 found.witness = Some(witness);
+                self.shown += 1;
                 break;
             }
         }
@@ -383,6 +395,14 @@ impl Walk {
             found.reason.push_str("; no event was found that shows it");
         }
         self.found.push(found);
+    }
+
+    /// Messages to try, while they would be.
+    fn samples(&self, field: &FieldDescriptor) -> Vec<DynamicMessage> {
+        if self.shown >= FINDINGS_MAX {
+            return Vec::new();
+        }
+        samples(field)
     }
 
     /// The fields that lead to a visit, and the reader's root.
