@@ -167,10 +167,14 @@ fn hostile_sources_and_payloads_stop_at_a_limit() {
         "}".repeat(3_000)
     );
     assert!(one(&deep).is_err());
+    // The library parses the value of an option by recursion.
     let options = format!(
-        "syntax = \"proto3\";\noption (x) = {}{};",
-        "{ a: ".repeat(3_000),
-        "}".repeat(3_000)
+        "syntax = \"proto2\";\nimport \"google/protobuf/descriptor.proto\";\n\
+         message M {{ optional M a = 1; }}\n\
+         extend google.protobuf.FileOptions {{ optional M x = 50000; }}\n\
+         option (x) = {}{};\n",
+        "{ a: ".repeat(60_000) + "{}",
+        "}".repeat(60_000)
     );
     assert!(one(&options).is_err());
     assert!(one(&" ".repeat(2 << 20)).is_err());

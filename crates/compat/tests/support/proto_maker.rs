@@ -141,8 +141,8 @@ impl Model {
                 }
             }
             3 => {
-                field.oneof = fresh.oneof;
-                let oneof = field.oneof;
+                let oneof = Some(chance.below(2));
+                field.oneof = oneof;
                 // A second one, so that two that were apart may come together.
                 let other = (at + 1) % count;
                 self.messages[of][other].oneof = oneof;
