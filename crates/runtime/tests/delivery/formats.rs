@@ -66,7 +66,10 @@ fn event(kind: &str, media: Option<&str>, data: &[u8]) -> Envelope {
 
 async fn said(runtime: &Runtime, event: Envelope) -> String {
     match runtime.publish(vec![event]).await {
-        Ok(accepted) => format!("stored as {}", accepted[0].sequence),
+        Ok(accepted) => {
+            let sequences: Vec<u64> = accepted.iter().map(|one| one.sequence).collect();
+            format!("stored as {sequences:?}")
+        }
         Err(PublishError::Invalid { problem, .. }) => problem.to_string(),
         Err(error) => error.to_string(),
     }
@@ -106,15 +109,15 @@ async fn an_event_is_held_against_its_schema_in_every_encoding() {
         all.push(said(&runtime, event).await);
     }
     insta::assert_snapshot!(all.join("\n"), @r###"
-stored as 0
+stored as [0]
 the payload does not keep its schema: a union is written null or {"branch": value}; the branches are null, long at /cents
-stored as 0
+stored as [0]
 the payload does not keep its schema: the union has no branch 3 at /cents
 the payload does not keep its schema: the bytes end within the value at /orderId
 the payload is neither JSON nor, by its media type, avro/binary
-stored as 0
+stored as [0]
 the payload does not keep its schema: invalid digit found in string at /part/count
-stored as 0
+stored as [0]
 the payload does not keep its schema: failed to decode Protobuf message: invalid varint at the root
 the key at `/orderId` is absent
 the payload is neither JSON nor, by its media type, application/protobuf
