@@ -1,5 +1,10 @@
 //! Avro schemas: what is wrong with one, where; what fits one, in both encodings.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test: what is wrong here should stop it, with its place"
+)]
+
 use apache_avro::Schema;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -223,6 +228,6 @@ proptest! {
     /// A text that is no schema is refused and never stops the process.
     #[test]
     fn any_text_is_a_schema_or_refused(text in "[\\[\\]{}:,\" a-z0-9]{0,60}") {
-        let _ = Avro::parse(&text).is_ok();
+        drop(Avro::parse(&text));
     }
 }
