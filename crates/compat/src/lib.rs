@@ -5,10 +5,14 @@
 //! what was found: every *no* with an event that the writer allows and the reader refuses, run
 //! through both before it is shown; every *not proved* with what stood in the way.
 
+pub mod avro;
 mod mode;
 mod profile;
+pub mod protobuf;
+mod sides;
 mod verdict;
 
 pub use mode::{Direction, Mode};
 pub use profile::Profile;
+pub use sides::VersionError;
 pub use verdict::{Answer, Finding, Verdict, Witness};
