@@ -5,6 +5,7 @@
 //! what was found: every *no* with an event that the writer allows and the reader refuses, run
 //! through both before it is shown; every *not proved* with what stood in the way.
 
+pub mod json;
 mod mode;
 mod profile;
 mod verdict;
