@@ -12,4 +12,4 @@ mod verdict;
 
 pub use mode::{Direction, Mode};
 pub use profile::Profile;
-pub use verdict::{Answer, Finding, Verdict, Witness};
+pub use verdict::{Answer, Finding, Reason, Verdict, Witness};
