@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use serde_json::{Number, Value};
 
-use super::known::{Known, Node, Types};
+use super::known::{Count, Known, Node, Types};
 use super::number;
 use super::pattern::Strings;
 
@@ -16,6 +16,16 @@ pub(crate) struct Bound {
     /// Whether the limit itself is outside.
     pub(crate) is_open: bool,
 }
+
+/// Keywords that count.
+const COUNTS: [&str; 6] = [
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "minProperties",
+    "maxProperties",
+];
 
 /// A condition: if, then, else.
 #[derive(Clone, Debug)]
@@ -39,10 +49,8 @@ pub(crate) struct Flat<'a> {
     pub(crate) low: Option<Bound>,
     pub(crate) high: Option<Bound>,
     pub(crate) strings: Strings,
-    pub(crate) items_least: u64,
-    pub(crate) items_most: Option<u64>,
-    pub(crate) fields_least: u64,
-    pub(crate) fields_most: Option<u64>,
+    pub(crate) items: Count,
+    pub(crate) fields: Count,
     pub(crate) present: BTreeSet<String>,
     pub(crate) absent: BTreeSet<String>,
     /// Fields, and what they do not fit.
@@ -74,10 +82,8 @@ impl<'a> Flat<'a> {
             low: None,
             high: None,
             strings: known.strings.clone(),
-            items_least: 0,
-            items_most: None,
-            fields_least: 0,
-            fields_most: None,
+            items: known.items,
+            fields: known.fields,
             present: known.present.clone(),
             absent: known.absent.clone(),
             field_misses: Vec::new(),
@@ -90,7 +96,6 @@ impl<'a> Flat<'a> {
             flat.take_fits(std::mem::take(&mut fits), &mut misses, &mut seen, integers);
             let mut open = Vec::new();
             let mut has_changed = false;
-            let before = flat.types;
             while let Some(miss) = misses.pop() {
                 match flat.take_miss(&miss, integers) {
                     Taken::Whole => has_changed = true,
@@ -100,8 +105,7 @@ impl<'a> Flat<'a> {
                 }
             }
             flat.dependent(&mut fits, &seen);
-            let is_settled = fits.is_empty() && !(has_changed && before != flat.types);
-            if is_settled {
+            if fits.is_empty() && !has_changed {
                 flat.misses = open;
                 break;
             }
@@ -175,21 +179,11 @@ impl<'a> Flat<'a> {
                 self.up_to(limit, is_open);
             }
         }
-        let most = |known: &mut Option<u64>, count: Option<u64>| {
-            *known = match (*known, count) {
-                (Some(a), Some(b)) => Some(a.min(b)),
-                (a, b) => a.or(b),
-            };
-        };
-        let least = |known: &mut u64, count: Option<u64>| {
-            *known = (*known).max(count.unwrap_or(0));
-        };
-        least(&mut self.strings.least, node.count("minLength"));
-        most(&mut self.strings.most, node.count("maxLength"));
-        least(&mut self.items_least, node.count("minItems"));
-        most(&mut self.items_most, node.count("maxItems"));
-        least(&mut self.fields_least, node.count("minProperties"));
-        most(&mut self.fields_most, node.count("maxProperties"));
+        for keyword in COUNTS {
+            if let Some(count) = node.count(keyword) {
+                self.take_count(keyword, count);
+            }
+        }
         if let Some(pattern) = node.get("pattern").and_then(Value::as_str) {
             self.strings.must.insert(pattern.to_owned());
         }
@@ -242,7 +236,10 @@ impl<'a> Flat<'a> {
         let mut keywords = object
             .keys()
             .map(String::as_str)
-            .filter(|keyword| *keyword != "default" && !(*keyword == "type" && has_type));
+            .filter(|keyword| {
+                let holds = *keyword == "type" && has_type || self.holds(miss, keyword);
+                *keyword != "default" && !holds
+            });
         let (first, second, third) = (keywords.next(), keywords.next(), keywords.next());
         match (first, second, third) {
             (None, ..) => {
@@ -253,6 +250,23 @@ impl<'a> Flat<'a> {
             (Some("properties"), Some("required"), None)
             | (Some("required"), Some("properties"), None) => self.take_failed_field(miss),
             _ => Taken::Not,
+        }
+    }
+
+    /// Whether a keyword that is no more than a bound holds by the facts.
+    fn holds(&self, node: &Node<'a>, keyword: &str) -> bool {
+        let Some(count) = node.count(keyword) else {
+            return false;
+        };
+        let most = |known: Option<u64>| known.is_some_and(|known| known <= count);
+        match keyword {
+            "minLength" => self.strings.least >= count,
+            "maxLength" => most(self.strings.most),
+            "minItems" => self.items.least >= count,
+            "maxItems" => most(self.items.most),
+            "minProperties" => self.fields.least >= count,
+            "maxProperties" => most(self.fields.most),
+            _ => false,
         }
     }
 
@@ -342,19 +356,36 @@ impl<'a> Flat<'a> {
         let Some(count) = miss.count(keyword) else {
             return;
         };
-        let (least, most) = match keyword {
-            "minLength" | "maxLength" => (&mut self.strings.least, &mut self.strings.most),
-            "minItems" | "maxItems" => (&mut self.items_least, &mut self.items_most),
-            "minProperties" | "maxProperties" => (&mut self.fields_least, &mut self.fields_most),
-            _ => return,
-        };
         if keyword.starts_with("max") {
-            *least = (*least).max(count.saturating_add(1));
+            self.take_count(&keyword.replacen("max", "min", 1), count.saturating_add(1));
         } else {
             match count.checked_sub(1) {
-                Some(below) => *most = Some(most.map_or(below, |most| most.min(below))),
-                None => self.is_impossible = true,
+                Some(below) => self.take_count(&keyword.replacen("min", "max", 1), below),
+                None => self.is_impossible |= keyword.starts_with("min"),
             }
+        }
+    }
+
+    fn take_count(&mut self, keyword: &str, count: u64) {
+        let known = match keyword {
+            "minItems" | "maxItems" => &mut self.items,
+            "minProperties" | "maxProperties" => &mut self.fields,
+            _ => {
+                let mut length = Count {
+                    least: self.strings.least,
+                    most: self.strings.most,
+                };
+                match keyword {
+                    "minLength" => length.at_least(count),
+                    _ => length.at_most(count),
+                }
+                (self.strings.least, self.strings.most) = (length.least, length.most);
+                return;
+            }
+        };
+        match keyword.starts_with("min") {
+            true => known.at_least(count),
+            false => known.at_most(count),
         }
     }
 
@@ -419,12 +450,12 @@ impl<'a> Flat<'a> {
         if self.strings.most.is_some_and(|most| most < self.strings.least) {
             self.types = self.types.without(Types::STRING);
         }
-        if self.items_most.is_some_and(|most| most < self.items_least) {
+        if self.items.is_impossible() {
             self.types = self.types.without(Types::ARRAY);
         }
-        let least = self.fields_least.max(self.present.len() as u64);
-        let too_many = self.fields_most.is_some_and(|most| most < least);
-        if too_many || self.present.iter().any(|name| self.absent.contains(name)) {
+        let mut fields = self.fields;
+        fields.at_least(u64::try_from(self.present.len()).unwrap_or(u64::MAX));
+        if fields.is_impossible() || self.present.iter().any(|name| self.absent.contains(name)) {
             self.types = self.types.without(Types::OBJECT);
         }
         self.is_impossible |= self.types.is_none();

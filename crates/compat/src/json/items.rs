@@ -38,7 +38,7 @@ impl<'a> Study<'a, '_> {
     /// Whether the items that must be there can be.
     pub(crate) fn has_room_for_items(&mut self, known: &Known<'a>, flat: &Flat<'a>) -> bool {
         let last = Self::positions(flat, None);
-        let least = usize::try_from(flat.items_least).unwrap_or(usize::MAX);
+        let least = usize::try_from(flat.items.least).unwrap_or(usize::MAX);
         (0..=last).take_while(|position| *position < least).all(|position| {
             let item = self.item(flat, position);
             !self.within(known, Step::Item(position), |study| study.is_impossible(&item))
@@ -53,7 +53,7 @@ impl<'a> Study<'a, '_> {
             self.within(known, Step::Item(*position), |study| study.is_impossible(&item))
         });
         let by_schema = first_impossible.and_then(|position| u64::try_from(position).ok());
-        match (flat.items_most, by_schema) {
+        match (flat.items.most, by_schema) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         }
@@ -138,31 +138,37 @@ impl<'a> Study<'a, '_> {
         flat: &Flat<'a>,
         (goal, keyword): (&Node<'a>, &str),
     ) -> bool {
-        let known = &known.of_types(Types::ARRAY);
-        let most = self.items_most(known, flat);
+        let mut known = known.of_types(Types::ARRAY);
         let count = goal.count(keyword).unwrap_or(0);
         let is_unique = |node: &Node<'_>| node.get("uniqueItems") == goal.get("uniqueItems");
         let (holds, code, says) = match keyword {
-            "minItems" => (
-                flat.items_least >= count,
-                "min-items-raised",
-                "may have fewer items than the reader wants",
-            ),
-            "maxItems" => (
-                most.is_some_and(|most| most <= count),
-                "max-items-lowered",
-                "may have more items than the reader takes",
-            ),
+            "minItems" | "maxItems" => {
+                let failing = flat.items.failing(keyword, count);
+                known.items = failing.unwrap_or(known.items);
+                let holds = failing.is_none() || self.is_impossible(&known);
+                match keyword {
+                    "minItems" => (
+                        holds,
+                        "min-items-raised",
+                        "may have fewer items than the reader wants",
+                    ),
+                    _ => (
+                        holds,
+                        "max-items-lowered",
+                        "may have more items than the reader takes",
+                    ),
+                }
+            }
             _ => (
                 goal.get("uniqueItems") == Some(&serde_json::Value::Bool(false))
-                    || most.is_some_and(|most| most <= 1)
-                    || flat.atoms.iter().any(is_unique),
+                    || flat.atoms.iter().any(is_unique)
+                    || self.items_most(&known, flat).is_some_and(|most| most <= 1),
                 "unique-items-added",
                 "may have equal items, which the reader refuses",
             ),
         };
         holds
-            || self.refuse(known, (goal, keyword), |subject| {
+            || self.refuse(&known, (goal, keyword), |subject| {
                 Why::new(code, format!("{subject} {says}"))
                     .fix(format!("loosen `{keyword}` in the reader"))
             })
@@ -216,7 +222,7 @@ impl<'a> Study<'a, '_> {
             }
         }
         let last = Self::positions(flat, None);
-        let sure = usize::try_from(flat.items_least).unwrap_or(usize::MAX);
+        let sure = usize::try_from(flat.items.least).unwrap_or(usize::MAX);
         let mut count = 0_u64;
         for position in 0..=last {
             if position >= sure {

@@ -220,6 +220,38 @@ impl<'a> Node<'a> {
     }
 }
 
+/// How many there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Count {
+    pub(crate) least: u64,
+    pub(crate) most: Option<u64>,
+}
+
+impl Count {
+    pub(crate) fn at_least(&mut self, least: u64) {
+        self.least = self.least.max(least);
+    }
+
+    pub(crate) fn at_most(&mut self, most: u64) {
+        self.most = Some(self.most.map_or(most, |known| known.min(most)));
+    }
+
+    pub(crate) fn is_impossible(self) -> bool {
+        self.most.is_some_and(|most| most < self.least)
+    }
+
+    /// What fails a keyword that wants so many: fewer than a minimum, or more than a maximum. None
+    /// when nothing can.
+    pub(crate) fn failing(mut self, keyword: &str, count: u64) -> Option<Self> {
+        if keyword.starts_with("max") {
+            self.at_least(count.checked_add(1)?);
+        } else {
+            self.at_most(count.checked_sub(1)?);
+        }
+        (!self.is_impossible()).then_some(self)
+    }
+}
+
 /// What is known of a value.
 #[derive(Clone, Debug)]
 pub(crate) struct Known<'a> {
@@ -235,6 +267,10 @@ pub(crate) struct Known<'a> {
     pub(crate) absent: BTreeSet<String>,
     /// If it is a string, it is one of these.
     pub(crate) strings: Strings,
+    /// If it is an array, it has so many items.
+    pub(crate) items: Count,
+    /// If it is an object, it has so many fields.
+    pub(crate) fields: Count,
 }
 
 /// What makes a question itself: what is known, and the schema that is asked about.
@@ -246,6 +282,7 @@ pub(crate) struct Key {
     present: BTreeSet<String>,
     absent: BTreeSet<String>,
     strings: Strings,
+    counts: [Count; 2],
     goal: usize,
 }
 
@@ -259,6 +296,8 @@ impl<'a> Known<'a> {
             present: BTreeSet::new(),
             absent: BTreeSet::new(),
             strings: Strings::default(),
+            items: Count::default(),
+            fields: Count::default(),
         }
     }
 
@@ -317,6 +356,7 @@ impl<'a> Known<'a> {
             present: self.present.clone(),
             absent: self.absent.clone(),
             strings: self.strings.clone(),
+            counts: [self.items, self.fields],
             goal,
         }
     }

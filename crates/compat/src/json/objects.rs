@@ -49,30 +49,29 @@ impl<'a> Study<'a, '_> {
         flat: &Flat<'a>,
         (goal, keyword): (&Node<'a>, &str),
     ) -> bool {
-        let known = &known.of_types(Types::OBJECT);
+        let mut known = known.of_types(Types::OBJECT);
         let count = goal.count(keyword).unwrap_or(0);
-        let present = u64::try_from(flat.present.len()).unwrap_or(u64::MAX);
-        let (holds, code, says) = match keyword {
+        let failing = flat.fields.failing(keyword, count);
+        known.fields = failing.unwrap_or(known.fields);
+        let mut holds = failing.is_none() || self.is_impossible(&known);
+        let (code, says) = match keyword {
             "minProperties" => (
-                flat.fields_least.max(present) >= count,
                 "min-properties-raised",
                 "may have fewer fields than the reader wants",
             ),
             _ => {
-                let by_count = flat.fields_most.is_some_and(|most| most <= count);
-                let by_names = by_count
-                    || self.possible_names(known, flat).is_some_and(|names| {
+                holds = holds
+                    || self.possible_names(&known, flat).is_some_and(|names| {
                         u64::try_from(names.len()).is_ok_and(|most| most <= count)
                     });
                 (
-                    by_names,
                     "max-properties-lowered",
                     "may have more fields than the reader takes",
                 )
             }
         };
         holds
-            || self.refuse(known, (goal, keyword), |subject| {
+            || self.refuse(&known, (goal, keyword), |subject| {
                 Why::new(code, format!("{subject} {says}"))
                     .fix(format!("loosen `{keyword}` in the reader"))
             })

@@ -5,7 +5,7 @@
 //! string of this pattern matches that one" is decided, not guessed.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
-use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
 
 use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::util::primitives::StateID;
@@ -54,7 +54,7 @@ type Dfa = dense::DFA<Vec<u32>>;
 /// Automata of patterns, each made once, and answers.
 #[derive(Default)]
 pub(crate) struct Patterns {
-    automata: HashMap<String, Option<Rc<Dfa>>>,
+    automata: HashMap<String, Option<Arc<Dfa>>>,
     answers: HashMap<Strings, Word>,
 }
 
@@ -79,14 +79,14 @@ impl Patterns {
         Some(state.ends(&dfa))
     }
 
-    fn automaton(&mut self, pattern: &str) -> Option<Rc<Dfa>> {
+    fn automaton(&mut self, pattern: &str) -> Option<Arc<Dfa>> {
         if let Some(known) = self.automata.get(pattern) {
             return known.clone();
         }
         let made = jsonschema_regex::to_rust_regex(pattern)
             .ok()
             .and_then(|pattern| build(&pattern))
-            .map(Rc::new);
+            .map(Arc::new);
         self.automata.insert(pattern.to_owned(), made.clone());
         made
     }
@@ -106,15 +106,16 @@ impl Patterns {
         }
         if !strings.other_than.is_empty() {
             match build(&exactly(&strings.other_than)) {
-                Some(dfa) => parts.push((Rc::new(dfa), false)),
+                Some(dfa) => parts.push((Arc::new(dfa), false)),
                 None => return Word::Unknown,
             }
         }
         // What is searched is text, so its bytes must be; nothing else makes sure of that.
-        let Some(text) = self.automaton("^[\\s\\S]*$") else {
+        static TEXT: OnceLock<Option<Arc<Dfa>>> = OnceLock::new();
+        let Some(text) = TEXT.get_or_init(|| build("^(?s:.)*$").map(Arc::new)) else {
             return Word::Unknown;
         };
-        parts.push((text, true));
+        parts.push((Arc::clone(text), true));
         if parts.len() > PATTERNS_MAX {
             return Word::Unknown;
         }
@@ -192,7 +193,7 @@ struct Step {
     byte: u8,
 }
 
-fn product(parts: &[(Rc<Dfa>, bool)], strings: &Strings) -> Word {
+fn product(parts: &[(Arc<Dfa>, bool)], strings: &Strings) -> Word {
     let starts: Option<Vec<State>> = parts.iter().map(|(dfa, _)| State::start(dfa)).collect();
     let Some(start) = starts else {
         return Word::Unknown;
@@ -265,7 +266,7 @@ fn spelled(steps: &[Step], mut at: usize) -> String {
 }
 
 /// One byte of each kind that the automata tell apart.
-fn alphabet(parts: &[(Rc<Dfa>, bool)]) -> Vec<u8> {
+fn alphabet(parts: &[(Arc<Dfa>, bool)]) -> Vec<u8> {
     let pleasant = PLEASANT.iter().copied();
     let others = (0..=u8::MAX).filter(|byte| !PLEASANT.contains(byte));
     let mut kinds = HashSet::new();

@@ -6,7 +6,7 @@
 use serde_json::{Map, Number, Value};
 
 use super::failure::Step;
-use super::flat::Flat;
+use super::flat::{Flat, Integers};
 use super::keywords::first_multiples;
 use super::known::{Known, Node, Types};
 use super::number;
@@ -14,15 +14,15 @@ use super::pattern::{Strings, Word};
 use super::study::Study;
 
 /// Deepest nesting of a value that is made.
-const DEPTH_MAX: usize = 10;
+const DEPTH_MAX: usize = 30;
 /// Deepest nesting at which what may be left out is put in.
-const OPTIONAL_DEPTH_MAX: usize = 4;
+const OPTIONAL_DEPTH_MAX: usize = 3;
 /// Most values of one subschema.
 const VALUES_MAX: usize = 32;
 /// Most fields of an object of which each alone is put in.
 const FIELDS_MAX: usize = 24;
 /// Most items of an array that is made.
-const ITEMS_MAX: u64 = 64;
+const ITEMS_MAX: u64 = 512;
 
 /// Values and names that stand in the schemas: what one side treats apart is among them.
 #[derive(Debug, Default)]
@@ -138,6 +138,14 @@ impl<'a> Study<'a, '_> {
             extend(&mut found, listed.take(VALUES_MAX));
             return found;
         }
+        let is_anything = flat.atoms.is_empty() && flat.misses.is_empty();
+        if is_anything && known.types == Types::ALL {
+            let mut plain = anything();
+            plain.extend(self.pool.strings.iter().cloned().map(Value::String));
+            plain.extend(self.pool.numbers.iter().cloned().map(Value::Number));
+            plain.extend(self.pool.values.iter().cloned());
+            return plain.into_iter().take(VALUES_MAX).collect();
+        }
         for one in [
             Types::OBJECT,
             Types::STRING,
@@ -154,6 +162,12 @@ impl<'a> Study<'a, '_> {
             }
         }
         found
+    }
+
+    /// One value of which this is known.
+    fn sample(&mut self, known: &Known<'a>, depth: usize) -> Option<Value> {
+        let samples = self.samples(known, depth.max(OPTIONAL_DEPTH_MAX));
+        samples.into_iter().next()
     }
 
     fn samples_of(
@@ -191,6 +205,13 @@ impl<'a> Study<'a, '_> {
             tried.extend(middle.and_then(|(a, b)| Number::from_f64(a.midpoint(b))));
         }
         tried.extend(plain.chain(halves));
+        // Where `1.0` is no integer, each of them has such a twin.
+        if of == Types::FRACTION && self.integers != Integers::ByValue {
+            let twins = tried.iter().filter_map(|n| Number::from_f64(n.as_f64()?));
+            let twins: Vec<Number> = twins.collect();
+            let twins = twins.into_iter().filter(|n| is_in_range(flat, n));
+            return twins.take(VALUES_MAX).map(Value::Number).collect();
+        }
         let mut found = Vec::new();
         for n in tried {
             let value = Value::Number(n.clone());
@@ -258,7 +279,7 @@ impl<'a> Study<'a, '_> {
 
     fn arrays(&mut self, known: &Known<'a>, flat: &Flat<'a>, depth: usize) -> Vec<Value> {
         let mut found = Vec::new();
-        let mut least = flat.items_least;
+        let mut least = flat.items.least;
         let wanted = flat.atoms.iter().filter_map(|node| {
             let contained = node.one("contains")?;
             Some((contained, node.count("minContains").unwrap_or(1)))
@@ -269,14 +290,17 @@ impl<'a> Study<'a, '_> {
             return found;
         }
         let mut lengths = vec![least, least + 1, 0, 1, 2];
-        lengths.extend(flat.items_most);
+        lengths.extend(flat.items.most);
         let near = self.pool.lengths.iter();
         lengths.extend(near.flat_map(|n| [*n, n.saturating_add(1), n.saturating_sub(1)]));
         lengths.retain(|length| {
             *length <= ITEMS_MAX
                 && *length >= least
-                && flat.items_most.is_none_or(|most| *length <= most)
+                && flat.items.most.is_none_or(|most| *length <= most)
         });
+        if depth >= OPTIONAL_DEPTH_MAX {
+            lengths.truncate(1);
+        }
         let mut tried = std::collections::BTreeSet::new();
         for length in lengths {
             if tried.insert(length)
@@ -302,12 +326,21 @@ impl<'a> Study<'a, '_> {
             .iter()
             .flat_map(|(node, count)| (0..*count).map(|_| node.clone()));
         let mut items: Vec<Value> = Vec::new();
+        let mut alike: Option<Vec<Value>> = None;
         for position in 0..usize::try_from(length).ok()? {
             let mut item = self.item(flat, position);
-            item.fits.extend(contained.next());
-            let values = self.samples(&item, depth + 1);
+            let extra = contained.next();
+            let is_alike = extra.is_none() && position >= Self::positions(flat, None);
+            item.fits.extend(extra);
+            let values = match &alike {
+                Some(values) if is_alike => values.clone(),
+                _ => self.samples(&item, depth.max(OPTIONAL_DEPTH_MAX) + 1),
+            };
             let new = values.iter().find(|value| !items.contains(value));
             items.push(new.or(values.first())?.clone());
+            if is_alike {
+                alike = Some(values);
+            }
         }
         Some(items)
     }
@@ -393,10 +426,10 @@ impl<'a> Study<'a, '_> {
         let mut object = Map::new();
         for name in &flat.present {
             let field = self.field(flat, name)?;
-            let value = self.samples(&field, depth + 1).into_iter().next()?;
+            let value = self.sample(&field, depth + 1)?;
             object.insert(name.clone(), value);
         }
-        let least = usize::try_from(flat.fields_least).ok()?;
+        let least = usize::try_from(flat.fields.least).ok()?;
         let mut names: Vec<String> = Vec::new();
         for node in &flat.atoms {
             names.extend(node.names("properties").into_iter().map(str::to_owned));
@@ -410,7 +443,7 @@ impl<'a> Study<'a, '_> {
             }
             if !object.contains_key(&name)
                 && let Some(field) = self.field(flat, &name)
-                && let Some(value) = self.samples(&field, depth + 1).into_iter().next()
+                && let Some(value) = self.sample(&field, depth + 1)
             {
                 object.insert(name, value);
             }
@@ -435,22 +468,27 @@ impl<'a> Study<'a, '_> {
                 Some(Value::Object(object))
             }
             Step::Item(position) => {
-                let mut items = Vec::new();
-                let least = usize::try_from(flat.items_least.min(ITEMS_MAX)).ok()?;
-                for other in 0..least.max(position + 1) {
-                    if other == *position {
-                        items.push(value.clone());
-                        continue;
-                    }
-                    let item = self.item(flat, other);
-                    let values = self.samples(&item, depth + 1);
-                    let new = values.iter().find(|v| **v != value && !items.contains(v));
-                    items.push(new.or(values.first())?.clone());
-                }
+                let least = flat.items.least.min(ITEMS_MAX);
+                let length = least.max(u64::try_from(*position).ok()?.saturating_add(1));
+                let mut items = self.array(flat, (length, &[]), depth)?;
+                *items.get_mut(*position)? = value;
                 Some(Value::Array(items))
             }
         }
     }
+}
+
+/// One plain value of each type.
+fn anything() -> Vec<Value> {
+    vec![
+        Value::from("a"),
+        Value::from(1),
+        Value::from(0.5),
+        Value::Bool(true),
+        Value::Null,
+        Value::Array(Vec::new()),
+        Value::Object(Map::new()),
+    ]
 }
 
 /// The values that a schema lists.
