@@ -353,7 +353,7 @@ impl<'a> Flat<'a> {
                 _ => {}
             }
         }
-        let Some(count) = miss.count(keyword) else {
+        let Some(count) = miss.count(keyword).filter(|_| COUNTS.contains(&keyword)) else {
             return;
         };
         if keyword.starts_with("max") {
@@ -361,7 +361,7 @@ impl<'a> Flat<'a> {
         } else {
             match count.checked_sub(1) {
                 Some(below) => self.take_count(&keyword.replacen("min", "max", 1), below),
-                None => self.is_impossible |= keyword.starts_with("min"),
+                None => self.is_impossible = true,
             }
         }
     }

@@ -1,0 +1,85 @@
+//! Random pairs of schemas: no proof that an event refutes, no event that breaks nothing.
+
+mod random {
+    pub(crate) mod events;
+    pub(crate) mod schemas;
+}
+
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+use serde_json::{Value, json};
+use tidegate_compat::json::{Draft, Named, OpenContent, Schema, compare};
+
+use crate::random::{events, schemas};
+
+fn read(text: &str, draft: Draft) -> Option<Schema> {
+    Schema::read(Named { name: "schema", text }, &[], draft).ok()
+}
+
+/// Compares and refutes.
+fn check(old: &Value, new: &Value, draft: Draft, seed: u64) -> Result<(), TestCaseError> {
+    let (Some(writer), Some(reader)) = (read(&old.to_string(), draft), read(&new.to_string(), draft))
+    else {
+        return Ok(());
+    };
+    for open in [OpenContent::Exact, OpenContent::Reserved] {
+        let reasons = compare(&writer, &reader, open, &|| true);
+        for reason in &reasons {
+            if let Some(witness) = &reason.witness {
+                prop_assert_eq!(writer.validate(&witness.event), [], "{} {} {:?}", old, new, reason);
+                let refused = reader.validate(&witness.event);
+                prop_assert!(refused.iter().any(|(path, _)| *path == witness.path), "{} {} {:?}", old, new, reason);
+            }
+        }
+        if open == OpenContent::Exact && reasons.is_empty() {
+            for event in events::all([old, new], seed) {
+                let breaks = writer.validate(&event).is_empty() && !reader.validate(&event).is_empty();
+                prop_assert!(!breaks, "draft {draft}: {old}\n and {new}\n are said to be compatible: {event}");
+            }
+        }
+        if open == OpenContent::Exact && old == new {
+            prop_assert!(reasons.is_empty(), "{old} does not read itself: {reasons:?}");
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn a_schema_and_a_change_of_it((old, new) in schemas::pair(), seed in any::<u64>()) {
+        check(&old, &new, Draft::Twenty, seed)?;
+        check(&new, &old, Draft::Twenty, seed)?;
+    }
+
+    #[test]
+    fn two_schemas(old in schemas::schema(), new in schemas::schema(), seed in any::<u64>()) {
+        check(&old, &new, Draft::Twenty, seed)?;
+    }
+
+    #[test]
+    fn drafts(old in schemas::old_schema(), new in schemas::old_schema(), seed in any::<u64>()) {
+        for draft in [Draft::Four, Draft::Six, Draft::Seven, Draft::Nineteen] {
+            check(&old, &new, draft, seed)?;
+        }
+    }
+
+    #[test]
+    fn every_schema_reads_itself(schema in schemas::schema()) {
+        check(&schema, &schema.clone(), Draft::Twenty, 0)?;
+    }
+}
+
+#[test]
+fn what_was_wrong_once() {
+    let pairs = [
+        (json!({"type": "integer"}), json!({"anyOf": [{"type": "integer", "minimum": 5, "maximum": 10}, {"type": "integer", "minimum": 0}]})),
+    ];
+    for (old, new) in pairs {
+        for draft in Draft::ALL {
+            for seed in 0..20 {
+                check(&old, &new, draft, seed).unwrap();
+                check(&new, &old, draft, seed).unwrap();
+            }
+        }
+    }
+}
