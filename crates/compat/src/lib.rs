@@ -5,11 +5,13 @@
 //! what was found: every *no* with an event that the writer allows and the reader refuses, run
 //! through both before it is shown; every *not proved* with what stood in the way.
 
+mod compare;
 pub mod json;
 mod mode;
 mod profile;
 mod verdict;
 
+pub use compare::{CompareError, Compared, Format, Options, Version, compare};
 pub use mode::{Direction, Mode};
 pub use profile::Profile;
 pub use verdict::{Answer, Finding, Reason, Verdict, Witness};

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use tidegate_compat::Answer;
-use tidegate_compat::json::{Draft, Named, OpenContent, Schema, compare};
+use tidegate_compat::json::{Draft, Named, OpenContent, Policy, Schema, compare, compare_as_confluent};
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
 
@@ -44,14 +44,24 @@ fn read(case: &Value, side: &str) -> Result<Schema, String> {
     Schema::read(named, &[], draft(case)).map_err(|error| error.to_string())
 }
 
-fn rows(case: &Value) -> Vec<Row> {
+/// By whose rules.
+#[derive(Clone, Copy, PartialEq)]
+enum Rules {
+    Events,
+    Confluent,
+}
+
+fn rows(case: &Value, rules: Rules) -> Vec<Row> {
     let mut rows = Vec::new();
     for (mode, writer, reader) in [("BACKWARD", "old", "new"), ("FORWARD", "new", "old")] {
         let Some(theirs) = case["expect"][mode].as_bool() else { continue };
         let schemas = read(case, writer).and_then(|w| Ok((w, read(case, reader)?)));
         let mut reasons = Vec::new();
         let ours = schemas.map(|(writer, reader)| {
-            let found = compare(&writer, &reader, OpenContent::Exact, &|| true);
+            let found = match rules {
+                Rules::Events => compare(&writer, &reader, OpenContent::Exact, &|| true),
+                Rules::Confluent => compare_as_confluent(&writer, &reader, Policy::Strict, &|| true),
+            };
             for reason in &found {
                 let event = reason.witness.as_ref().map(|w| &w.event);
                 if let Some(event) = event {
@@ -79,7 +89,7 @@ fn report(rows: &[Row]) -> String {
             (Err(_), _) => "no schema",
             (Ok(Answer::NotProved), _) => "not proved",
             (Ok(Answer::Compatible), true) | (Ok(Answer::Incompatible), false) => "agree",
-            (Ok(Answer::Incompatible), true) => "we say no, with an event",
+            (Ok(Answer::Incompatible), true) => "we say no",
             (Ok(Answer::Compatible), false) => "we say yes",
         };
         *counts.entry((row.mode, kind)).or_default() += 1;
@@ -102,15 +112,16 @@ fn report(rows: &[Row]) -> String {
     text
 }
 
-fn held_against(source: &str) {
+fn held_against(source: &str, rules: Rules) {
     let Some(lines) = text(&format!("compat/cases/{source}.jsonl")) else { return };
     let mut all = Vec::new();
     for line in lines.lines() {
         let case: Value = serde_json::from_str(line).unwrap();
-        all.extend(rows(&case));
+        all.extend(rows(&case, rules));
     }
     let report = report(&all);
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/agreement/{source}.txt"));
+    let of = if rules == Rules::Confluent { "_as_confluent" } else { "" };
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/agreement/{source}{of}.txt"));
     if std::env::var_os("TIDEGATE_WRITE_GOLDEN").is_some() {
         fs::write(&golden, &report).unwrap();
     }
@@ -120,15 +131,21 @@ fn held_against(source: &str) {
 
 #[test]
 fn verdicts_of_apicurio() {
-    held_against("apicurio_jsonschema");
+    held_against("apicurio_jsonschema", Rules::Events);
 }
 
 #[test]
 fn verdicts_of_jsonsubschema() {
-    held_against("ibm_jsonsubschema");
+    held_against("ibm_jsonsubschema", Rules::Events);
 }
 
 #[test]
 fn verdicts_of_karapace() {
-    held_against("karapace_jsonschema");
+    held_against("karapace_jsonschema", Rules::Events);
+}
+
+/// The verdicts of a registry, by the rules of a registry: these are two registries.
+#[test]
+fn verdicts_of_karapace_as_confluent() {
+    held_against("karapace_jsonschema", Rules::Confluent);
 }

@@ -83,3 +83,29 @@ fn what_was_wrong_once() {
         }
     }
 }
+
+/// Random pairs are of all kinds, and few of them are left open: else the tests above say little.
+#[test]
+fn few_random_pairs_are_left_open() {
+    use proptest::strategy::ValueTree;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let (mut yes, mut no, mut open) = (0, 0, Vec::new());
+    for _ in 0..600 {
+        let (old, new) = schemas::pair().new_tree(&mut runner).unwrap().current();
+        let (Some(writer), Some(reader)) =
+            (read(&old.to_string(), Draft::Twenty), read(&new.to_string(), Draft::Twenty))
+        else {
+            continue;
+        };
+        let reasons = compare(&writer, &reader, OpenContent::Exact, &|| true);
+        if reasons.is_empty() {
+            yes += 1;
+        } else if reasons.iter().any(|reason| reason.witness.is_some()) {
+            no += 1;
+        } else {
+            open.push(format!("{old}\n  {new}\n  {}", reasons[0].code));
+        }
+    }
+    println!("{yes} yes, {no} no, {} open\n{}", open.len(), open.join("\n"));
+    assert!(yes > 150 && no > 60 && open.len() * 20 < yes + no, "{yes} {no} {}", open.len());
+}

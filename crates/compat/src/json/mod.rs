@@ -2,6 +2,8 @@
 
 mod bundle;
 mod choice;
+mod confluent;
+mod confluent_object;
 mod draft;
 mod effort;
 mod error;
@@ -23,6 +25,7 @@ mod study;
 mod witness;
 
 pub use bundle::Named;
+pub use confluent::Policy;
 pub use draft::{Draft, UnknownDraft};
 pub use error::JsonError;
 pub use schema::Schema;
@@ -50,4 +53,15 @@ pub fn compare(
     keep_going: &dyn Fn() -> bool,
 ) -> Vec<Reason> {
     exact::compare(writer, reader, open, keep_going)
+}
+
+/// As [`compare`], by the rules of the Confluent Schema Registry: about schemas, without events.
+#[must_use]
+pub fn compare_as_confluent(
+    writer: &Schema,
+    reader: &Schema,
+    policy: Policy,
+    keep_going: &dyn Fn() -> bool,
+) -> Vec<Reason> {
+    confluent::compare(writer, reader, policy, keep_going)
 }
