@@ -3,6 +3,7 @@
 pub(crate) mod letters;
 pub(crate) mod operate;
 pub(crate) mod outbox;
+pub(crate) mod schema;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -67,6 +68,9 @@ pub(crate) enum Command {
     /// Publish from a table of a service's database, and see to what was refused
     #[command(subcommand)]
     Outbox(outbox::Outbox),
+    /// Compare versions of a schema, with the event that breaks; hold events against one
+    #[command(subcommand)]
+    Schema(schema::Schema),
 }
 
 #[derive(Debug, Args)]

@@ -73,6 +73,10 @@ proptest! {
 fn what_was_wrong_once() {
     let pairs = [
         (json!({"type": "integer"}), json!({"anyOf": [{"type": "integer", "minimum": 5, "maximum": 10}, {"type": "integer", "minimum": 0}]})),
+        (
+            json!({"prefixItems": [{"contains": {"dependentRequired": {"a": []}}}, {"$ref": "#/$defs/d"}], "items": false, "oneOf": [{}, {"unevaluatedItems": {"enum": [[null]]}}], "$defs": {"d": false}}),
+            json!({"prefixItems": [{"contains": {"dependentRequired": {"a": []}}}, {"$ref": "#/$defs/d"}], "items": false, "oneOf": [{}, {"unevaluatedItems": {"enum": [[null]]}}], "$defs": {"d": false}}),
+        ),
     ];
     for (old, new) in pairs {
         for draft in Draft::ALL {

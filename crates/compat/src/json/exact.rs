@@ -44,14 +44,20 @@ pub(crate) fn compare(
         is_reserved,
     };
     let mut reasons: Vec<Reason> = Vec::new();
+    let mut others = Vec::new();
     for failure in failures {
-        let witness = court.of_failure(&mut study, &failure);
+        let (witness, other) = court.of_failure(&mut study, &failure);
+        others.extend(other);
         reasons.push(reason(failure, witness));
     }
     let is_shown = |reasons: &[Reason]| reasons.iter().any(|one| one.witness.is_some());
     if !is_shown(&reasons) {
+        let witness = court.of_samples(&mut study, others);
+        reasons.extend(witness.map(found));
+    }
+    if !is_shown(&reasons) {
         let witness = court.of_writer(&mut study);
-        reasons.extend(witness.map(|witness| found(witness)));
+        reasons.extend(witness.map(found));
     }
     if !is_shown(&reasons) {
         let judgement = judge(writer, reader);
@@ -66,7 +72,7 @@ pub(crate) fn compare(
             let difference = Schema::read(name, &[], Draft::Twenty).ok()?;
             in_difference(&court, &difference, keep_going)
         });
-        reasons.extend(witness.map(|witness| found(witness)));
+        reasons.extend(witness.map(found));
     }
     settle(&mut reasons, was_spent, left_out);
     reasons

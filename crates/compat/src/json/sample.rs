@@ -156,7 +156,7 @@ impl<'a> Study<'a, '_> {
             Types::ARRAY,
         ] {
             if one.within(flat.types) {
-                let values = self.samples_of(known, &flat, (one, depth));
+                let values = self.samples_of(&flat, (one, depth));
                 let few = if flat.types == one { VALUES_MAX } else { 10 };
                 extend(&mut found, values.into_iter().take(few));
             }
@@ -172,7 +172,6 @@ impl<'a> Study<'a, '_> {
 
     fn samples_of(
         &mut self,
-        known: &Known<'a>,
         flat: &Flat<'a>,
         (of, depth): (Types, usize),
     ) -> Vec<Value> {
@@ -181,8 +180,8 @@ impl<'a> Study<'a, '_> {
             Types::BOOLEAN => vec![Value::Bool(true), Value::Bool(false)],
             Types::INTEGER | Types::FRACTION => self.numbers(flat, of),
             Types::STRING => self.texts(flat),
-            Types::ARRAY => self.arrays(known, flat, depth),
-            _ => self.objects(known, flat, depth),
+            Types::ARRAY => self.arrays(flat, depth),
+            _ => self.objects(flat, depth),
         }
     }
 
@@ -277,7 +276,7 @@ impl<'a> Study<'a, '_> {
             && must_not.all(|(p, wanted)| self.patterns.matches(p, text) == Some(wanted))
     }
 
-    fn arrays(&mut self, known: &Known<'a>, flat: &Flat<'a>, depth: usize) -> Vec<Value> {
+    fn arrays(&mut self, flat: &Flat<'a>, depth: usize) -> Vec<Value> {
         let mut found = Vec::new();
         let mut least = flat.items.least;
         let wanted = flat.atoms.iter().filter_map(|node| {
@@ -310,7 +309,7 @@ impl<'a> Study<'a, '_> {
             }
         }
         if depth < OPTIONAL_DEPTH_MAX {
-            self.vary_items(known, flat, (&mut found, depth));
+            self.vary_items(flat, (&mut found, depth));
         }
         found
     }
@@ -348,7 +347,6 @@ impl<'a> Study<'a, '_> {
     /// The first array again with each of its items, and one more, in every way.
     fn vary_items(
         &mut self,
-        known: &Known<'a>,
         flat: &Flat<'a>,
         (found, depth): (&mut Vec<Value>, usize),
     ) {
@@ -356,7 +354,7 @@ impl<'a> Study<'a, '_> {
             let item = self.item(flat, position);
             for value in self.samples(&item, depth + 1).into_iter().take(12) {
                 let step = Step::Item(position);
-                extend(found, self.embed(known, flat, (&step, value), depth));
+                extend(found, self.embed(flat, (&step, value), depth));
             }
         }
         // Equal items.
@@ -368,7 +366,7 @@ impl<'a> Study<'a, '_> {
         extend(found, doubled.into_iter().take(4));
     }
 
-    fn objects(&mut self, known: &Known<'a>, flat: &Flat<'a>, depth: usize) -> Vec<Value> {
+    fn objects(&mut self, flat: &Flat<'a>, depth: usize) -> Vec<Value> {
         let mut found = Vec::new();
         let Some(base) = self.object(flat, depth) else {
             return found;
@@ -395,18 +393,17 @@ impl<'a> Study<'a, '_> {
             for value in self.samples(&field, depth + 1).into_iter().take(few) {
                 whole.entry(name.clone()).or_insert_with(|| value.clone());
                 let step = Step::Field(name.clone());
-                extend(&mut found, self.embed(known, flat, (&step, value), depth));
+                extend(&mut found, self.embed(flat, (&step, value), depth));
             }
         }
         extend(&mut found, [Value::Object(whole)]);
-        self.other_names(known, flat, (&mut found, depth));
+        self.other_names(flat, (&mut found, depth));
         found
     }
 
     /// Objects with a field of each kind of name.
     fn other_names(
         &mut self,
-        known: &Known<'a>,
         flat: &Flat<'a>,
         (found, depth): (&mut Vec<Value>, usize),
     ) {
@@ -415,7 +412,7 @@ impl<'a> Study<'a, '_> {
             if let (Some(name), Some(field)) = (kind.example.clone(), self.field_of(flat, &kind)) {
                 for value in self.samples(&field, depth + 1).into_iter().take(6) {
                     let step = Step::Field(name.clone());
-                    extend(found, self.embed(known, flat, (&step, value), depth));
+                    extend(found, self.embed(flat, (&step, value), depth));
                 }
             }
         }
@@ -454,16 +451,19 @@ impl<'a> Study<'a, '_> {
     /// The least value with another one at a step into it.
     pub(crate) fn embed(
         &mut self,
-        _known: &Known<'a>,
         flat: &Flat<'a>,
         (step, value): (&Step, Value),
         depth: usize,
     ) -> Option<Value> {
         match step {
             Step::Field(name) => {
-                let mut flat = flat.clone();
-                flat.present.remove(name);
-                let mut object = self.object(&flat, depth)?;
+                // Where the field has another value too, it keeps its place among the others.
+                let object = self.object(flat, depth);
+                let mut object = object.or_else(|| {
+                    let mut without = flat.clone();
+                    without.present.remove(name);
+                    self.object(&without, depth)
+                })?;
                 object.insert(name.clone(), value);
                 Some(Value::Object(object))
             }

@@ -5,7 +5,7 @@
 //! comes up again below itself, about a part of the value, is answered *yes*: values are finite, so
 //! that is a proof by induction. Nothing here ever guesses; what cannot be shown is a [`Failure`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jsonschema::Validator;
 use serde_json::Value;
@@ -45,6 +45,8 @@ pub(crate) struct Study<'a, 'k> {
     pub(crate) effort: Effort<'k>,
     pub(crate) failures: Vec<Failure<'a>>,
     pub(crate) trail: Vec<(Known<'a>, Step)>,
+    /// References that lead to the same on both sides.
+    alike: HashSet<String>,
     checkers: HashMap<usize, Option<Validator>>,
     answers: HashMap<Key, bool>,
     open: Vec<(Key, usize)>,
@@ -72,6 +74,7 @@ impl<'a, 'k> Study<'a, 'k> {
             effort,
             failures: Vec::new(),
             trail: Vec::new(),
+            alike: alike(writer, reader),
             checkers: HashMap::new(),
             answers: HashMap::new(),
             open: Vec::new(),
@@ -97,7 +100,8 @@ impl<'a, 'k> Study<'a, 'k> {
             _ => false,
         };
         let is_known = |node: &Node<'_>| {
-            node.key() == goal.key() || node.schema == goal.schema && is_self_contained(goal.schema)
+            node.key() == goal.key()
+                || node.schema == goal.schema && refers_to(goal.schema, &self.alike)
         };
         if is_trivial || known.fits.iter().any(is_known) {
             return true;
@@ -420,13 +424,36 @@ impl<'a, 'k> Study<'a, 'k> {
     }
 }
 
-/// Whether a schema says the same wherever it stands.
-fn is_self_contained(schema: &Value) -> bool {
-    match schema {
-        Value::Object(object) => {
-            !object.contains_key("$ref") && object.values().all(is_self_contained)
+/// The references that lead to the same on both sides, all that is referred to from there included.
+fn alike(writer: &Lowered, reader: &Lowered) -> HashSet<String> {
+    let definitions = reader.root.get("$defs").and_then(Value::as_object);
+    let Some(definitions) = definitions else {
+        return HashSet::new();
+    };
+    let names = definitions.keys().map(|name| format!("#/$defs/{name}"));
+    let mut alike: HashSet<String> = names
+        .filter(|name| writer.target(name) == reader.target(name))
+        .collect();
+    loop {
+        let before = alike.clone();
+        alike.retain(|name| {
+            let target = reader.target(name);
+            target.is_some_and(|target| refers_to(target, &before))
+        });
+        if alike.len() == before.len() {
+            return alike;
         }
-        Value::Array(items) => items.iter().all(is_self_contained),
+    }
+}
+
+/// Whether a schema refers to nothing but these.
+fn refers_to(schema: &Value, names: &HashSet<String>) -> bool {
+    match schema {
+        Value::Object(object) => object.iter().all(|(keyword, value)| match value {
+            Value::String(name) if keyword == "$ref" => names.contains(name),
+            value => refers_to(value, names),
+        }),
+        Value::Array(items) => items.iter().all(|item| refers_to(item, names)),
         _ => true,
     }
 }

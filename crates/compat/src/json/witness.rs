@@ -34,28 +34,34 @@ impl<'a> Court<'a> {
                 || only_declared(study, &[Node::start(&self.writer.lowered)], event))
     }
 
-    /// An event that shows this failure.
+    /// An event that shows this failure; or else one that the reader refuses for another reason.
     pub(crate) fn of_failure(
         &self,
         study: &mut Study<'a, '_>,
         failure: &Failure<'a>,
-    ) -> Option<Witness> {
+    ) -> (Option<Witness>, Option<Value>) {
         study.effort.refill(STEPS);
         let mut leaves = failure.hints.clone();
         leaves.extend(study.samples(&failure.known, failure.trail.len()));
+        let wanted = failure.path();
+        let mut other = None;
         for leaf in leaves.into_iter().take(TRIES_MAX) {
             let mut event = Some(leaf);
             for (depth, (known, step)) in failure.trail.iter().enumerate().rev() {
                 let flat = Flat::of(known, study.integers);
-                event = event.and_then(|inner| study.embed(known, &flat, (step, inner), depth));
+                event = event.and_then(|inner| study.embed(&flat, (step, inner), depth));
             }
-            if let Some(event) = event
-                && self.breaks(study, &event)
-            {
-                return self.shown(study, event, Some(&failure.path()));
+            let Some(event) = event.filter(|event| self.breaks(study, event)) else {
+                continue;
+            };
+            let violations = self.reader.validate(&event);
+            let about = violations.iter().find(|(path, _)| is_about(path, &wanted));
+            match about {
+                Some((path, _)) => return (self.shown(study, event, Some(path)), None),
+                None => other = other.or(Some(event)),
             }
         }
-        None
+        (None, other)
     }
 
     /// An event of those that a schema allows.
@@ -91,8 +97,11 @@ impl<'a> Court<'a> {
         wanted: Option<&str>,
     ) -> Option<Witness> {
         let violations = self.reader.validate(&event);
-        let at_wanted = violations.iter().find(|(path, _)| wanted == Some(path.as_str()));
-        let (path, _) = at_wanted.or_else(|| violations.first())?.clone();
+        let (path, _) = violations
+            .iter()
+            .find(|(path, _)| wanted == Some(path.as_str()))
+            .or_else(|| violations.first())?
+            .clone();
         let mut event = event;
         let mut left = SMALLER_MAX;
         loop {
@@ -117,6 +126,17 @@ impl<'a> Court<'a> {
             error,
         })
     }
+}
+
+/// Whether what is refused at a path has to do with a place: it is there, inside, or around it.
+fn is_about(path: &str, place: &str) -> bool {
+    let below = |path: &str, place: &str| {
+        path.strip_prefix(place)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    // A choice of the reader is refused as a whole, around what does not fit its branches; but all is
+    // inside of the event.
+    below(path, place) || !path.is_empty() && below(place, path)
 }
 
 /// Values that are a little less than this one.
