@@ -87,7 +87,14 @@ impl Version {
 
 /// Whether a document is what a registry answers for a version.
 fn is_answer(document: &Value) -> bool {
-    let fields = ["subject", "version", "id", "schemaType", "metadata", "references"];
+    let fields = [
+        "subject",
+        "version",
+        "id",
+        "schemaType",
+        "metadata",
+        "references",
+    ];
     document.get("schema").is_some_and(Value::is_string)
         && fields.iter().any(|field| document.get(field).is_some())
 }
@@ -191,7 +198,9 @@ pub fn compare(
                 Direction::Forward => (new, version),
             };
             let reasons = pair(format, writer, reader, options)?;
-            let of_pair = reasons.into_iter().map(|one| one.between(*direction, *index));
+            let of_pair = reasons
+                .into_iter()
+                .map(|one| one.between(*direction, *index));
             findings.extend(of_pair);
         }
     }

@@ -7,7 +7,9 @@ use std::path::Path;
 
 use serde_json::Value;
 use tidegate_compat::Answer;
-use tidegate_compat::json::{Draft, Named, OpenContent, Policy, Schema, compare, compare_as_confluent};
+use tidegate_compat::json::{
+    Draft, Named, OpenContent, Policy, Schema, compare, compare_as_confluent,
+};
 
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
 
@@ -40,7 +42,10 @@ fn draft(case: &Value) -> Draft {
 
 fn read(case: &Value, side: &str) -> Result<Schema, String> {
     let text = case[side].to_string();
-    let named = Named { name: side, text: &text };
+    let named = Named {
+        name: side,
+        text: &text,
+    };
     Schema::read(named, &[], draft(case)).map_err(|error| error.to_string())
 }
 
@@ -54,13 +59,17 @@ enum Rules {
 fn rows(case: &Value, rules: Rules) -> Vec<Row> {
     let mut rows = Vec::new();
     for (mode, writer, reader) in [("BACKWARD", "old", "new"), ("FORWARD", "new", "old")] {
-        let Some(theirs) = case["expect"][mode].as_bool() else { continue };
+        let Some(theirs) = case["expect"][mode].as_bool() else {
+            continue;
+        };
         let schemas = read(case, writer).and_then(|w| Ok((w, read(case, reader)?)));
         let mut reasons = Vec::new();
         let ours = schemas.map(|(writer, reader)| {
             let found = match rules {
                 Rules::Events => compare(&writer, &reader, OpenContent::Exact, &|| true),
-                Rules::Confluent => compare_as_confluent(&writer, &reader, Policy::Strict, &|| true),
+                Rules::Confluent => {
+                    compare_as_confluent(&writer, &reader, Policy::Strict, &|| true)
+                }
             };
             for reason in &found {
                 let event = reason.witness.as_ref().map(|w| &w.event);
@@ -72,11 +81,20 @@ fn rows(case: &Value, rules: Rules) -> Vec<Row> {
                 reasons.push(format!("{} {} {event}", reason.code, reason.path));
             }
             tidegate_compat::Verdict::of(
-                found.into_iter().map(|r| r.between(tidegate_compat::Direction::Backward, 0)).collect(),
+                found
+                    .into_iter()
+                    .map(|r| r.between(tidegate_compat::Direction::Backward, 0))
+                    .collect(),
             )
             .answer
         });
-        rows.push(Row { id: case["id"].as_str().unwrap().to_owned(), mode, theirs, ours, reasons });
+        rows.push(Row {
+            id: case["id"].as_str().unwrap().to_owned(),
+            mode,
+            theirs,
+            ours,
+            reasons,
+        });
     }
     rows
 }
@@ -102,7 +120,9 @@ fn report(rows: &[Row]) -> String {
     for row in rows {
         let line = match (&row.ours, row.theirs) {
             (Err(error), _) => format!("no schema: {error}"),
-            (Ok(Answer::NotProved), theirs) => format!("not proved (they say {theirs}): {}", row.reasons.join("; ")),
+            (Ok(Answer::NotProved), theirs) => {
+                format!("not proved (they say {theirs}): {}", row.reasons.join("; "))
+            }
             (Ok(Answer::Incompatible), true) => format!("no: {}", row.reasons.first().unwrap()),
             (Ok(Answer::Compatible), false) => "yes".to_owned(),
             _ => continue,
@@ -113,20 +133,30 @@ fn report(rows: &[Row]) -> String {
 }
 
 fn held_against(source: &str, rules: Rules) {
-    let Some(lines) = text(&format!("compat/cases/{source}.jsonl")) else { return };
+    let Some(lines) = text(&format!("compat/cases/{source}.jsonl")) else {
+        return;
+    };
     let mut all = Vec::new();
     for line in lines.lines() {
         let case: Value = serde_json::from_str(line).unwrap();
         all.extend(rows(&case, rules));
     }
     let report = report(&all);
-    let of = if rules == Rules::Confluent { "_as_confluent" } else { "" };
-    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/agreement/{source}{of}.txt"));
+    let of = if rules == Rules::Confluent {
+        "_as_confluent"
+    } else {
+        ""
+    };
+    let golden =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/agreement/{source}{of}.txt"));
     if std::env::var_os("TIDEGATE_WRITE_GOLDEN").is_some() {
         fs::write(&golden, &report).unwrap();
     }
     let known = fs::read_to_string(&golden).unwrap_or_default();
-    assert!(known == report, "{source}: run with TIDEGATE_WRITE_GOLDEN=1 and look at what changed\n{report}");
+    assert!(
+        known == report,
+        "{source}: run with TIDEGATE_WRITE_GOLDEN=1 and look at what changed\n{report}"
+    );
 }
 
 #[test]

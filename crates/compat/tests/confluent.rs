@@ -6,7 +6,15 @@ use tidegate_compat::json::{Draft, Named, Policy, Schema, compare_as_confluent};
 fn codes(old: &Value, new: &Value, policy: Policy) -> Vec<&'static str> {
     let read = |schema: &Value| {
         let text = schema.to_string();
-        Schema::read(Named { name: "schema", text: &text }, &[], Draft::Seven).unwrap()
+        Schema::read(
+            Named {
+                name: "schema",
+                text: &text,
+            },
+            &[],
+            Draft::Seven,
+        )
+        .unwrap()
     };
     let reasons = compare_as_confluent(&read(old), &read(new), policy, &|| true);
     reasons.iter().map(|reason| reason.code).collect()
@@ -36,7 +44,12 @@ fn properties_are_added_and_removed_by_the_content_model() {
     let number = || Some(json!({"type": "number"}));
     let with_default = || Some(json!({"type": "string", "default": ""}));
     let added = |content: &str, more, required, policy| {
-        codes(&object(content, None, false), &object(content, more, required), policy).is_empty()
+        codes(
+            &object(content, None, false),
+            &object(content, more, required),
+            policy,
+        )
+        .is_empty()
     };
     let table = [
         ("open", text(), false, [false, true]),
@@ -56,7 +69,12 @@ fn properties_are_added_and_removed_by_the_content_model() {
         assert_eq!(found, yes, "added to {content}: {more:?} {required}");
     }
     let removed = |content: &str, more, policy| {
-        codes(&object(content, more, false), &object(content, None, false), policy).is_empty()
+        codes(
+            &object(content, more, false),
+            &object(content, None, false),
+            policy,
+        )
+        .is_empty()
     };
     for (content, more, yes) in [
         ("open", text(), [true, true]),
@@ -70,8 +88,15 @@ fn properties_are_added_and_removed_by_the_content_model() {
     }
     for (more, yes) in [(text(), false), (with_default(), true)] {
         for content in ["open", "partly", "closed"] {
-            let (old, new) = (object(content, more.clone(), false), object(content, more.clone(), true));
-            assert_eq!(codes(&old, &new, Strict).is_empty(), yes, "{content} {more:?}");
+            let (old, new) = (
+                object(content, more.clone(), false),
+                object(content, more.clone(), true),
+            );
+            assert_eq!(
+                codes(&old, &new, Strict).is_empty(),
+                yes,
+                "{content} {more:?}"
+            );
         }
     }
 }
@@ -79,30 +104,97 @@ fn properties_are_added_and_removed_by_the_content_model() {
 #[test]
 fn the_other_rules() {
     let cases = [
-        (json!({"type": "integer"}), json!({"type": "number"}), &[][..]),
-        (json!({"type": "number"}), json!({"type": "integer"}), &["type-narrowed"]),
+        (
+            json!({"type": "integer"}),
+            json!({"type": "number"}),
+            &[][..],
+        ),
+        (
+            json!({"type": "number"}),
+            json!({"type": "integer"}),
+            &["type-narrowed"],
+        ),
         (json!({"enum": ["a"]}), json!({"enum": ["a", "b"]}), &[]),
-        (json!({"enum": ["a", "b"]}), json!({"enum": ["a"]}), &["enum-narrowed"]),
+        (
+            json!({"enum": ["a", "b"]}),
+            json!({"enum": ["a"]}),
+            &["enum-narrowed"],
+        ),
         (json!({"maxLength": 3}), json!({"maxLength": 4}), &[]),
         (json!({"maxLength": 3}), json!({}), &[]),
-        (json!({"type": "string"}), json!({"type": "string", "maxLength": 4}), &["max-length-lowered"]),
-        (json!({"pattern": "^a$"}), json!({"pattern": "^a"}), &["pattern-narrowed"]),
-        (json!({"pattern": "^a$"}), json!({"type": "string"}), &["type-narrowed"]),
+        (
+            json!({"type": "string"}),
+            json!({"type": "string", "maxLength": 4}),
+            &["max-length-lowered"],
+        ),
+        (
+            json!({"pattern": "^a$"}),
+            json!({"pattern": "^a"}),
+            &["pattern-narrowed"],
+        ),
+        (
+            json!({"pattern": "^a$"}),
+            json!({"type": "string"}),
+            &["type-narrowed"],
+        ),
         (json!({"multipleOf": 4}), json!({"multipleOf": 2}), &[]),
-        (json!({"multipleOf": 2}), json!({"multipleOf": 4}), &["multiple-narrowed"]),
-        (json!({"anyOf": [{"type": "string"}]}), json!({"anyOf": [{"type": "null"}, {"type": "string"}]}), &[]),
-        (json!({"anyOf": [{"type": "null"}, {"type": "string"}]}), json!({"anyOf": [{"type": "string"}]}), &["no-branch-fits"]),
-        (json!({"allOf": [{"minimum": 1}, {"maximum": 3}]}), json!({"allOf": [{"minimum": 1}]}), &[]),
-        (json!({"allOf": [{"minimum": 1}]}), json!({"allOf": [{"minimum": 1}, {"maximum": 3}]}), &["no-branch-fits"]),
-        (json!({"not": {"type": ["string", "null"]}}), json!({"not": {"type": "string"}}), &[]),
-        (json!({"not": {"type": "string"}}), json!({"not": {"type": ["string", "null"]}}), &["not-widened"]),
+        (
+            json!({"multipleOf": 2}),
+            json!({"multipleOf": 4}),
+            &["multiple-narrowed"],
+        ),
+        (
+            json!({"anyOf": [{"type": "string"}]}),
+            json!({"anyOf": [{"type": "null"}, {"type": "string"}]}),
+            &[],
+        ),
+        (
+            json!({"anyOf": [{"type": "null"}, {"type": "string"}]}),
+            json!({"anyOf": [{"type": "string"}]}),
+            &["no-branch-fits"],
+        ),
+        (
+            json!({"allOf": [{"minimum": 1}, {"maximum": 3}]}),
+            json!({"allOf": [{"minimum": 1}]}),
+            &[],
+        ),
+        (
+            json!({"allOf": [{"minimum": 1}]}),
+            json!({"allOf": [{"minimum": 1}, {"maximum": 3}]}),
+            &["no-branch-fits"],
+        ),
+        (
+            json!({"not": {"type": ["string", "null"]}}),
+            json!({"not": {"type": "string"}}),
+            &[],
+        ),
+        (
+            json!({"not": {"type": "string"}}),
+            json!({"not": {"type": ["string", "null"]}}),
+            &["not-widened"],
+        ),
         // What a registry does not look at.
-        (json!({"type": "object"}), json!({"type": "object", "required": ["foo"]}), &[]),
-        (json!({"type": "string"}), json!({"type": "string", "format": "date"}), &[]),
-        (json!({"type": "object"}), json!({"type": "object", "propertyNames": {"maxLength": 1}}), &[]),
+        (
+            json!({"type": "object"}),
+            json!({"type": "object", "required": ["foo"]}),
+            &[],
+        ),
+        (
+            json!({"type": "string"}),
+            json!({"type": "string", "format": "date"}),
+            &[],
+        ),
+        (
+            json!({"type": "object"}),
+            json!({"type": "object", "propertyNames": {"maxLength": 1}}),
+            &[],
+        ),
         // Recursion.
-        (json!({"type": "object", "properties": {"n": {"$ref": "#"}, "v": {"type": "integer"}}}),
-         json!({"type": "object", "properties": {"n": {"$ref": "#"}, "v": {"type": "number"}}}), &[]),
+        (
+            json!({"type": "object", "properties": {"n": {"$ref": "#"}, "v": {"type": "integer"}}}),
+            json!({"type": "object", "properties": {"n": {"$ref": "#"}, "v": {"type": "number"}}}),
+            &[],
+        ),
     ];
     for (old, new, expected) in cases {
         assert_eq!(codes(&old, &new, Policy::Strict), expected, "{old} {new}");

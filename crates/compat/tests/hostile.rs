@@ -9,9 +9,18 @@ use tidegate_compat::json::{Draft, Named, OpenContent, Schema, compare};
 fn both_ways(old: &Value, new: &Value) -> u32 {
     let read = |schema: &Value| {
         let text = schema.to_string();
-        Schema::read(Named { name: "schema", text: &text }, &[], Draft::Twenty)
+        Schema::read(
+            Named {
+                name: "schema",
+                text: &text,
+            },
+            &[],
+            Draft::Twenty,
+        )
     };
-    let (Ok(old), Ok(new)) = (read(old), read(new)) else { return 0 };
+    let (Ok(old), Ok(new)) = (read(old), read(new)) else {
+        return 0;
+    };
     let asked = Cell::new(0);
     let keep_going = || {
         asked.set(asked.get() + 1);
@@ -40,9 +49,21 @@ fn nested(depth: usize, keyword: &str, leaf: Value) -> Value {
 
 #[test]
 fn deep_nesting() {
-    for keyword in ["properties", "items", "additionalProperties", "allOf", "anyOf", "oneOf", "not", "contains"] {
+    for keyword in [
+        "properties",
+        "items",
+        "additionalProperties",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "not",
+        "contains",
+    ] {
         for depth in [10, 30, 60, 120] {
-            both_ways(&nested(depth, keyword, json!({"type": "integer"})), &nested(depth, keyword, json!({"type": "number"})));
+            both_ways(
+                &nested(depth, keyword, json!({"type": "integer"})),
+                &nested(depth, keyword, json!({"type": "number"})),
+            );
         }
     }
 }
@@ -54,13 +75,22 @@ fn references_that_double() {
         let mut definitions = Map::new();
         for n in 0..40 {
             let next = json!({"$ref": format!("#/$defs/d{}", n + 1)});
-            definitions.insert(format!("d{n}"), json!({"type": "object", "properties": {"a": next, "b": next}}));
+            definitions.insert(
+                format!("d{n}"),
+                json!({"type": "object", "properties": {"a": next, "b": next}}),
+            );
         }
         definitions.insert("d40".to_owned(), leaf);
         json!({"$ref": "#/$defs/d0", "$defs": definitions})
     };
-    both_ways(&doubled(json!({"type": "integer"})), &doubled(json!({"type": "number"})));
-    both_ways(&doubled(json!({"type": "string"})), &doubled(json!({"type": "number"})));
+    both_ways(
+        &doubled(json!({"type": "integer"})),
+        &doubled(json!({"type": "number"})),
+    );
+    both_ways(
+        &doubled(json!({"type": "string"})),
+        &doubled(json!({"type": "number"})),
+    );
     let in_place = |leaf: Value| {
         let mut definitions = Map::new();
         for n in 0..12 {
@@ -70,13 +100,19 @@ fn references_that_double() {
         definitions.insert("d12".to_owned(), leaf);
         json!({"$ref": "#/$defs/d0", "$defs": definitions})
     };
-    both_ways(&in_place(json!({"type": "integer"})), &in_place(json!({"type": "number"})));
+    both_ways(
+        &in_place(json!({"type": "integer"})),
+        &in_place(json!({"type": "number"})),
+    );
 }
 
 #[test]
 fn references_without_end() {
     both_ways(&json!({"$ref": "#"}), &json!({"$ref": "#"}));
-    both_ways(&json!({"allOf": [{"$ref": "#"}]}), &json!({"type": "string"}));
+    both_ways(
+        &json!({"allOf": [{"$ref": "#"}]}),
+        &json!({"type": "string"}),
+    );
     let cases = [
         json!({"properties": {"a": {"$ref": "#"}}, "not": {"properties": {"a": {"$ref": "#"}}}}),
         json!({"anyOf": [{"type": "null"}, {"type": "array", "items": {"$ref": "#"}}], "not": {"items": {"$ref": "#"}}}),
@@ -90,7 +126,12 @@ fn references_without_end() {
     }
     // A long chain through fields.
     let chain: Map<String, Value> = (0..5_000)
-        .map(|n| (format!("d{n}"), json!({"properties": {"a": {"$ref": format!("#/$defs/d{}", (n + 1) % 5_000)}}})))
+        .map(|n| {
+            (
+                format!("d{n}"),
+                json!({"properties": {"a": {"$ref": format!("#/$defs/d{}", (n + 1) % 5_000)}}}),
+            )
+        })
         .collect();
     let chain = json!({"$ref": "#/$defs/d0", "$defs": chain});
     both_ways(&chain, &json!({"type": "object"}));
@@ -101,14 +142,32 @@ fn references_without_end() {
 fn wide_schemas() {
     let values: Vec<Value> = (0..20_000).map(Value::from).collect();
     both_ways(&json!({"enum": values}), &json!({"enum": values[1..]}));
-    let fields: Map<String, Value> = (0..3_000).map(|n| (format!("f{n}"), json!({"type": "string"}))).collect();
-    both_ways(&json!({"properties": fields}), &json!({"properties": fields, "additionalProperties": false}));
-    let branches = |n: usize| -> Vec<Value> { (0..n).map(|i| json!({"properties": {format!("f{i}"): {"minLength": i}}})).collect() };
-    both_ways(&json!({"allOf": branches(20)}), &json!({"anyOf": branches(20)}));
-    both_ways(&json!({"anyOf": branches(20)}), &json!({"oneOf": branches(20)}));
+    let fields: Map<String, Value> = (0..3_000)
+        .map(|n| (format!("f{n}"), json!({"type": "string"})))
+        .collect();
+    both_ways(
+        &json!({"properties": fields}),
+        &json!({"properties": fields, "additionalProperties": false}),
+    );
+    let branches = |n: usize| -> Vec<Value> {
+        (0..n)
+            .map(|i| json!({"properties": {format!("f{i}"): {"minLength": i}}}))
+            .collect()
+    };
+    both_ways(
+        &json!({"allOf": branches(20)}),
+        &json!({"anyOf": branches(20)}),
+    );
+    both_ways(
+        &json!({"anyOf": branches(20)}),
+        &json!({"oneOf": branches(20)}),
+    );
     let choices: Vec<Value> = (0..12).map(|i| json!({"anyOf": [{"required": [format!("a{i}")]}, {"required": [format!("b{i}")]}]})).collect();
     both_ways(&json!({"allOf": choices}), &json!({"required": ["z"]}));
-    both_ways(&json!({"allOf": choices}), &json!({"type": "object", "minProperties": 12}));
+    both_ways(
+        &json!({"allOf": choices}),
+        &json!({"type": "object", "minProperties": 12}),
+    );
 }
 
 #[test]

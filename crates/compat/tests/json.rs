@@ -10,9 +10,19 @@ fn read(schema: &Value) -> Schema {
 
 fn bundle(schema: &Value, others: &[(&str, Value)]) -> Result<Schema, JsonError> {
     let texts: Vec<(&str, String)> = others.iter().map(|(n, v)| (*n, v.to_string())).collect();
-    let others: Vec<Named<'_>> = texts.iter().map(|(name, text)| Named { name, text }).collect();
+    let others: Vec<Named<'_>> = texts
+        .iter()
+        .map(|(name, text)| Named { name, text })
+        .collect();
     let text = schema.to_string();
-    Schema::read(Named { name: "order.json", text: &text }, &others, Draft::Twenty)
+    Schema::read(
+        Named {
+            name: "order.json",
+            text: &text,
+        },
+        &others,
+        Draft::Twenty,
+    )
 }
 
 /// What is said when `new` reads what `old` writes.
@@ -31,7 +41,12 @@ fn short(old: Value, new: Value) -> String {
     let reasons = said(&old, &new, OpenContent::Exact);
     let lines = reasons.iter().map(|reason| {
         let event = reason.witness.as_ref().map(|w| w.event.to_string());
-        format!("{} {} {}", reason.code, reason.path, event.unwrap_or_else(|| "?".to_owned()))
+        format!(
+            "{} {} {}",
+            reason.code,
+            reason.path,
+            event.unwrap_or_else(|| "?".to_owned())
+        )
     });
     lines.collect::<Vec<_>>().join("\n")
 }
@@ -41,11 +56,14 @@ fn every_kind_of_change_has_a_place_and_an_event() {
     let object = |more: Value| {
         let mut schema = json!({"type": "object", "additionalProperties": false,
             "properties": {"a": {"type": "string"}, "b": {"type": "integer"}}});
-        schema.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        schema
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
         schema
     };
     insta::assert_snapshot!(short(object(json!({})), object(json!({"required": ["a"]}))), @"required-added /required {}");
-    insta::assert_snapshot!(short(object(json!({})), object(json!({"properties": {"a": {"type": "string"}}}))), @r#"property-removed /additionalProperties {"b":1}"#);
+    insta::assert_snapshot!(short(object(json!({})), object(json!({"properties": {"a": {"type": "string"}}}))), @r#"property-removed /additionalProperties {"b":0}"#);
     insta::assert_snapshot!(short(json!({"type": ["string", "null"]}), json!({"type": "string"})), @"type-narrowed /type null");
     insta::assert_snapshot!(short(json!({"type": "number"}), json!({"type": "integer"})), @"type-narrowed /type 0.5");
     insta::assert_snapshot!(short(json!({"type": "integer", "minimum": 0}), json!({"type": "integer", "exclusiveMinimum": 0})), @"minimum-raised /exclusiveMinimum 0");
@@ -66,44 +84,98 @@ fn an_open_object_is_told_why_and_the_two_ways_out() {
     let old = json!({"type": "object", "properties": {"id": {"type": "string"}}});
     let new = json!({"type": "object", "properties": {"id": {"type": "string"}, "note": {"type": "string"}}});
     let reasons = said(&old, &new, OpenContent::Exact);
-    let [one] = reasons.as_slice() else { panic!("{reasons:?}") };
-    assert_eq!((one.code, one.answer), ("property-added-to-open-object", Answer::Incompatible));
+    let [one] = reasons.as_slice() else {
+        panic!("{reasons:?}")
+    };
+    assert_eq!(
+        (one.code, one.answer),
+        ("property-added-to-open-object", Answer::Incompatible)
+    );
     assert_eq!(one.witness.as_ref().unwrap().path, "/note");
     let fix = one.fix.as_ref().unwrap();
-    assert!(fix.contains("additionalProperties: false") && fix.contains("--open-content reserved"), "{fix}");
+    assert!(
+        fix.contains("additionalProperties: false") && fix.contains("--open-content reserved"),
+        "{fix}"
+    );
     // Undeclared names are reserved: nobody has sent a `note`.
     assert_eq!(said(&old, &new, OpenContent::Reserved), []);
     // But what is required was not sent either, and a closed reader still takes what is declared.
-    let required = json!({"type": "object", "properties": {"id": {}, "note": {}}, "required": ["note"]});
-    assert_eq!(said(&old, &required, OpenContent::Reserved)[0].code, "required-added");
+    let required =
+        json!({"type": "object", "properties": {"id": {}, "note": {}}, "required": ["note"]});
+    assert_eq!(
+        said(&old, &required, OpenContent::Reserved)[0].code,
+        "required-added"
+    );
     let closed = json!({"type": "object", "properties": {"id": {}}, "additionalProperties": false});
     assert_eq!(said(&old, &closed, OpenContent::Reserved), []);
-    assert_eq!(said(&old, &closed, OpenContent::Exact)[0].code, "object-closed");
+    assert_eq!(
+        said(&old, &closed, OpenContent::Exact)[0].code,
+        "object-closed"
+    );
     // An object of which nothing is declared is a free one, and a map stays one.
     let free = json!({"type": "object"});
     assert_ne!(said(&free, &new, OpenContent::Reserved), []);
-    let map = json!({"type": "object", "properties": {"id": {}}, "additionalProperties": {"type": "integer"}});
-    assert_eq!(said(&map, &new, OpenContent::Reserved)[0].witness.as_ref().unwrap().path, "/note");
+    let map = json!({"type": "object", "properties": {"id": {"type": "string"}}, "additionalProperties": {"type": "integer"}});
+    assert_eq!(
+        said(&map, &new, OpenContent::Reserved)[0]
+            .witness
+            .as_ref()
+            .unwrap()
+            .path,
+        "/note"
+    );
 }
 
 #[test]
 fn recursive_schemas_are_proved_and_refuted() {
-    let tree = |value: Value| json!({"type": "object", "required": ["value"], "additionalProperties": false,
-        "properties": {"value": value, "children": {"type": "array", "items": {"$ref": "#"}}}});
-    let (small, large) = (tree(json!({"type": "integer"})), tree(json!({"type": "number"})));
+    let tree = |value: Value| {
+        json!({"type": "object", "required": ["value"], "additionalProperties": false,
+        "properties": {"value": value, "children": {"type": "array", "items": {"$ref": "#"}}}})
+    };
+    let (small, large) = (
+        tree(json!({"type": "integer"})),
+        tree(json!({"type": "number"})),
+    );
     assert_eq!(said(&small, &large, OpenContent::Exact), []);
     let reasons = said(&large, &small, OpenContent::Exact);
-    assert_eq!(reasons[0].witness.as_ref().unwrap().event, json!({"value": 0.5}));
+    assert_eq!(
+        reasons[0].witness.as_ref().unwrap().event,
+        json!({"value": 0.5})
+    );
     // Two that refer to each other, under other names.
-    let pair = |a: &str, b: &str, leaf: Value| json!({"$ref": format!("#/$defs/{a}"), "$defs": {
+    let pair = |a: &str, b: &str, leaf: Value| {
+        json!({"$ref": format!("#/$defs/{a}"), "$defs": {
         a: {"type": "object", "properties": {"next": {"$ref": format!("#/$defs/{b}")}, "leaf": leaf}, "additionalProperties": false},
-        b: {"type": "object", "properties": {"next": {"$ref": format!("#/$defs/{a}")}}, "additionalProperties": false}}});
-    assert_eq!(said(&pair("x", "y", json!({"maxLength": 3})), &pair("p", "q", json!({"maxLength": 4})), OpenContent::Exact), []);
+        b: {"type": "object", "properties": {"next": {"$ref": format!("#/$defs/{a}")}}, "additionalProperties": false}}})
+    };
+    assert_eq!(
+        said(
+            &pair("x", "y", json!({"maxLength": 3})),
+            &pair("p", "q", json!({"maxLength": 4})),
+            OpenContent::Exact
+        ),
+        []
+    );
     let deep = json!({"type": "object", "properties": {"next": {"$ref": "#"}, "leaf": {"maxLength": 4}}, "additionalProperties": false});
-    assert_eq!(said(&pair("x", "y", json!({"maxLength": 3})), &deep, OpenContent::Exact), []);
+    assert_eq!(
+        said(
+            &pair("x", "y", json!({"maxLength": 3})),
+            &deep,
+            OpenContent::Exact
+        ),
+        []
+    );
     // Nothing but endless values fits: the writer writes nothing.
-    let endless = json!({"type": "object", "required": ["next"], "properties": {"next": {"$ref": "#"}}});
-    assert_eq!(said(&endless, &json!({"type": "object", "required": ["other"]}), OpenContent::Exact), []);
+    let endless =
+        json!({"type": "object", "required": ["next"], "properties": {"next": {"$ref": "#"}}});
+    assert_eq!(
+        said(
+            &endless,
+            &json!({"type": "object", "required": ["other"]}),
+            OpenContent::Exact
+        ),
+        []
+    );
 }
 
 #[test]
@@ -111,17 +183,38 @@ fn references_lead_through_a_bundle_and_are_never_fetched() {
     let order = json!({"type": "object", "properties": {"item": {"$ref": "item.json#/$defs/line"}, "to": {"$ref": "https://shop.example/address"}}});
     let item = |count: Value| json!({"$defs": {"line": {"properties": {"count": count, "of": {"$ref": "#/$defs/line"}}}}});
     let address = json!({"$id": "https://shop.example/address", "$schema": "http://json-schema.org/draft-07/schema#", "properties": {"lines": {"items": [{"type": "string"}]}}});
-    let read = |count: Value| bundle(&order, &[("item.json", item(count)), ("address.json", address.clone())]).unwrap();
+    let read = |count: Value| {
+        bundle(
+            &order,
+            &[
+                ("item.json", item(count)),
+                ("address.json", address.clone()),
+            ],
+        )
+        .unwrap()
+    };
     let (old, new) = (read(json!({"minimum": 0})), read(json!({"minimum": 1})));
     assert_eq!(compare(&old, &old, OpenContent::Exact, &|| true), []);
     assert_eq!(compare(&new, &old, OpenContent::Exact, &|| true), []);
     let reasons = compare(&old, &new, OpenContent::Exact, &|| true);
-    assert_eq!(reasons[0].path, "item.json#/$defs/line/properties/count/minimum");
-    assert_eq!(reasons[0].witness.as_ref().unwrap().event, json!({"item": {"count": 0}}));
+    assert_eq!(
+        reasons[0].path,
+        "item.json#/$defs/line/properties/count/minimum"
+    );
+    assert_eq!(
+        reasons[0].witness.as_ref().unwrap().event,
+        json!({"item": {"count": 0}})
+    );
     let alone = bundle(&order, &[("item.json", item(json!({})))]).unwrap_err();
-    assert!(alone.to_string().contains("https://shop.example/address"), "{alone}");
+    assert!(
+        alone.to_string().contains("https://shop.example/address"),
+        "{alone}"
+    );
     let anchor = json!({"$ref": "#Part", "definitions": {"Part": {"$id": "#Part", "type": "string"}}, "$schema": "http://json-schema.org/draft-07/schema#"});
-    assert_eq!(said(&json!({"type": "string"}), &anchor, OpenContent::Exact), []);
+    assert_eq!(
+        said(&json!({"type": "string"}), &anchor, OpenContent::Exact),
+        []
+    );
 }
 
 #[test]
@@ -157,37 +250,77 @@ fn modes_choose_versions_and_directions() {
         version("v2", json!({"type": "string", "maxLength": 3})),
     ];
     let new = version("v3", json!({"type": "string"}));
-    let compare = |mode| tidegate_compat::compare(Format::Json, &old, &new, &options(mode, None)).unwrap();
+    let compare =
+        |mode| tidegate_compat::compare(Format::Json, &old, &new, &options(mode, None)).unwrap();
     let of = |mode| {
         let compared = compare(mode);
-        let findings = compared.verdict.findings.iter().map(|f| (f.against, f.direction)).collect::<Vec<_>>();
+        let findings = compared
+            .verdict
+            .findings
+            .iter()
+            .map(|f| (f.against, f.direction))
+            .collect::<Vec<_>>();
         (compared.against, findings)
     };
     use tidegate_compat::Direction::{Backward, Forward};
     assert_eq!(of(Mode::None), (vec![], vec![]));
     assert_eq!(of(Mode::Backward), (vec![1], vec![]));
-    assert_eq!(of(Mode::BackwardTransitive), (vec![1, 0], vec![(0, Backward)]));
+    assert_eq!(
+        of(Mode::BackwardTransitive),
+        (vec![1, 0], vec![(0, Backward)])
+    );
     assert_eq!(of(Mode::Forward), (vec![1], vec![(1, Forward)]));
-    assert_eq!(of(Mode::ForwardTransitive), (vec![1, 0], vec![(1, Forward)]));
-    assert_eq!(of(Mode::FullTransitive), (vec![1, 0], vec![(0, Backward), (1, Forward)]));
+    assert_eq!(
+        of(Mode::ForwardTransitive),
+        (vec![1, 0], vec![(1, Forward)])
+    );
+    assert_eq!(
+        of(Mode::FullTransitive),
+        (vec![1, 0], vec![(0, Backward), (1, Forward)])
+    );
 }
 
 #[test]
 fn groups_are_bridged_by_nothing() {
     let answer = |group: &str, schema: Value| {
-        version("v", json!({"subject": "orders", "schema": schema.to_string(), "metadata": {"properties": {"major": group}}}))
+        version(
+            "v",
+            json!({"subject": "orders", "schema": schema.to_string(), "metadata": {"properties": {"major": group}}}),
+        )
     };
-    let old = [answer("1", json!({"type": "string"})), answer("2", json!({"type": "null"}))];
+    let old = [
+        answer("1", json!({"type": "string"})),
+        answer("2", json!({"type": "null"})),
+    ];
     let new = answer("1", json!({"type": ["string", "null"]}));
-    let compare = |group| tidegate_compat::compare(Format::Json, &old, &new, &options(Mode::BackwardTransitive, group));
+    let compare = |group| {
+        tidegate_compat::compare(
+            Format::Json,
+            &old,
+            &new,
+            &options(Mode::BackwardTransitive, group),
+        )
+    };
     assert_eq!(compare(Some("major")).unwrap().against, [0]);
     assert_eq!(compare(None).unwrap().against, [1, 0]);
-    assert!(matches!(compare(Some("minor")), Err(CompareError::Group { .. })));
+    assert!(matches!(
+        compare(Some("minor")),
+        Err(CompareError::Group { .. })
+    ));
 }
 
 #[test]
 fn what_takes_too_long_is_not_proved() {
-    let (old, new) = (read(&json!({"type": "string"})), read(&json!({"type": "string", "maxLength": 3})));
+    let (old, new) = (
+        read(&json!({"type": "string"})),
+        read(&json!({"type": "string", "maxLength": 3})),
+    );
     let reasons = compare(&old, &new, OpenContent::Exact, &|| false);
-    assert!(reasons.iter().all(|reason| reason.answer == Answer::NotProved) && !reasons.is_empty(), "{reasons:?}");
+    assert!(
+        reasons
+            .iter()
+            .all(|reason| reason.answer == Answer::NotProved)
+            && !reasons.is_empty(),
+        "{reasons:?}"
+    );
 }

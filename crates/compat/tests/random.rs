@@ -13,12 +13,21 @@ use tidegate_compat::json::{Draft, Named, OpenContent, Schema, compare};
 use crate::random::{events, schemas};
 
 fn read(text: &str, draft: Draft) -> Option<Schema> {
-    Schema::read(Named { name: "schema", text }, &[], draft).ok()
+    Schema::read(
+        Named {
+            name: "schema",
+            text,
+        },
+        &[],
+        draft,
+    )
+    .ok()
 }
 
 /// Compares and refutes.
 fn check(old: &Value, new: &Value, draft: Draft, seed: u64) -> Result<(), TestCaseError> {
-    let (Some(writer), Some(reader)) = (read(&old.to_string(), draft), read(&new.to_string(), draft))
+    let (Some(writer), Some(reader)) =
+        (read(&old.to_string(), draft), read(&new.to_string(), draft))
     else {
         return Ok(());
     };
@@ -26,19 +35,39 @@ fn check(old: &Value, new: &Value, draft: Draft, seed: u64) -> Result<(), TestCa
         let reasons = compare(&writer, &reader, open, &|| true);
         for reason in &reasons {
             if let Some(witness) = &reason.witness {
-                prop_assert_eq!(writer.validate(&witness.event), [], "{} {} {:?}", old, new, reason);
+                prop_assert_eq!(
+                    writer.validate(&witness.event),
+                    [],
+                    "{} {} {:?}",
+                    old,
+                    new,
+                    reason
+                );
                 let refused = reader.validate(&witness.event);
-                prop_assert!(refused.iter().any(|(path, _)| *path == witness.path), "{} {} {:?}", old, new, reason);
+                prop_assert!(
+                    refused.iter().any(|(path, _)| *path == witness.path),
+                    "{} {} {:?}",
+                    old,
+                    new,
+                    reason
+                );
             }
         }
         if open == OpenContent::Exact && reasons.is_empty() {
             for event in events::all([old, new], seed) {
-                let breaks = writer.validate(&event).is_empty() && !reader.validate(&event).is_empty();
-                prop_assert!(!breaks, "draft {draft}: {old}\n and {new}\n are said to be compatible: {event}");
+                let breaks =
+                    writer.validate(&event).is_empty() && !reader.validate(&event).is_empty();
+                prop_assert!(
+                    !breaks,
+                    "draft {draft}: {old}\n and {new}\n are said to be compatible: {event}"
+                );
             }
         }
         if open == OpenContent::Exact && old == new {
-            prop_assert!(reasons.is_empty(), "{old} does not read itself: {reasons:?}");
+            prop_assert!(
+                reasons.is_empty(),
+                "{old} does not read itself: {reasons:?}"
+            );
         }
     }
     Ok(())
@@ -72,7 +101,10 @@ proptest! {
 #[test]
 fn what_was_wrong_once() {
     let pairs = [
-        (json!({"type": "integer"}), json!({"anyOf": [{"type": "integer", "minimum": 5, "maximum": 10}, {"type": "integer", "minimum": 0}]})),
+        (
+            json!({"type": "integer"}),
+            json!({"anyOf": [{"type": "integer", "minimum": 5, "maximum": 10}, {"type": "integer", "minimum": 0}]}),
+        ),
         (
             json!({"prefixItems": [{"contains": {"dependentRequired": {"a": []}}}, {"$ref": "#/$defs/d"}], "items": false, "oneOf": [{}, {"unevaluatedItems": {"enum": [[null]]}}], "$defs": {"d": false}}),
             json!({"prefixItems": [{"contains": {"dependentRequired": {"a": []}}}, {"$ref": "#/$defs/d"}], "items": false, "oneOf": [{}, {"unevaluatedItems": {"enum": [[null]]}}], "$defs": {"d": false}}),
@@ -96,9 +128,10 @@ fn few_random_pairs_are_left_open() {
     let (mut yes, mut no, mut open) = (0, 0, Vec::new());
     for _ in 0..600 {
         let (old, new) = schemas::pair().new_tree(&mut runner).unwrap().current();
-        let (Some(writer), Some(reader)) =
-            (read(&old.to_string(), Draft::Twenty), read(&new.to_string(), Draft::Twenty))
-        else {
+        let (Some(writer), Some(reader)) = (
+            read(&old.to_string(), Draft::Twenty),
+            read(&new.to_string(), Draft::Twenty),
+        ) else {
             continue;
         };
         let reasons = compare(&writer, &reader, OpenContent::Exact, &|| true);
@@ -110,6 +143,14 @@ fn few_random_pairs_are_left_open() {
             open.push(format!("{old}\n  {new}\n  {}", reasons[0].code));
         }
     }
-    println!("{yes} yes, {no} no, {} open\n{}", open.len(), open.join("\n"));
-    assert!(yes > 150 && no > 60 && open.len() * 20 < yes + no, "{yes} {no} {}", open.len());
+    println!(
+        "{yes} yes, {no} no, {} open\n{}",
+        open.len(),
+        open.join("\n")
+    );
+    assert!(
+        yes > 150 && no > 60 && open.len() * 20 < yes + no,
+        "{yes} {no} {}",
+        open.len()
+    );
 }

@@ -144,13 +144,12 @@ fn validate(arguments: &Validate) -> Result<Exit, Failure> {
         answers.push((name.as_str(), violations));
     }
     terminal::print(&match arguments.format {
-        SchemaFormat::Human => {
-            schema_report::events(&schema, &answers, terminal::paints_stdout())
-        }
+        SchemaFormat::Human => schema_report::events(&schema, &answers, terminal::paints_stdout()),
         SchemaFormat::Json => {
             let events = answers.iter().map(|(name, violations)| {
                 let violations = violations.iter();
-                let violations = violations.map(|(path, error)| json!({"path": path, "error": error}));
+                let violations =
+                    violations.map(|(path, error)| json!({"path": path, "error": error}));
                 json!({"event": name, "valid": violations.len() == 0,
                     "violations": violations.collect::<Vec<_>>()})
             });
@@ -176,8 +175,10 @@ fn events_of(path: &Path, text: &str) -> Result<Vec<(String, Value)>, Failure> {
             let name = format!("{name}:{}", index + 1);
             match serde_json::from_str(line) {
                 Ok(event) => Ok((name, event)),
-                Err(error) => Err(Failure::configuration(format!("{name} is not JSON: {error}"))
-                    .hint("write one JSON value, or one a line")),
+                Err(error) => Err(
+                    Failure::configuration(format!("{name} is not JSON: {error}"))
+                        .hint("write one JSON value, or one a line"),
+                ),
             }
         })
         .collect()
@@ -195,9 +196,8 @@ fn references(reading: &Reading) -> Result<Vec<(String, String)>, Failure> {
 }
 
 fn read(path: &Path, bytes_max: u64) -> Result<String, Failure> {
-    let failure = |what: String| {
-        Failure::configuration(format!("cannot read {}: {what}", path.display()))
-    };
+    let failure =
+        |what: String| Failure::configuration(format!("cannot read {}: {what}", path.display()));
     let size = std::fs::metadata(path).map_err(|error| failure(error.to_string()))?;
     if size.len() > bytes_max {
         return Err(failure(format!("it is larger than {bytes_max} bytes")));

@@ -197,7 +197,10 @@ fn reason(text: &mut String, finding: &Finding, paint: bool) {
             "" => String::new(),
             path => format!("{}: ", shown(path)),
         };
-        line(text, &format!("    the reader says: {place}{}", shown(&witness.error)));
+        line(
+            text,
+            &format!("    the reader says: {place}{}", shown(&witness.error)),
+        );
     }
     if let Some(fix) = &finding.fix {
         let help = match paint {
@@ -275,7 +278,10 @@ pub(crate) fn events(
             let good = Tone::Good.painted("fit", paint);
             format!("{name} (draft {draft}): {all} of {all} events {good}")
         }
-        (all, refused) => format!("{name} (draft {draft}): {} of {all} events fit", all - refused),
+        (all, refused) => format!(
+            "{name} (draft {draft}): {} of {all} events fit",
+            all - refused
+        ),
     };
     line(&mut text, &summary);
     text

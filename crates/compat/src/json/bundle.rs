@@ -57,10 +57,11 @@ impl Bundle {
             dynamic: HashMap::new(),
         };
         for (document, named) in std::iter::once(&schema).chain(others).enumerate() {
-            let root: Value = serde_json::from_str(named.text).map_err(|error| JsonError::Text {
-                name: named.name.to_owned(),
-                message: error.to_string(),
-            })?;
+            let root: Value =
+                serde_json::from_str(named.text).map_err(|error| JsonError::Text {
+                    name: named.name.to_owned(),
+                    message: error.to_string(),
+                })?;
             let draft = Draft::of(&root, default).ok_or_else(|| JsonError::Draft {
                 name: named.name.to_owned(),
             })?;
@@ -69,7 +70,10 @@ impl Bundle {
                 document,
                 pointer: String::new(),
             };
-            bundle.resources.entry(base.clone()).or_insert(place.clone());
+            bundle
+                .resources
+                .entry(base.clone())
+                .or_insert(place.clone());
             bundle.index(&root, draft, &base, place);
             bundle.documents.push(Document {
                 name: named.name.to_owned(),
@@ -141,7 +145,9 @@ impl Bundle {
                     resource.clone_into(&mut base);
                 }
             }
-            let Some(segment) = segments.next() else { break };
+            let Some(segment) = segments.next() else {
+                break;
+            };
             let name = segment.replace("~1", "/").replace("~0", "~");
             value = match here {
                 Value::Array(items) => name.parse().ok().and_then(|i: usize| items.get(i)),
@@ -246,7 +252,11 @@ fn absolute(base: &str, reference: &str) -> String {
     let path_start = base
         .find("://")
         .and_then(|at| base.get(at + 3..)?.find('/').map(|slash| at + 3 + slash))
-        .or_else(|| base.find(":/").filter(|_| !base.contains("://")).map(|at| at + 1))
+        .or_else(|| {
+            base.find(":/")
+                .filter(|_| !base.contains("://"))
+                .map(|at| at + 1)
+        })
         .unwrap_or(base.len());
     let (root, path) = base.split_at(path_start);
     if reference.starts_with("//") {
@@ -296,7 +306,11 @@ mod tests {
     #[test]
     fn references_are_read_against_their_base() {
         let cases = [
-            ("http://x.io/a/b.json", "c.json#/d", "http://x.io/a/c.json#/d"),
+            (
+                "http://x.io/a/b.json",
+                "c.json#/d",
+                "http://x.io/a/c.json#/d",
+            ),
             ("http://x.io/a/b.json", "/c.json", "http://x.io/c.json"),
             ("http://x.io/a/b.json", "../c.json", "http://x.io/c.json"),
             ("http://x.io", "c.json", "http://x.io/c.json"),
@@ -305,7 +319,11 @@ mod tests {
             ("http://x.io/a/b.json", "urn:x:y", "urn:x:y"),
             ("http://x.io/a", "//y.io/b", "http://y.io/b"),
             ("tidegate:/", "order.json", "tidegate:/order.json"),
-            ("tidegate:/a/order.json", "./item.json", "tidegate:/a/item.json"),
+            (
+                "tidegate:/a/order.json",
+                "./item.json",
+                "tidegate:/a/item.json",
+            ),
             ("urn:x:y", "#/a", "urn:x:y#/a"),
         ];
         for (base, reference, full) in cases {

@@ -52,18 +52,16 @@ impl<'a> Study<'a, '_> {
             }
         }
         match overlapping {
-            Some(other) => {
-                self.refuse(&known.and(other), (goal, "oneOf"), |subject| {
-                    Why::new(
-                        "one-of-overlaps",
-                        format!(
-                            "{subject} may fit more than one branch of the reader's `oneOf`, which \
+            Some(other) => self.refuse(&known.and(other), (goal, "oneOf"), |subject| {
+                Why::new(
+                    "one-of-overlaps",
+                    format!(
+                        "{subject} may fit more than one branch of the reader's `oneOf`, which \
                              then refuses it"
-                        ),
-                    )
-                    .fix("make the branches exclude each other, or write `anyOf`")
-                })
-            }
+                    ),
+                )
+                .fix("make the branches exclude each other, or write `anyOf`")
+            }),
             None => self.no_branch(known, flat, (goal, "oneOf", &branches)),
         }
     }

@@ -42,7 +42,11 @@ pub(crate) fn compare(
         was_stopped: false,
         reasons: Vec::new(),
     };
-    rules.schema(&Node::start(&original.lowered), &Node::start(&update.lowered), 0);
+    rules.schema(
+        &Node::start(&original.lowered),
+        &Node::start(&update.lowered),
+        0,
+    );
     let mut reasons = rules.reasons;
     if rules.was_stopped {
         reasons.push(Reason {
@@ -68,7 +72,10 @@ pub(crate) struct Rules<'k> {
 
 impl Rules<'_> {
     pub(crate) fn say(&mut self, code: &'static str, at: String, reason: String) {
-        let is_said = self.reasons.iter().any(|one| one.code == code && one.path == at);
+        let is_said = self
+            .reasons
+            .iter()
+            .any(|one| one.code == code && one.path == at);
         if !is_said {
             self.reasons.push(Reason {
                 answer: Answer::Incompatible,
@@ -109,7 +116,11 @@ impl Rules<'_> {
         }
         if is_nothing(&update) {
             let at = update.of.written(&update.pointer);
-            self.say("never-allowed", at, "no value is allowed any more".to_owned());
+            self.say(
+                "never-allowed",
+                at,
+                "no value is allowed any more".to_owned(),
+            );
         } else {
             self.combined(&original, &update, depth);
             // Where one side alone has branches, those were held against the other as a whole.
@@ -153,7 +164,11 @@ impl Rules<'_> {
             None => Some(Value::Null),
         };
         if let Some(lost) = lost {
-            let keyword = if update.get("enum").is_some() { "enum" } else { "const" };
+            let keyword = if update.get("enum").is_some() {
+                "enum"
+            } else {
+                "const"
+            };
             let reason = match list(original) {
                 Some(_) => format!("{} is not allowed any more", super::keywords::short(&lost)),
                 None => "only the listed values are allowed now".to_owned(),
@@ -195,8 +210,13 @@ impl Rules<'_> {
                     _ if is_low => "minimum-raised",
                     _ => "maximum-lowered",
                 };
-                let was = old.map_or_else(|| "was not there".to_owned(), |old| format!("was {old}"));
-                self.say(code, update.written(keyword), format!("`{keyword}` is {new}, and {was}"));
+                let was =
+                    old.map_or_else(|| "was not there".to_owned(), |old| format!("was {old}"));
+                self.say(
+                    code,
+                    update.written(keyword),
+                    format!("`{keyword}` is {new}, and {was}"),
+                );
             }
         }
         if let Some(new) = update.number("multipleOf") {
@@ -292,14 +312,19 @@ impl Rules<'_> {
             (None, None) => true,
             (Some("allOf"), None) => {
                 let parts = original.list("allOf");
-                parts.iter().any(|part| self.agrees(part, update, depth + 1))
+                parts
+                    .iter()
+                    .any(|part| self.agrees(part, update, depth + 1))
             }
             (Some(keyword), None) => {
                 let parts = original.list(keyword);
-                parts.iter().all(|part| self.agrees(part, update, depth + 1))
+                parts
+                    .iter()
+                    .all(|part| self.agrees(part, update, depth + 1))
             }
             (was, Some("allOf")) => {
-                let old = was.map_or_else(|| vec![original.clone()], |keyword| original.list(keyword));
+                let old =
+                    was.map_or_else(|| vec![original.clone()], |keyword| original.list(keyword));
                 let new = update.list("allOf");
                 self.matched(&new, &old, depth, |rules, new, old, depth| {
                     rules.agrees(old, new, depth)
@@ -307,7 +332,9 @@ impl Rules<'_> {
             }
             (None, Some(keyword)) => {
                 let parts = update.list(keyword);
-                parts.iter().any(|part| self.agrees(original, part, depth + 1))
+                parts
+                    .iter()
+                    .any(|part| self.agrees(original, part, depth + 1))
             }
             (Some("allOf"), Some(keyword)) => {
                 let (old, new) = (original.list("allOf"), update.list(keyword));
@@ -407,9 +434,7 @@ fn resolved<'a>(node: &Node<'a>) -> Node<'a> {
 
 fn has_reference(schema: &Value) -> bool {
     match schema {
-        Value::Object(object) => {
-            object.contains_key("$ref") || object.values().any(has_reference)
-        }
+        Value::Object(object) => object.contains_key("$ref") || object.values().any(has_reference),
         Value::Array(all) => all.iter().any(has_reference),
         _ => false,
     }
@@ -424,6 +449,5 @@ pub(crate) fn is_anything(node: &Node<'_>) -> bool {
 }
 
 pub(crate) fn is_nothing(node: &Node<'_>) -> bool {
-    node.schema == &Value::Bool(false)
-        || node.one("not").is_some_and(|barred| is_anything(&barred))
+    node.schema == &Value::Bool(false) || node.one("not").is_some_and(|barred| is_anything(&barred))
 }

@@ -132,8 +132,8 @@ impl Rules<'_> {
             }
             Content::Partly => {
                 let ruling = governing(original, name);
-                let is_covered = !ruling.is_empty()
-                    && ruling.iter().any(|was| self.agrees(was, now, depth + 1));
+                let is_covered =
+                    !ruling.is_empty() && ruling.iter().any(|was| self.agrees(was, now, depth + 1));
                 if !is_covered && !is_anything(now) {
                     let reason = format!("`{name}` takes less than the object did before");
                     self.say("property-added-to-partly-open-object", at, reason);
@@ -173,7 +173,11 @@ impl Rules<'_> {
         };
         if !is_fine {
             let reason = "the object takes fewer other properties than before".to_owned();
-            self.say("object-closed", update.written("additionalProperties"), reason);
+            self.say(
+                "object-closed",
+                update.written("additionalProperties"),
+                reason,
+            );
         }
     }
 
@@ -181,12 +185,18 @@ impl Rules<'_> {
         if let Some(Value::Object(all)) = update.get("dependentRequired") {
             let before = original.get("dependentRequired");
             for (name, wanted) in all {
-                let had = before.and_then(|all| all.get(name)).and_then(Value::as_array);
+                let had = before
+                    .and_then(|all| all.get(name))
+                    .and_then(Value::as_array);
                 let mut wanted = wanted.as_array().into_iter().flatten();
                 let is_fine = wanted.all(|one| had.is_some_and(|had| had.contains(one)));
                 if !is_fine {
                     let reason = format!("`{name}` wants more properties beside it");
-                    self.say("dependency-added", update.written("dependentRequired"), reason);
+                    self.say(
+                        "dependency-added",
+                        update.written("dependentRequired"),
+                        reason,
+                    );
                 }
             }
         }
@@ -199,7 +209,11 @@ impl Rules<'_> {
                 (Some(was), Some(is)) => self.schema(&was, &is, depth + 1),
                 (None, Some(_)) => {
                     let reason = format!("`{name}` brings a schema with it that is new");
-                    self.say("dependency-added", update.written("dependentSchemas"), reason);
+                    self.say(
+                        "dependency-added",
+                        update.written("dependentSchemas"),
+                        reason,
+                    );
                 }
                 _ => {}
             }

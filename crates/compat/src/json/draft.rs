@@ -92,8 +92,12 @@ impl Draft {
         match keyword {
             "const" | "contains" | "propertyNames" => self >= Self::Six,
             "if" | "then" | "else" => self >= Self::Seven,
-            "dependentRequired" | "dependentSchemas" | "minContains" | "maxContains"
-            | "unevaluatedProperties" | "unevaluatedItems" => self >= Self::Nineteen,
+            "dependentRequired"
+            | "dependentSchemas"
+            | "minContains"
+            | "maxContains"
+            | "unevaluatedProperties"
+            | "unevaluatedItems" => self >= Self::Nineteen,
             "$recursiveRef" => self == Self::Nineteen,
             "$dynamicRef" | "prefixItems" => self == Self::Twenty,
             "additionalItems" => self <= Self::Nineteen,
@@ -120,7 +124,6 @@ impl FromStr for Draft {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wanted = text.trim_start_matches("draft-").trim_start_matches('0');
         let mut all = Self::ALL.into_iter();
-        all.find(|draft| draft.name() == wanted)
-            .ok_or(UnknownDraft)
+        all.find(|draft| draft.name() == wanted).ok_or(UnknownDraft)
     }
 }

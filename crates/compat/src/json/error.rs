@@ -15,13 +15,17 @@ pub enum JsonError {
         message: String,
     },
     /// Its `$schema` names no draft that is known.
-    #[error("{name}: `$schema` names no draft that is known: write one of 04, 06, 07, 2019-09 or 2020-12")]
+    #[error(
+        "{name}: `$schema` names no draft that is known: write one of 04, 06, 07, 2019-09 or 2020-12"
+    )]
     Draft {
         /// The document.
         name: String,
     },
     /// A reference leads nowhere: nothing is ever fetched.
-    #[error("{name}: the reference `{reference}` at `{pointer}` leads nowhere: give the document it names along")]
+    #[error(
+        "{name}: the reference `{reference}` at `{pointer}` leads nowhere: give the document it names along"
+    )]
     Reference {
         /// The document.
         name: String,

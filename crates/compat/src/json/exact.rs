@@ -36,6 +36,8 @@ pub(crate) fn compare(
     }
     let was_spent = study.effort.is_spent();
     let mut failures = std::mem::take(&mut study.failures);
+    // What is nearest to the root is told of reasons that are met in more than one place.
+    failures.sort_by_key(|failure| failure.trail.len());
     let left_out = failures.len().saturating_sub(REASONS_MAX);
     failures.truncate(REASONS_MAX);
     let court = Court {
@@ -46,6 +48,12 @@ pub(crate) fn compare(
     let mut reasons: Vec<Reason> = Vec::new();
     let mut others = Vec::new();
     for failure in failures {
+        let is_told = |told: &Reason| {
+            (told.code, &told.path) == (failure.code, &failure.at) && told.witness.is_some()
+        };
+        if reasons.iter().any(is_told) {
+            continue;
+        }
         let (witness, other) = court.of_failure(&mut study, &failure);
         others.extend(other);
         reasons.push(reason(failure, witness));
@@ -74,6 +82,9 @@ pub(crate) fn compare(
         });
         reasons.extend(witness.map(found));
     }
+    let mut told = std::collections::BTreeSet::new();
+    reasons.sort_by_key(|one| one.witness.is_none());
+    reasons.retain(|one| told.insert((one.code, one.path.clone())));
     settle(&mut reasons, was_spent, left_out);
     reasons
 }
@@ -137,7 +148,10 @@ fn found(witness: Witness) -> Reason {
 fn settle(reasons: &mut Vec<Reason>, was_spent: bool, left_out: usize) {
     let is_shown = reasons.iter().any(|one| one.witness.is_some());
     if was_spent && !is_shown {
-        reasons.insert(0, unproved("effort-spent", "the comparison takes more work than it may"));
+        reasons.insert(
+            0,
+            unproved("effort-spent", "the comparison takes more work than it may"),
+        );
     } else if reasons.is_empty() {
         let why = "neither a proof nor an event that breaks was found";
         reasons.push(unproved("undecided", why));

@@ -117,7 +117,10 @@ impl<'a> Study<'a, '_> {
             return false;
         }
         let writer = self.writer;
-        let own = flat.atoms.iter().filter(|node| std::ptr::eq(node.of, writer));
+        let own = flat
+            .atoms
+            .iter()
+            .filter(|node| std::ptr::eq(node.of, writer));
         let mut all = Declared::default();
         for node in own {
             all.take(node, 0);
@@ -153,7 +156,9 @@ impl<'a> Study<'a, '_> {
         let mut names: BTreeSet<String> = flat.present.clone();
         for node in nodes {
             names.extend(node.names("properties").into_iter().map(str::to_owned));
-            let listed = node.get("propertyNames").and_then(|names| names.get("enum"));
+            let listed = node
+                .get("propertyNames")
+                .and_then(|names| names.get("enum"));
             let listed = listed.and_then(Value::as_array).into_iter().flatten();
             names.extend(listed.filter_map(Value::as_str).map(str::to_owned));
         }
@@ -175,14 +180,18 @@ impl<'a> Study<'a, '_> {
         if patterns.len() > PATTERNS_MAX {
             return None;
         }
-        let names = flat.atoms.iter().filter_map(|node| node.one("propertyNames"));
+        let names = flat
+            .atoms
+            .iter()
+            .filter_map(|node| node.one("propertyNames"));
         let names = Known::of(names.collect()).of_types(Types::STRING);
         let Some(names) = self.facts(&names) else {
             return Some(Vec::new());
         };
-        let is_listed = names.atoms.iter().any(|node| {
-            node.get("enum").is_some() || node.get("const").is_some()
-        });
+        let is_listed = names
+            .atoms
+            .iter()
+            .any(|node| node.get("enum").is_some() || node.get("const").is_some());
         if is_listed {
             // Each of them is among the declared ones.
             return Some(Vec::new());
@@ -405,7 +414,11 @@ pub(crate) struct Schemas<'a> {
 
 impl Schemas<'_> {
     fn says_something(&self) -> bool {
-        self.is_unsure || self.sure.iter().any(|node| node.schema != &Value::Bool(true))
+        self.is_unsure
+            || self
+                .sure
+                .iter()
+                .any(|node| node.schema != &Value::Bool(true))
     }
 }
 
@@ -425,8 +438,9 @@ impl<'a> Declared<'a> {
         for keyword in ["additionalProperties", "unevaluatedProperties"] {
             let other = node.one(keyword);
             // `true` is what an open object is without it.
-            self.others
-                .extend(other.filter(|other| keyword != "additionalProperties" || other.schema != &Value::Bool(true)));
+            self.others.extend(other.filter(|other| {
+                keyword != "additionalProperties" || other.schema != &Value::Bool(true)
+            }));
         }
         if depth > 32 {
             return;
@@ -467,7 +481,11 @@ pub(crate) fn parts<'a>(node: &Node<'a>) -> Vec<Node<'a>> {
 /// Whether what a schema looks at depends on the value.
 fn has_branches(node: &Node<'_>, depth: usize) -> bool {
     let branches = ["anyOf", "oneOf", "if", "dependentSchemas"];
-    if depth > 32 || branches.into_iter().any(|keyword| node.get(keyword).is_some()) {
+    if depth > 32
+        || branches
+            .into_iter()
+            .any(|keyword| node.get(keyword).is_some())
+    {
         return true;
     }
     parts(node).iter().any(|part| has_branches(part, depth + 1))

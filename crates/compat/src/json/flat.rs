@@ -163,10 +163,7 @@ impl<'a> Flat<'a> {
             self.types = self.types.and(Types::of(value));
         }
         if let Some(Value::Array(values)) = node.get("enum") {
-            let types = values
-                .iter()
-                .map(Types::of)
-                .fold(Types::NONE, Types::or);
+            let types = values.iter().map(Types::of).fold(Types::NONE, Types::or);
             self.types = self.types.and(types);
         }
         for (keyword, is_open) in [("minimum", false), ("exclusiveMinimum", true)] {
@@ -233,13 +230,10 @@ impl<'a> Flat<'a> {
         let of_type = object.get("type").map_or(Types::ALL, Types::named);
         // Of what has the type, the rest must fail.
         let has_type = self.types.within(of_type);
-        let mut keywords = object
-            .keys()
-            .map(String::as_str)
-            .filter(|keyword| {
-                let holds = *keyword == "type" && has_type || self.holds(miss, keyword);
-                *keyword != "default" && !holds
-            });
+        let mut keywords = object.keys().map(String::as_str).filter(|keyword| {
+            let holds = *keyword == "type" && has_type || self.holds(miss, keyword);
+            *keyword != "default" && !holds
+        });
         let (first, second, third) = (keywords.next(), keywords.next(), keywords.next());
         match (first, second, third) {
             (None, ..) => {
@@ -281,14 +275,19 @@ impl<'a> Flat<'a> {
         }
         self.types = self.types.and(Types::OBJECT);
         let schema = miss.named("properties", name);
-        self.field_misses.extend(schema.map(|schema| (*name, schema)));
+        self.field_misses
+            .extend(schema.map(|schema| (*name, schema)));
         Taken::Whole
     }
 
     /// What follows from failing one keyword.
     fn take_failed(&mut self, miss: &Node<'a>, keyword: &str, integers: Integers) -> Taken<'a> {
         match keyword {
-            "$ref" => return miss.referred().map_or(Taken::Not, |to| Taken::Misses(vec![to])),
+            "$ref" => {
+                return miss
+                    .referred()
+                    .map_or(Taken::Not, |to| Taken::Misses(vec![to]));
+            }
             "anyOf" => return Taken::Misses(miss.list("anyOf")),
             "not" => return miss.one("not").map_or(Taken::Not, Taken::Fits),
             "allOf" if miss.list("allOf").len() == 1 => return Taken::Misses(miss.list("allOf")),
@@ -329,7 +328,8 @@ impl<'a> Flat<'a> {
                 [name] => {
                     self.present.insert((*name).to_owned());
                     let schema = miss.named("properties", name);
-                    self.field_misses.extend(schema.map(|schema| (*name, schema)));
+                    self.field_misses
+                        .extend(schema.map(|schema| (*name, schema)));
                     Taken::Whole
                 }
                 _ => Taken::Not,
@@ -439,15 +439,18 @@ impl<'a> Flat<'a> {
             }
         }
         let one = Number::from(1);
-        if integers == Integers::ByValue
-            && self.multiples().any(|by| number::divides(&one, by))
-        {
+        if integers == Integers::ByValue && self.multiples().any(|by| number::divides(&one, by)) {
             self.types = self.types.without(Types::FRACTION);
         }
-        if self.types.meets(Types::INTEGER) && self.integers().is_some_and(|(low, high)| low > high) {
+        if self.types.meets(Types::INTEGER) && self.integers().is_some_and(|(low, high)| low > high)
+        {
             self.types = self.types.without(Types::INTEGER);
         }
-        if self.strings.most.is_some_and(|most| most < self.strings.least) {
+        if self
+            .strings
+            .most
+            .is_some_and(|most| most < self.strings.least)
+        {
             self.types = self.types.without(Types::STRING);
         }
         if self.items.is_impossible() {
@@ -463,7 +466,9 @@ impl<'a> Flat<'a> {
 
     /// The numbers that it is a multiple of.
     pub(crate) fn multiples(&self) -> impl Iterator<Item = &'a Number> + '_ {
-        self.atoms.iter().filter_map(|node| node.number("multipleOf"))
+        self.atoms
+            .iter()
+            .filter_map(|node| node.number("multipleOf"))
     }
 
     /// The first and the last integer of the range, where it has both ends.
@@ -505,8 +510,15 @@ pub(crate) fn about(keyword: &str) -> Option<Types> {
         }
         "minItems" | "maxItems" | "uniqueItems" | "items" | "prefixItems" | "contains"
         | "unevaluatedItems" => Types::ARRAY,
-        "minProperties" | "maxProperties" | "required" | "properties" | "patternProperties"
-        | "additionalProperties" | "propertyNames" | "dependentRequired" | "dependentSchemas"
+        "minProperties"
+        | "maxProperties"
+        | "required"
+        | "properties"
+        | "patternProperties"
+        | "additionalProperties"
+        | "propertyNames"
+        | "dependentRequired"
+        | "dependentSchemas"
         | "unevaluatedProperties" => Types::OBJECT,
         _ => return None,
     })

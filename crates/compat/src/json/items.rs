@@ -19,8 +19,8 @@ impl<'a> Study<'a, '_> {
         let mut fits: Vec<Node<'a>> = schemas.collect();
         for node in &flat.atoms {
             let is_plain = !has_parts(node) && node.get("contains").is_none();
-            let is_beyond = node.get("items").is_none()
-                && node.list("prefixItems").len() <= position;
+            let is_beyond =
+                node.get("items").is_none() && node.list("prefixItems").len() <= position;
             if is_plain && is_beyond {
                 fits.extend(node.one("unevaluatedItems"));
             }
@@ -39,10 +39,14 @@ impl<'a> Study<'a, '_> {
     pub(crate) fn has_room_for_items(&mut self, known: &Known<'a>, flat: &Flat<'a>) -> bool {
         let last = Self::positions(flat, None);
         let least = usize::try_from(flat.items.least).unwrap_or(usize::MAX);
-        (0..=last).take_while(|position| *position < least).all(|position| {
-            let item = self.item(flat, position);
-            !self.within(known, Step::Item(position), |study| study.is_impossible(&item))
-        })
+        (0..=last)
+            .take_while(|position| *position < least)
+            .all(|position| {
+                let item = self.item(flat, position);
+                !self.within(known, Step::Item(position), |study| {
+                    study.is_impossible(&item)
+                })
+            })
     }
 
     /// The most items there can be.
@@ -50,7 +54,9 @@ impl<'a> Study<'a, '_> {
         let last = Self::positions(flat, None);
         let first_impossible = (0..=last).find(|position| {
             let item = self.item(flat, *position);
-            self.within(known, Step::Item(*position), |study| study.is_impossible(&item))
+            self.within(known, Step::Item(*position), |study| {
+                study.is_impossible(&item)
+            })
         });
         let by_schema = first_impossible.and_then(|position| u64::try_from(position).ok());
         match (flat.items.most, by_schema) {
@@ -267,7 +273,9 @@ impl<'a> Study<'a, '_> {
         let last = Self::positions(flat, None);
         let can_fit = (0..=last).filter(|position| {
             let item = self.item(flat, *position).and(wanted.clone());
-            !self.within(known, Step::Item(*position), |study| study.is_impossible(&item))
+            !self.within(known, Step::Item(*position), |study| {
+                study.is_impossible(&item)
+            })
         });
         let can_fit: Vec<usize> = can_fit.collect();
         let rest = can_fit.last() == Some(&last);

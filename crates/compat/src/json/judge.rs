@@ -14,6 +14,8 @@ use super::schema::Schema;
 
 /// Largest schema that is asked about, in bytes.
 const BYTES_MAX: usize = 48 << 10;
+/// Deepest schema that is asked about: the library takes stack for each step into it.
+const NESTING_MAX: usize = 40;
 /// Largest compiled pattern, in bytes.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
 
@@ -39,7 +41,9 @@ pub(crate) fn judge(writer: &Schema, reader: &Schema) -> Judgement {
         (Draft::Four, _) | (_, Draft::Four) => return Judgement::NONE,
         _ => (&writer.lowered.root, &reader.lowered.root),
     };
-    if [writer, reader].iter().any(|root| root.to_string().len() > BYTES_MAX) {
+    let is_large =
+        |root: &&Value| nesting(root) > NESTING_MAX || root.to_string().len() > BYTES_MAX;
+    if [writer, reader].iter().any(is_large) {
         return Judgement::NONE;
     }
     catch_unwind(AssertUnwindSafe(|| ask(writer, reader))).unwrap_or(Judgement::NONE)
@@ -78,4 +82,13 @@ fn canonical(root: &Value) -> Option<CanonicalSchema> {
         _ => options.with_draft(draft),
     };
     options.canonicalize(root).ok()
+}
+
+/// How many values stand inside each other.
+fn nesting(value: &Value) -> usize {
+    match value {
+        Value::Object(fields) => 1 + fields.values().map(nesting).max().unwrap_or(0),
+        Value::Array(items) => 1 + items.iter().map(nesting).max().unwrap_or(0),
+        _ => 1,
+    }
 }

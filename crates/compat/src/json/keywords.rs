@@ -123,7 +123,10 @@ impl<'a> Study<'a, '_> {
         let Some(object) = goal.object() else {
             return match goal.schema {
                 Value::Bool(false) => self.refuse(known, (goal, ""), |subject| {
-                    Why::new("never-allowed", format!("the reader allows no value of {subject}"))
+                    Why::new(
+                        "never-allowed",
+                        format!("the reader allows no value of {subject}"),
+                    )
                 }),
                 _ => true,
             };
@@ -136,7 +139,9 @@ impl<'a> Study<'a, '_> {
             }
             all &= match keyword.as_str() {
                 "prefixItems" | "items" if did_items => continue,
-                "properties" | "patternProperties" | "additionalProperties"
+                "properties"
+                | "patternProperties"
+                | "additionalProperties"
                 | "unevaluatedProperties"
                     if did_fields =>
                 {
@@ -146,7 +151,9 @@ impl<'a> Study<'a, '_> {
                     did_items = true;
                     self.prove_items(known, flat, goal)
                 }
-                "properties" | "patternProperties" | "additionalProperties"
+                "properties"
+                | "patternProperties"
+                | "additionalProperties"
                 | "unevaluatedProperties" => {
                     did_fields = true;
                     self.prove_fields(known, flat, goal)
@@ -221,7 +228,10 @@ impl<'a> Study<'a, '_> {
         self.refuse(known, at, |subject| {
             Why::new(
                 "not-understood",
-                format!("what `{}` says of {subject} is not the same on both sides", at.1),
+                format!(
+                    "what `{}` says of {subject} is not the same on both sides",
+                    at.1
+                ),
             )
         })
     }
@@ -258,13 +268,14 @@ impl<'a> Study<'a, '_> {
         let is_open = keyword.starts_with("exclusive");
         let side = |order: Ordering| if is_low { order } else { order.reverse() };
         let bound = if is_low { &flat.low } else { &flat.high };
-        let holds = bound.as_ref().is_some_and(|bound| {
-            match side(number::compare(&bound.limit, limit)) {
-                Ordering::Greater => true,
-                Ordering::Equal => bound.is_open || !is_open,
-                Ordering::Less => false,
-            }
-        });
+        let holds =
+            bound
+                .as_ref()
+                .is_some_and(|bound| match side(number::compare(&bound.limit, limit)) {
+                    Ordering::Greater => true,
+                    Ordering::Equal => bound.is_open || !is_open,
+                    Ordering::Less => false,
+                });
         // Of integers, the first one inside of the range counts.
         let holds = holds
             || flat.types.and(Types::NUMBER).within(Types::INTEGER)
@@ -282,10 +293,16 @@ impl<'a> Study<'a, '_> {
         self.refuse(&known, (goal, keyword), |subject| {
             let than = if is_low { "less" } else { "more" };
             Why::new(
-                if is_low { "minimum-raised" } else { "maximum-lowered" },
+                if is_low {
+                    "minimum-raised"
+                } else {
+                    "maximum-lowered"
+                },
                 format!("{subject} may be {than} than the reader's `{keyword}` of {limit} allows"),
             )
-            .fix(format!("go on taking in the reader what the writer may send: loosen `{keyword}`"))
+            .fix(format!(
+                "go on taking in the reader what the writer may send: loosen `{keyword}`"
+            ))
             .hints(beyond(limit, is_low))
         })
     }
@@ -353,7 +370,10 @@ impl<'a> Study<'a, '_> {
             let (code, says) = match keyword {
                 "minLength" => ("min-length-raised", "may be shorter than the reader allows"),
                 "maxLength" => ("max-length-lowered", "may be longer than the reader allows"),
-                _ => ("pattern-narrowed", "may be text that the reader's pattern does not match"),
+                _ => (
+                    "pattern-narrowed",
+                    "may be text that the reader's pattern does not match",
+                ),
             };
             Why::new(code, format!("{subject} {says}"))
                 .fix(format!("loosen `{keyword}` in the reader"))

@@ -165,10 +165,8 @@ impl<'a> Node<'a> {
     pub(crate) fn list(&self, keyword: &str) -> Vec<Self> {
         let list = self.get(keyword).and_then(Value::as_array);
         let list = list.into_iter().flatten().enumerate();
-        list.map(|(index, schema)| {
-            self.at(schema, format!("{}/{keyword}/{index}", self.pointer))
-        })
-        .collect()
+        list.map(|(index, schema)| self.at(schema, format!("{}/{keyword}/{index}", self.pointer)))
+            .collect()
     }
 
     /// The subschema of a name, of a keyword that has named ones.

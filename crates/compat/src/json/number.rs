@@ -44,10 +44,7 @@ fn order_mixed(a: i128, b: f64) -> Ordering {
             Ordering::Greater
         };
     }
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "floored and below 2^100"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "floored and below 2^100")]
     let below = b.floor() as i128;
     // `b` has a fraction, so `a` is on one side of it.
     if a <= below {
@@ -108,8 +105,18 @@ mod tests {
     #[test]
     fn order_is_exact() {
         let rising = [
-            "-1e300", "-9223372036854775808", "-1.5", "-1", "0", "0.5", "1", "1.5",
-            "9007199254740992", "9007199254740993", "18446744073709551615", "1e200",
+            "-1e300",
+            "-9223372036854775808",
+            "-1.5",
+            "-1",
+            "0",
+            "0.5",
+            "1",
+            "1.5",
+            "9007199254740992",
+            "9007199254740993",
+            "18446744073709551615",
+            "1e200",
         ];
         for (i, a) in rising.iter().enumerate() {
             for (j, b) in rising.iter().enumerate() {
@@ -122,8 +129,13 @@ mod tests {
     #[test]
     fn multiples() {
         for (b, a, yes) in [
-            ("2", "4", true), ("4", "2", false), ("0.1", "0.3", true), ("0.25", "1", true),
-            ("0.2", "0.5", false), ("1", "0.5", false), ("1e-3", "2.5e-2", true),
+            ("2", "4", true),
+            ("4", "2", false),
+            ("0.1", "0.3", true),
+            ("0.25", "1", true),
+            ("0.2", "0.5", false),
+            ("1", "0.5", false),
+            ("1e-3", "2.5e-2", true),
         ] {
             assert_eq!(divides(&number(b), &number(a)), yes, "{b} {a}");
         }

@@ -142,10 +142,15 @@ impl<'a> Study<'a, '_> {
             if self.within(known, step, |study| study.is_impossible(&field)) {
                 continue;
             }
-            let own = flat.atoms.iter().filter_map(|node| node.one("propertyNames"));
+            let own = flat
+                .atoms
+                .iter()
+                .filter_map(|node| node.one("propertyNames"));
             let mut name = Known::of(own.collect()).of_types(Types::STRING);
             name.strings = kind.strings.clone();
-            name.strings.other_than.extend(names.iter().take(100).cloned());
+            name.strings
+                .other_than
+                .extend(names.iter().take(100).cloned());
             if !self.attempt(|study| study.prove(&name, wanted)) {
                 return false;
             }

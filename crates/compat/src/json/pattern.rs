@@ -20,8 +20,7 @@ const STATES_MAX: usize = 30_000;
 const PATTERNS_MAX: usize = 12;
 
 /// The bytes in the order in which they are tried: what reads well comes first.
-const PLEASANT: &[u8] =
-    b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/@ ";
+const PLEASANT: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/@ ";
 
 /// The answer to a question about strings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -307,7 +306,11 @@ mod tests {
             (&["^ord-[0-9]+$"], &["^[a-z]+-\\d+$"]),
         ];
         for (must, must_not) in none {
-            assert_eq!(patterns.word(&strings(must, must_not)), Word::None, "{must:?} {must_not:?}");
+            assert_eq!(
+                patterns.word(&strings(must, must_not)),
+                Word::None,
+                "{must:?} {must_not:?}"
+            );
         }
         let some = [
             (&["a"][..], &["^a+$"][..], "ab"),
@@ -325,9 +328,16 @@ mod tests {
     #[test]
     fn lengths_count_characters() {
         let mut patterns = Patterns::default();
-        let long = Strings { least: 3, most: Some(3), ..strings(&["^é*$"], &[]) };
+        let long = Strings {
+            least: 3,
+            most: Some(3),
+            ..strings(&["^é*$"], &[])
+        };
         assert_eq!(patterns.word(&long), Word::Is("ééé".to_owned()));
-        let none = Strings { least: 4, ..strings(&["^.{0,3}$"], &[]) };
+        let none = Strings {
+            least: 4,
+            ..strings(&["^.{0,3}$"], &[])
+        };
         assert_eq!(patterns.word(&none), Word::None);
         let other = Strings {
             other_than: ["a".to_owned(), "b".to_owned()].into(),
@@ -340,7 +350,10 @@ mod tests {
     fn what_is_beyond_is_unknown() {
         let mut patterns = Patterns::default();
         assert_eq!(patterns.word(&strings(&["(?=a)b"], &[])), Word::Unknown);
-        assert_eq!(patterns.word(&strings(&["(a{1000}){1000}"], &[])), Word::Unknown);
+        assert_eq!(
+            patterns.word(&strings(&["(a{1000}){1000}"], &[])),
+            Word::Unknown
+        );
         assert_eq!(patterns.matches("^a|b$", "xxb"), Some(true));
     }
 }

@@ -14,7 +14,7 @@ use super::pattern::{Strings, Word};
 use super::study::Study;
 
 /// Deepest nesting of a value that is made.
-const DEPTH_MAX: usize = 30;
+const DEPTH_MAX: usize = 20;
 /// Deepest nesting at which what may be left out is put in.
 const OPTIONAL_DEPTH_MAX: usize = 3;
 /// Most values of one subschema.
@@ -70,7 +70,9 @@ impl Pool {
                 names.for_each(|name| push(&mut self.names, name.to_owned()));
             }
             ("properties", Value::Object(fields)) => {
-                fields.keys().for_each(|name| push(&mut self.names, name.clone()));
+                fields
+                    .keys()
+                    .for_each(|name| push(&mut self.names, name.clone()));
             }
             (
                 "minLength" | "maxLength" | "minItems" | "maxItems" | "minProperties"
@@ -117,7 +119,7 @@ impl<'a> Study<'a, '_> {
         if let Some(branches) = open.next() {
             for branch in branches {
                 let case = self.samples(&known.and(branch.clone()), depth + 1);
-                let few = VALUES_MAX / branches.len().min(4).max(1);
+                let few = VALUES_MAX / branches.len().clamp(1, 4);
                 extend(&mut found, case.into_iter().take(few.max(4)));
             }
             return found;
@@ -134,7 +136,9 @@ impl<'a> Study<'a, '_> {
             return found;
         }
         if let Some(listed) = listed(&flat) {
-            let listed = listed.into_iter().filter(|v| Types::of(v).meets(flat.types));
+            let listed = listed
+                .into_iter()
+                .filter(|v| Types::of(v).meets(flat.types));
             extend(&mut found, listed.take(VALUES_MAX));
             return found;
         }
@@ -170,11 +174,7 @@ impl<'a> Study<'a, '_> {
         samples.into_iter().next()
     }
 
-    fn samples_of(
-        &mut self,
-        flat: &Flat<'a>,
-        (of, depth): (Types, usize),
-    ) -> Vec<Value> {
+    fn samples_of(&mut self, flat: &Flat<'a>, (of, depth): (Types, usize)) -> Vec<Value> {
         match of {
             Types::NULL => vec![Value::Null],
             Types::BOOLEAN => vec![Value::Bool(true), Value::Bool(false)],
@@ -244,7 +244,9 @@ impl<'a> Study<'a, '_> {
         let mut lengths = self.pool.lengths.clone();
         lengths.extend([strings.least, 0, 1]);
         lengths.extend(strings.most);
-        let near = lengths.iter().flat_map(|n| [*n, n.saturating_add(1), n.saturating_sub(1)]);
+        let near = lengths
+            .iter()
+            .flat_map(|n| [*n, n.saturating_add(1), n.saturating_sub(1)]);
         for length in near.collect::<std::collections::BTreeSet<_>>() {
             let is_out = length < strings.least || strings.most.is_some_and(|most| length > most);
             if is_out || length > 4_096 {
@@ -345,11 +347,7 @@ impl<'a> Study<'a, '_> {
     }
 
     /// The first array again with each of its items, and one more, in every way.
-    fn vary_items(
-        &mut self,
-        flat: &Flat<'a>,
-        (found, depth): (&mut Vec<Value>, usize),
-    ) {
+    fn vary_items(&mut self, flat: &Flat<'a>, (found, depth): (&mut Vec<Value>, usize)) {
         for position in 0..=Self::positions(flat, None).min(4) {
             let item = self.item(flat, position);
             for value in self.samples(&item, depth + 1).into_iter().take(12) {
@@ -358,10 +356,12 @@ impl<'a> Study<'a, '_> {
             }
         }
         // Equal items.
-        let doubled = found.iter().filter_map(|value| match value.as_array()?.as_slice() {
-            [one] => Some(Value::Array(vec![one.clone(), one.clone()])),
-            _ => None,
-        });
+        let doubled = found
+            .iter()
+            .filter_map(|value| match value.as_array()?.as_slice() {
+                [one] => Some(Value::Array(vec![one.clone(), one.clone()])),
+                _ => None,
+            });
         let doubled: Vec<Value> = doubled.collect();
         extend(found, doubled.into_iter().take(4));
     }
@@ -402,11 +402,7 @@ impl<'a> Study<'a, '_> {
     }
 
     /// Objects with a field of each kind of name.
-    fn other_names(
-        &mut self,
-        flat: &Flat<'a>,
-        (found, depth): (&mut Vec<Value>, usize),
-    ) {
+    fn other_names(&mut self, flat: &Flat<'a>, (found, depth): (&mut Vec<Value>, usize)) {
         let kinds = self.kinds(flat, None, &flat.present.clone());
         for kind in kinds.into_iter().flatten().take(8) {
             if let (Some(name), Some(field)) = (kind.example.clone(), self.field_of(flat, &kind)) {
@@ -519,12 +515,21 @@ fn number_of(value: Value) -> Option<Number> {
 fn around(n: &Number) -> Vec<Number> {
     let mut found = vec![n.clone()];
     if let Some(whole) = number::whole(n) {
-        found.extend([1, -1].into_iter().filter_map(|by| number::of(whole.saturating_add(by))));
+        found.extend(
+            [1, -1]
+                .into_iter()
+                .filter_map(|by| number::of(whole.saturating_add(by))),
+        );
     }
     if let Some(float) = n.as_f64() {
         let near = [0.5, -0.5, 0.001, -0.001].into_iter();
         found.extend(near.filter_map(|by| Number::from_f64(float + by)));
-        let round = [float.ceil(), float.floor(), float.floor() - 1.0, float.ceil() + 1.0];
+        let round = [
+            float.ceil(),
+            float.floor(),
+            float.floor() - 1.0,
+            float.ceil() + 1.0,
+        ];
         let whole = round.into_iter().filter_map(Number::from_f64);
         found.extend(whole.filter_map(|n| number::of(number::whole(&n)?)));
     }
@@ -545,15 +550,21 @@ fn nearest_multiple(near: &Number, by: &Number) -> Option<Number> {
 
 fn is_in_range(flat: &Flat<'_>, n: &Number) -> bool {
     use std::cmp::Ordering;
-    let above = flat.low.as_ref().is_none_or(|low| match number::compare(n, &low.limit) {
-        Ordering::Greater => true,
-        Ordering::Equal => !low.is_open,
-        Ordering::Less => false,
-    });
-    let below = flat.high.as_ref().is_none_or(|high| match number::compare(n, &high.limit) {
-        Ordering::Less => true,
-        Ordering::Equal => !high.is_open,
-        Ordering::Greater => false,
-    });
+    let above = flat
+        .low
+        .as_ref()
+        .is_none_or(|low| match number::compare(n, &low.limit) {
+            Ordering::Greater => true,
+            Ordering::Equal => !low.is_open,
+            Ordering::Less => false,
+        });
+    let below = flat
+        .high
+        .as_ref()
+        .is_none_or(|high| match number::compare(n, &high.limit) {
+            Ordering::Less => true,
+            Ordering::Equal => !high.is_open,
+            Ordering::Greater => false,
+        });
     above && below
 }

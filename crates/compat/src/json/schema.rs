@@ -112,7 +112,10 @@ pub(crate) fn checker(node: &Node<'_>) -> Option<Validator> {
     let mut document: Map<String, Value> = node.object()?.clone();
     let definitions = node.of.root.get("$defs").cloned()?;
     document.insert("$defs".to_owned(), definitions);
-    document.insert("$schema".to_owned(), Value::String(Draft::Twenty.uri().to_owned()));
+    document.insert(
+        "$schema".to_owned(),
+        Value::String(Draft::Twenty.uri().to_owned()),
+    );
     let patterns = PatternOptions::regex()
         .size_limit(PATTERN_BYTES_MAX)
         .dfa_size_limit(PATTERN_BYTES_MAX);

@@ -19,7 +19,7 @@ use super::pattern::{Patterns, Word};
 use super::sample::Pool;
 
 /// Deepest chain of questions that lead to each other: each takes stack.
-const DEPTH_MAX: usize = 60;
+const DEPTH_MAX: usize = 48;
 /// Most failures that are told.
 const FAILURES_MAX: usize = 64;
 /// Most times that a failure is found, the same one again included, before answers are taken from
@@ -359,7 +359,9 @@ impl<'a, 'k> Study<'a, 'k> {
                     return None;
                 }
                 let numbers = (first..=last).map(super::number::of);
-                numbers.map(|n| n.map(Value::Number)).collect::<Option<_>>()?
+                numbers
+                    .map(|n| n.map(Value::Number))
+                    .collect::<Option<_>>()?
             }
             None => return None,
         };
@@ -381,8 +383,10 @@ impl<'a, 'k> Study<'a, 'k> {
             }
         }
         if let Value::String(text) = value {
-            for (patterns, wanted) in [(&known.strings.must, true), (&known.strings.must_not, false)]
-            {
+            for (patterns, wanted) in [
+                (&known.strings.must, true),
+                (&known.strings.must_not, false),
+            ] {
                 for pattern in patterns {
                     if self.patterns.matches(pattern, text)? != wanted {
                         return Some(false);

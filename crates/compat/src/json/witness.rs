@@ -55,7 +55,9 @@ impl<'a> Court<'a> {
                 continue;
             };
             let violations = self.reader.validate(&event);
-            let about = violations.iter().find(|(path, _)| is_about(path, &wanted));
+            let about = violations
+                .iter()
+                .find(|(path, message)| is_about((path, message), (&wanted, failure.code)));
             match about {
                 Some((path, _)) => return (self.shown(study, event, Some(path)), None),
                 None => other = other.or(Some(event)),
@@ -109,7 +111,11 @@ impl<'a> Court<'a> {
                 left = left.saturating_sub(1);
                 left > 0
                     && self.breaks(study, smaller)
-                    && self.reader.validate(smaller).iter().any(|(p, _)| *p == path)
+                    && self
+                        .reader
+                        .validate(smaller)
+                        .iter()
+                        .any(|(p, _)| *p == path)
             });
             match next {
                 Some(next) => event = next,
@@ -128,15 +134,21 @@ impl<'a> Court<'a> {
     }
 }
 
-/// Whether what is refused at a path has to do with a place: it is there, inside, or around it.
-fn is_about(path: &str, place: &str) -> bool {
+/// Whether what is refused has to do with a failure: it is at its place, inside, or around it. A choice
+/// of the reader is refused as a whole; but a field that is missing beside it is another reason.
+fn is_about((path, message): (&str, &str), (place, code): (&str, &str)) -> bool {
     let below = |path: &str, place: &str| {
         path.strip_prefix(place)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    // A choice of the reader is refused as a whole, around what does not fit its branches; but all is
-    // inside of the event.
-    below(path, place) || !path.is_empty() && below(place, path)
+    let is_missing = message.ends_with("is a required property");
+    below(path, place) && (!is_missing || path != place || wants_fields(code))
+        || below(place, path) && !is_missing
+}
+
+/// Whether a failure of this kind is one of fields that are missing.
+fn wants_fields(code: &str) -> bool {
+    !matches!(code, "min-properties-raised" | "max-properties-lowered")
 }
 
 /// Values that are a little less than this one.

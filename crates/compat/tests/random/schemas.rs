@@ -32,7 +32,9 @@ fn constant() -> impl Strategy<Value = Value> {
 }
 
 fn kind() -> impl Strategy<Value = Value> {
-    let one = select(vec!["null", "boolean", "integer", "number", "string", "array", "object"]);
+    let one = select(vec![
+        "null", "boolean", "integer", "number", "string", "array", "object",
+    ]);
     prop_oneof![
         5 => one.clone().prop_map(Value::from),
         1 => proptest::sample::subsequence(vec!["null", "boolean", "number", "string", "array", "object"], 1..4)
@@ -43,7 +45,12 @@ fn kind() -> impl Strategy<Value = Value> {
 /// A keyword without subschemas.
 fn plain(is_old: bool) -> BoxedStrategy<(String, Value)> {
     let count = || (0_u64..4).prop_map(Value::from);
-    let number = || prop_oneof![(-2_i64..5).prop_map(Value::from), select(vec![0.5, 1.5, 2.5]).prop_map(Value::from)];
+    let number = || {
+        prop_oneof![
+            (-2_i64..5).prop_map(Value::from),
+            select(vec![0.5, 1.5, 2.5]).prop_map(Value::from)
+        ]
+    };
     let keyword = |name: &'static str| move |value: Value| (name.to_owned(), value);
     let mut all = vec![
         kind().prop_map(keyword("type")).boxed(),
@@ -51,22 +58,34 @@ fn plain(is_old: bool) -> BoxedStrategy<(String, Value)> {
         vec(constant(), 1..4)
             .prop_map(|mut all| {
                 let mut seen: Vec<Value> = Vec::new();
-                all.retain(|v| { let new = !seen.contains(v); seen.push(v.clone()); new });
+                all.retain(|v| {
+                    let new = !seen.contains(v);
+                    seen.push(v.clone());
+                    new
+                });
                 ("enum".to_owned(), Value::from(all))
             })
             .boxed(),
         number().prop_map(keyword("minimum")).boxed(),
         number().prop_map(keyword("maximum")).boxed(),
-        select(vec![json!(1), json!(2), json!(3), json!(0.5), json!(1.5)]).prop_map(keyword("multipleOf")).boxed(),
+        select(vec![json!(1), json!(2), json!(3), json!(0.5), json!(1.5)])
+            .prop_map(keyword("multipleOf"))
+            .boxed(),
         count().prop_map(keyword("minLength")).boxed(),
         count().prop_map(keyword("maxLength")).boxed(),
-        select(&PATTERNS[..]).prop_map(|p| ("pattern".to_owned(), p.into())).boxed(),
+        select(&PATTERNS[..])
+            .prop_map(|p| ("pattern".to_owned(), p.into()))
+            .boxed(),
         count().prop_map(keyword("minItems")).boxed(),
         count().prop_map(keyword("maxItems")).boxed(),
-        any::<bool>().prop_map(|b| ("uniqueItems".to_owned(), b.into())).boxed(),
+        any::<bool>()
+            .prop_map(|b| ("uniqueItems".to_owned(), b.into()))
+            .boxed(),
         count().prop_map(keyword("minProperties")).boxed(),
         count().prop_map(keyword("maxProperties")).boxed(),
-        proptest::sample::subsequence(NAMES.to_vec(), 1..3).prop_map(|n| ("required".to_owned(), Value::from(n))).boxed(),
+        proptest::sample::subsequence(NAMES.to_vec(), 1..3)
+            .prop_map(|n| ("required".to_owned(), Value::from(n)))
+            .boxed(),
     ];
     if !is_old {
         all.extend([
@@ -84,10 +103,15 @@ fn plain(is_old: bool) -> BoxedStrategy<(String, Value)> {
 /// A keyword with subschemas.
 fn applied(inner: BoxedStrategy<Value>, is_old: bool) -> BoxedStrategy<Vec<(String, Value)>> {
     let one = |name: &'static str| {
-        inner.clone().prop_map(move |s| vec![(name.to_owned(), s)]).boxed()
+        inner
+            .clone()
+            .prop_map(move |s| vec![(name.to_owned(), s)])
+            .boxed()
     };
     let list = |name: &'static str| {
-        vec(inner.clone(), 1..4).prop_map(move |s| vec![(name.to_owned(), Value::from(s))]).boxed()
+        vec(inner.clone(), 1..4)
+            .prop_map(move |s| vec![(name.to_owned(), Value::from(s))])
+            .boxed()
     };
     let map = |name: &'static str, key: BoxedStrategy<String>| {
         btree_map(key, inner.clone(), 1..4)
@@ -100,7 +124,11 @@ fn applied(inner: BoxedStrategy<Value>, is_old: bool) -> BoxedStrategy<Vec<(Stri
         map("properties", name().boxed()),
         map("patternProperties", patterns),
         one("additionalProperties"),
-        Just(vec![("additionalProperties".to_owned(), Value::Bool(false))]).boxed(),
+        Just(vec![(
+            "additionalProperties".to_owned(),
+            Value::Bool(false),
+        )])
+        .boxed(),
         one("items"),
         list("allOf"),
         list("anyOf"),
@@ -109,24 +137,38 @@ fn applied(inner: BoxedStrategy<Value>, is_old: bool) -> BoxedStrategy<Vec<(Stri
     ];
     if is_old {
         all.push(list("items"));
-        all.push((list("items"), one("additionalItems")).prop_map(|(a, b)| [a, b].concat()).boxed());
+        all.push(
+            (list("items"), one("additionalItems"))
+                .prop_map(|(a, b)| [a, b].concat())
+                .boxed(),
+        );
         all.push(map("dependencies", name().boxed()));
     } else {
         all.extend([
             list("prefixItems"),
-            (list("prefixItems"), one("items")).prop_map(|(a, b)| [a, b].concat()).boxed(),
+            (list("prefixItems"), one("items"))
+                .prop_map(|(a, b)| [a, b].concat())
+                .boxed(),
             one("propertyNames"),
             map("dependentSchemas", name().boxed()),
             one("unevaluatedProperties"),
             one("unevaluatedItems"),
-            (one("contains"), proptest::option::of(0_u64..3), proptest::option::of(0_u64..3))
+            (
+                one("contains"),
+                proptest::option::of(0_u64..3),
+                proptest::option::of(0_u64..3),
+            )
                 .prop_map(|(mut all, least, most)| {
                     all.extend(least.map(|n| ("minContains".to_owned(), n.into())));
                     all.extend(most.map(|n| ("maxContains".to_owned(), n.into())));
                     all
                 })
                 .boxed(),
-            (one("if"), proptest::option::of(one("then")), proptest::option::of(one("else")))
+            (
+                one("if"),
+                proptest::option::of(one("then")),
+                proptest::option::of(one("else")),
+            )
                 .prop_map(|(a, b, c)| [a, b.unwrap_or_default(), c.unwrap_or_default()].concat())
                 .boxed(),
             Just(vec![("$ref".to_owned(), "#/$defs/d".into())]).boxed(),
@@ -143,7 +185,10 @@ fn any_schema(is_old: bool) -> BoxedStrategy<Value> {
         prop_oneof![1 => any::<bool>().prop_map(Value::Bool), 9 => leaf].boxed()
     };
     leaf.prop_recursive(3, 24, 3, move |inner| {
-        (vec(plain(is_old), 0..3), vec(applied(inner.boxed(), is_old), 1..3))
+        (
+            vec(plain(is_old), 0..3),
+            vec(applied(inner.boxed(), is_old), 1..3),
+        )
             .prop_map(|(a, b)| object(a.into_iter().chain(b.into_iter().flatten()).collect()))
     })
     .boxed()
@@ -172,7 +217,10 @@ pub(crate) fn old_schema() -> BoxedStrategy<Value> {
 
 /// A schema, and the same with some subschemas or keywords changed.
 pub(crate) fn pair() -> BoxedStrategy<(Value, Value)> {
-    (schema(), vec((any::<u32>(), any_schema(false), plain(false)), 1..3))
+    (
+        schema(),
+        vec((any::<u32>(), any_schema(false), plain(false)), 1..3),
+    )
         .prop_map(|(old, changes)| {
             let mut new = old.clone();
             for (at, schema, keyword) in changes {
@@ -186,7 +234,9 @@ pub(crate) fn pair() -> BoxedStrategy<(Value, Value)> {
 
 /// Changes the subschema with this number, counted in the order they stand.
 fn change(schema: &mut Value, left: &mut u32, to: &Value, keyword: &(String, Value)) -> bool {
-    let Value::Object(object) = schema else { return false };
+    let Value::Object(object) = schema else {
+        return false;
+    };
     if *left == 0 {
         match keyword.1.to_string().len() % 4 {
             0 => *schema = to.clone(),
@@ -208,9 +258,10 @@ fn change(schema: &mut Value, left: &mut u32, to: &Value, keyword: &(String, Val
     *left -= 1;
     for (name, value) in object.iter_mut() {
         let found = match (name.as_str(), value) {
-            ("properties" | "patternProperties" | "dependentSchemas" | "$defs", Value::Object(map)) => {
-                map.values_mut().any(|one| change(one, left, to, keyword))
-            }
+            (
+                "properties" | "patternProperties" | "dependentSchemas" | "$defs",
+                Value::Object(map),
+            ) => map.values_mut().any(|one| change(one, left, to, keyword)),
             ("allOf" | "anyOf" | "oneOf" | "prefixItems", Value::Array(list)) => {
                 list.iter_mut().any(|one| change(one, left, to, keyword))
             }
