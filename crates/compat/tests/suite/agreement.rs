@@ -14,7 +14,6 @@ use tidegate_compat::json::{
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data");
 
 /// The text of a file of real data; `None`, said aloud, when it is absent.
-#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 fn text(path: &str) -> Option<String> {
     let text = fs::read_to_string(Path::new(DATA).join(path)).ok();
     if text.is_none() {

@@ -164,17 +164,25 @@ fn applied(inner: BoxedStrategy<Value>, is_old: bool) -> BoxedStrategy<Vec<(Stri
                     all
                 })
                 .boxed(),
-            (
-                one("if"),
-                proptest::option::of(one("then")),
-                proptest::option::of(one("else")),
-            )
-                .prop_map(|(a, b, c)| [a, b.unwrap_or_default(), c.unwrap_or_default()].concat())
-                .boxed(),
+            condition(inner.clone()),
             Just(vec![("$ref".to_owned(), "#/$defs/d".into())]).boxed(),
         ]);
     }
     proptest::strategy::Union::new(all).boxed()
+}
+
+/// `if` with what may stand beside it.
+fn condition(inner: BoxedStrategy<Value>) -> BoxedStrategy<Vec<(String, Value)>> {
+    let one = |name: &'static str, inner: BoxedStrategy<Value>| {
+        inner.prop_map(move |s| vec![(name.to_owned(), s)])
+    };
+    (
+        one("if", inner.clone()),
+        proptest::option::of(one("then", inner.clone())),
+        proptest::option::of(one("else", inner)),
+    )
+        .prop_map(|(a, b, c)| [a, b.unwrap_or_default(), c.unwrap_or_default()].concat())
+        .boxed()
 }
 
 fn any_schema(is_old: bool) -> BoxedStrategy<Value> {

@@ -1,16 +1,11 @@
 //! Random pairs of schemas: no proof that an event refutes, no event that breaks nothing.
 
-mod random {
-    pub(crate) mod events;
-    pub(crate) mod schemas;
-}
-
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use serde_json::{Value, json};
 use tidegate_compat::json::{Draft, Named, OpenContent, Schema, compare};
 
-use crate::random::{events, schemas};
+use crate::{events, schemas};
 
 fn read(text: &str, draft: Draft) -> Option<Schema> {
     Schema::read(

@@ -101,14 +101,16 @@ fn properties_are_added_and_removed_by_the_content_model() {
     }
 }
 
+fn hold(cases: &[(Value, Value, &[&str])]) {
+    for (old, new, expected) in cases {
+        assert_eq!(&codes(old, new, Policy::Strict), expected, "{old} {new}");
+    }
+}
+
 #[test]
-fn the_other_rules() {
-    let cases = [
-        (
-            json!({"type": "integer"}),
-            json!({"type": "number"}),
-            &[][..],
-        ),
+fn values() {
+    let cases: [(Value, Value, &[&str]); 11] = [
+        (json!({"type": "integer"}), json!({"type": "number"}), &[]),
         (
             json!({"type": "number"}),
             json!({"type": "integer"}),
@@ -143,6 +145,13 @@ fn the_other_rules() {
             json!({"multipleOf": 4}),
             &["multiple-narrowed"],
         ),
+    ];
+    hold(&cases);
+}
+
+#[test]
+fn branches_and_what_is_not_looked_at() {
+    let cases: [(Value, Value, &[&str]); 10] = [
         (
             json!({"anyOf": [{"type": "string"}]}),
             json!({"anyOf": [{"type": "null"}, {"type": "string"}]}),
@@ -196,7 +205,5 @@ fn the_other_rules() {
             &[],
         ),
     ];
-    for (old, new, expected) in cases {
-        assert_eq!(codes(&old, &new, Policy::Strict), expected, "{old} {new}");
-    }
+    hold(&cases);
 }
