@@ -70,6 +70,13 @@ fn rows(case: &Value, rules: Rules) -> Vec<Row> {
                     compare_as_confluent(&writer, &reader, Policy::Strict, &|| true)
                 }
             };
+            if rules == Rules::Events && found.is_empty() {
+                let events = crate::events::all([&case["old"], &case["new"]], 7);
+                let breaks = |event: &&Value| {
+                    writer.validate(event).is_empty() && !reader.validate(event).is_empty()
+                };
+                assert_eq!(events.iter().find(breaks), None, "{case}");
+            }
             for reason in &found {
                 let event = reason.witness.as_ref().map(|w| &w.event);
                 if let Some(event) = event {
@@ -140,6 +147,8 @@ fn held_against(source: &str, rules: Rules) {
         let case: Value = serde_json::from_str(line).unwrap();
         all.extend(rows(&case, rules));
     }
+    let open = all.iter().filter(|row| row.ours == Ok(Answer::NotProved));
+    assert!(open.count() * 20 < all.len(), "{source}: too much is left open");
     let report = report(&all);
     let of = if rules == Rules::Confluent {
         "_as_confluent"
