@@ -84,8 +84,7 @@ impl Bundle {
         Ok(bundle)
     }
 
-    /// Notes the names that stand in `value`. Values such as those of `enum` are looked into too: a
-    /// name there is taken for one only where nothing else has it.
+    /// Notes the names that stand in `value`.
     fn index(&mut self, value: &Value, draft: Draft, base: &str, place: Place) {
         match value {
             Value::Object(object) => {
@@ -115,7 +114,7 @@ impl Bundle {
                     *self.dynamic.entry(String::new()).or_default() += 1;
                 }
                 for (name, child) in object {
-                    if name != "enum" && name != "const" {
+                    if !["enum", "const", "default", "examples"].contains(&name.as_str()) {
                         self.index(child, draft, &base, place.below(name));
                     }
                 }

@@ -143,7 +143,7 @@ impl<'a> Study<'a, '_> {
             let mut all = Declared::default();
             all.take(node, 0);
             // Its own `unevaluatedProperties` is among those; any other looks at every name.
-            let is_seen = all.others.iter().any(|other| other.key() != rest.key());
+            let is_seen = all.is_opened || all.others.iter().any(|other| other.key() != rest.key());
             if !is_seen && !declares(&all, self) {
                 fits.push(rest);
             }
@@ -188,10 +188,11 @@ impl<'a> Study<'a, '_> {
         let Some(names) = self.facts(&names) else {
             return Some(Vec::new());
         };
-        let is_listed = names
-            .atoms
-            .iter()
-            .any(|node| node.get("enum").is_some() || node.get("const").is_some());
+        // As [`Self::declared`] reads them.
+        let is_listed = flat.atoms.iter().any(|node| {
+            let names = node.get("propertyNames");
+            names.is_some_and(|names| names.get("enum").is_some())
+        });
         if is_listed {
             // Each of them is among the declared ones.
             return Some(Vec::new());
@@ -247,7 +248,7 @@ impl<'a> Study<'a, '_> {
             let own = rest.as_ref().map_or(0, Node::key);
             looked_at.others.retain(|other| other.key() != own);
         }
-        let rest = rest.filter(|_| looked_at.others.is_empty());
+        let rest = rest.filter(|_| looked_at.others.is_empty() && !looked_at.is_opened);
         let mut all = true;
         for name in &names {
             let matching = |study: &mut Self, pattern: &str| study.patterns.matches(pattern, name);
@@ -427,8 +428,11 @@ impl Schemas<'_> {
 pub(crate) struct Declared<'a> {
     pub(crate) names: BTreeSet<&'a str>,
     pub(crate) patterns: BTreeSet<&'a str>,
-    /// What looks at every other name.
+    /// What looks at every other name, and says something of it.
     pub(crate) others: Vec<Node<'a>>,
+    /// Every other name is looked at, and may be there: for `unevaluatedProperties` that is another
+    /// thing than an object without a word about it.
+    is_opened: bool,
 }
 
 impl<'a> Declared<'a> {
@@ -436,11 +440,13 @@ impl<'a> Declared<'a> {
         self.names.extend(node.names("properties"));
         self.patterns.extend(node.names("patternProperties"));
         for keyword in ["additionalProperties", "unevaluatedProperties"] {
-            let other = node.one(keyword);
-            // `true` is what an open object is without it.
-            self.others.extend(other.filter(|other| {
-                keyword != "additionalProperties" || other.schema != &Value::Bool(true)
-            }));
+            let Some(other) = node.one(keyword) else {
+                continue;
+            };
+            match says_nothing(&other) {
+                true => self.is_opened = true,
+                false => self.others.push(other),
+            }
         }
         if depth > 32 {
             return;
@@ -460,6 +466,14 @@ impl<'a> Declared<'a> {
         self.patterns
             .iter()
             .any(|pattern| !kind.strings.must_not.contains(*pattern))
+    }
+}
+
+fn says_nothing(node: &Node<'_>) -> bool {
+    match node.schema {
+        Value::Bool(anything) => *anything,
+        Value::Object(object) => object.is_empty(),
+        _ => false,
     }
 }
 

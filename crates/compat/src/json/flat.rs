@@ -160,10 +160,10 @@ impl<'a> Flat<'a> {
             self.types = self.types.and(types);
         }
         if let Some(value) = node.get("const") {
-            self.types = self.types.and(Types::of(value));
+            self.types = self.types.and(types_of(value, integers));
         }
         if let Some(Value::Array(values)) = node.get("enum") {
-            let types = values.iter().map(Types::of).fold(Types::NONE, Types::or);
+            let types = values.iter().map(|value| types_of(value, integers)).fold(Types::NONE, Types::or);
             self.types = self.types.and(types);
         }
         for (keyword, is_open) in [("minimum", false), ("exclusiveMinimum", true)] {
@@ -398,7 +398,6 @@ impl<'a> Flat<'a> {
             for name in node.names("dependentSchemas") {
                 if self.present.contains(name)
                     && let Some(schema) = node.named("dependentSchemas", name)
-                    && !(schema.object().is_none() && self.is_impossible)
                     && !seen.contains(&schema.key())
                 {
                     match schema.schema {
@@ -490,6 +489,14 @@ impl<'a> Flat<'a> {
 fn above(number: &Number) -> Option<i128> {
     let ceil = Number::from_f64(number.as_f64()?.ceil())?;
     number::whole(&ceil)
+}
+
+/// The types of the values that are equal to this one: where `1.0` is no integer, `1` has a twin.
+fn types_of(value: &Value, integers: Integers) -> Types {
+    match Types::of(value) {
+        Types::INTEGER if integers != Integers::ByValue => Types::NUMBER,
+        types => types,
+    }
 }
 
 /// The names that `required` lists.

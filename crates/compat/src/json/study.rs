@@ -365,6 +365,9 @@ impl<'a, 'k> Study<'a, 'k> {
             }
             None => return None,
         };
+        if self.have_twins(flat, &values) {
+            return None;
+        }
         let mut left = Vec::new();
         for value in values {
             if Types::of(&value).meets(flat.types) && self.is_so(known, &value)? {
@@ -372,6 +375,18 @@ impl<'a, 'k> Study<'a, 'k> {
             }
         }
         Some(left)
+    }
+
+    /// Whether `1` and `1.0` are equal, both may be written, and a schema tells them apart.
+    fn have_twins(&self, flat: &Flat<'a>, values: &[Value]) -> bool {
+        self.integers != Integers::ByValue
+            && values.iter().any(|value| match value {
+                Value::Number(_) => flat.types.meets(Types::FRACTION) && has_whole_number(value),
+                value => has_whole_number(value),
+            })
+            && [self.writer, self.reader]
+                .iter()
+                .any(|schema| schema.root.to_string().contains("\"integer\""))
     }
 
     /// Whether all that is known is so of a value; `None` when that cannot be told.
@@ -447,6 +462,16 @@ fn alike(writer: &Lowered, reader: &Lowered) -> HashSet<String> {
         if alike.len() == before.len() {
             return alike;
         }
+    }
+}
+
+/// Whether there is a number without fraction in a value.
+fn has_whole_number(value: &Value) -> bool {
+    match value {
+        Value::Number(n) => super::number::whole(n).is_some(),
+        Value::Array(items) => items.iter().any(has_whole_number),
+        Value::Object(fields) => fields.values().any(has_whole_number),
+        _ => false,
     }
 }
 

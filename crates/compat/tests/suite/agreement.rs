@@ -148,7 +148,10 @@ fn held_against(source: &str, rules: Rules) {
         all.extend(rows(&case, rules));
     }
     let open = all.iter().filter(|row| row.ours == Ok(Answer::NotProved));
-    assert!(open.count() * 20 < all.len(), "{source}: too much is left open");
+    assert!(
+        open.count() * 20 < all.len(),
+        "{source}: too much is left open"
+    );
     let report = report(&all);
     let of = if rules == Rules::Confluent {
         "_as_confluent"

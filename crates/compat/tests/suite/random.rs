@@ -104,6 +104,15 @@ fn what_was_wrong_once() {
             json!({"prefixItems": [{"contains": {"dependentRequired": {"a": []}}}, {"$ref": "#/$defs/d"}], "items": false, "oneOf": [{}, {"unevaluatedItems": {"enum": [[null]]}}], "$defs": {"d": false}}),
             json!({"prefixItems": [{"contains": {"dependentRequired": {"a": []}}}, {"$ref": "#/$defs/d"}], "items": false, "oneOf": [{}, {"unevaluatedItems": {"enum": [[null]]}}], "$defs": {"d": false}}),
         ),
+        (
+            json!({"type": "object", "propertyNames": {"const": "a"}}),
+            json!({"additionalProperties": false}),
+        ),
+        (
+            json!({"type": "object", "additionalProperties": true, "unevaluatedProperties": false}),
+            json!({"maxProperties": 0}),
+        ),
+        (json!({"enum": [1.0]}), json!({"type": "integer"})),
     ];
     for (old, new) in pairs {
         for draft in Draft::ALL {

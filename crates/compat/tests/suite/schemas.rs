@@ -124,6 +124,7 @@ fn applied(inner: BoxedStrategy<Value>, is_old: bool) -> BoxedStrategy<Vec<(Stri
         map("properties", name().boxed()),
         map("patternProperties", patterns),
         one("additionalProperties"),
+        Just(vec![("additionalProperties".to_owned(), true.into())]).boxed(),
         Just(vec![(
             "additionalProperties".to_owned(),
             Value::Bool(false),
@@ -150,6 +151,14 @@ fn applied(inner: BoxedStrategy<Value>, is_old: bool) -> BoxedStrategy<Vec<(Stri
                 .prop_map(|(a, b)| [a, b].concat())
                 .boxed(),
             one("propertyNames"),
+            proptest::sample::subsequence(NAMES.to_vec(), 1..3)
+                .prop_map(|names| vec![("propertyNames".to_owned(), json!({"enum": names}))])
+                .boxed(),
+            name()
+                .prop_map(|name| vec![("propertyNames".to_owned(), json!({"const": name}))])
+                .boxed(),
+            Just(vec![("unevaluatedProperties".to_owned(), false.into())]).boxed(),
+            Just(vec![("unevaluatedItems".to_owned(), false.into())]).boxed(),
             map("dependentSchemas", name().boxed()),
             one("unevaluatedProperties"),
             one("unevaluatedItems"),
