@@ -163,7 +163,10 @@ impl<'a> Flat<'a> {
             self.types = self.types.and(types_of(value, integers));
         }
         if let Some(Value::Array(values)) = node.get("enum") {
-            let types = values.iter().map(|value| types_of(value, integers)).fold(Types::NONE, Types::or);
+            let types = values
+                .iter()
+                .map(|value| types_of(value, integers))
+                .fold(Types::NONE, Types::or);
             self.types = self.types.and(types);
         }
         for (keyword, is_open) in [("minimum", false), ("exclusiveMinimum", true)] {

@@ -135,11 +135,20 @@ impl<'a> Study<'a, '_> {
             }
             return found;
         }
-        if let Some(listed) = listed(&flat) {
-            let listed = listed
-                .into_iter()
-                .filter(|v| Types::of(v).meets(flat.types));
-            extend(&mut found, listed.take(VALUES_MAX));
+        if let Some(mut listed) = listed(&flat) {
+            if self.integers != Integers::ByValue {
+                let twins = listed.iter().filter_map(|value| match value {
+                    Value::Number(n) => Number::from_f64(n.as_f64()?).map(Value::Number),
+                    _ => None,
+                });
+                let twins: Vec<Value> = twins.collect();
+                listed.extend(twins);
+            }
+            listed.retain(|value| {
+                let may_be_number = value.is_number() && flat.types.meets(Types::NUMBER);
+                may_be_number || Types::of(value).meets(flat.types)
+            });
+            extend(&mut found, listed.into_iter().take(VALUES_MAX));
             return found;
         }
         let is_anything = flat.atoms.is_empty() && flat.misses.is_empty();

@@ -101,6 +101,7 @@ fn fitted(
     for keyword in ["allOf", "anyOf", "oneOf"] {
         if let Some(Value::Array(branches)) = object.get(keyword)
             && chance.below(2) == 0
+            && !branches.is_empty()
         {
             let branch = &branches[chance.below(branches.len())];
             return fitted(branch, root, scalars, chance, depth + 1);
@@ -108,6 +109,7 @@ fn fitted(
     }
     if let Some(Value::Array(values)) = object.get("enum")
         && chance.below(4) > 0
+        && !values.is_empty()
     {
         return values[chance.below(values.len())].clone();
     }

@@ -113,6 +113,11 @@ fn what_was_wrong_once() {
             json!({"maxProperties": 0}),
         ),
         (json!({"enum": [1.0]}), json!({"type": "integer"})),
+        (json!({"enum": [1, 2]}), json!({"type": "integer"})),
+        (
+            json!({"enum": [1], "not": {"type": "integer"}}),
+            json!({"type": "string"}),
+        ),
     ];
     for (old, new) in pairs {
         for draft in Draft::ALL {
