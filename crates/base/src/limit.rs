@@ -133,3 +133,5 @@ pub const SEARCH_LETTERS_MAX: usize = 1_000;
 pub const SEARCH_BYTES_MAX: usize = 16 << 20;
 /// Most conditions on the payload of one search.
 pub const SEARCH_CONDITIONS_MAX: usize = 16;
+/// Most subschemas of one schema that is compared with another, those it refers to once each.
+pub const COMPAT_NODES_MAX: usize = 50_000;

@@ -15,6 +15,8 @@ mod outbox;
 #[cfg(test)]
 mod redrives;
 #[cfg(test)]
+mod schema;
+#[cfg(test)]
 mod scripted;
 #[cfg(test)]
 mod seek;
