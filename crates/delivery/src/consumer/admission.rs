@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use tidegate_base::Timestamp;
 
 use super::Consumer;
-use super::delivery::{Phase, Run};
+use super::delivery::{Custody, Phase, Run};
 use crate::breaker::{Gate, Verdict};
 use crate::config::Mode;
 use crate::input::{Conclusion, Effect, Release, Ticket};
@@ -293,6 +293,8 @@ impl Consumer {
             periods,
             company,
         });
+        // What moves it into the state says that it never started: its start must come behind that.
+        let moves = delivery.custody == Custody::Moving;
         self.running_identities.extend(delivery.identities());
         self.starting += 1;
         let in_flight = self.in_flight();
@@ -305,9 +307,11 @@ impl Consumer {
             sequence,
             company,
         };
-        shared
-            .out
-            .written(record, Then::Dispatch(self.index, sequence));
+        let then = Then::Dispatch(self.index, sequence);
+        match moves {
+            true => shared.out.durable(record, then),
+            false => shared.out.written(record, then),
+        }
     }
 
     /// The start is recorded: the attempt may be sent, unless something closed its way meanwhile.

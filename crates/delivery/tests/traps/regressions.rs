@@ -438,3 +438,33 @@ fn a_replay_that_is_ordered_while_a_skip_is_recorded_stands() {
     };
     assert!(!skipped(155) && skipped(149) && skipped(250));
 }
+
+#[test]
+fn a_start_is_not_forgotten_by_the_record_that_moves_it_into_the_state() {
+    let mut rig = Rig::new(config(), &[]);
+    later(&mut rig, "a", 8);
+    grown(&mut rig);
+    rig.append("a");
+    assert_eq!(rig.running(), [1]);
+    for _ in 0..3 {
+        rig.crash();
+        assert_eq!(rig.running(), [1]);
+    }
+    // 0 is due now; 1 has ended the process three times while it ran alone.
+    rig.now = rig.now + Duration::from_secs(9);
+    rig.crash();
+    assert!(rig.is(1, DeliveryStatus::Dead));
+    assert_eq!(rig.running(), [0]);
+    // It ends the process: a suspect runs alone.
+    rig.crash();
+    assert_eq!(rig.running(), [0]);
+    let last = rig.disk.iter().rev().find_map(|r| match r {
+        StateRecord::Started {
+            sequence: 0,
+            company,
+            ..
+        } => Some(*company),
+        _ => None,
+    });
+    assert_eq!(last, Some(tidegate_delivery::Company::Alone));
+}

@@ -100,9 +100,20 @@ impl Actor {
             state,
             edits,
         };
-        let ended = call(source, Arc::clone(&self.reach), push).boxed();
+        let called = call(source, Arc::clone(&self.reach), push);
+        let ended = unless_it_panics(ticket.clone(), called).boxed();
         self.attempts.add(Call { ticket, ended });
     }
+}
+
+/// How an attempt ends, be it that something else than the handler panics: others are called with it.
+async fn unless_it_panics(ticket: Ticket, called: impl Future<Output = Event>) -> Event {
+    let ended = AssertUnwindSafe(called).catch_unwind().await;
+    ended.unwrap_or_else(|_panic| Event::Ended {
+        ticket,
+        judged: failed(RetryClass::Retryable, "the attempt panicked".to_owned()).into(),
+        took: Duration::ZERO,
+    })
 }
 
 async fn call(source: EventSource, reach: Arc<Reach>, push: Push) -> Event {

@@ -1,21 +1,25 @@
 //! Attempts under way: those that start together are called together.
 //!
 //! A handler that answers at once costs no task of its own: only one that has to wait gets one, so that
-//! it waits beside the others.
+//! it waits beside the others. When one of them keeps its task busy, each of those behind it gets one too.
 
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use foldhash::{HashMap, HashMapExt};
 use futures_util::future::{BoxFuture, FutureExt};
 use tidegate_delivery::Ticket;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use super::hear::Event;
 
 /// Most attempts that one task calls one after the other.
 const TOGETHER_MAX: usize = 32;
+/// How long attempts are called one after the other: then those that are left run beside each other.
+const TOGETHER_FOR: Duration = Duration::from_millis(1);
 /// Most groups of ends that wait for the actor; beyond it the tasks wait.
 const GROUPS_MAX: usize = 1_024;
 
@@ -106,15 +110,23 @@ impl UnderWay {
     /// Calls one after the other as far as each goes without waiting, and leaves the rest to tasks.
     async fn call(self, calls: Vec<Call>) {
         let mut events = Vec::with_capacity(calls.len());
-        for Call { ticket, mut ended } in calls {
+        let began = Instant::now();
+        let mut calls = calls.into_iter();
+        for Call { ticket, mut ended } in calls.by_ref() {
             if lock(&self.tasks).called_off {
-                return;
+                break;
             }
             // Whoever is to wake it is told by the task that goes on with it: that one asks again at once.
             match (&mut ended).now_or_never() {
                 Some(event) => events.push(event),
                 None => self.wait(ticket, ended),
             }
+            if began.elapsed() > TOGETHER_FOR {
+                break;
+            }
+        }
+        for Call { ticket, ended } in calls {
+            self.wait(ticket, ended);
         }
         if !events.is_empty() {
             let _actor_gone = self.ends.send(events).await;

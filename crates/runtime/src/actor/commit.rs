@@ -61,6 +61,8 @@ pub(super) struct Commits {
     full_piles: Vec<Pile>,
     /// What is published once a delivery is done.
     outputs: HashMap<(ConsumerId, u64), Vec<Append>>,
+    /// How many bytes they have.
+    outputs_bytes: usize,
     /// Commits that were refused at a limit and are tried again.
     refused: usize,
     /// Since when, and the limit.
@@ -83,6 +85,7 @@ impl Commits {
             durable: Pile::default(),
             full_piles: Vec::new(),
             outputs: HashMap::new(),
+            outputs_bytes: 0,
             refused: 0,
             full: None,
             waiting: VecDeque::new(),
@@ -115,7 +118,15 @@ impl Commits {
         sequence: u64,
         outputs: Vec<Append>,
     ) {
+        self.outputs_bytes += outputs.iter().map(size).sum::<usize>();
         self.outputs.insert((consumer, sequence), outputs);
+    }
+
+    /// Whether these outputs and those that are to be published with the next decision are too much for one
+    /// batch: then what was heard before is to be decided first.
+    pub(super) fn is_crowded_by(&self, outputs: &[Append]) -> bool {
+        let together = self.outputs_bytes + outputs.iter().map(size).sum::<usize>();
+        self.outputs_bytes > 0 && together > journal::COMMIT_BYTES_MAX / 2
     }
 
     fn outputs_of(&mut self, records: &[StateRecord]) -> Outputs {
@@ -133,6 +144,7 @@ impl Commits {
                 outputs.appends.extend(appends);
             }
         }
+        self.outputs_bytes = self.outputs_bytes.saturating_sub(outputs.bytes);
         outputs
     }
 

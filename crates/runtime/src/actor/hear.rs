@@ -252,6 +252,9 @@ impl Actor {
     /// Tells the machine how an attempt ended. Unless it is done, nothing is published.
     pub(super) fn end(&mut self, ticket: Ticket, judged: Judged) -> Heard {
         let Judged { outcome, outputs } = judged;
+        if !outputs.is_empty() && self.commits.is_crowded_by(&outputs) {
+            self.carry_out_decided();
+        }
         let publishes = (!outputs.is_empty()).then(|| (ticket.consumer.clone(), ticket.sequence));
         let heard = self.tell(Input::Ended { ticket, outcome });
         // Only with the record that it is done, which is decided next and nothing has taken yet.

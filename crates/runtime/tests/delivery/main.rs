@@ -20,6 +20,7 @@ mod retention;
 mod schedule;
 mod seek;
 mod support;
+mod together;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
