@@ -117,8 +117,17 @@ pub(crate) struct Explain {
 #[derive(Debug, Args)]
 pub(crate) struct Discover {
     /// Trace files: OTLP (JSON, JSON lines, protobuf), Jaeger JSON or Zipkin v2, told by content
-    #[arg(required = true)]
+    #[arg(required_unless_present = "diff")]
     pub(crate) files: Vec<PathBuf>,
+    /// Compare two captures: what became slower, and where
+    #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"], conflicts_with_all = ["files", "draft"])]
+    pub(crate) diff: Vec<PathBuf>,
+    /// Take no word of an operation as evidence for a change
+    #[arg(long)]
+    pub(crate) no_vocabulary: bool,
+    /// How long a caller is busy publishing an event
+    #[arg(long, value_name = "DURATION", default_value = "2ms", value_parser = parse_duration)]
+    pub(crate) publish_time: Duration,
     /// Write a draft design with the measured volumes into this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) draft: Option<PathBuf>,

@@ -80,7 +80,7 @@ fn template(text: &str) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
-fn is_identifier(segment: &str) -> bool {
+pub(crate) fn is_identifier(segment: &str) -> bool {
     let digits = segment.bytes().filter(u8::is_ascii_digit).count();
     let hexadecimal = segment
         .bytes()

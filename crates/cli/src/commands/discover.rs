@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use tidegate_base::limit::TRACE_FILE_BYTES_MAX;
-use tidegate_discover::{Discovery, Paint, ReportFormat};
+use tidegate_discover::{Discovery, Options, Paint, ReportFormat};
 use tidegate_trace::Traces;
 
 use crate::arguments::{Discover, DiscoverFormat};
@@ -13,15 +13,31 @@ use crate::exit::{Exit, Failure};
 use crate::terminal;
 
 pub(crate) fn run(arguments: &Discover) -> Result<Exit, Failure> {
-    let captures: Result<Vec<(String, Traces)>, Failure> =
-        arguments.files.iter().map(|file| capture(file)).collect();
-    let discovery = tidegate_discover::discover(&captures?);
+    let options = Options {
+        vocabulary: !arguments.no_vocabulary,
+        publish: arguments.publish_time,
+        ..Options::default()
+    };
     let format = match arguments.format {
         DiscoverFormat::Human => ReportFormat::Human,
         DiscoverFormat::Json => ReportFormat::Json,
         DiscoverFormat::Markdown => ReportFormat::Markdown,
         DiscoverFormat::Html => ReportFormat::Html,
     };
+    if let [before, after] = arguments.diff.as_slice() {
+        let read = |file| {
+            Ok(tidegate_discover::discover_with(
+                &[capture(file)?],
+                &options,
+            ))
+        };
+        let difference = tidegate_discover::difference(&read(before)?, &read(after)?);
+        terminal::print(&tidegate_discover::report_difference(&difference, format))?;
+        return Ok(Exit::Yes);
+    }
+    let captures: Result<Vec<(String, Traces)>, Failure> =
+        arguments.files.iter().map(|file| capture(file)).collect();
+    let discovery = tidegate_discover::discover_with(&captures?, &options);
     let paint = if terminal::paints_stdout() {
         Paint::Ansi
     } else {

@@ -134,9 +134,25 @@ fn event(
     };
     writeln!(
         out,
-        "    #   takes away at most {} of waiting ({share:.1}% of all), by critical path; no replay yet",
+        "    #   on the critical path for {} ({share:.1}% of all waiting)",
         format_duration(critical)
     )?;
+    for saving in proposal
+        .calls
+        .iter()
+        .filter_map(|call| call.savings.first())
+    {
+        if let Some(mean) = saving.mean.value() {
+            let milliseconds = |nanos: f64| nanos / 1e6;
+            writeln!(
+                out,
+                "    #   saves {:.2} ms of {:.2} ms in each {} (predicted by replay)",
+                milliseconds(mean),
+                milliseconds(saving.before),
+                one_line(&saving.operation)
+            )?;
+        }
+    }
     let operation = proposal
         .calls
         .first()
@@ -169,6 +185,14 @@ fn targets(out: &mut String, proposal: &Proposal<'_>) -> fmt::Result {
     }
     if let Some(peak) = Rate::per_second(peak) {
         writeln!(out, "      peak: {peak}")?;
+    }
+    let sizes = proposal.calls.iter().filter_map(|call| call.workload.bytes);
+    if let Some(size) = sizes
+        .map(|(_, largest)| largest)
+        .max()
+        .filter(|size| *size > 0)
+    {
+        writeln!(out, "      size: {size}B")?;
     }
     writeln!(out)
 }

@@ -33,7 +33,7 @@ pub(super) fn render(discovery: &Discovery) -> String {
     if !feasible.is_empty() {
         page.push_str("<section>\n<h2>What could become events</h2>\n");
         for (place, call) in feasible.iter().enumerate() {
-            page.push_str(&candidate(place + 1, call));
+            page.push_str(&candidate(place + 1, discovery, call));
         }
         page.push_str("</section>\n");
     }
@@ -71,10 +71,13 @@ fn header(discovery: &Discovery, feasible: usize) -> String {
     )
 }
 
-fn candidate(place: usize, call: &Call) -> String {
+fn candidate(place: usize, discovery: &Discovery, call: &Call) -> String {
+    let saved = words::saving(discovery, call);
+    let saved: Vec<String> = saved.into_iter().map(|(_, value)| value).collect();
     let facts = [
         ("How often", volume(call)),
         ("Waiting", waiting(call)),
+        ("What is saved", saved.join("; ")),
         ("Failures", failures(call)),
         (
             "What would change",
@@ -254,7 +257,7 @@ fn footer(discovery: &Discovery) -> String {
     format!(
         "<footer>\n<p>{}</p>\n<ul>{scope}</ul>\n<p>Intervals hold the true value in 95 of 100 cases: \
          Wilson's for shares, order statistics for times.</p>\n</footer>\n",
-        escape(words::UPPER_BOUND)
+        escape(words::PREDICTED)
     )
 }
 

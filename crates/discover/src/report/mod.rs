@@ -3,6 +3,7 @@
 //! Rendering is pure: the same discovery gives the same text.
 
 mod chart;
+mod difference;
 mod html;
 mod human;
 mod json;
@@ -10,7 +11,7 @@ mod markdown;
 mod table;
 mod words;
 
-use crate::Discovery;
+use crate::{Difference, Discovery};
 
 /// A text format for a discovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,5 +63,16 @@ pub fn report(discovery: &Discovery, format: ReportFormat, paint: Paint) -> Stri
         ReportFormat::Json => json::render(discovery),
         ReportFormat::Markdown => markdown::render(discovery),
         ReportFormat::Html => html::render(discovery),
+    }
+}
+
+/// The difference of two discoveries as text: one JSON document, or else a table.
+#[must_use]
+pub fn report_difference(difference: &Difference, format: ReportFormat) -> String {
+    match format {
+        ReportFormat::Json => difference::json(difference),
+        ReportFormat::Human | ReportFormat::Markdown | ReportFormat::Html => {
+            difference::table(difference)
+        }
     }
 }
