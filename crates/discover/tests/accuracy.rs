@@ -3,17 +3,28 @@
 //! `examples/accuracy.rs` prints the whole table; this is the share of it that fits into every run
 //! of the tests.
 #![cfg(test)]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    reason = "times of made requests are far below the limits of their types"
+)]
 
 mod systems;
 
 use systems::capture::{Faults, capture};
-use systems::predict::{Case, PREDICTORS, Setting, cases, found, row};
+use systems::predict::{Case, PREDICTORS, Row, Setting, cases, found, row};
 use systems::{Ran, System, World};
 use tidegate_discover::critical_path::critical_paths;
 use tidegate_discover::{Discovery, Order, Saving};
 
 fn measured(systems: u64, setting: &Setting) -> Vec<Case> {
     (0..systems).flat_map(|seed| cases(seed, setting)).collect()
+}
+
+/// What a measurement is without its `assert`s: one row, as the example prints it.
+fn show(name: &str, predictor: usize, row: &Row) {
+    println!("{name}: {}: {row:?}", PREDICTORS[predictor]);
 }
 
 fn runs(system: &System, count: u64) -> Vec<Vec<Ran>> {
@@ -31,6 +42,9 @@ const PLAIN: Setting = Setting {
 fn complete_traces_predict_the_mean_and_the_tail() {
     let all = measured(8, &PLAIN);
     let [dashboards, critical, each, learned] = [0, 1, 2, 3].map(|predictor| row(&all, predictor));
+    for (predictor, row) in [dashboards, critical, each, learned].iter().enumerate() {
+        show("complete", predictor, row);
+    }
     assert!(learned.calls > 100 && learned.withheld == 0, "{learned:?}");
     assert!(learned.error < 0.1, "{learned:?}");
     assert!(learned.p99_error < 0.3, "{learned:?}");
@@ -60,6 +74,8 @@ fn what_is_outside_the_assumptions_is_worse_and_still_better_than_others() {
     for world in [World::Branches, World::Contended, World::SlowRequests] {
         let all = measured(3, &Setting { world, ..PLAIN });
         let (critical, learned) = (row(&all, 1), row(&all, 3));
+        show(&format!("{world:?}"), 1, &critical);
+        show(&format!("{world:?}"), 3, &learned);
         assert!(learned.error < 1.5, "{world:?} {learned:?}");
         assert!(
             learned.error < critical.error,
@@ -68,8 +84,11 @@ fn what_is_outside_the_assumptions_is_worse_and_still_better_than_others() {
     }
 }
 
+/// A call's name, class, savings, and time on the critical path.
+type Said = (String, String, Vec<Saving>, u128, [Option<u128>; 3]);
+
 /// What is said of calls, without what depends on when things happened.
-fn said(discovery: &Discovery) -> Vec<(String, String, Vec<Saving>, u128, [Option<u128>; 3])> {
+fn said(discovery: &Discovery) -> Vec<Said> {
     let mut said: Vec<_> = discovery
         .calls
         .iter()
@@ -181,6 +200,7 @@ fn intervals_hold_the_truth_of_all_requests_about_as_often_as_they_say() {
             },
         );
         let learned = row(&all, 3);
+        show(&format!("{loss} lost"), 3, &learned);
         let coverage = learned.coverage.unwrap();
         assert!(coverage >= COVERAGE_MIN, "{loss}: {learned:?}");
         // Order statistics promise at least 95 %.
@@ -207,6 +227,7 @@ fn coarse_clocks_do_not_make_orders_up() {
         },
     );
     let (each, learned) = (row(&all, 2), row(&all, 3));
+    show("milliseconds", 3, &learned);
     assert!(
         learned.error < 1.5 && learned.error <= each.error,
         "{learned:?} {each:?}"

@@ -141,7 +141,7 @@ fn a_shuffled_order_leaves_no_candidate_without_words() {
 fn failing(shared: impl Fn(usize) -> bool) -> impl Fn(usize, Option<usize>) -> Value {
     move |request, call| {
         let error = match call {
-            Some(0) => request % 3 == 0,
+            Some(0) => request.is_multiple_of(3),
             Some(_) => false,
             None => shared(request),
         };
@@ -176,7 +176,7 @@ fn requests_that_go_on_when_it_fails_free_a_call_and_swapped_outcomes_do_not() {
             .any(|call| call.callee_operation == "stepOne" && call.class.is_feasible())
     );
     // The request's outcomes are those of the call: it decides.
-    let decides = failing(|request| request % 3 == 0);
+    let decides = failing(|request| request.is_multiple_of(3));
     let tags = |request, call| method(&decides, request, call);
     let bound = judged(&shop(&tags).spans(), false);
     assert!(
@@ -200,7 +200,7 @@ fn requests_that_go_on_when_it_fails_free_a_call_and_swapped_outcomes_do_not() {
     let removed = call.coupled.removed_per_million.unwrap();
     assert!((removed - 333_333.0).abs() < 1_000.0, "{removed}");
     // Outcomes that belong to other requests show neither.
-    let swapped = failing(|request| request % 3 == 1 || request % 6 == 0);
+    let swapped = failing(|request| request % 3 == 1 || request.is_multiple_of(6));
     let tags = |request, call| method(&swapped, request, call);
     let swapped = judged(&shop(&tags).spans(), false);
     assert!(
@@ -318,7 +318,7 @@ fn what_only_prepares_a_call_moves_with_it() {
 #[test]
 fn a_refusal_that_refuses_the_request_is_a_veto() {
     let tags = |request: usize, call: Option<usize>| {
-        let refused = request % 4 == 0 && call != Some(1);
+        let refused = request.is_multiple_of(4) && call != Some(1);
         json!({"http.method": "POST", "http.status_code": if refused { "422" } else { "200" }})
     };
     let shop = Shop {

@@ -137,22 +137,7 @@ fn event(
         "    #   on the critical path for {} ({share:.1}% of all waiting)",
         format_duration(critical)
     )?;
-    for saving in proposal
-        .calls
-        .iter()
-        .filter_map(|call| call.savings.first())
-    {
-        if let Some(mean) = saving.mean.value() {
-            let milliseconds = |nanos: f64| nanos / 1e6;
-            writeln!(
-                out,
-                "    #   saves {:.2} ms of {:.2} ms in each {} (predicted by replay)",
-                milliseconds(mean),
-                milliseconds(saving.before),
-                one_line(&saving.operation)
-            )?;
-        }
-    }
+    predicted(out, proposal)?;
     let operation = proposal
         .calls
         .first()
@@ -172,6 +157,27 @@ fn event(
     writeln!(out, "    schema: {}", schema::path(&proposal.event))?;
     writeln!(out, "    key: /id\n    retention: 7d")?;
     targets(out, proposal)
+}
+
+/// What a replay says that requests save.
+fn predicted(out: &mut String, proposal: &Proposal<'_>) -> fmt::Result {
+    for saving in proposal
+        .calls
+        .iter()
+        .filter_map(|call| call.savings.first())
+    {
+        if let Some(mean) = saving.mean.value() {
+            let milliseconds = |nanos: f64| nanos / 1e6;
+            writeln!(
+                out,
+                "    #   saves {:.2} ms of {:.2} ms in each {} (predicted by replay)",
+                milliseconds(mean),
+                milliseconds(saving.before),
+                one_line(&saving.operation)
+            )?;
+        }
+    }
+    Ok(())
 }
 
 fn targets(out: &mut String, proposal: &Proposal<'_>) -> fmt::Result {

@@ -3,7 +3,7 @@
 //! A span that has children shows its loss by the parent that they name; that gives the rate. A
 //! span without children is missed where all other traces have it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use tidegate_trace::Trace;
 
@@ -111,7 +111,7 @@ fn absent_parents(trace: &Trace) -> usize {
 /// Children, by their paths, that are there as often as spans are not lost.
 fn expected(traces: &[&Trace], layouts: &[Layout], lost: Proportion) -> HashMap<u32, Vec<u32>> {
     let mut parents: HashMap<u32, usize> = HashMap::new();
-    let mut children: HashMap<(u32, u32), usize> = HashMap::new();
+    let mut children: BTreeMap<(u32, u32), usize> = BTreeMap::new();
     for (trace, layout) in traces.iter().zip(layouts) {
         for index in 0..trace.spans().len() {
             let Some(path) = layout.place(index).map(|place| place.path) else {
@@ -142,7 +142,7 @@ fn expected(traces: &[&Trace], layouts: &[Layout], lost: Proportion) -> HashMap<
     by_parent
 }
 
-fn child_paths(layout: &Layout, index: usize) -> HashSet<u32> {
+fn child_paths(layout: &Layout, index: usize) -> BTreeSet<u32> {
     layout
         .kids(index)
         .iter()

@@ -1,4 +1,5 @@
-//! The order of calls, learned over all traces: what never started before another one ended.
+//! The order of calls, learned over all traces: what was never seen to overlap waits for each other,
+//! in the order of each trace.
 //!
 //! Sources: M. Chow et al., "The Mystery Machine", OSDI 2014 (all hypotheses, refuted by one
 //! counter-example); the rule of last finishers for the optimistic view is this project's own.
@@ -43,8 +44,7 @@ pub(crate) enum View {
 #[derive(Clone, Debug, Default)]
 struct Group {
     slots: HashMap<(u32, u16), u16>,
-    /// For each pair, both orders: in how many traces both were there, and the first ended before
-    /// the second started.
+    /// For each pair: in how many traces both were there, and one ended before the other started.
     both: Vec<u32>,
     ordered: Vec<u32>,
     /// In how many the first was the last to end before the second started.
@@ -286,7 +286,10 @@ fn count_pairs(group: &mut Group, layout: &Layout, parent: usize, tolerance: i64
             add(&mut group.both, there);
             add(&mut group.both, back);
             if first.end() <= second.start.saturating_add(tolerance) {
+                // Both orders: another program of the same name may do it the other way round, which
+                // shows nothing. What overlaps does not wait for each other.
                 add(&mut group.ordered, there);
+                add(&mut group.ordered, back);
             }
             let apart = second.end().abs_diff(first.end());
             if first.may_frame

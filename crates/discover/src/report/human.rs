@@ -100,6 +100,11 @@ fn candidate(
     for (name, value) in facts.into_iter().chain(savings) {
         lines.push(clean(&format!("   {name:<11}{value}")));
     }
+    reasons(lines, call, paint);
+}
+
+/// What speaks for and against it, what is not known, and traces to look at.
+fn reasons(lines: &mut Vec<String>, call: &Call, paint: Paint) {
     for evidence in &call.evidence {
         let sign = match evidence.weight {
             Weight::Veto | Weight::Against => paint.bad("against    "),
