@@ -142,6 +142,33 @@ fn kafka_of_the_train_ticket_is_a_message_without_any_span_kind() {
 }
 
 #[test]
+fn a_frame_of_the_gateway_does_not_hide_what_it_waits_for() {
+    let Some(discovery) = load("train_ticket/nezha_train_ticket_normal.otlp.json") else {
+        return;
+    };
+    // Beside each call of the gateway is a span without children that takes as long.
+    let call = discovery
+        .calls
+        .iter()
+        .find(|call| call.callee == "ts-preserve-other-service");
+    let saved = call.unwrap().savings[0].mean.value().unwrap();
+    assert!(saved > 10e6, "{saved}");
+}
+
+#[test]
+fn clocks_that_start_by_milliseconds_and_end_by_less_make_no_call_asynchronous() {
+    let Some(discovery) = load("otel_demo/otel_demo_traces_only.otlp.jsonl") else {
+        return;
+    };
+    let calls = discovery.calls.iter();
+    let mut of_frontend = calls.filter(|call| call.caller == "frontend").peekable();
+    assert!(of_frontend.peek().is_some());
+    for call in of_frontend {
+        assert_ne!(call.class, Class::AlreadyAsync, "{}", call.callee_operation);
+    }
+}
+
+#[test]
 fn the_services_are_those_of_the_published_dependencies() {
     let Some(discovery) = load("online_boutique/nezha_online_boutique_normal.otlp.json") else {
         return;
