@@ -3,6 +3,7 @@
 //! [`discover`] measures and judges every call between services; [`draft`] turns the result into a
 //! design folder with a recording of the traffic; [`report`] prints it.
 
+mod business;
 mod calls;
 mod classify;
 pub mod critical_path;
@@ -13,6 +14,7 @@ mod measure;
 mod messaging;
 mod observe;
 mod operation;
+pub mod process;
 mod report;
 mod services;
 mod statement;

@@ -95,7 +95,7 @@ fn evidence(evidence: &Evidence) -> Value {
     })
 }
 
-fn latency(latency: &Latency) -> Value {
+pub(crate) fn latency(latency: &Latency) -> Value {
     json!({
         "p50": quantile(latency.p50),
         "p95": quantile(latency.p95),
@@ -105,7 +105,7 @@ fn latency(latency: &Latency) -> Value {
 }
 
 /// `value_ns` is null where `n` is below `needed`.
-fn quantile(quantile: Quantile) -> Value {
+pub(crate) fn quantile(quantile: Quantile) -> Value {
     match quantile {
         Quantile::Estimated {
             value,
@@ -119,7 +119,7 @@ fn quantile(quantile: Quantile) -> Value {
     }
 }
 
-fn proportion(proportion: Proportion) -> Value {
+pub(crate) fn proportion(proportion: Proportion) -> Value {
     let interval = proportion.interval();
     json!({
         "hits": proportion.hits,
@@ -129,6 +129,6 @@ fn proportion(proportion: Proportion) -> Value {
     })
 }
 
-fn nanos(duration: Duration) -> u64 {
+pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -4,11 +4,11 @@
 
 mod chart;
 mod html;
-mod human;
-mod json;
-mod markdown;
-mod table;
-mod words;
+pub(crate) mod human;
+pub(crate) mod json;
+pub(crate) mod markdown;
+pub(crate) mod table;
+pub(crate) mod words;
 
 use crate::Discovery;
 

@@ -1,0 +1,1 @@
+//! The parts of the analysis against what can be computed by hand.
