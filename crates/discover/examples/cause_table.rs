@@ -10,9 +10,16 @@ use process_generator::{CAUSES, generate, scenarios};
 use tidegate_discover::process::{Options, analyse};
 use tidegate_trace::process::{Columns, read_log};
 
-#[expect(clippy::print_stdout, clippy::unwrap_used, clippy::indexing_slicing, reason = "a program that prints a table of what it made itself")]
+#[expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a program that prints a table of what it made itself"
+)]
 fn main() {
-    println!("planted and found shares of waiting, in percent; the last column is the largest error in points\n");
+    println!(
+        "planted and found shares of waiting, in percent; the last column is the largest error in points\n"
+    );
     print!("{:36}", "process");
     for cause in CAUSES {
         print!("{:>16}", cause.to_ascii_lowercase());

@@ -35,7 +35,10 @@ fn planted_shares_are_recovered_within_five_points() {
             for (place, cause) in CAUSES.iter().enumerate() {
                 let truth = generated.truth[place] as f64 / whole as f64;
                 let error = (found[place] - truth) * 100.0;
-                assert!(error.abs() <= 5.0, "{name}, seed {seed}: {cause} off by {error:.1} points");
+                assert!(
+                    error.abs() <= 5.0,
+                    "{name}, seed {seed}: {cause} off by {error:.1} points"
+                );
             }
         }
     }
@@ -57,7 +60,10 @@ fn the_cause_that_names_a_real_log_is_its_top_planted_cause() {
     ] {
         let discovery = discover(name, &fs::read(folder.join(name)).unwrap());
         let causes = discovery.causes.unwrap();
-        let top = causes.iter().find(|one| planted.contains(&one.cause)).unwrap();
+        let top = causes
+            .iter()
+            .find(|one| planted.contains(&one.cause))
+            .unwrap();
         assert_eq!(top.cause, cause, "{name}");
         if cause == Cause::Extraneous {
             let error = top.total.as_secs_f64() / 542_224.25 - 1.0;

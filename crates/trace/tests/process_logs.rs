@@ -199,11 +199,11 @@ fn errors_name_the_line_and_the_next_step() {
         with("case=nope", "order,what,when\n1,a,2025-03-03\n").unwrap_err(),
         with("object-type=parcel", JSON).unwrap_err(),
         error(&XES.replace("09:20:00+01:00", "nine")),
-        error(&XES[..XES.len() / 2]),
+        error(XES.split_at(XES.len() / 2).0),
         error(&XES.replacen("</trace>", "</event>", 1)),
         error(&JSON.replacen("{\"objectId\": \"i1\"", "{\"objectId\": \"i9\"", 1)),
         error(&XML.replacen("time=\"2025-03-03T10:00:00Z\"", "time=\"ten\"", 1)),
-        error(&JSON[..JSON.len() - 9]),
+        error(JSON.split_at(JSON.len() - 9).0),
         error("{\"ocel:global-log\": {}}"),
         error("SQLite format 3\0"),
     ];
@@ -257,14 +257,14 @@ proptest! {
         let text = [XES, JSON, XML][which];
         let mut bytes = text.as_bytes().to_vec();
         let place = at % bytes.len();
-        let _ = read_log("log", &bytes[..place], &Columns::default());
+        drop(read_log("log", &bytes[..place], &Columns::default()));
         bytes[place] = byte;
-        let _ = read_log("log", &bytes, &Columns::default());
+        drop(read_log("log", &bytes, &Columns::default()));
     }
 
     #[test]
     fn no_text_panics(text in "(case,activity,time\n)?[ -~\n]{0,200}") {
-        let _ = read_log("log", text.as_bytes(), &Columns::default());
+        drop(read_log("log", text.as_bytes(), &Columns::default()));
     }
 
     /// Whatever the order of the rows, the log is the same.

@@ -1,8 +1,10 @@
-//! The report for who pays for the change: one page, in their words.
+//! The report for who decides about the change: what happens today, what would change, how sure
+//! that is, what it costs and how to check it cheaply. One page that needs nothing else.
 
-use crate::process::ProcessDiscovery;
+mod calls;
+mod figures;
+mod process;
+mod sections;
 
-/// The page of a process.
-pub(crate) fn of_process(_discovery: &ProcessDiscovery) -> String {
-    String::new()
-}
+pub(crate) use calls::of_calls;
+pub(crate) use process::of_process;

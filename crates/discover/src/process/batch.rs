@@ -79,7 +79,11 @@ impl Batches {
             let mut sizes: Vec<usize> = good.iter().map(|row| row.members.len()).collect();
             sizes.sort_unstable();
             batches.found.push(Batched {
-                activity: timeline.activities.get(activity).cloned().unwrap_or_default(),
+                activity: timeline
+                    .activities
+                    .get(activity)
+                    .cloned()
+                    .unwrap_or_default(),
                 batches: good.len(),
                 instances,
                 size: sizes.get(sizes.len() / 2).copied().unwrap_or_default(),
@@ -205,7 +209,10 @@ fn was_free(
     resources: &Resources<'_>,
 ) -> bool {
     let earliest = row.members.iter().filter_map(|index| ready(*index)).min();
-    let work = row.members.first().and_then(|index| timeline.works.get(*index));
+    let work = row
+        .members
+        .first()
+        .and_then(|index| timeline.works.get(*index));
     let (Some(earliest), Some(work)) = (earliest, work) else {
         return false;
     };

@@ -68,6 +68,7 @@ impl Calendar {
     }
 
     /// Hours of the week on duty.
+    #[cfg(test)]
     #[expect(clippy::cast_precision_loss, reason = "at most 336")]
     pub(super) fn hours(&self) -> f64 {
         self.on.iter().filter(|on| **on).count() as f64 / 2.0
@@ -186,7 +187,10 @@ mod tests {
     fn hours_are_those_of_the_zone() {
         let utc = Calendar::learn(&starts(0..5, &[9, 10, 11, 12]), 0).unwrap();
         let east = Calendar::learn(&starts(0..5, &[9, 10, 11, 12]), 3_600 * 5).unwrap();
-        assert_eq!(utc.off(at(MONDAY), at(MONDAY + DAY)), east.off(at(MONDAY), at(MONDAY + DAY)));
+        assert_eq!(
+            utc.off(at(MONDAY), at(MONDAY + DAY)),
+            east.off(at(MONDAY), at(MONDAY + DAY))
+        );
     }
 
     #[test]

@@ -219,7 +219,10 @@ impl Reader<'_> {
 
     /// When a work could start but for delays: when it was ready and its batch complete.
     fn from(&self, index: usize, work: &Work) -> Option<Timestamp> {
-        let (start, ready) = (work.start?, self.enablings.get(index).copied().flatten()?.time);
+        let (start, ready) = (
+            work.start?,
+            self.enablings.get(index).copied().flatten()?.time,
+        );
         let complete = self.batches.complete.get(index).copied().flatten();
         let from = ready.min(start);
         Some(complete.map_or(from, |complete| complete.clamp(from, start)))

@@ -91,11 +91,25 @@ impl Facts<'_> {
             parts.join("; ")
         };
         let whole = format_duration(total);
-        let goes: Vec<Cause> = Cause::ALL.into_iter().filter(|c| c.goes_with_an_event()).collect();
-        let stays: Vec<Cause> = Cause::ALL.into_iter().filter(|c| !c.goes_with_an_event()).collect();
+        let goes: Vec<Cause> = Cause::ALL
+            .into_iter()
+            .filter(|c| c.goes_with_an_event())
+            .collect();
+        let stays: Vec<Cause> = Cause::ALL
+            .into_iter()
+            .filter(|c| !c.goes_with_an_event())
+            .collect();
         if !self.waits.removable().is_zero() {
-            let claim = format!("of {whole} waiting, an event can take away: {}", claim(&goes));
+            let claim = format!(
+                "of {whole} waiting, an event can take away: {}",
+                claim(&goes)
+            );
             reasons.push(reason(Weight::For, claim, None));
+        }
+        if !self.waits.of(Cause::Extraneous).is_zero() {
+            let claim = "the log does not say whether somebody outside, such as a customer, is \
+                         waited for: an event does not make them faster";
+            reasons.push(reason(Weight::Against, claim.to_owned(), None));
         }
         if self.waits.removable() < total {
             let claim = format!("of {whole} waiting, it leaves: {}", claim(&stays));
@@ -128,7 +142,11 @@ pub(super) fn slack(study: &Study<'_>, set: &BTreeSet<usize>) -> Proportion {
 pub(super) fn shared(study: &Study<'_>, set: &BTreeSet<usize>) -> Option<Proportion> {
     let objects = study.objects?;
     let mut elsewhere = vec![false; objects.kinds.len()];
-    for event in objects.events.iter().filter(|event| !set.contains(&event.activity)) {
+    for event in objects
+        .events
+        .iter()
+        .filter(|event| !set.contains(&event.activity))
+    {
         for object in &event.objects {
             if let Some(place) = elsewhere.get_mut(*object) {
                 *place = true;
@@ -136,7 +154,11 @@ pub(super) fn shared(study: &Study<'_>, set: &BTreeSet<usize>) -> Option<Proport
         }
     }
     let mut shared = Proportion::default();
-    for event in objects.events.iter().filter(|event| set.contains(&event.activity)) {
+    for event in objects
+        .events
+        .iter()
+        .filter(|event| set.contains(&event.activity))
+    {
         let touches = |object: &usize| elsewhere.get(*object).copied().unwrap_or_default();
         shared.count(event.objects.iter().any(touches).into());
     }
@@ -150,7 +172,11 @@ pub(super) fn key(study: &Study<'_>, set: &BTreeSet<usize>) -> String {
         return "case".to_owned();
     };
     let mut single = vec![0_usize; objects.types.len()];
-    for event in objects.events.iter().filter(|event| set.contains(&event.activity)) {
+    for event in objects
+        .events
+        .iter()
+        .filter(|event| set.contains(&event.activity))
+    {
         let mut touched = vec![0_usize; objects.types.len()];
         for object in &event.objects {
             let kind = objects.kinds.get(*object).copied().unwrap_or_default();

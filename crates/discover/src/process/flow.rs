@@ -170,8 +170,11 @@ pub(super) fn arcs(study: &Study<'_>, paths: &[Path]) -> Vec<Arc> {
         .map(|((from, to), arc)| self::arc(study, from, to, arc, all))
         .collect();
     arcs.sort_by(|a, b| {
-        (std::cmp::Reverse(a.total), &a.from, &a.to)
-            .cmp(&(std::cmp::Reverse(b.total), &b.from, &b.to))
+        (std::cmp::Reverse(a.total), &a.from, &a.to).cmp(&(
+            std::cmp::Reverse(b.total),
+            &b.from,
+            &b.to,
+        ))
     });
     arcs
 }

@@ -12,7 +12,7 @@ pub(super) fn without(whole: Stretch, taken: &mut [Stretch]) -> Vec<Stretch> {
     taken.sort_unstable();
     let mut rest = Vec::new();
     let mut reached = whole.0;
-    for (from, to) in taken.iter() {
+    for (from, to) in taken.iter().filter(|(from, to)| from < to) {
         if *from >= whole.1 {
             break;
         }

@@ -182,7 +182,12 @@ mod tests {
     #[test]
     fn the_queue_is_what_is_ready_and_not_begun() {
         let at = Timestamp::from_nanos;
-        let works = [(at(0), at(10)), (at(5), at(20)), (at(10), at(30)), (at(25), at(31))];
+        let works = [
+            (at(0), at(10)),
+            (at(5), at(20)),
+            (at(10), at(30)),
+            (at(25), at(31)),
+        ];
         assert_eq!(queue_at_arrival(&works), [0, 1, 1, 1]);
     }
 }

@@ -7,17 +7,20 @@ mod batch;
 mod calendar;
 mod causes;
 mod delays;
+mod diff;
+mod draft;
 mod evidence;
 mod flow;
 mod found;
 mod intervals;
 mod load;
+mod naming;
 mod order;
 mod path;
-mod report;
+pub(crate) mod report;
 mod resources;
 mod share;
-mod streams;
+pub(crate) mod streams;
 mod study;
 mod summary;
 mod timeline;
@@ -26,6 +29,8 @@ use std::time::Duration;
 
 use tidegate_trace::process::{EventLog, Objects};
 
+pub use diff::{Compared, Verdict, compare, report_diff};
+pub use draft::draft;
 pub use found::{
     Activity, Arc, Arrived, Batched, Bottleneck, Calendars, Candidate, CandidateClass, Cause,
     CauseShare, Change, Concurrent, Estimate, LogScope, Process, ProcessDiscovery, Reason, Variant,
@@ -71,7 +76,11 @@ pub fn analyse(logs: &[EventLog], options: &Options) -> ProcessDiscovery {
         total: timeline.works.len(),
     };
     let resources = Proportion {
-        hits: timeline.works.iter().filter(|w| w.resource.is_some()).count(),
+        hits: timeline
+            .works
+            .iter()
+            .filter(|w| w.resource.is_some())
+            .count(),
         total: timeline.works.len(),
     };
     let totals = summary::totals(&study);

@@ -92,7 +92,10 @@ impl Order {
 }
 
 impl Pair {
-    #[expect(clippy::cast_precision_loss, reason = "counts of works are far below 2^52")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "counts of works are far below 2^52"
+    )]
     fn is_concurrent(&self) -> bool {
         let share = self.overlaps as f64 / self.both.max(1) as f64;
         if self.overlaps >= 2 && share >= OVERLAP_SHARE {

@@ -81,16 +81,28 @@ pub(super) fn slacks(
             .map(|work| work.end)
             .max();
         let end = seen.unwrap_or_else(|| end(works));
-        let is_after = |work: &Work| seen.is_some_and(|seen| work.begin() >= seen && Some(work.activity) != visible);
+        let is_after = |work: &Work| {
+            seen.is_some_and(|seen| work.begin() >= seen && Some(work.activity) != visible)
+        };
         // The latest end of each work, as time before the end of the case.
         let mut must: Vec<Duration> = vec![Duration::ZERO; works.len()];
         let mut places: Vec<usize> = (0..works.len()).collect();
-        places.sort_by_key(|place| Reverse(works.get(*place).map(|work| (work.end, work.begin(), *place))));
+        places.sort_by_key(|place| {
+            Reverse(
+                works
+                    .get(*place)
+                    .map(|work| (work.end, work.begin(), *place)),
+            )
+        });
         for place in places {
-            let Some(work) = works.get(place) else { continue };
+            let Some(work) = works.get(place) else {
+                continue;
+            };
             let mut latest = Duration::ZERO;
             for later in place + 1..works.len() {
-                let Some(other) = works.get(later) else { continue };
+                let Some(other) = works.get(later) else {
+                    continue;
+                };
                 let ordered = !order.is_concurrent(work.activity, other.activity);
                 if other.begin() < work.end || !ordered || is_after(other) {
                     continue;

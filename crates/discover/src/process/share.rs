@@ -10,7 +10,10 @@ const Z: f64 = 1.959_963_984_540_054;
 ///
 /// Source: W. G. Cochran, "Sampling Techniques", 3rd edition, section 6.4: the linearised variance
 /// of a ratio estimate.
-#[expect(clippy::cast_precision_loss, reason = "counts of cases are far below 2^52")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of cases are far below 2^52"
+)]
 pub(super) fn ratio(parts: &[(f64, f64)], most: f64) -> Estimate {
     let n = parts.len() as f64;
     let whole: f64 = parts.iter().map(|(_, whole)| whole).sum();
@@ -41,7 +44,10 @@ pub(super) fn ratio(parts: &[(f64, f64)], most: f64) -> Estimate {
 }
 
 /// The mean of `values` with its interval: normal, from 30 values on a fair approximation.
-#[expect(clippy::cast_precision_loss, reason = "counts of cases are far below 2^52")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of cases are far below 2^52"
+)]
 pub(super) fn mean(values: &[f64]) -> Estimate {
     let n = values.len() as f64;
     let value = values.iter().sum::<f64>() / n.max(1.0);

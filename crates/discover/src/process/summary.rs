@@ -6,9 +6,7 @@ use std::time::Duration;
 use tidegate_base::Timestamp;
 use tidegate_trace::process::{EventLog, Objects};
 
-use super::found::{
-    Cause, CauseShare, Estimate, LogScope, Process, Variant, Waits,
-};
+use super::found::{Cause, CauseShare, Estimate, LogScope, Process, Variant, Waits};
 use super::load::per_day;
 use super::order::{Order, enablings};
 use super::path::{SLACK_WORKS_MAX, begin, end};
@@ -47,7 +45,8 @@ pub(super) fn totals(study: &Study<'_>) -> Totals {
     let mut by_case: Vec<Waits> = Vec::new();
     let mut started = 0_usize;
     for (first, works) in study.timeline.each() {
-        let (mut worked, mut waited, mut waits) = (Duration::ZERO, Duration::ZERO, Waits::default());
+        let (mut worked, mut waited, mut waits) =
+            (Duration::ZERO, Duration::ZERO, Waits::default());
         for (place, work) in works.iter().enumerate() {
             started += usize::from(work.start.is_some());
             worked += work.end.since(work.begin());
@@ -101,11 +100,7 @@ fn causes(
 }
 
 /// Evidence that the log does not hold, each with the way to get it.
-pub(super) fn missing(
-    study: &Study<'_>,
-    starts: Proportion,
-    resources: Proportion,
-) -> Vec<String> {
+pub(super) fn missing(study: &Study<'_>, starts: Proportion, resources: Proportion) -> Vec<String> {
     let mut missing = Vec::new();
     let lacks = |share: Proportion| share.total - share.hits;
     if lacks(starts) > 0 {
@@ -152,7 +147,9 @@ pub(super) fn missing(
     if let Some(end) = &study.options.visible_end
         && !study.timeline.activities.contains(end)
     {
-        missing.push(format!("the activity `{end}`, named as the visible end: no case has it"));
+        missing.push(format!(
+            "the activity `{end}`, named as the visible end: no case has it"
+        ));
     }
     missing
 }
@@ -194,7 +191,9 @@ pub(super) fn processes(logs: &[EventLog]) -> Vec<Process> {
             None => vec![whole(log)],
         })
         .collect();
-    processes.sort_by(|a, b| (std::cmp::Reverse(a.waiting), &a.name).cmp(&(std::cmp::Reverse(b.waiting), &b.name)));
+    processes.sort_by(|a, b| {
+        (std::cmp::Reverse(a.waiting), &a.name).cmp(&(std::cmp::Reverse(b.waiting), &b.name))
+    });
     processes
 }
 

@@ -76,17 +76,14 @@ impl Timeline {
         }
     }
 
-    /// The work of one case.
-    pub(super) fn case(&self, case: usize) -> &[Work] {
-        let range = self.cases.get(case).cloned().unwrap_or_default();
-        self.works.get(range).unwrap_or_default()
-    }
-
     /// Every case: the index of its first work, and its work.
     pub(super) fn each(&self) -> impl Iterator<Item = (usize, &[Work])> {
-        self.cases
-            .iter()
-            .map(|range| (range.start, self.works.get(range.clone()).unwrap_or_default()))
+        self.cases.iter().map(|range| {
+            (
+                range.start,
+                self.works.get(range.clone()).unwrap_or_default(),
+            )
+        })
     }
 
     /// From the first begin to the last end.

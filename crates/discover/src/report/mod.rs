@@ -3,7 +3,7 @@
 //! Rendering is pure: the same discovery gives the same text.
 
 mod chart;
-mod html;
+pub(crate) mod html;
 pub(crate) mod human;
 pub(crate) mod json;
 pub(crate) mod markdown;

@@ -102,10 +102,21 @@ pub(crate) struct Generated {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
-    Finish { station: usize, server: usize, case: usize },
-    Arrive { case: usize },
-    Available { station: usize, case: usize },
-    Open { station: usize },
+    Finish {
+        station: usize,
+        server: usize,
+        case: usize,
+    },
+    Arrive {
+        case: usize,
+    },
+    Available {
+        station: usize,
+        case: usize,
+    },
+    Open {
+        station: usize,
+    },
 }
 
 /// One wait in a queue.
@@ -141,12 +152,7 @@ struct World<'a> {
 }
 
 /// Runs `cases` cases that arrive `every` so many seconds on average.
-pub(crate) fn generate(
-    stations: &[Station],
-    cases: usize,
-    every: Seconds,
-    seed: u64,
-) -> Generated {
+pub(crate) fn generate(stations: &[Station], cases: usize, every: Seconds, seed: u64) -> Generated {
     let mut world = World {
         stations,
         random: Random::new(seed, "process", "generator"),
@@ -207,7 +213,11 @@ impl World<'_> {
             }
             Event::Available { station, case } => self.available(station, case),
             Event::Open { station } => self.start(station),
-            Event::Finish { station, server, case } => {
+            Event::Finish {
+                station,
+                server,
+                case,
+            } => {
                 self.book(station);
                 self.servers[station][server] = None;
                 self.through[case][station] = Some(self.now);
@@ -225,7 +235,11 @@ impl World<'_> {
             if self.ready[case][station] == 0 && after.iter().all(done) {
                 self.ready[case][station] = self.now;
                 let timer = self.stations[station].timer;
-                let timer = if timer == 0 { 0 } else { self.exponential(timer) };
+                let timer = if timer == 0 {
+                    0
+                } else {
+                    self.exponential(timer)
+                };
                 self.truth[EXTRANEOUS] += timer;
                 self.schedule(self.now + timer, Event::Available { station, case });
             }
@@ -264,7 +278,11 @@ impl World<'_> {
                 let busy = servers.iter().flatten().filter(|busy| busy.since <= at);
                 let cause = if busy.clone().count() == servers.len() {
                     let overtaken = busy.clone().all(|busy| busy.ready > waiting.ready);
-                    if overtaken { PRIORITISATION } else { CONTENTION }
+                    if overtaken {
+                        PRIORITISATION
+                    } else {
+                        CONTENTION
+                    }
                 } else if hours.is_open(at) {
                     // Free and open, and yet not begun: only within a moment.
                     CONTENTION
@@ -292,7 +310,9 @@ impl World<'_> {
             let Some(server) = self.servers[station].iter().position(Option::is_none) else {
                 return;
             };
-            let urgent = self.queues[station].iter().position(|waiting| waiting.urgent);
+            let urgent = self.queues[station]
+                .iter()
+                .position(|waiting| waiting.urgent);
             let next = self.queues[station].remove(urgent.unwrap_or(0));
             let took = if even {
                 work / 2 + (self.uniform() * work as f64) as Seconds
@@ -307,7 +327,14 @@ impl World<'_> {
             let by = format!("{name} {server}");
             self.row(name, next.case, self.now, self.now + took, &by);
             let case = next.case;
-            self.schedule(self.now + took, Event::Finish { station, server, case });
+            self.schedule(
+                self.now + took,
+                Event::Finish {
+                    station,
+                    server,
+                    case,
+                },
+            );
         }
     }
 
@@ -328,52 +355,125 @@ pub(crate) fn scenarios() -> Vec<(&'static str, Vec<Station>, usize, Seconds)> {
         ("queue", vec![check()], 1_200, 48 * MINUTE),
         (
             "queue, uneven work, three hands",
-            vec![Station { servers: 3, even: false, ..check() }],
+            vec![Station {
+                servers: 3,
+                even: false,
+                ..check()
+            }],
             1_200,
             16 * MINUTE,
         ),
-        ("office hours", vec![Station { hours: office, ..check() }], 900, 6 * HOUR),
+        (
+            "office hours",
+            vec![Station {
+                hours: office,
+                ..check()
+            }],
+            900,
+            6 * HOUR,
+        ),
         (
             "office hours, busy",
-            vec![Station { hours: office, servers: 2, ..check() }],
+            vec![Station {
+                hours: office,
+                servers: 2,
+                ..check()
+            }],
             1_500,
             100 * MINUTE,
         ),
-        ("answers from outside", vec![Station { timer: 5 * HOUR, ..check() }], 900, 6 * HOUR),
+        (
+            "answers from outside",
+            vec![Station {
+                timer: 5 * HOUR,
+                ..check()
+            }],
+            900,
+            6 * HOUR,
+        ),
         (
             "answers from outside, busy",
-            vec![Station { timer: 5 * HOUR, ..check() }],
+            vec![Station {
+                timer: 5 * HOUR,
+                ..check()
+            }],
             1_500,
             60 * MINUTE,
         ),
         (
             "answers from outside, office hours",
-            vec![Station { timer: 30 * HOUR, hours: office, ..check() }],
+            vec![Station {
+                timer: 30 * HOUR,
+                hours: office,
+                ..check()
+            }],
             900,
             5 * HOUR,
         ),
-        ("batches of 6", vec![Station { batch: 6, work: 10 * MINUTE, ..check() }], 900, HOUR),
+        (
+            "batches of 6",
+            vec![Station {
+                batch: 6,
+                work: 10 * MINUTE,
+                ..check()
+            }],
+            900,
+            HOUR,
+        ),
         (
             "batches of 6, busy",
-            vec![Station { batch: 6, work: 45 * MINUTE, ..check() }],
+            vec![Station {
+                batch: 6,
+                work: 45 * MINUTE,
+                ..check()
+            }],
             1_200,
             HOUR,
         ),
         (
             "batches of 4, office hours",
-            vec![Station { batch: 4, hours: office, work: 12 * MINUTE, ..check() }],
+            vec![Station {
+                batch: 4,
+                hours: office,
+                work: 12 * MINUTE,
+                ..check()
+            }],
             900,
             3 * HOUR,
         ),
-        ("urgent first", vec![Station { urgent: 0.3, ..check() }], 1_500, 44 * MINUTE),
+        (
+            "urgent first",
+            vec![Station {
+                urgent: 0.3,
+                ..check()
+            }],
+            1_500,
+            44 * MINUTE,
+        ),
         (
             "all of it, side by side",
             vec![
-                Station { servers: 2, hours: office, ..check() },
-                Station { timer: 20 * HOUR, ..Station::new("ask", 30 * MINUTE, &[0]) },
-                Station { batch: 5, ..Station::new("weigh", 20 * MINUTE, &[0]) },
-                Station { urgent: 0.3, ..Station::new("decide", 80 * MINUTE, &[1, 2]) },
-                Station { hours: office, ..Station::new("pay", 15 * MINUTE, &[3]) },
+                Station {
+                    servers: 2,
+                    hours: office,
+                    ..check()
+                },
+                Station {
+                    timer: 20 * HOUR,
+                    ..Station::new("ask", 30 * MINUTE, &[0])
+                },
+                Station {
+                    batch: 5,
+                    ..Station::new("weigh", 20 * MINUTE, &[0])
+                },
+                Station {
+                    urgent: 0.3,
+                    ..Station::new("decide", 80 * MINUTE, &[1, 2])
+                },
+                Station {
+                    hours: office,
+                    ..Station::new("pay", 15 * MINUTE, &[3])
+                },
             ],
             1_500,
             100 * MINUTE,

@@ -22,7 +22,7 @@ pub use error::LogError;
 pub use log::{Case, EventLog, Instance, LogFormat, ObjectEvent, ObjectType, Objects, Recorded};
 pub use moment::parse_moment;
 pub use ocel::{EventRow, OcelRows};
-pub use sniff::{is_gzip, sniff, unpacked};
+pub use sniff::{START_BYTES, is_gzip, sniff, sniff_start, unpacked};
 
 /// Reads a process log: detects the format by the content and never by `name`, which is for
 /// messages. Gzip is unpacked first.

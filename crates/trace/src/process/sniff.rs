@@ -10,8 +10,8 @@ use tidegate_base::limit::TRACE_FILE_BYTES_MAX;
 
 use super::{Columns, LogError, LogFormat, csv_log};
 
-/// Bytes in which an XML log says which one it is.
-const HEAD_BYTES: usize = 64 << 10;
+/// Bytes in which a log says what it is.
+pub const START_BYTES: usize = 64 << 10;
 
 /// Whether the bytes are gzip.
 #[must_use]
@@ -45,6 +45,25 @@ pub fn unpacked<'a>(name: &str, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, LogErr
     Ok(Cow::Owned(out))
 }
 
+/// The format of a process log by the start of its bytes, at least [`START_BYTES`] of them or all.
+#[must_use]
+pub fn sniff_start(bytes: &[u8], columns: &Columns) -> Option<LogFormat> {
+    let mut unpacked = Vec::new();
+    let start = if is_gzip(bytes) {
+        let most = u64::try_from(START_BYTES).unwrap_or(u64::MAX);
+        let mut decoder = flate2::read::MultiGzDecoder::new(bytes).take(most);
+        // What ends in the middle is an error, after all that can be read.
+        let _torn = decoder.read_to_end(&mut unpacked);
+        unpacked.as_slice()
+    } else {
+        bytes
+    };
+    sniff(
+        start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start),
+        columns,
+    )
+}
+
 /// The format of a process log; `None` when the bytes are none. Text in columns is one when it
 /// has a case, an activity and a time by usual names, or when `columns` names the case.
 #[must_use]
@@ -61,7 +80,7 @@ pub fn sniff(text: &[u8], columns: &Columns) -> Option<LogFormat> {
 }
 
 fn xml(text: &[u8]) -> Option<LogFormat> {
-    let head = String::from_utf8_lossy(text.get(..HEAD_BYTES).unwrap_or(text));
+    let head = String::from_utf8_lossy(text.get(..START_BYTES).unwrap_or(text));
     let has = |mark: &str| head.contains(mark);
     if has("<object-types") || has("<event-types") || (has("<objects") && has("<object ")) {
         Some(LogFormat::OcelXml)
@@ -72,7 +91,7 @@ fn xml(text: &[u8]) -> Option<LogFormat> {
     }
 }
 
-/// Whether a key of the outermost object is one of OCEL 2.0 alone. Values are passed over.
+/// Whether a key of the outermost object is one of OCEL 2.0: no format of traces has it. Values are passed over.
 fn json(text: &[u8]) -> bool {
     struct Keys<'a>(&'a Cell<bool>);
     impl<'de> Visitor<'de> for Keys<'_> {
@@ -84,7 +103,10 @@ fn json(text: &[u8]) -> bool {
 
         fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
             while let Some(key) = entries.next_key::<Cow<'de, str>>()? {
-                if matches!(key.as_ref(), "objectTypes" | "eventTypes") {
+                if matches!(
+                    key.as_ref(),
+                    "objectTypes" | "eventTypes" | "objects" | "events"
+                ) {
                     self.0.set(true);
                     // What follows is not looked at: the answer is there.
                     return Ok(());
@@ -105,7 +127,7 @@ fn json(text: &[u8]) -> bool {
 pub(super) fn unknown(name: &str, text: &[u8]) -> LogError {
     const SHOWN: usize = 24;
     let start = String::from_utf8_lossy(text.get(..SHOWN).unwrap_or(text));
-    let head = String::from_utf8_lossy(text.get(..HEAD_BYTES).unwrap_or(text));
+    let head = String::from_utf8_lossy(text.get(..START_BYTES).unwrap_or(text));
     let hint = if head.contains("\"ocel:") {
         "this is OCEL 1.0: export it as OCEL 2.0".to_owned()
     } else if let Some(header) = csv_log::header_of(text) {

@@ -29,16 +29,41 @@ pub(super) fn render(discovery: &ProcessDiscovery, paint: Paint) -> String {
         self::candidate(&mut lines, place + 1, candidate, paint);
     }
     section(&mut lines, paint, "Why work waits", causes(discovery));
-    section(&mut lines, paint, "Transitions, by waiting", arcs(discovery));
-    section(&mut lines, paint, "Activities, by waiting before them", activities(discovery));
+    section(
+        &mut lines,
+        paint,
+        "Transitions, by waiting",
+        arcs(discovery),
+    );
+    section(
+        &mut lines,
+        paint,
+        "Activities, by waiting before them",
+        activities(discovery),
+    );
     section(&mut lines, paint, "What stays as it is", stays(&others));
-    section(&mut lines, paint, "Processes, by waiting", processes(discovery));
+    section(
+        &mut lines,
+        paint,
+        "Processes, by waiting",
+        processes(discovery),
+    );
     section(&mut lines, paint, "Batches", batches(discovery));
-    section(&mut lines, paint, "Ways through the process", variants(discovery));
+    section(
+        &mut lines,
+        paint,
+        "Ways through the process",
+        variants(discovery),
+    );
     if !discovery.missing.is_empty() {
         lines.push(String::new());
         lines.push(paint.strong("Not in the logs"));
-        lines.extend(discovery.missing.iter().map(|missing| clean(&format!("  {missing}"))));
+        lines.extend(
+            discovery
+                .missing
+                .iter()
+                .map(|missing| clean(&format!("  {missing}"))),
+        );
     }
     lines.join("\n") + "\n"
 }
@@ -95,7 +120,7 @@ fn candidate(lines: &mut Vec<String>, place: usize, candidate: &Candidate, paint
         facts.push((
             "saves",
             format!(
-                "{} for each of {} cases ({} to {}); median case {} to {}",
+                "at most {} for each of {} cases ({} to {}); median case {} to {}",
                 nanos_words(change.mean.value),
                 change.cases,
                 nanos_words(change.mean.low),
@@ -318,4 +343,3 @@ fn variants(discovery: &ProcessDiscovery) -> (Table, usize) {
     };
     (table, 0)
 }
-

@@ -163,6 +163,7 @@ fn candidate(candidate: &Candidate) -> Value {
         "removable_ns": nanos(candidate.removable),
         "saving": candidate.change.as_ref().map(change),
         "handoffs": proportion(candidate.handoffs),
+        "trial_cases_each": candidate.trial,
         "joins": candidate.joins,
         "shared_objects": candidate.shared.map(proportion),
         "evidence": candidate.evidence.iter().map(|reason| json!({
@@ -175,9 +176,7 @@ fn candidate(candidate: &Candidate) -> Value {
 }
 
 fn change(change: &Change) -> Value {
-    let both = |pair: (crate::Quantile, crate::Quantile)| {
-        json!({"before": quantile(pair.0), "after": quantile(pair.1)})
-    };
+    let both = |pair: (crate::Quantile, crate::Quantile)| json!({"before": quantile(pair.0), "after": quantile(pair.1)});
     json!({
         "cases": change.cases,
         "mean": {
@@ -194,4 +193,3 @@ fn change(change: &Change) -> Value {
 fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
-

@@ -10,10 +10,17 @@ use crate::report::words::{percent, short_quantile};
 const ROWS_MAX: usize = 20;
 
 pub(super) fn render(discovery: &ProcessDiscovery) -> String {
-    let mut lines = vec!["# Where cases wait, and what could become events".to_owned(), String::new()];
+    let mut lines = vec![
+        "# Where cases wait, and what could become events".to_owned(),
+        String::new(),
+    ];
     lines.push(format!("**{}**", text(&words::verdict(discovery))));
     lines.push(String::new());
-    lines.extend(words::scope(discovery).iter().map(|line| format!("- {}", text(line))));
+    lines.extend(
+        words::scope(discovery)
+            .iter()
+            .map(|line| format!("- {}", text(line))),
+    );
     if let Some(causes) = &discovery.causes {
         lines.push(String::new());
         lines.push("## Why work waits".to_owned());
@@ -52,7 +59,12 @@ pub(super) fn render(discovery: &ProcessDiscovery) -> String {
         lines.push(String::new());
         lines.push("## Not in the logs".to_owned());
         lines.push(String::new());
-        lines.extend(discovery.missing.iter().map(|missing| format!("- {}", text(missing))));
+        lines.extend(
+            discovery
+                .missing
+                .iter()
+                .map(|missing| format!("- {}", text(missing))),
+        );
     }
     lines.join("\n") + "\n"
 }
@@ -61,7 +73,10 @@ fn candidates(lines: &mut Vec<String>, discovery: &ProcessDiscovery) {
     lines.push(String::new());
     lines.push("## Parts of the process".to_owned());
     lines.push(String::new());
-    lines.push("| class | part | events a day | waiting | an event takes away | saves a case | because |".to_owned());
+    lines.push(
+        "| class | part | events a day | waiting | an event takes away | saves a case | because |"
+            .to_owned(),
+    );
     lines.push("|---|---|---:|---:|---:|---:|---|".to_owned());
     lines.extend(discovery.candidates.iter().take(ROWS_MAX).map(row));
 }

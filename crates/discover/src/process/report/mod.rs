@@ -3,7 +3,7 @@
 mod human;
 mod json;
 mod markdown;
-mod words;
+pub(crate) mod words;
 
 use super::ProcessDiscovery;
 use crate::business;

@@ -8,7 +8,7 @@ use crate::process::found::{Arc, Bottleneck, Candidate, Estimate, ProcessDiscove
 use crate::report::words::percent;
 
 /// `12.3% (10.1% to 14.5%)`.
-pub(super) fn share(estimate: Estimate) -> String {
+pub(crate) fn share(estimate: Estimate) -> String {
     format!(
         "{} ({} to {})",
         percent(estimate.value),
@@ -18,7 +18,7 @@ pub(super) fn share(estimate: Estimate) -> String {
 }
 
 /// `12.3 a day`, or a dash where less than a day was observed.
-pub(super) fn per_day(rate: Option<f64>) -> String {
+pub(crate) fn per_day(rate: Option<f64>) -> String {
     match rate {
         Some(rate) if rate < 10.0 => format!("{rate:.1}"),
         Some(rate) => format!("{rate:.0}"),
@@ -27,11 +27,13 @@ pub(super) fn per_day(rate: Option<f64>) -> String {
 }
 
 /// Two units at most: `2d 3h`, as the seconds of days do not matter.
-pub(super) fn long(duration: Duration) -> String {
+pub(crate) fn long(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
-        (0, 0, _) => format_duration(duration),
+        (0, 0, 0) => format_duration(duration),
+        (0, 0, minutes) if seconds % 60 == 0 => format!("{minutes}min"),
+        (0, 0, minutes) => format!("{minutes}min {}s", seconds % 60),
         (0, hours, 0) => format!("{hours}h"),
         (0, hours, minutes) => format!("{hours}h {minutes}min"),
         (days, 0, _) => format!("{days}d"),
@@ -40,18 +42,22 @@ pub(super) fn long(duration: Duration) -> String {
 }
 
 /// `a -> b`.
-pub(super) fn arc(arc: &Arc) -> String {
-    format!("{} -> {}", arc.from.as_deref().unwrap_or("(arrival)"), arc.to)
+pub(crate) fn arc(arc: &Arc) -> String {
+    format!(
+        "{} -> {}",
+        arc.from.as_deref().unwrap_or("(arrival)"),
+        arc.to
+    )
 }
 
 /// `a -> b, c`.
-pub(super) fn candidate(candidate: &Candidate) -> String {
+pub(crate) fn candidate(candidate: &Candidate) -> String {
     let after = candidate.after.as_deref().unwrap_or("(arrival)");
     format!("{after} -> {}", candidate.activities.join(", "))
 }
 
 /// `yes`, `no`, or why not told.
-pub(super) fn bottleneck(bottleneck: &Bottleneck) -> &'static str {
+pub(crate) fn bottleneck(bottleneck: &Bottleneck) -> &'static str {
     match bottleneck {
         Bottleneck::Yes { .. } => "yes",
         Bottleneck::No { .. } => "no",
@@ -60,7 +66,7 @@ pub(super) fn bottleneck(bottleneck: &Bottleneck) -> &'static str {
 }
 
 /// What was read, a line for each log and one for all.
-pub(super) fn scope(discovery: &ProcessDiscovery) -> Vec<String> {
+pub(crate) fn scope(discovery: &ProcessDiscovery) -> Vec<String> {
     let mut lines: Vec<String> = discovery
         .logs
         .iter()
@@ -85,7 +91,7 @@ pub(super) fn scope(discovery: &ProcessDiscovery) -> Vec<String> {
 }
 
 /// The verdict in a sentence.
-pub(super) fn verdict(discovery: &ProcessDiscovery) -> String {
+pub(crate) fn verdict(discovery: &ProcessDiscovery) -> String {
     let feasible: Vec<&Candidate> = discovery
         .candidates
         .iter()
