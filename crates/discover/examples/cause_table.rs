@@ -4,9 +4,14 @@
 //! `cargo run -p tidegate-discover --example cause_table`
 
 #[path = "../tests/process_generator/mod.rs"]
+#[expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "it indexes what it made itself"
+)]
 mod process_generator;
 
-use process_generator::{CAUSES, generate, scenarios};
+use process_generator::{CAUSES, beyond, generate, scenarios};
 use tidegate_discover::process::{Options, analyse};
 use tidegate_trace::process::{Columns, read_log};
 
@@ -25,7 +30,8 @@ fn main() {
         print!("{:>16}", cause.to_ascii_lowercase());
     }
     println!("{:>8}", "error");
-    for (name, stations, cases, every) in scenarios() {
+    let all = scenarios().into_iter().chain(beyond());
+    for (name, stations, cases, every) in all {
         for seed in 1..=3 {
             let generated = generate(&stations, cases, every, seed);
             let log = read_log(name, generated.csv.as_bytes(), &Columns::default()).unwrap();

@@ -7,7 +7,7 @@ mod process_generator;
 use std::fs;
 use std::path::Path;
 
-use process_generator::{CAUSES, generate, scenarios};
+use process_generator::{CAUSES, beyond, generate, scenarios};
 use tidegate_discover::process::{Cause, Options, ProcessDiscovery, analyse};
 use tidegate_trace::process::{Columns, read_log};
 
@@ -41,6 +41,23 @@ fn planted_shares_are_recovered_within_five_points() {
                 );
             }
         }
+    }
+}
+
+/// Batches of answers from outside are not seen: their waiting is said to be unexplained, and is
+/// given to no other cause.
+#[test]
+fn what_is_not_seen_is_unexplained() {
+    for (name, stations, cases, every) in beyond() {
+        let generated = generate(&stations, cases, every, 1);
+        let found = shares(&discover(name, generated.csv.as_bytes()));
+        let whole: u64 = generated.truth.iter().sum();
+        let truth = generated.truth.map(|time| time as f64 / whole as f64);
+        let unseen = truth[0] + truth[4];
+        assert!(
+            (found[0] + found[4] - unseen).abs() < 0.05,
+            "{name}: {found:?} {truth:?}"
+        );
     }
 }
 

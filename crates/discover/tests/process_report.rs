@@ -94,6 +94,10 @@ fn a_process_for_a_terminal_and_for_a_wiki() {
 fn every_log_gives_json_that_is_json_and_a_page_that_is_whole() {
     let mut logs = all();
     logs.push(("claims".to_owned(), claims(2)));
+    for (name, stations, _, every) in process_generator::beyond() {
+        let csv = process_generator::generate(&stations, 60, every, 1).csv;
+        logs.push((name.to_owned(), discover(name, csv.as_bytes())));
+    }
     for (name, discovery) in logs {
         let json = report(&discovery, ReportFormat::Json, Paint::Plain);
         let json: Value = serde_json::from_str(&json).unwrap();

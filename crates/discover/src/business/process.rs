@@ -134,34 +134,7 @@ fn today(discovery: &ProcessDiscovery) -> String {
     if !course.is_empty() {
         body.push_str(&card("How a case goes", &course));
     }
-    let rows: Vec<Bar> = discovery
-        .arcs
-        .iter()
-        .filter(|arc| !arc.total.is_zero())
-        .take(BARS_MAX)
-        .map(|arc| Bar {
-            name: format!(
-                "{} \u{2192} {}",
-                arc.from.as_deref().unwrap_or("arrival"),
-                arc.to
-            ),
-            note: format!(
-                "{} times, {} each",
-                arc.count,
-                long(mean(arc.total, arc.count))
-            ),
-            parts: parts(arc.total, arc.causes.as_ref()),
-        })
-        .collect();
-    if !rows.is_empty() {
-        let drawn = bars(&rows, "Waiting of each transition, added up");
-        body.push_str(&card(
-            "Between which steps cases wait most",
-            &format!(
-                "<p class=\"note\">All waiting of the period, added up, by its cause.</p>\n{drawn}"
-            ),
-        ));
-    }
+    body.push_str(&between(discovery));
     if discovery.processes.len() > 1 {
         let rows: Vec<Vec<String>> = discovery
             .processes
@@ -187,6 +160,39 @@ fn today(discovery: &ProcessDiscovery) -> String {
         body.push_str(&table(&head, &[1, 2, 3, 4], &rows));
     }
     body
+}
+
+/// The transitions with most waiting, each as a bar by cause.
+fn between(discovery: &ProcessDiscovery) -> String {
+    let rows: Vec<Bar> = discovery
+        .arcs
+        .iter()
+        .filter(|arc| !arc.total.is_zero())
+        .take(BARS_MAX)
+        .map(|arc| Bar {
+            name: format!(
+                "{} \u{2192} {}",
+                arc.from.as_deref().unwrap_or("arrival"),
+                arc.to
+            ),
+            note: format!(
+                "{} times, {} each",
+                arc.count,
+                long(mean(arc.total, arc.count))
+            ),
+            parts: parts(arc.total, arc.causes.as_ref()),
+        })
+        .collect();
+    if !rows.is_empty() {
+        let drawn = bars(&rows, "Waiting of each transition, added up");
+        return card(
+            "Between which steps cases wait most",
+            &format!(
+                "<p class=\"note\">All waiting of the period, added up, by its cause.</p>\n{drawn}"
+            ),
+        );
+    }
+    String::new()
 }
 
 fn mean(total: Duration, count: usize) -> Duration {
@@ -294,6 +300,29 @@ fn change(discovery: &ProcessDiscovery, feasible: &[&Candidate]) -> String {
 }
 
 fn one_change(place: usize, candidate: &Candidate) -> String {
+    let facts: String = facts(candidate)
+        .iter()
+        .map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>", escape(value)))
+        .collect();
+    let saves = saves(candidate);
+    format!(
+        "<article>\n<h3><span class=\"place\">{place}</span> {} <code class=\"class\">{}</code></h3>\n{saves}\
+         <dl>{facts}</dl>\n<details><summary>Evidence for and against</summary>\n<ul>{}</ul>\n\
+         <p class=\"traces\">Cases to look at: {}</p>\n</details>\n</article>\n",
+        escape(&name(candidate)),
+        candidate.class.code(),
+        evidence(candidate),
+        candidate
+            .exemplars
+            .iter()
+            .map(|id| format!("<code>{}</code>", escape(id)))
+            .collect::<Vec<_>>()
+            .join(" ")
+    )
+}
+
+/// What is known of a change, by name.
+fn facts(candidate: &Candidate) -> Vec<(&'static str, String)> {
     let mut facts = vec![
         (
             "What changes",
@@ -340,11 +369,12 @@ fn one_change(place: usize, candidate: &Candidate) -> String {
         "Kept in order",
         format!("events of the same {}", candidate.key),
     ));
-    let facts: String = facts
-        .iter()
-        .map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>", escape(value)))
-        .collect();
-    let saves = candidate.change.as_ref().map_or_else(String::new, |change| {
+    facts
+}
+
+/// What a change saves, as a number and a figure; empty where it saves no time.
+fn saves(candidate: &Candidate) -> String {
+    candidate.change.as_ref().map_or_else(String::new, |change| {
         let rows: Vec<(&str, Duration, Duration)> = [
             ("half of cases within", change.p50),
             ("19 of 20 within", change.p95),
@@ -361,21 +391,7 @@ fn one_change(place: usize, candidate: &Candidate) -> String {
             escape(&nanos_long(change.mean.high)),
             before_after(&rows)
         )
-    });
-    format!(
-        "<article>\n<h3><span class=\"place\">{place}</span> {} <code class=\"class\">{}</code></h3>\n{saves}\
-         <dl>{facts}</dl>\n<details><summary>Evidence for and against</summary>\n<ul>{}</ul>\n\
-         <p class=\"traces\">Cases to look at: {}</p>\n</details>\n</article>\n",
-        escape(&name(candidate)),
-        candidate.class.code(),
-        evidence(candidate),
-        candidate
-            .exemplars
-            .iter()
-            .map(|id| format!("<code>{}</code>", escape(id)))
-            .collect::<Vec<_>>()
-            .join(" ")
-    )
+    })
 }
 
 fn evidence(candidate: &Candidate) -> String {
@@ -531,7 +547,7 @@ fn checks(feasible: &[&Candidate]) -> String {
             match (candidate.trial, candidate.per_day) {
                 (Some(cases), rate) => {
                     let long = rate.filter(|rate| *rate > 0.0).map_or_else(String::new, |rate| {
-                        format!(", about {} at today's volume", counted((2.0 * cases as f64 / rate).ceil() as usize, "day"))
+                        format!(", about {:.0} days at today's volume", (2.0 * cases as f64 / rate).ceil())
                     });
                     format!(
                         "Ask first whether {next} waits for somebody outside, such as a customer: an \

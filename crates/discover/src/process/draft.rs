@@ -35,6 +35,9 @@ struct Drafted<'a> {
     consumers: Vec<(Name, &'a Candidate)>,
 }
 
+/// What one service publishes, and what it consumes.
+type Roles<'a> = (Vec<&'a Name>, Vec<(&'a Name, &'a Candidate)>);
+
 /// Drafts a design in which the feasible parts of the process are events.
 #[must_use]
 pub fn draft(discovery: &ProcessDiscovery, system: Name) -> Draft {
@@ -191,7 +194,7 @@ fn write_design(
     for one in drafted {
         event(out, one, discovery.window)?;
     }
-    let mut services: IndexMap<&Name, (Vec<&Name>, Vec<(&Name, &Candidate)>)> = IndexMap::new();
+    let mut services: IndexMap<&Name, Roles<'_>> = IndexMap::new();
     for one in drafted {
         services
             .entry(&one.publisher)
@@ -255,7 +258,7 @@ fn event(out: &mut String, one: &Drafted<'_>, window: Duration) -> fmt::Result {
         scalar(&format!("team-{}", one.publisher))
     )?;
     writeln!(out, "    schema: {}", schema_path(&one.event))?;
-    writeln!(out, "    key: /{}\n    retention: 7d", one.key)?;
+    writeln!(out, "    key: /{}\n    retention: 30d", one.key)?;
     let (rate, peak) = rates(one, window);
     if let (Some(rate), Some(peak)) = (rate, peak) {
         writeln!(
@@ -300,7 +303,7 @@ fn service(
         scalar(&format!("team-{name}"))
     )?;
     if !publishes.is_empty() {
-        let events: IndexSet<String> = publishes.iter().map(|event| scalar(event)).collect();
+        let events: IndexSet<String> = publishes.iter().map(scalar).collect();
         let events: Vec<String> = events.into_iter().collect();
         writeln!(out, "    publishes: [{}]", events.join(", "))?;
     }

@@ -157,7 +157,7 @@ mod tests {
         let times: Vec<Timestamp> = (0..5_000_u64)
             .map(|n| {
                 at += random.exponential(n) * 600.0;
-                Timestamp::from_millis((at * 1_000.0) as u64)
+                Timestamp::EPOCH + Duration::from_secs_f64(at)
             })
             .collect();
         let span = (Timestamp::EPOCH, *times.last().unwrap());

@@ -160,7 +160,12 @@ fn handoff(study: &Study<'_>, from: Option<usize>, to: usize, works: &Works) -> 
     let is_event = class == CandidateClass::EventAtHandoff;
     let less = |index: usize| study.waits(index).map_or(Duration::ZERO, |w| w.removable());
     let change = is_event.then(|| change(study, &works.entries, &less));
-    candidate(study, class, from, &set, works, Vec::new(), change)
+    let part = Part {
+        after: from,
+        set: &set,
+        joins: Vec::new(),
+    };
+    candidate(study, class, part, works, change)
 }
 
 fn handoff_class(works: &Works) -> CandidateClass {
@@ -272,18 +277,25 @@ fn stream(study: &Study<'_>, set: &BTreeSet<usize>) -> Option<Candidate> {
         CandidateClass::JoinNeeded
     };
     let joins = joins.into_iter().map(|one| study.activity(one)).collect();
-    Some(candidate(study, class, after, set, &works, joins, None))
+    let part = Part { after, set, joins };
+    Some(candidate(study, class, part, &works, None))
+}
+
+/// The part of a process that a candidate is.
+struct Part<'a> {
+    after: Option<usize>,
+    set: &'a BTreeSet<usize>,
+    joins: Vec<String>,
 }
 
 fn candidate(
     study: &Study<'_>,
     class: CandidateClass,
-    after: Option<usize>,
-    set: &BTreeSet<usize>,
+    part: Part<'_>,
     works: &Works,
-    joins: Vec<String>,
     change: Option<Change>,
 ) -> Candidate {
+    let Part { after, set, joins } = part;
     let span = study.timeline.span();
     let times = works.times(study);
     let (peak_hour, dispersion) = hours(&times, span);

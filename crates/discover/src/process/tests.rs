@@ -145,7 +145,7 @@ fn a_stream_beside_the_case_is_found_and_a_visible_end_makes_more_of_them() {
         streams
     };
     let side = ("OWN_STREAM".to_owned(), vec!["b".to_owned()]);
-    assert_eq!(found(None), [side.clone()]);
+    assert_eq!(found(None), std::slice::from_ref(&side));
     let late = ("OWN_STREAM".to_owned(), vec!["e".to_owned()]);
     assert_eq!(found(Some("d")), [late, side]);
 }

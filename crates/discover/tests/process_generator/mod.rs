@@ -93,6 +93,15 @@ impl Station {
     }
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "times of a few months"
+)]
+fn seconds(value: f64) -> Seconds {
+    value as Seconds
+}
+
 /// A log as text, and what its waiting was for.
 pub(crate) struct Generated {
     pub(crate) csv: String,
@@ -196,7 +205,7 @@ impl World<'_> {
 
     fn exponential(&mut self, mean: Seconds) -> Seconds {
         self.draws += 1;
-        (self.random.exponential(self.draws) * mean as f64) as Seconds
+        seconds(self.random.exponential(self.draws) * mean as f64)
     }
 
     fn schedule(&mut self, at: Seconds, event: Event) {
@@ -315,7 +324,7 @@ impl World<'_> {
                 .position(|waiting| waiting.urgent);
             let next = self.queues[station].remove(urgent.unwrap_or(0));
             let took = if even {
-                work / 2 + (self.uniform() * work as f64) as Seconds
+                work / 2 + seconds(self.uniform() * work as f64)
             } else {
                 self.exponential(work)
             };
@@ -346,137 +355,118 @@ impl World<'_> {
     }
 }
 
+/// A name, the stations, how many cases, and how often one comes.
+pub(crate) type Scenario = (&'static str, Vec<Station>, usize, Seconds);
+
+const OFFICE: Hours = Hours::Office(9, 17);
+
+fn check() -> Station {
+    Station::new("check", 40 * MINUTE, &[])
+}
+
 /// Processes with one cause, with two, and with all.
-pub(crate) fn scenarios() -> Vec<(&'static str, Vec<Station>, usize, Seconds)> {
-    const FIRST: &[usize] = &[];
-    let check = || Station::new("check", 40 * MINUTE, FIRST);
-    let office = Hours::Office(9, 17);
+pub(crate) fn scenarios() -> Vec<Scenario> {
+    let mut all = queues();
+    all.extend(from_outside());
+    all.extend(batches());
+    all.push(side_by_side());
+    all
+}
+
+fn queues() -> Vec<Scenario> {
+    let mut uneven = check();
+    (uneven.servers, uneven.even) = (3, false);
+    let mut office = check();
+    office.hours = OFFICE;
+    let mut busy = office.clone();
+    busy.servers = 2;
+    let mut urgent = check();
+    urgent.urgent = 0.3;
     vec![
         ("queue", vec![check()], 1_200, 48 * MINUTE),
         (
             "queue, uneven work, three hands",
-            vec![Station {
-                servers: 3,
-                even: false,
-                ..check()
-            }],
+            vec![uneven],
             1_200,
             16 * MINUTE,
         ),
-        (
-            "office hours",
-            vec![Station {
-                hours: office,
-                ..check()
-            }],
-            900,
-            6 * HOUR,
-        ),
-        (
-            "office hours, busy",
-            vec![Station {
-                hours: office,
-                servers: 2,
-                ..check()
-            }],
-            1_500,
-            100 * MINUTE,
-        ),
-        (
-            "answers from outside",
-            vec![Station {
-                timer: 5 * HOUR,
-                ..check()
-            }],
-            900,
-            6 * HOUR,
-        ),
-        (
-            "answers from outside, busy",
-            vec![Station {
-                timer: 5 * HOUR,
-                ..check()
-            }],
-            1_500,
-            60 * MINUTE,
-        ),
+        ("office hours", vec![office], 900, 6 * HOUR),
+        ("office hours, busy", vec![busy], 1_500, 100 * MINUTE),
+        ("urgent first", vec![urgent], 1_500, 44 * MINUTE),
+    ]
+}
+
+fn from_outside() -> Vec<Scenario> {
+    let mut outside = check();
+    outside.timer = 5 * HOUR;
+    let mut urgent = outside.clone();
+    urgent.urgent = 0.3;
+    let mut hands = outside.clone();
+    hands.servers = 3;
+    let mut office = outside.clone();
+    (office.timer, office.hours) = (30 * HOUR, OFFICE);
+    vec![
+        ("answers from outside", vec![outside.clone()], 900, 6 * HOUR),
+        ("answers from outside, busy", vec![outside], 1_500, HOUR),
         (
             "answers from outside, office hours",
-            vec![Station {
-                timer: 30 * HOUR,
-                hours: office,
-                ..check()
-            }],
+            vec![office],
             900,
             5 * HOUR,
         ),
         (
-            "batches of 6",
-            vec![Station {
-                batch: 6,
-                work: 10 * MINUTE,
-                ..check()
-            }],
-            900,
-            HOUR,
-        ),
-        (
-            "batches of 6, busy",
-            vec![Station {
-                batch: 6,
-                work: 45 * MINUTE,
-                ..check()
-            }],
-            1_200,
-            HOUR,
-        ),
-        (
-            "batches of 4, office hours",
-            vec![Station {
-                batch: 4,
-                hours: office,
-                work: 12 * MINUTE,
-                ..check()
-            }],
-            900,
-            3 * HOUR,
-        ),
-        (
-            "urgent first",
-            vec![Station {
-                urgent: 0.3,
-                ..check()
-            }],
+            "answers from outside, urgent first",
+            vec![urgent],
             1_500,
-            44 * MINUTE,
+            50 * MINUTE,
         ),
         (
-            "all of it, side by side",
-            vec![
-                Station {
-                    servers: 2,
-                    hours: office,
-                    ..check()
-                },
-                Station {
-                    timer: 20 * HOUR,
-                    ..Station::new("ask", 30 * MINUTE, &[0])
-                },
-                Station {
-                    batch: 5,
-                    ..Station::new("weigh", 20 * MINUTE, &[0])
-                },
-                Station {
-                    urgent: 0.3,
-                    ..Station::new("decide", 80 * MINUTE, &[1, 2])
-                },
-                Station {
-                    hours: office,
-                    ..Station::new("pay", 15 * MINUTE, &[3])
-                },
-            ],
+            "answers from outside, three hands",
+            vec![hands],
             1_500,
-            100 * MINUTE,
+            16 * MINUTE,
         ),
     ]
+}
+
+fn batches() -> Vec<Scenario> {
+    let mut light = check();
+    (light.batch, light.work) = (6, 10 * MINUTE);
+    let mut busy = light.clone();
+    busy.work = 45 * MINUTE;
+    let mut office = light.clone();
+    (office.batch, office.hours, office.work) = (4, OFFICE, 12 * MINUTE);
+    vec![
+        ("batches of 6", vec![light], 900, HOUR),
+        ("batches of 6, busy", vec![busy], 1_200, HOUR),
+        ("batches of 4, office hours", vec![office], 900, 3 * HOUR),
+    ]
+}
+
+fn side_by_side() -> Scenario {
+    let mut first = check();
+    (first.servers, first.hours) = (2, OFFICE);
+    let mut ask = Station::new("ask", 30 * MINUTE, &[0]);
+    ask.timer = 20 * HOUR;
+    let mut weigh = Station::new("weigh", 20 * MINUTE, &[0]);
+    weigh.batch = 5;
+    let mut decide = Station::new("decide", 80 * MINUTE, &[1, 2]);
+    decide.urgent = 0.3;
+    let mut pay = Station::new("pay", 15 * MINUTE, &[3]);
+    pay.hours = OFFICE;
+    let stations = vec![first, ask, weigh, decide, pay];
+    ("all of it, side by side", stations, 1_500, 100 * MINUTE)
+}
+
+/// A process that the analysis cannot see through: batches are collected from answers, which come
+/// in any order.
+pub(crate) fn beyond() -> Vec<Scenario> {
+    let mut batches = check();
+    (batches.batch, batches.timer, batches.work) = (4, 5 * HOUR, 10 * MINUTE);
+    vec![(
+        "batches of answers from outside",
+        vec![batches],
+        1_200,
+        HOUR,
+    )]
 }

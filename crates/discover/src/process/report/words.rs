@@ -32,7 +32,7 @@ pub(crate) fn long(duration: Duration) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
         (0, 0, 0) => format_duration(duration),
-        (0, 0, minutes) if seconds % 60 == 0 => format!("{minutes}min"),
+        (0, 0, minutes) if seconds.is_multiple_of(60) => format!("{minutes}min"),
         (0, 0, minutes) => format!("{minutes}min {}s", seconds % 60),
         (0, hours, 0) => format!("{hours}h"),
         (0, hours, minutes) => format!("{hours}h {minutes}min"),
