@@ -161,7 +161,7 @@ fn an_object_centric_database_says_what_the_document_says() {
 }
 
 #[test]
-fn a_table_with_named_columns_becomes_a_report_a_page_and_a_design() {
+fn a_table_with_named_columns_becomes_a_report_and_a_page() {
     let folder = tempfile::tempdir().unwrap();
     let orders = table(folder.path(), "orders.csv", 3);
     let orders = orders.to_str().unwrap();
@@ -194,6 +194,32 @@ fn a_table_with_named_columns_becomes_a_report_a_page_and_a_design() {
             .unwrap()
             .contains("How to check it cheaply")
     );
+    let nowhere = run(&[
+        "discover",
+        orders,
+        "--columns",
+        COLUMNS,
+        "--out",
+        "/nowhere/report.txt",
+    ]);
+    expect_exit(&nowhere, 2);
+    let ended = run(&[
+        "discover",
+        orders,
+        "--columns",
+        COLUMNS,
+        "--visible-end",
+        "Pack",
+    ]);
+    expect_exit(&ended, 2);
+    assert!(text(&ended.stderr).contains("no case has an activity `Pack`"));
+}
+
+#[test]
+fn a_draft_is_accepted_by_check_and_the_same_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let orders = table(folder.path(), "orders.csv", 3);
+    let orders = orders.to_str().unwrap();
     let draft = |name: &str| {
         let path = folder.path().join(name);
         let path = path.to_str().unwrap().to_owned();
@@ -217,25 +243,6 @@ fn a_table_with_named_columns_becomes_a_report_a_page_and_a_design() {
         let read = |folder: &str| fs::read(Path::new(folder).join(file)).unwrap();
         assert_eq!(read(&one), read(&two), "{file}");
     }
-    let nowhere = run(&[
-        "discover",
-        orders,
-        "--columns",
-        COLUMNS,
-        "--out",
-        "/nowhere/report.txt",
-    ]);
-    expect_exit(&nowhere, 2);
-    let ended = run(&[
-        "discover",
-        orders,
-        "--columns",
-        COLUMNS,
-        "--visible-end",
-        "Pack",
-    ]);
-    expect_exit(&ended, 2);
-    assert!(text(&ended.stderr).contains("no case has an activity `Pack`"));
 }
 
 #[test]

@@ -113,6 +113,87 @@ fn what_is_side_by_side_enables_nothing_in_its_other_branch() {
 }
 
 #[test]
+fn a_branch_that_begins_after_the_other_has_ended_still_waits_for_what_forked_them() {
+    let cases: Vec<Vec<Row>> = (0..30)
+        .map(|n| {
+            let t = n * 1_000;
+            // Side by side in most cases; in every fifth `c` begins ten minutes after `b` ended.
+            let c = if n % 5 == 0 { 40 } else { 15 };
+            vec![
+                (0, Some(0), t, t + 10),
+                (1, Some(1), t + 10, t + 30),
+                (2, Some(2), t + c, t + 50),
+                (3, Some(0), t + 50, t + 60),
+            ]
+        })
+        .collect();
+    let discovery = analyse(&[log(&cases)], &Options::default());
+    let arc = |from: &str, to: &str| {
+        let found = discovery
+            .arcs
+            .iter()
+            .find(|arc| arc.from.as_deref() == Some(from) && arc.to == to);
+        found.map(|arc| (arc.count, arc.total.as_secs() / 60))
+    };
+    assert_eq!(arc("b", "c"), None);
+    assert_eq!(arc("a", "c"), Some((30, 24 * 5 + 6 * 30)));
+}
+
+#[test]
+fn a_case_ends_sooner_by_what_its_other_branch_leaves() {
+    let mut log = forked();
+    let case = |id: &str, rows: &[Row]| {
+        let mut case = self::log(&[rows.to_vec()]).cases.remove(0);
+        id.clone_into(&mut case.id);
+        case
+    };
+    let late = 100_000;
+    let of = |minutes: u64| late + minutes;
+    let row = |activity, from, to| (activity, Some(activity % 3), of(from), of(to));
+    // `b` waits for twenty minutes; `c` goes on until five minutes after it could have ended.
+    log.cases.push(case(
+        "side by side",
+        &[
+            row(0, 0, 10),
+            row(1, 30, 50),
+            row(2, 12, 35),
+            row(3, 60, 70),
+        ],
+    ));
+    // `c` begins after `b` has ended, and yet does not wait for it.
+    log.cases.push(case(
+        "one by one",
+        &[
+            row(0, 0, 10),
+            row(1, 30, 40),
+            row(2, 45, 50),
+            row(3, 60, 70),
+        ],
+    ));
+    let timeline = Timeline::new(&[&log]);
+    let options = Options::default();
+    let study = Study::new(&timeline, None, &options);
+    let gain = |id: &str, activity: usize| {
+        let place = timeline.ids.iter().position(|known| known == id).unwrap();
+        let (first, works) = timeline.each().nth(place).unwrap();
+        let less: Vec<Duration> = works
+            .iter()
+            .enumerate()
+            .map(|(place, work)| match work.activity == activity {
+                true => study.waited(first + place),
+                false => Duration::ZERO,
+            })
+            .collect();
+        sooner(works, &study.order, &less).as_secs() / 60
+    };
+    assert_eq!(gain("side by side", 1), 15);
+    assert_eq!(gain("side by side", 2), 0);
+    assert_eq!(gain("side by side", 3), 10);
+    assert_eq!(gain("one by one", 1), 0);
+    assert_eq!(gain("one by one", 2), 10);
+}
+
+#[test]
 fn a_stream_beside_the_case_is_found_and_a_visible_end_makes_more_of_them() {
     let cases: Vec<Vec<Row>> = (0..40)
         .map(|n| {
@@ -176,6 +257,22 @@ fn waiting_without_a_queue_is_no_bottleneck() {
         let found = discovery.activities.into_iter().find(|one| one.name == "b");
         found.unwrap().bottleneck
     };
+    // `b` waits for its resource, which is busy with `c`: as long as that takes, with or without
+    // another `b` in the queue.
+    let busy: Vec<Vec<Row>> = (0..60)
+        .flat_map(|n| {
+            let (t, long) = (n * 200, 20 + n * 37 % 60);
+            [
+                vec![(2, Some(1), t, t + long)],
+                vec![(0, Some(0), t, t + 1), (1, Some(1), t + long, t + long + 1)],
+                vec![
+                    (0, Some(0), t + 1, t + 2),
+                    (1, Some(1), t + long + 1, t + long + 2),
+                ],
+            ]
+        })
+        .collect();
+    assert!(matches!(verdict(&busy), Bottleneck::No { .. }));
     assert!(!matches!(verdict(&steady), Bottleneck::Yes { .. }));
     assert!(matches!(verdict(&queued), Bottleneck::Yes { .. }));
 }
