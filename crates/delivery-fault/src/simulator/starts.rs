@@ -5,8 +5,8 @@ use std::time::Duration;
 use tidegate_base::limit::RETRY_AFTER_SECONDS_MAX;
 use tidegate_base::{ConsumerId, Timestamp};
 use tidegate_delivery::{
-    Arrival, Conclusion, ConsumerConfig, DeliveryStatus, Effect, Followers, Machine, Mode, Outcome,
-    Release, Repetition, RetryClass, RetryMode, Ticket,
+    Arrival, Conclusion, ConsumerConfig, DeliveryStatus, Effect, Followers, Heard, Machine, Mode,
+    Outcome, Release, Repetition, RetryClass, RetryMode, Ticket,
 };
 
 use super::promises::{Watch, in_lane};
@@ -25,6 +25,7 @@ impl Watch {
         self.in_order(machine, channel, consumer, sequence);
         self.probes_well(machine, channel, consumer, sequence);
         let place = (consumer.clone(), sequence);
+        self.starts_in_time(channel, &place, now);
         let due = self
             .process
             .retry_at
@@ -38,6 +39,7 @@ impl Watch {
                 format!("I14: {place:?} starts although the handler asked to be left alone")
             });
         self.touched.insert(place.clone());
+        self.process.ran.insert(place);
         self.affords(consumer, sequence, now);
         self.keeps_to_rate(consumer, now);
     }
@@ -58,6 +60,10 @@ impl Watch {
                 // One that is being redriven has not come back yet.
                 Some(DeliveryStatus::Dead | DeliveryStatus::Settling) => {
                     config.followers == Followers::Continue
+                }
+                // It is for later.
+                Some(DeliveryStatus::Waiting) if self.is_for_later(channel, consumer, before) => {
+                    true
                 }
                 // Or waited for a retry before a restart.
                 Some(DeliveryStatus::Waiting | DeliveryStatus::InChannel) => {
@@ -123,12 +129,22 @@ impl Watch {
                 Some(DeliveryStatus::Finished | DeliveryStatus::Discarded)
             )
         };
+        // What was for later does not run beside what it has let pass.
+        let busy = |after: &u64| {
+            matches!(
+                machine.delivery(&config.id, *after),
+                Some(DeliveryStatus::Running | DeliveryStatus::Settling)
+            )
+        };
         machine.delivery(&config.id, number) == Some(DeliveryStatus::Ready)
             && alone
             && !self.touched.contains(&(config.id.clone(), number))
             && (0..number)
                 .filter(|before| in_lane(config, channel, *before, number))
                 .all(|before| done(&before))
+            && !(number..channel.len() as u64)
+                .filter(|after| in_lane(config, channel, *after, number))
+                .any(|after| busy(&after))
     }
 
     /// I8: retries stay within their share of first attempts, the floor and the start.
@@ -343,14 +359,8 @@ impl Watch {
     }
 
     /// I5: an outcome of another epoch, or of an attempt that does not run, changes nothing.
-    pub(super) fn ended(
-        &mut self,
-        machine: &Machine,
-        ticket: &Ticket,
-        ran: bool,
-        effects: &[Effect],
-    ) {
-        let rejected = effects.contains(&Effect::Rejected(ticket.clone()));
+    pub(super) fn ended(&mut self, machine: &Machine, ticket: &Ticket, ran: bool, heard: Heard) {
+        let rejected = heard == Heard::Rejected;
         self.broken.unless(rejected != ran, || {
             format!("I5: an outcome of {ticket:?}, which runs: {ran}")
         });
@@ -369,12 +379,19 @@ impl Watch {
             .remove(&(ticket.consumer.clone(), ticket.sequence, ticket.run));
     }
 
+    /// Whether a breaker that a consumer needs is not closed.
+    pub(super) fn is_open(&self, machine: &Machine, consumer: &ConsumerId, now: Timestamp) -> bool {
+        let needs = &self.consumer(consumer).needs;
+        let mut breakers = needs.iter().filter_map(|need| machine.breaker(need, now));
+        breakers.any(|breaker| breaker.state != "closed")
+    }
+
     /// An attempt that ran has ended: the outcome does what it says, and nothing else.
     pub(super) fn settled(
         &mut self,
-        machine: &Machine,
         ticket: &Ticket,
         outcome: &Outcome,
+        open: bool,
         effects: &[Effect],
         now: Timestamp,
     ) {
@@ -389,11 +406,6 @@ impl Watch {
             _ => None,
         });
         let config = self.consumer(&ticket.consumer);
-        let open = config.needs.iter().any(|need| {
-            machine
-                .breaker(need, now)
-                .is_some_and(|breaker| breaker.state != "closed")
-        });
         let right = match outcome {
             Outcome::Done | Outcome::DoneWith(_) | Outcome::Permanent { .. } => found.is_none(),
             Outcome::Overload { .. } => found == Some(Conclusion::Released(Release::Overload)),

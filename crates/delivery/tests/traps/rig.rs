@@ -181,7 +181,7 @@ impl Rig {
             for effect in effects {
                 match effect {
                     Effect::Persist { token, records, .. } => {
-                        self.disk.extend(records);
+                        self.disk.extend(records.iter().cloned());
                         if self.hold_commits {
                             self.held.push(token);
                         } else {
@@ -272,6 +272,12 @@ impl Rig {
         for token in std::mem::take(&mut self.held) {
             self.step(Input::Committed { token });
         }
+    }
+
+    /// The first commit that was held is done.
+    pub(crate) fn release_commit(&mut self) {
+        let token = self.held.remove(0);
+        self.step(Input::Committed { token });
     }
 
     /// Pullers want so many deliveries.
