@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use super::advice::{CANDIDATES_MAX, checks, costs, sure};
 use super::figures::{Bar, Part, Step, bars, before_after, course, parts, ribbon, tone};
-use super::sections::{COSTS, card, list, page, section, table, tiles};
+use super::sections::{card, page, section, table, tiles};
 use crate::process::report::words::{self, long, per_day};
 use crate::process::streams::nanos_words;
-use crate::process::{Activity, Candidate, CandidateClass, Estimate, ProcessDiscovery, Waits};
+use crate::process::{Activity, Candidate, CandidateClass, ProcessDiscovery, Waits};
 use crate::report::html::escape;
 use crate::report::words::{percent, short_quantile};
 use crate::{Proportion, Quantile};
@@ -15,8 +16,6 @@ use crate::{Proportion, Quantile};
 const BARS_MAX: usize = 8;
 /// Most steps of the course of a case.
 const STEPS_MAX: usize = 16;
-/// Most candidates that are gone through one by one.
-const CANDIDATES_MAX: usize = 5;
 /// Most rows of a table.
 const ROWS_MAX: usize = 25;
 
@@ -42,7 +41,7 @@ pub(crate) fn of_process(discovery: &ProcessDiscovery) -> String {
 }
 
 /// `‘Register claim’ → ‘Assess claim’`.
-fn name(candidate: &Candidate) -> String {
+pub(super) fn name(candidate: &Candidate) -> String {
     format!(
         "{} \u{2192} {}",
         candidate.after.as_deref().unwrap_or("arrival"),
@@ -99,7 +98,7 @@ fn header(discovery: &ProcessDiscovery, feasible: &[&Candidate]) -> String {
     )
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("\u{201c}{text}\u{201d}")
 }
 
@@ -108,7 +107,7 @@ fn quantile(quantile: Quantile) -> String {
 }
 
 /// Nanoseconds that may be negative, in two units at most.
-fn nanos_long(nanos: f64) -> String {
+pub(super) fn nanos_long(nanos: f64) -> String {
     if nanos < 0.0 {
         return nanos_words(nanos);
     }
@@ -419,170 +418,6 @@ fn evidence(candidate: &Candidate) -> String {
             )
         })
         .collect()
-}
-
-/// How far a number is supported: by its interval against itself, and by how much there is of it.
-fn support(estimate: Estimate, cases: usize) -> (&'static str, &'static str) {
-    let half = (estimate.high - estimate.low) / 2.0;
-    if cases >= 100 && half <= estimate.value.abs() * 0.15 {
-        ("well", "well supported")
-    } else if cases >= 30 && estimate.low > 0.0 {
-        ("fairly", "fairly supported")
-    } else {
-        ("not", "not sure")
-    }
-}
-
-fn sure(discovery: &ProcessDiscovery, feasible: &[&Candidate]) -> String {
-    let rows: String = feasible
-        .iter()
-        .take(CANDIDATES_MAX)
-        .map(|candidate| {
-            let (class, word, why) = match &candidate.change {
-                Some(change) => {
-                    let (class, word) = support(change.mean, change.cases);
-                    let why = format!(
-                        "{} cases replayed; {} to {} saved in each",
-                        change.cases,
-                        nanos_long(change.mean.low),
-                        nanos_long(change.mean.high)
-                    );
-                    (class, word, why)
-                }
-                None => (
-                    "fairly",
-                    "fairly supported",
-                    format!("{} times seen, never on the way that cases wait for more than rarely", candidate.count),
-                ),
-            };
-            format!(
-                "<tr><td>{}</td><td><span class=\"sure {class}\">{word}</span></td><td>{}</td></tr>\n",
-                escape(&name(candidate)),
-                escape(&why)
-            )
-        })
-        .collect();
-    let mut body = String::new();
-    if !rows.is_empty() {
-        body.push_str(&format!(
-            "<div class=\"scroll\"><table>\n<thead><tr><th>change</th><th>is</th><th>because</th></tr></thead>\n\
-             <tbody>\n{rows}</tbody>\n</table></div>\n"
-        ));
-    }
-    let mut lines = vec![
-        "The time saved is replayed case by case in the order that was learned from all cases. It \
-         takes it that nobody needs the time that is saved for anything else, and that the next \
-         one is free as often as today."
-            .to_owned(),
-        "Why work waits is worked out from who was busy with what, and when. Work that is not in \
-         the log, as meetings or other processes, looks like being free."
-            .to_owned(),
-    ];
-    lines.extend(
-        discovery
-            .missing
-            .iter()
-            .map(|missing| format!("Not in the log: {missing}.")),
-    );
-    body.push_str(&card("What to keep in mind", &list(&lines)));
-    body
-}
-
-fn costs(feasible: &[&Candidate]) -> String {
-    let joins = feasible.iter().filter(|one| !one.joins.is_empty()).count();
-    let shared = feasible
-        .iter()
-        .filter(|one| one.shared.is_some_and(|shared| shared.share() > 0.5))
-        .count();
-    let mut own = vec![format!(
-        "{} to define, each with somebody who owns it.",
-        counted(feasible.len(), "event")
-    )];
-    let daily: f64 = feasible.iter().filter_map(|one| one.per_day).sum();
-    if daily > 0.0 {
-        own.push(format!(
-            "{} events a day: any broker, and one small machine, carries that.",
-            per_day(Some(daily))
-        ));
-    }
-    own.push(if joins == 0 {
-        "None of them needs a second event: nothing waits for their end.".to_owned()
-    } else {
-        format!("{joins} of them need a second event, as something waits for their end.")
-    });
-    if shared > 0 {
-        own.push(format!(
-            "{shared} of them touch the same objects as work elsewhere: who changes what first has \
-             to be agreed on."
-        ));
-    }
-    own.push(
-        "Whoever is next works from a queue instead of a list, a mailbox or a stack: that is a \
-         change for people, and the larger part of the effort."
-            .to_owned(),
-    );
-    let always: Vec<String> = COSTS.map(str::to_owned).to_vec();
-    format!(
-        "<div class=\"grid-2\">{}{}</div>\n",
-        card("For these changes", &list(&own)),
-        card("For events in general", &list(&always))
-    )
-}
-
-fn counted(count: usize, what: &str) -> String {
-    if count == 1 {
-        format!("1 {what}")
-    } else {
-        format!("{count} {what}s")
-    }
-}
-
-fn checks(feasible: &[&Candidate]) -> String {
-    let lines: Vec<String> = feasible
-        .iter()
-        .take(CANDIDATES_MAX)
-        .map(|candidate| {
-            let after = quoted(candidate.after.as_deref().unwrap_or("the arrival of a case"));
-            let next = quoted(&candidate.activities.join(", "));
-            match (candidate.trial, candidate.per_day) {
-                (Some(cases), rate) => {
-                    let long = rate.filter(|rate| *rate > 0.0).map_or_else(String::new, |rate| {
-                        format!(", about {:.0} days at today's volume", (2.0 * cases as f64 / rate).ceil())
-                    });
-                    format!(
-                        "Ask first whether {next} waits for somebody outside, such as a customer: an \
-                         event does not make them faster. If not: after {after}, tell who does it at \
-                         once, by a message, in every second case. {cases} cases on each side show \
-                         the difference if it is there{long}. No software is needed."
-                    )
-                }
-                (None, _) => format!(
-                    "Do {next} an hour later on one day a week, and ask who noticed. Nobody should: \
-                     cases do not wait for it."
-                ),
-            }
-        })
-        .collect();
-    let mut lines = lines;
-    if lines.is_empty() {
-        lines.push(
-            "Export the log again with the start of each activity and who did it, and run this \
-             report again: what it says then is worth more than a trial now."
-                .to_owned(),
-        );
-    }
-    let next = [
-        "`tidegate discover LOG --draft DIR` writes these events as a design, with the volumes of \
-         the log.",
-        "`tidegate check DIR` finds what is missing in it; `tidegate simulate DIR` shows the backlog.",
-        "`tidegate discover --diff BEFORE AFTER` compares the log of the trial with this one.",
-    ]
-    .map(str::to_owned);
-    format!(
-        "<div class=\"grid-2\">{}{}</div>\n",
-        card("Before anything is built", &list(&lines)),
-        card("With this program, in an afternoon", &list(&next))
-    )
 }
 
 fn stays(discovery: &ProcessDiscovery) -> String {
