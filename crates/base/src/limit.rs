@@ -20,6 +20,12 @@ pub const DESIGN_FILE_BYTES_MAX: usize = 16 << 20;
 pub const DESIGN_DEPTH_MAX: usize = 64;
 /// Largest trace file, in bytes.
 pub const TRACE_FILE_BYTES_MAX: usize = 1 << 30;
+/// Most events of one process log.
+pub const LOG_EVENTS_MAX: usize = 20_000_000;
+/// Most different activities of one process log: pairs of them are counted.
+pub const LOG_ACTIVITIES_MAX: usize = 2_000;
+/// Most objects that the events of one process log name, each time counted.
+pub const LOG_RELATIONS_MAX: usize = 100_000_000;
 /// Most deliveries of one consumer held in memory; the rest wait in the channel.
 pub const WINDOW_DELIVERIES_MAX: usize = 4_096;
 /// Most deliveries of one consumer that may run at the same time.

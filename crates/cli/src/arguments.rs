@@ -35,7 +35,7 @@ pub(crate) enum Command {
     Check(Check),
     /// Explain the code of a finding
     Explain(Explain),
-    /// Show which synchronous calls of recorded traces could become events
+    /// Show what of recorded traces or process logs could become events
     Discover(Discover),
     /// Choose the messaging infrastructure for a design, with reasons
     Select(Select),
@@ -116,10 +116,11 @@ pub(crate) struct Explain {
 
 #[derive(Debug, Args)]
 pub(crate) struct Discover {
-    /// Trace files: OTLP (JSON, JSON lines, protobuf), Jaeger JSON or Zipkin v2, told by content
+    /// Trace files: OTLP (JSON, JSON lines, protobuf), Jaeger JSON or Zipkin v2; or process logs:
+    /// XES, OCEL 2.0 (JSON, XML, SQLite) or CSV; told by content
     #[arg(required_unless_present = "diff")]
     pub(crate) files: Vec<PathBuf>,
-    /// Compare two captures: what became slower, and where
+    /// Compare two captures, or two process logs: what became slower, and where
     #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"], conflicts_with_all = ["files", "draft"])]
     pub(crate) diff: Vec<PathBuf>,
     /// Take no word of an operation as evidence for a change
@@ -137,9 +138,19 @@ pub(crate) struct Discover {
     /// How to print the report
     #[arg(long, value_enum, default_value_t = DiscoverFormat::Human)]
     pub(crate) format: DiscoverFormat,
+    /// Write the report into this file instead
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// The columns of a process log: `case=NAME,activity=NAME,start=NAME,end=NAME,resource=NAME`,
+    /// also `enabled`, `lifecycle`, and `object-type` for the cases of an object-centric log
+    #[arg(long, value_name = "COLUMNS")]
+    pub(crate) columns: Option<String>,
+    /// The activity with which a case of a process log ends for who waits for it
+    #[arg(long, value_name = "ACTIVITY")]
+    pub(crate) visible_end: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DiscoverFormat {
     Human,
     Json,

@@ -5,6 +5,7 @@ mod client;
 mod commands;
 mod daemon;
 mod design_files;
+mod event_logs;
 mod example;
 mod exit;
 mod table;

@@ -3,6 +3,7 @@
 //! [`discover`] measures and judges every call between services; [`draft`] turns the result into a
 //! design folder with a recording of the traffic; [`report`] prints it.
 
+mod business;
 mod calls;
 mod classify;
 mod coupling;
@@ -18,6 +19,7 @@ mod messaging;
 mod observe;
 mod operation;
 mod options;
+pub mod process;
 mod queueing;
 mod ranking;
 mod replay;

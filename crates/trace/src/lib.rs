@@ -1,6 +1,6 @@
 //! Traces as data: spans read from OTLP, Jaeger and Zipkin by content, and recordings made from them.
 //!
-//! [`read`] turns the bytes of one capture into [`Traces`]; the name of the file is used in
+//! [`process`] reads the logs of business processes. [`read`] turns the bytes of one capture into [`Traces`]; the name of the file is used in
 //! messages only. [`recording`] is the traffic that a design replays.
 
 mod assemble;
@@ -13,6 +13,7 @@ mod jaeger;
 mod json;
 mod otlp_json;
 mod otlp_protobuf;
+pub mod process;
 pub mod recording;
 mod shape;
 mod span;

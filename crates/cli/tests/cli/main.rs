@@ -13,6 +13,8 @@ mod operated;
 #[cfg(test)]
 mod outbox;
 #[cfg(test)]
+mod process_logs;
+#[cfg(test)]
 mod redrives;
 #[cfg(test)]
 mod scripted;

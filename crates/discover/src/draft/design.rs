@@ -308,7 +308,7 @@ fn absent(
 }
 
 /// A name as a YAML scalar: quoted where YAML would read something else than a text.
-fn scalar(name: &impl fmt::Display) -> String {
+pub(crate) fn scalar(name: &impl fmt::Display) -> String {
     let name = name.to_string();
     let plain = name.starts_with(|first: char| first.is_ascii_alphabetic())
         && !matches!(
@@ -319,6 +319,6 @@ fn scalar(name: &impl fmt::Display) -> String {
 }
 
 /// A text as a YAML scalar in double quotes, which JSON's are.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(one_line(text)).to_string()
 }

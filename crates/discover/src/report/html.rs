@@ -5,7 +5,7 @@ use tidegate_base::format_duration;
 use super::{chart, words};
 use crate::discovery::{Call, Discovery, Weight};
 
-const STYLE: &str = include_str!("page.css");
+pub(crate) const STYLE: &str = include_str!("page.css");
 /// Most other calls that are listed.
 const ROWS_MAX: usize = 40;
 
@@ -37,6 +37,7 @@ pub(super) fn render(discovery: &Discovery) -> String {
         }
         page.push_str("</section>\n");
     }
+    page.push_str(&crate::business::of_calls(discovery));
     page.push_str(&stays(&others));
     page.push_str(&services(discovery));
     page.push_str(&footer(discovery));
@@ -262,7 +263,7 @@ fn footer(discovery: &Discovery) -> String {
 }
 
 /// Text as HTML content or attribute value; control characters become spaces.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

@@ -236,7 +236,7 @@ fn operations(discovery: &Discovery) -> Table {
 }
 
 /// Text of a capture without control characters, which could drive the terminal.
-fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     text.chars()
         .map(|letter| {
             if letter.is_control() {
@@ -249,15 +249,15 @@ fn clean(text: &str) -> String {
 }
 
 impl Paint {
-    fn strong(self, text: &str) -> String {
+    pub(crate) fn strong(self, text: &str) -> String {
         self.style("1", text)
     }
 
-    fn good(self, text: &str) -> String {
+    pub(crate) fn good(self, text: &str) -> String {
         self.style("32", text)
     }
 
-    fn bad(self, text: &str) -> String {
+    pub(crate) fn bad(self, text: &str) -> String {
         self.style("33", text)
     }
 

@@ -225,7 +225,7 @@ fn exclusive(exclusive: &Exclusive) -> Value {
     })
 }
 
-fn latency(latency: &Latency) -> Value {
+pub(crate) fn latency(latency: &Latency) -> Value {
     json!({
         "p50": quantile(latency.p50),
         "p95": quantile(latency.p95),
@@ -235,7 +235,7 @@ fn latency(latency: &Latency) -> Value {
 }
 
 /// `value_ns` is null where `n` is below `needed`.
-fn quantile(quantile: Quantile) -> Value {
+pub(crate) fn quantile(quantile: Quantile) -> Value {
     match quantile {
         Quantile::Estimated {
             value,
@@ -249,7 +249,7 @@ fn quantile(quantile: Quantile) -> Value {
     }
 }
 
-fn proportion(proportion: Proportion) -> Value {
+pub(crate) fn proportion(proportion: Proportion) -> Value {
     let interval = proportion.interval();
     json!({
         "hits": proportion.hits,
@@ -259,6 +259,6 @@ fn proportion(proportion: Proportion) -> Value {
     })
 }
 
-fn nanos(duration: Duration) -> u64 {
+pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

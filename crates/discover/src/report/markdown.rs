@@ -123,7 +123,7 @@ fn candidate(lines: &mut Vec<String>, place: usize, discovery: &Discovery, call:
 }
 
 /// Text of a capture without a meaning in Markdown or HTML, on one line.
-fn text(raw: &str) -> String {
+pub(crate) fn text(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len());
     for letter in raw.chars() {
         match letter {

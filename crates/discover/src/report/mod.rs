@@ -4,12 +4,12 @@
 
 mod chart;
 mod difference;
-mod html;
-mod human;
-mod json;
-mod markdown;
-mod table;
-mod words;
+pub(crate) mod html;
+pub(crate) mod human;
+pub(crate) mod json;
+pub(crate) mod markdown;
+pub(crate) mod table;
+pub(crate) mod words;
 
 use crate::{Difference, Discovery};
 

@@ -83,14 +83,14 @@ pub(super) fn quantile(quantile: Quantile) -> String {
 }
 
 /// `12ms`, or a dash where there are too few observations.
-pub(super) fn short_quantile(quantile: Quantile) -> String {
+pub(crate) fn short_quantile(quantile: Quantile) -> String {
     quantile
         .value()
         .map_or_else(|| "-".to_owned(), format_duration)
 }
 
 /// `3 of 10 (11% to 60%)`.
-pub(super) fn proportion(proportion: Proportion) -> String {
+pub(crate) fn proportion(proportion: Proportion) -> String {
     let counts = format!("{} of {}", proportion.hits, proportion.total);
     match proportion.interval() {
         Some((low, high)) => format!("{counts} ({} to {})", percent(low), percent(high)),
@@ -99,7 +99,7 @@ pub(super) fn proportion(proportion: Proportion) -> String {
 }
 
 /// `12.3%`.
-pub(super) fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     format!("{:.1}%", share * 100.0)
 }
 
