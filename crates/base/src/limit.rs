@@ -18,8 +18,10 @@ pub const KEY_BYTES_MAX: usize = 1 << 10;
 pub const DESIGN_FILE_BYTES_MAX: usize = 16 << 20;
 /// Deepest nesting of a design file.
 pub const DESIGN_DEPTH_MAX: usize = 64;
-/// Largest trace file, in bytes.
-pub const TRACE_FILE_BYTES_MAX: usize = 1 << 30;
+/// Largest piece of a trace file that has to be read whole, in bytes: a batch of spans, or one trace.
+pub const TRACE_UNIT_BYTES_MAX: usize = 256 << 20;
+/// Most bytes of spans that wait in memory for the rest of their traces; further ones go to temporary files.
+pub const SPAN_STORE_BYTES_MAX: usize = 1 << 30;
 /// Most deliveries of one consumer held in memory; the rest wait in the channel.
 pub const WINDOW_DELIVERIES_MAX: usize = 4_096;
 /// Most deliveries of one consumer that may run at the same time.

@@ -1,73 +1,98 @@
-//! Which attributes are kept, and texts that are stored once.
+//! Which attributes are kept of a span.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::borrow::Cow;
 
 use tidegate_base::limit::SPAN_ATTRIBUTE_BYTES_MAX;
 
-/// Whether discovery reads the attribute; all others are dropped while reading.
-pub(crate) fn is_kept(key: &str) -> bool {
-    matches!(
-        key,
-        "http.method"
-            | "http.request.method"
-            | "http.route"
-            | "http.target"
-            | "http.path"
-            | "http.url"
-            | "http.uri.client"
-            | "url.path"
-            | "url.full"
-            | "http.status_code"
-            | "http.response.status_code"
-            | "http.response.body.size"
-            | "http.response_content_length"
-            | "http.request.body.size"
-            | "http.request_content_length"
-            | "response_size"
-            | "request_size"
-            | "rpc.system"
-            | "rpc.service"
-            | "rpc.method"
-            | "rpc.grpc.status_code"
-            | "db.system"
-            | "db.system.name"
-            | "db.operation"
-            | "db.operation.name"
-            | "db.collection.name"
-            | "db.statement"
-            | "db.query.text"
-            | "sql.query"
-            | "messaging.system"
-            | "messaging.destination.name"
-            | "messaging.destination"
-            | "messaging.operation"
-            | "messaging.operation.type"
-            | "messaging.message.body.size"
-            | "peer.service"
-            | "server.address"
-            | "net.peer.name"
-            | "error.type"
-    )
+/// The attributes that discovery reads, in the order of their names; all others are dropped while
+/// reading.
+pub(crate) const KEPT: [&str; 44] = [
+    "db.collection.name",
+    "db.operation",
+    "db.operation.name",
+    "db.query.text",
+    "db.statement",
+    "db.system",
+    "db.system.name",
+    "error.type",
+    "http.method",
+    "http.path",
+    "http.request.body.size",
+    "http.request.method",
+    "http.request.resend_count",
+    "http.request_content_length",
+    "http.response.body.size",
+    "http.response.status_code",
+    "http.response_content_length",
+    "http.route",
+    "http.status_code",
+    "http.target",
+    "http.uri.client",
+    "http.url",
+    "messaging.batch.message_count",
+    "messaging.destination",
+    "messaging.destination.name",
+    "messaging.message.body.size",
+    "messaging.message.id",
+    "messaging.operation",
+    "messaging.operation.name",
+    "messaging.operation.type",
+    "messaging.system",
+    "net.peer.name",
+    "peer.service",
+    "request_size",
+    "response_size",
+    "rpc.grpc.status_code",
+    "rpc.method",
+    "rpc.service",
+    "rpc.system",
+    SAMPLING_PROBABILITY,
+    "server.address",
+    "sql.query",
+    "url.full",
+    "url.path",
+];
+
+/// The probability with which the trace was kept, when the capture tells: 0.0 to 1.0.
+pub(crate) const SAMPLING_PROBABILITY: &str = "sampling.probability";
+
+/// An attribute that is kept: its place in [`KEPT`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key(pub(crate) u8);
+
+impl Key {
+    /// The attribute of this name, when it is kept.
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        let index = KEPT.binary_search(&name).ok()?;
+        u8::try_from(index).ok().map(Self)
+    }
 }
 
-/// Texts that repeat, each stored once.
-#[derive(Debug, Default)]
-pub(crate) struct Texts(HashSet<Arc<str>>);
+/// The start of `text`, at most [`SPAN_ATTRIBUTE_BYTES_MAX`] bytes, cut between characters.
+pub(crate) fn cut(text: &str) -> &str {
+    let end = text.floor_char_boundary(SPAN_ATTRIBUTE_BYTES_MAX);
+    text.get(..end).unwrap_or_default()
+}
 
-impl Texts {
-    pub(crate) fn share(&mut self, text: &str) -> Arc<str> {
-        if let Some(known) = self.0.get(text) {
-            return Arc::clone(known);
+/// The same of a text that may have been made up.
+pub(crate) fn cut_cow<'a>(text: Cow<'a, str>) -> Cow<'a, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(cut(text)),
+        Cow::Owned(text) if text.len() > SPAN_ATTRIBUTE_BYTES_MAX => {
+            Cow::Owned(cut(&text).to_owned())
         }
-        let new: Arc<str> = Arc::from(text);
-        self.0.insert(Arc::clone(&new));
-        new
+        Cow::Owned(text) => Cow::Owned(text),
     }
+}
 
-    /// The start of `text`, at most [`SPAN_ATTRIBUTE_BYTES_MAX`] bytes, cut between characters.
-    pub(crate) fn share_cut(&mut self, text: &str) -> Arc<str> {
-        let end = text.floor_char_boundary(SPAN_ATTRIBUTE_BYTES_MAX);
-        self.share(text.get(..end).unwrap_or_default())
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_order_without_repetition() {
+        assert!(KEPT.is_sorted_by(|a, b| a < b));
+        assert_eq!(Key::of("http.route").map(|key| KEPT[usize::from(key.0)]), Some("http.route"));
+        assert_eq!(Key::of("thread.name"), None);
     }
 }
