@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tidegate_base::{Name, Ratio, parse_duration};
+use tidegate_base::{Bytes, Name, Ratio, parse_duration};
 
 use self::operate::{Breaker, Consumer, Dlq, Why};
 
@@ -116,9 +116,18 @@ pub(crate) struct Explain {
 
 #[derive(Debug, Args)]
 pub(crate) struct Discover {
-    /// Trace files: OTLP (JSON, JSON lines, protobuf), Jaeger JSON or Zipkin v2, told by content
+    /// Captures of traces: files, folders, patterns, or `-` for standard input. OTLP (JSON, JSON
+    /// lines, protobuf), Jaeger JSON, Zipkin v2 or CSV, plain, gzip or zstd: told by content
     #[arg(required = true)]
     pub(crate) files: Vec<PathBuf>,
+    /// The columns of tables: `trace=HEADER,span=HEADER,parent=…,service=…,operation=…,
+    /// start=HEADER:UNIT,duration=HEADER:UNIT,status=…` with the units s, ms, us and ns; or `alibaba`
+    #[arg(long, value_name = "COLUMNS")]
+    pub(crate) columns: Option<String>,
+    /// The most memory for spans that wait for the rest of their traces; what is more goes through
+    /// temporary files [default: 1 GiB]
+    #[arg(long, value_name = "BYTES", value_parser = Bytes::parse)]
+    pub(crate) memory: Option<Bytes>,
     /// Write a draft design with the measured volumes into this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) draft: Option<PathBuf>,

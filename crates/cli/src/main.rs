@@ -1,6 +1,7 @@
 //! The `tidegate` command: reads arguments and environment, chooses adapters, prints, and exits.
 
 mod arguments;
+mod captures;
 mod client;
 mod commands;
 mod daemon;

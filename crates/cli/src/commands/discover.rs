@@ -2,20 +2,22 @@
 
 use std::path::Path;
 
-use tidegate_base::limit::TRACE_FILE_BYTES_MAX;
 use tidegate_discover::{Discovery, Paint, ReportFormat};
-use tidegate_trace::Traces;
 
 use crate::arguments::{Discover, DiscoverFormat};
+use crate::captures;
 use crate::commands::init::{quoted, system_name};
-use crate::design_files::{read_bytes, unreadable, write_new};
+use crate::design_files::write_new;
 use crate::exit::{Exit, Failure};
 use crate::terminal;
 
 pub(crate) fn run(arguments: &Discover) -> Result<Exit, Failure> {
-    let captures: Result<Vec<(String, Traces)>, Failure> =
-        arguments.files.iter().map(|file| capture(file)).collect();
-    let discovery = tidegate_discover::discover(&captures?);
+    let captures = captures::read(captures::Wanted {
+        paths: &arguments.files,
+        columns: arguments.columns.as_deref(),
+        memory: arguments.memory,
+    })?;
+    let discovery = tidegate_discover::discover(&captures);
     let format = match arguments.format {
         DiscoverFormat::Human => ReportFormat::Human,
         DiscoverFormat::Json => ReportFormat::Json,
@@ -32,14 +34,6 @@ pub(crate) fn run(arguments: &Discover) -> Result<Exit, Failure> {
         write_draft(&discovery, folder, arguments.system.as_deref())?;
     }
     Ok(Exit::Yes)
-}
-
-fn capture(file: &Path) -> Result<(String, Traces), Failure> {
-    let bytes = read_bytes(file, TRACE_FILE_BYTES_MAX).map_err(|error| unreadable(file, &error))?;
-    let name = file.display().to_string();
-    let traces = tidegate_trace::read(&name, &bytes)
-        .map_err(|error| Failure::configuration(error.to_string()))?;
-    Ok((name, traces))
 }
 
 fn write_draft(discovery: &Discovery, folder: &Path, system: Option<&str>) -> Result<(), Failure> {
