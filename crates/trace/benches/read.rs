@@ -4,7 +4,8 @@
 //! `cargo bench -p tidegate-trace`. The ratio is what the whole way costs over building a
 //! `serde_json::Value`, or over decoding the protobuf messages; below 1.00 is faster than bare.
 //! `cargo bench -p tidegate-trace -- memory [SPANS]` generates OTLP protobuf on the fly, reads it and
-//! hands every trace over, and prints the peak of resident memory.
+//! hands every trace over, and prints the peak of resident memory. `-- profile` reads the same bytes
+//! again and again, for a profiler.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its result")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
@@ -24,6 +25,10 @@ use prost::Message as _;
 use serde_json::Value;
 use tidegate_trace::{Ingest, read};
 
+/// The allocator of the command line.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Repetitions of each measurement, of which the fastest counts: the others were disturbed.
 const REPETITIONS: usize = 15;
 
@@ -41,6 +46,12 @@ fn main() {
     if arguments.first().is_some_and(|first| first == "memory") {
         let spans = arguments.get(1).and_then(|text| text.parse().ok());
         memory(spans.unwrap_or(10_000_000));
+        return;
+    }
+    if arguments.first().is_some_and(|first| first == "profile") {
+        let mut bytes = Vec::new();
+        Generated::new(200_000).read_to_end(&mut bytes).unwrap();
+        (0..REPETITIONS).for_each(|_| _ = black_box(read("generated", &bytes).unwrap()));
         return;
     }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/traces");

@@ -63,9 +63,39 @@ pub(crate) struct Key(pub(crate) u8);
 impl Key {
     /// The attribute of this name, when it is kept.
     pub(crate) fn of(name: &str) -> Option<Self> {
-        let index = KEPT.binary_search(&name).ok()?;
-        u8::try_from(index).ok().map(Self)
+        let candidates = BY_LENGTH.get(name.len())?;
+        candidates
+            .iter()
+            .take_while(|index| **index != NONE)
+            .find(|index| KEPT.get(usize::from(**index)) == Some(&name))
+            .map(|index| Self(*index))
     }
+}
+
+/// The places in [`KEPT`] by the length of the name, as every attribute of every span is asked for.
+const BY_LENGTH: [[u8; SAME_LENGTH_MAX]; LENGTHS] = by_length();
+const LENGTHS: usize = 32;
+const SAME_LENGTH_MAX: usize = 8;
+const NONE: u8 = u8::MAX;
+
+/// Fails to compile when a name is longer, or more have one length, than there is room for.
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "evaluated by the compiler, where a wrong index is an error"
+)]
+const fn by_length() -> [[u8; SAME_LENGTH_MAX]; LENGTHS] {
+    let mut table = [[NONE; SAME_LENGTH_MAX]; LENGTHS];
+    let mut index = 0;
+    while index < KEPT.len() {
+        let mut place = 0;
+        while table[KEPT[index].len()][place] != NONE {
+            place += 1;
+        }
+        table[KEPT[index].len()][place] = index as u8;
+        index += 1;
+    }
+    table
 }
 
 /// The start of `text`, at most [`SPAN_ATTRIBUTE_BYTES_MAX`] bytes, cut between characters.
@@ -93,6 +123,10 @@ mod tests {
     fn the_table_is_in_order_without_repetition() {
         assert!(KEPT.is_sorted_by(|a, b| a < b));
         assert_eq!(Key::of("http.route").map(|key| KEPT[usize::from(key.0)]), Some("http.route"));
+        for (index, name) in KEPT.iter().enumerate() {
+            assert_eq!(Key::of(name).map(|key| usize::from(key.0)), Some(index));
+        }
         assert_eq!(Key::of("thread.name"), None);
+        assert_eq!(Key::of(&"x".repeat(1_000)), None);
     }
 }

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use tidegate_base::limit::TRACE_UNIT_BYTES_MAX;
 
-use crate::attributes::{Key, SAMPLING_PROBABILITY, cut};
+use crate::attributes::{Key, SAMPLING_PROBABILITY, cut, cut_cow};
 use crate::identifier::Id;
 use crate::input::Input;
 use crate::otlp_json::HOST_ATTRIBUTES;
@@ -355,7 +355,14 @@ fn read<'a>(message: &'a [u8], sink: &mut Sink<'_>) -> Result<Option<RawSpan<'a>
             (6, Value::Varint(kind)) => parts.kind = kind,
             (7, Value::Fixed64(time)) => parts.start = time,
             (8, Value::Fixed64(time)) => parts.end = time,
-            (9, Value::Bytes(attribute)) => attributes.push(attribute),
+            (9, Value::Bytes(attribute)) => {
+                let (key, value) = key_value(attribute)?;
+                if let Some(key) = Key::of(key)
+                    && let Some(value) = scalar(value)?
+                {
+                    attributes.push((key, cut_cow(value)));
+                }
+            }
             (13, Value::Bytes(bytes)) => links.extend(link(bytes)?),
             (15, Value::Bytes(status)) => parts.status = code(status)?,
             _ => {}
@@ -383,13 +390,7 @@ fn read<'a>(message: &'a [u8], sink: &mut Sink<'_>) -> Result<Option<RawSpan<'a>
         _ => Status::Unset,
     };
     span.operation = Cow::Borrowed(cut(text(parts.name)?));
-    for attribute in attributes {
-        let (key, value) = key_value(attribute)?;
-        if Key::of(key).is_some() {
-            let value = scalar(value)?;
-            span.attribute(key, || value);
-        }
-    }
+    span.attributes = attributes;
     if let Some(probability) = from_tracestate(text(parts.state)?) {
         span.attribute(SAMPLING_PROBABILITY, || Some(probability.to_string().into()));
     }
