@@ -22,6 +22,8 @@ pub const DESIGN_DEPTH_MAX: usize = 64;
 pub const TRACE_UNIT_BYTES_MAX: usize = 256 << 20;
 /// Most bytes of spans that wait in memory for the rest of their traces; further ones go to temporary files.
 pub const SPAN_STORE_BYTES_MAX: usize = 1 << 30;
+/// Most operations of captures of which it is learned what is usual.
+pub const TRACE_OPERATIONS_MAX: usize = 100_000;
 /// Most deliveries of one consumer held in memory; the rest wait in the channel.
 pub const WINDOW_DELIVERIES_MAX: usize = 4_096;
 /// Most deliveries of one consumer that may run at the same time.

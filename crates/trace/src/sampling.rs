@@ -1,5 +1,29 @@
 //! With what probability a trace was kept, as far as a capture tells.
 
+use crate::Trace;
+use crate::attributes::SAMPLING_PROBABILITY;
+
+impl Trace {
+    /// With what probability it was kept, when the capture tells: above 0.0 and up to 1.0. Each of
+    /// its requests stands for the reciprocal of it.
+    ///
+    /// Where spans of one trace disagree, the least counts: each sampler saw what the one before it
+    /// had left.
+    #[must_use]
+    pub fn sampling_probability(&self) -> Option<f64> {
+        self.spans()
+            .iter()
+            .filter_map(|span| from_text(span.attribute(SAMPLING_PROBABILITY)?))
+            .reduce(f64::min)
+    }
+
+    /// How many requests it stands for; 1.0 when the capture does not tell.
+    #[must_use]
+    pub fn weight(&self) -> f64 {
+        self.sampling_probability().map_or(1.0, f64::recip)
+    }
+}
+
 /// The probability in a `tracestate` of OpenTelemetry's consistent sampling: `ot=th:c` keeps the
 /// quarter of traces whose random number is at least `0xc0…`; the older `ot=p:2` keeps one in four.
 pub(crate) fn from_tracestate(text: &str) -> Option<f64> {
