@@ -187,7 +187,12 @@ impl Generated {
         }
         self.made += count;
         let mut resource = Vec::new();
-        attribute("service.name", &format!("service-{service}"), &mut resource, 1);
+        attribute(
+            "service.name",
+            &format!("service-{service}"),
+            &mut resource,
+            1,
+        );
         attribute("host.name", &format!("host-{service}"), &mut resource, 1);
         let mut spans = Vec::new();
         field(1, &resource, &mut spans);
@@ -224,16 +229,28 @@ fn span(trace: usize, service: usize, index: usize) -> Vec<u8> {
     if service > 0 {
         field(4, &span_id(service / 2), &mut message);
     }
-    field(5, format!("GET /things/{service}/{{id}}").as_bytes(), &mut message);
+    field(
+        5,
+        format!("GET /things/{service}/{{id}}").as_bytes(),
+        &mut message,
+    );
     message.extend([6 << 3, if service == 0 { 2 } else { 3 }]);
     let start = 1_800_000_000_000_000_000 + trace as u64 * 1_000_003 + service as u64 * 50_021;
-    for (number, time) in [(7_u8, start), (8, start + 1_234_567 + index as u64 % 90_001)] {
+    for (number, time) in [
+        (7_u8, start),
+        (8, start + 1_234_567 + index as u64 % 90_001),
+    ] {
         message.push(number << 3 | 1);
         message.extend(time.to_le_bytes());
     }
     attribute("http.request.method", "GET", &mut message, 9);
     attribute("http.response.status_code", "200", &mut message, 9);
-    attribute("url.path", &format!("/things/{service}/{index}"), &mut message, 9);
+    attribute(
+        "url.path",
+        &format!("/things/{service}/{index}"),
+        &mut message,
+        9,
+    );
     attribute("thread.name", "worker-7", &mut message, 9);
     attribute("network.protocol.version", "1.1", &mut message, 9);
     message

@@ -68,7 +68,8 @@ impl Table {
             return Ok(());
         }
         let millis = |text: &str| {
-            decimal(text, Unit::Millis).ok_or_else(|| format!("`{text}` is no number of milliseconds"))
+            decimal(text, Unit::Millis)
+                .ok_or_else(|| format!("`{text}` is no number of milliseconds"))
         };
         let start = millis(cell(self.timestamp))?;
         let (is_called, time) = match cell(self.time).strip_prefix('-') {

@@ -57,7 +57,10 @@ pub(crate) fn build(id: Arc<str>, mut spans: Vec<Span>) -> (Assembled, usize) {
     let count = spans.len();
     spans.sort_unstable_by(|a, b| a.id.cmp(&b.id));
     let mut duplicates = 0;
-    if spans.windows(2).any(|pair| matches!(pair, [a, b] if a.id == b.id)) {
+    if spans
+        .windows(2)
+        .any(|pair| matches!(pair, [a, b] if a.id == b.id))
+    {
         spans = split_shared(spans, &mut duplicates);
     }
     let trace = match Trace::build(id, spans) {

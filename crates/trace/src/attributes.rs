@@ -122,7 +122,10 @@ mod tests {
     #[test]
     fn the_table_is_in_order_without_repetition() {
         assert!(KEPT.is_sorted_by(|a, b| a < b));
-        assert_eq!(Key::of("http.route").map(|key| KEPT[usize::from(key.0)]), Some("http.route"));
+        assert_eq!(
+            Key::of("http.route").map(|key| KEPT[usize::from(key.0)]),
+            Some("http.route")
+        );
         for (index, name) in KEPT.iter().enumerate() {
             assert_eq!(Key::of(name).map(|key| usize::from(key.0)), Some(index));
         }

@@ -156,9 +156,8 @@ impl Layout {
         for (field, column) in columns.map(|columns| &columns.named).into_iter().flatten() {
             let wanted = column.header.as_str();
             let found = headers.iter().position(|header| header.trim() == wanted);
-            let place = found.ok_or_else(|| {
-                format!("there is no column `{wanted}`; {}", there_are(headers))
-            })?;
+            let place = found
+                .ok_or_else(|| format!("there is no column `{wanted}`; {}", there_are(headers)))?;
             places.push((*field, place, column.unit));
         }
         for (field, _, usual) in FIELDS {
@@ -207,7 +206,9 @@ impl Layout {
 
     fn cell<'r>(&self, row: &'r csv::StringRecord, field: Field) -> Option<&'r str> {
         let (place, _) = self.place(field)?;
-        row.get(place).map(str::trim).filter(|text| !text.is_empty())
+        row.get(place)
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
     }
 
     fn add(&mut self, row: &csv::StringRecord, sink: &mut Sink<'_>) -> Result<(), String> {
@@ -250,8 +251,9 @@ impl Layout {
         if field != Field::Duration && text.contains('T') {
             return date(text).map(Some);
         }
-        let unit = self.place(field).and_then(|(_, unit)| unit);
-        let unit = match unit.or(self.guessed) {
+        // A duration without a unit is in that of the start.
+        let named = |field| self.place(field).and_then(|(_, unit)| unit);
+        let unit = match named(field).or(named(Field::Start)).or(self.guessed) {
             Some(unit) => unit,
             None => *self.guessed.insert(guess(text)),
         };
@@ -337,4 +339,3 @@ fn status<'a>(text: &'a str, span: &mut RawSpan<'a>) {
         _ => {}
     }
 }
-

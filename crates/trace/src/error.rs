@@ -41,7 +41,9 @@ pub enum ReadError {
         message: String,
     },
     /// Spans cannot be put outside memory, or not be read back.
-    #[error("{name}: cannot keep spans outside memory: {message}; is there room for temporary files?")]
+    #[error(
+        "{name}: cannot keep spans outside memory: {message}; is there room for temporary files?"
+    )]
     Spill {
         /// The capture.
         name: String,

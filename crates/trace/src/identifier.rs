@@ -165,7 +165,16 @@ mod tests {
 
     #[test]
     fn texts_come_back_as_they_were() {
-        for text in ["A", "a", "ab", "abc", "trace-1", "00a", "0x1f", &"f".repeat(40)] {
+        for text in [
+            "A",
+            "a",
+            "ab",
+            "abc",
+            "trace-1",
+            "00a",
+            "0x1f",
+            &"f".repeat(40),
+        ] {
             assert_eq!(Id::from_text(text).unwrap().shared().as_ref(), text);
         }
         for absent in ["", "0", "0000000000000000"] {

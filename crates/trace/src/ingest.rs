@@ -143,10 +143,7 @@ impl Ingest {
     /// # Errors
     ///
     /// When what is outside memory cannot be read back.
-    pub fn for_each(
-        &mut self,
-        take: impl FnMut(usize, Trace),
-    ) -> Result<Vec<Skipped>, ReadError> {
+    pub fn for_each(&mut self, take: impl FnMut(usize, Trace)) -> Result<Vec<Skipped>, ReadError> {
         self.hand_over(take, false)
     }
 

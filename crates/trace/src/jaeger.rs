@@ -154,7 +154,9 @@ impl JsonSpan<'_> {
         }
         let sampling = from_jaeger(self.tag("sampler.type"), self.tag("sampler.param"));
         if let Some(probability) = sampling {
-            span.attribute(SAMPLING_PROBABILITY, || Some(probability.to_string().into()));
+            span.attribute(SAMPLING_PROBABILITY, || {
+                Some(probability.to_string().into())
+            });
         }
         sink.add(&mut span);
     }

@@ -28,7 +28,9 @@ pub fn name(span: &Span) -> String {
 
 /// Whether the name is the statement itself, as older instrumentation writes it.
 fn is_statement(span: &Span, text: &str) -> bool {
-    let of_database = span.first_attribute(&["db.system.name", "db.system"]).is_some();
+    let of_database = span
+        .first_attribute(&["db.system.name", "db.system"])
+        .is_some();
     of_database && text.split_whitespace().nth(2).is_some()
 }
 
@@ -40,14 +42,18 @@ fn without_literals(text: &str) -> String {
     while let Some(letter) = letters.next() {
         if letter == '\'' {
             // Two quotes in a row are one inside the text: the rest is taken as another text.
-            letters.by_ref().take_while(|inner| *inner != '\'').for_each(drop);
+            letters
+                .by_ref()
+                .take_while(|inner| *inner != '\'')
+                .for_each(drop);
             if previous != '?' {
                 out.push('?');
             }
             previous = '?';
             continue;
         }
-        let starts_number = letter.is_ascii_digit() && !previous.is_alphanumeric() && previous != '_';
+        let starts_number =
+            letter.is_ascii_digit() && !previous.is_alphanumeric() && previous != '_';
         if starts_number {
             let digits = |next: &char| next.is_ascii_digit() || *next == '.';
             while letters.next_if(digits).is_some() {}
@@ -158,7 +164,10 @@ mod tests {
             "SELECT a1 FROM t_2 WHERE id = ? AND x > ? AND n = ?"
         );
         assert_eq!(without_literals("SET n = 'cut o"), "SET n = ?");
-        assert_eq!(without_made_up_queue("amq.gen-Xa3== publish"), "amq.gen-{} publish");
+        assert_eq!(
+            without_made_up_queue("amq.gen-Xa3== publish"),
+            "amq.gen-{} publish"
+        );
         assert_eq!(without_made_up_queue("orders publish"), "orders publish");
     }
 

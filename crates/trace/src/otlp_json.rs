@@ -113,7 +113,10 @@ struct JsonStatus<'a> {
 /// # Errors
 ///
 /// With the place of what is wrong, an identifier among them.
-pub(crate) fn document(scanner: &mut Scanner<'_, '_>, sink: &mut Sink<'_>) -> Result<(), ReadError> {
+pub(crate) fn document(
+    scanner: &mut Scanner<'_, '_>,
+    sink: &mut Sink<'_>,
+) -> Result<(), ReadError> {
     nested(scanner, sink, 0)
 }
 
@@ -222,7 +225,9 @@ impl JsonSpan<'_> {
             }
         }
         if let Some(probability) = self.trace_state.text().and_then(from_tracestate) {
-            span.attribute(SAMPLING_PROBABILITY, || Some(probability.to_string().into()));
+            span.attribute(SAMPLING_PROBABILITY, || {
+                Some(probability.to_string().into())
+            });
         }
         for link in self.links.iter().flatten() {
             let trace = Id::from_otlp_text::<16>(link.trace_id.text().unwrap_or_default())?;

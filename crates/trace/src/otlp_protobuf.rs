@@ -49,7 +49,9 @@ impl Framing {
     ///
     /// When the input cannot be read.
     pub(crate) fn of(input: &mut Input<'_>) -> Result<Option<Self>, ReadError> {
-        for framing in [Self::Plain, Self::Varint, Self::FourBytes] {
+        // Four bytes before varints: the zeros that a length of four bytes begins with are messages
+        // without content when taken for varints.
+        for framing in [Self::Plain, Self::FourBytes, Self::Varint] {
             if framing.fits(input)? {
                 return Ok(Some(framing));
             }
@@ -317,7 +319,9 @@ fn scalar(value: &[u8]) -> Result<Option<Cow<'_, str>>, Broken> {
     while let Some(field) = fields.next()? {
         found = match field {
             (1, Value::Bytes(bytes)) => Some(Cow::Borrowed(text(bytes)?)),
-            (2, Value::Varint(flag)) => Some(Cow::Borrowed(if flag == 0 { "false" } else { "true" })),
+            (2, Value::Varint(flag)) => {
+                Some(Cow::Borrowed(if flag == 0 { "false" } else { "true" }))
+            }
             (3, Value::Varint(number)) => Some(Cow::Owned(number.cast_signed().to_string())),
             (4, Value::Fixed64(bits)) => Some(Cow::Owned(f64::from_bits(bits).to_string())),
             _ => None,
@@ -392,7 +396,9 @@ fn read<'a>(message: &'a [u8], sink: &mut Sink<'_>) -> Result<Option<RawSpan<'a>
     span.operation = Cow::Borrowed(cut(text(parts.name)?));
     span.attributes = attributes;
     if let Some(probability) = from_tracestate(text(parts.state)?) {
-        span.attribute(SAMPLING_PROBABILITY, || Some(probability.to_string().into()));
+        span.attribute(SAMPLING_PROBABILITY, || {
+            Some(probability.to_string().into())
+        });
     }
     Ok(Some(span))
 }

@@ -39,9 +39,7 @@ pub(crate) fn from_tracestate(text: &str) -> Option<f64> {
     }
     let exponent: i32 = value("p")?.parse().ok()?;
     // 63 means that the trace was not sampled by probability.
-    (0..63)
-        .contains(&exponent)
-        .then(|| 0.5_f64.powi(exponent))
+    (0..63).contains(&exponent).then(|| 0.5_f64.powi(exponent))
 }
 
 /// Up to 14 hexadecimal digits, zeros left out at the end: the share of traces that was rejected.
@@ -84,16 +82,30 @@ mod tests {
         let of = |text: &str| from_tracestate(text);
         assert_eq!(of("ot=th:0"), Some(1.0));
         assert_eq!(of("vendor=x, ot=rv:abc;th:c,b=c"), Some(0.25));
-        assert_eq!(of("ot=th:fd70a4"), Some(f64::from(0x0002_8f5c) / f64::from(1 << 24)));
+        assert_eq!(
+            of("ot=th:fd70a4"),
+            Some(f64::from(0x0002_8f5c) / f64::from(1 << 24))
+        );
         assert_eq!(of("ot=p:3;r:62"), Some(0.125));
-        for none in ["", "ot=p:63", "ot=p:-1", "ot=th:", "ot=th:xyz", "ot=r:3", "th:8"] {
+        for none in [
+            "",
+            "ot=p:63",
+            "ot=p:-1",
+            "ot=th:",
+            "ot=th:xyz",
+            "ot=r:3",
+            "th:8",
+        ] {
             assert_eq!(of(none), None, "{none}");
         }
     }
 
     #[test]
     fn only_a_probability_is_one() {
-        assert_eq!(from_jaeger(Some("probabilistic"), Some("0.001")), Some(0.001));
+        assert_eq!(
+            from_jaeger(Some("probabilistic"), Some("0.001")),
+            Some(0.001)
+        );
         assert_eq!(from_jaeger(Some("const"), Some("1")), None);
         for none in ["0", "1.5", "-1", "NaN", "inf", "", "x"] {
             assert_eq!(from_text(none), None, "{none}");

@@ -200,7 +200,10 @@ impl Trace {
     /// The indexes of the spans that the one at `index` caused, by start time.
     #[must_use]
     pub fn children(&self, index: usize) -> &[usize] {
-        let bounds = self.first_child.get(index).zip(self.first_child.get(index + 1));
+        let bounds = self
+            .first_child
+            .get(index)
+            .zip(self.first_child.get(index + 1));
         bounds
             .and_then(|(begin, end)| self.children.get(*begin..*end))
             .unwrap_or_default()

@@ -112,7 +112,12 @@ fn real_captures_are_complete_but_for_what_they_lack() {
     for (path, orphans, complete, traces) in [
         ("otel_demo/otel_demo_traces.otlp.pb", 1, 138, 141),
         ("traceweaver/hotel_load25.jaeger.json", 0, 300, 300),
-        ("train_ticket/nezha_train_ticket_normal.otlp.json", 0, 62, 62),
+        (
+            "train_ticket/nezha_train_ticket_normal.otlp.json",
+            0,
+            62,
+            62,
+        ),
     ] {
         let Some(bytes) = files::shared(path) else {
             continue;
@@ -120,6 +125,10 @@ fn real_captures_are_complete_but_for_what_they_lack() {
         let read = read(path, &bytes).unwrap();
         let (_, total) = of_all(&read.traces);
         assert_eq!(total.measure.orphans, orphans, "{path}");
-        assert_eq!((total.complete, total.traces), (complete, traces), "{path}: {total:?}");
+        assert_eq!(
+            (total.complete, total.traces),
+            (complete, traces),
+            "{path}: {total:?}"
+        );
     }
 }

@@ -187,3 +187,24 @@ proptest! {
 fn cut(length: usize, part: usize) -> usize {
     length * part / 1_000
 }
+
+#[test]
+fn zipkin_v1_is_refused_with_the_way_out() {
+    let v1 = r#"[{"traceId":"1","name":"get","id":"2","annotations":[{"endpoint":{"serviceName":"a"},"timestamp":5,"value":"sr"}],"binaryAnnotations":[]}]"#;
+    insta::assert_snapshot!(error(v1), @"capture:1:2: Zipkin v1 spans are not read, as they do not tell which side took which time; ask Zipkin for v2: `/api/v2/traces` or `/api/v2/trace/ID`");
+    let v2 = r#"[{"traceId":"1","id":"2","timestamp":5,"duration":1,"annotations":[{"timestamp":5,"value":"wait"}]}]"#;
+    assert_eq!(read("capture", v2.as_bytes()).unwrap().spans().count(), 1);
+}
+
+#[test]
+fn lists_and_objects_without_end_overflow_no_stack() {
+    for text in ["[", "{\"trace\":", "{\"a\":", "[{\"spans\":"] {
+        check(&read("capture", text.repeat(100_000).as_bytes()));
+    }
+    let deep = format!(
+        "{{\"resourceSpans\":[{}1{}]}}",
+        "[".repeat(50_000),
+        "]".repeat(50_000)
+    );
+    check(&read("capture", deep.as_bytes()));
+}

@@ -71,7 +71,11 @@ fn compression_changes_nothing() {
         let expected = of_one(&plain);
         let (half, rest) = plain.split_at(plain.len() / 2);
         let members = [gzip(half), gzip(rest)].concat();
-        let skippable = [&[0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3], &zstd(rest)[..]].concat();
+        let skippable = [
+            &[0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3],
+            &zstd(rest)[..],
+        ]
+        .concat();
         let frames = [zstd(half), skippable].concat();
         let twice = zstd(&gzip(&plain));
         for bytes in [gzip(&plain), zstd(&plain), members, frames, twice] {
@@ -97,13 +101,18 @@ fn messages_of_the_collector_are_read_compressed_one_by_one() {
             .collect()
     };
     let expected = of_one(&lines);
-    let each = lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let each = lines
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty());
     let json = framed(&mut each.map(zstd));
     assert_eq!(of_one(&json), expected);
     let Some(protobuf) = files::shared("otel_demo/otel_demo_traces.otlp.pb") else {
         return;
     };
-    assert_eq!(of_one(&framed(&mut std::iter::once(zstd(&protobuf)))), expected);
+    assert_eq!(
+        of_one(&framed(&mut std::iter::once(zstd(&protobuf)))),
+        expected
+    );
 }
 
 #[test]
@@ -165,13 +174,25 @@ fn spans_outside_memory_come_back() {
     ingest.read("lines", &lines[..]).unwrap();
     assert!(ingest.has_spilled());
     let mut first = Vec::new();
-    ingest.for_each(|_, trace| first.push(trace.id().clone())).unwrap();
+    ingest
+        .for_each(|_, trace| first.push(trace.id().clone()))
+        .unwrap();
     let mut again = Vec::new();
-    ingest.for_each(|_, trace| again.push(trace.id().clone())).unwrap();
+    ingest
+        .for_each(|_, trace| again.push(trace.id().clone()))
+        .unwrap();
     assert_eq!(first, again);
     assert_eq!(traces(ingest), of_one(&lines));
-    let full = Ingest::new().with_limit(4_096).read("lines", &lines[..]).unwrap_err();
-    assert_eq!(full, ReadError::Full { name: "lines".to_owned() });
+    let full = Ingest::new()
+        .with_limit(4_096)
+        .read("lines", &lines[..])
+        .unwrap_err();
+    assert_eq!(
+        full,
+        ReadError::Full {
+            name: "lines".to_owned()
+        }
+    );
     let error = Ingest::new()
         .with_limit(4_096)
         .with_spill(Box::new(FullDisk))
@@ -188,10 +209,17 @@ fn a_large_document_is_read_in_the_memory_of_its_largest_piece() {
     };
     let mut most = 0;
     let mut ingest = Ingest::new();
-    let counted = Counted { rest: &one, most: &mut most };
+    let counted = Counted {
+        rest: &one,
+        most: &mut most,
+    };
     ingest.read("hotel", counted).unwrap();
     assert_eq!(ingest.spans(), 3_300);
-    assert!(most < one.len() / 4, "{most} of {} bytes asked for at once", one.len());
+    assert!(
+        most < one.len() / 4,
+        "{most} of {} bytes asked for at once",
+        one.len()
+    );
 }
 
 /// Notes the largest buffer that it is given.
@@ -215,26 +243,40 @@ fn an_impossible_length_reserves_nothing() {
         [&length[..], &[0x0a, 2, 3]].concat(),
     ] {
         let mut most = 0;
-        let counted = Counted { rest: &bytes, most: &mut most };
+        let counted = Counted {
+            rest: &bytes,
+            most: &mut most,
+        };
         Ingest::new().read("lies", counted).unwrap_err();
         assert!(most <= 1 << 20, "{most}");
     }
 }
 
 fn rows() -> impl Strategy<Value = Vec<SpanRow>> {
-    let row = (0..6_u8, 1..12_u8, 0..12_u8, 0..3_usize, 0..6_usize, 0..50_u64, 0..40_u64, any::<bool>())
-        .prop_map(|(trace, id, parent, service, kind, start, duration, failed)| SpanRow {
-            trace: format!("{:032x}", u128::from(trace) + 1),
-            id: format!("{id:016x}"),
-            // Parents have lesser ids: no cycles, some absent.
-            parent: (parent < id && parent > 0).then(|| format!("{parent:016x}")),
-            service: ["shop", "stock", "käse"][service],
-            kind: ["", "CLIENT", "SERVER", "PRODUCER", "CONSUMER", ""][kind],
-            name: ["GET /a", "quo\"te,", "semi;colon"][service],
-            start_micros: 1_800_000_000_000_000 + start,
-            duration_micros: duration,
-            failed,
-        });
+    let row = (
+        0..6_u8,
+        1..12_u8,
+        0..12_u8,
+        0..3_usize,
+        0..6_usize,
+        0..50_u64,
+        0..40_u64,
+        any::<bool>(),
+    )
+        .prop_map(
+            |(trace, id, parent, service, kind, start, duration, failed)| SpanRow {
+                trace: format!("{:032x}", u128::from(trace) + 1),
+                id: format!("{id:016x}"),
+                // Parents have lesser ids: no cycles, some absent.
+                parent: (parent < id && parent > 0).then(|| format!("{parent:016x}")),
+                service: ["shop", "stock", "käse"][service],
+                kind: ["", "CLIENT", "SERVER", "PRODUCER", "CONSUMER", ""][kind],
+                name: ["GET /a", "quo\"te,", "semi;colon"][service],
+                start_micros: 1_800_000_000_000_000 + start,
+                duration_micros: duration,
+                failed,
+            },
+        );
     prop::collection::vec(row, 1..40)
 }
 
@@ -295,9 +337,17 @@ proptest! {
 
 #[test]
 fn a_capture_of_the_format_is_told_by_its_first_document() {
-    let mixed = [zipkin(&sample("1")), b"\n".to_vec(), formats::otlp_json(&sample("2"))].concat();
+    let mixed = [
+        zipkin(&sample("1")),
+        b"\n".to_vec(),
+        formats::otlp_json(&sample("2")),
+    ]
+    .concat();
     let mut ingest = Ingest::new();
-    assert_eq!(ingest.read("mixed", &mixed[..]).unwrap().format, Format::ZipkinJson);
+    assert_eq!(
+        ingest.read("mixed", &mixed[..]).unwrap().format,
+        Format::ZipkinJson
+    );
     assert_eq!(traces(ingest).len(), 2);
 }
 

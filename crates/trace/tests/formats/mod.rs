@@ -2,9 +2,7 @@
 
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::resource::v1::Resource;
-use opentelemetry_proto::tonic::trace::v1::{
-    ResourceSpans, ScopeSpans, Span, Status, TracesData,
-};
+use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status, TracesData};
 use prost::Message as _;
 use serde_json::json;
 use tidegate_trace::Format;
@@ -36,13 +34,21 @@ pub(crate) const WRITERS: [(Format, Writer); 5] = [
 ];
 
 pub(crate) fn csv(rows: &[SpanRow]) -> Vec<u8> {
-    let mut text = String::from("Trace ID,span_id,parentSpanId,service.name,name,kind,startTime,duration,error\n");
+    let mut text = String::from(
+        "Trace ID,span_id,parentSpanId,service.name,name,kind,startTime,duration,error\n",
+    );
     for row in rows {
         let quoted = row.name.replace('"', "\"\"");
         let parent = row.parent.as_deref().unwrap_or_default();
         text.push_str(&format!(
             "{},{},{parent},{},\"{quoted}\",{},{},{},{}\n",
-            row.trace, row.id, row.service, row.kind, row.start_micros, row.duration_micros, row.failed
+            row.trace,
+            row.id,
+            row.service,
+            row.kind,
+            row.start_micros,
+            row.duration_micros,
+            row.failed
         ));
     }
     text.into_bytes()
@@ -126,9 +132,9 @@ pub(crate) fn otlp_json(rows: &[SpanRow]) -> Vec<u8> {
 
 fn otlp_protobuf(rows: &[SpanRow]) -> Vec<u8> {
     let bytes = |hex: &str| -> Vec<u8> {
-        (0..hex.len() / 2)
-            .map(|at| u8::from_str_radix(&hex[at * 2..at * 2 + 2], 16).unwrap())
-            .collect()
+        let pairs = hex.as_bytes().chunks_exact(2);
+        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16);
+        pairs.map(|pair| byte(pair).unwrap()).collect()
     };
     let resource_spans = rows
         .iter()
@@ -160,8 +166,7 @@ fn otlp_protobuf(rows: &[SpanRow]) -> Vec<u8> {
     TracesData { resource_spans }.encode_to_vec()
 }
 
-/// An attribute with a text.
-pub(crate) fn text_attribute(key: &str, value: &str) -> KeyValue {
+fn text_attribute(key: &str, value: &str) -> KeyValue {
     KeyValue {
         key: key.to_owned(),
         value: Some(AnyValue {
