@@ -93,8 +93,10 @@ fn expected(message: &TracesData) -> Vec<String> {
                     span.end_time_unix_nano.max(span.start_time_unix_nano),
                 ),
                 &format!("{} {}", service.as_deref().unwrap_or("unknown"), span.name),
-                (find("http.route"), find("http.response.status_code")),
-                links,
+                (
+                    (find("http.route"), find("http.response.status_code")),
+                    links,
+                ),
             ));
         }
     }
@@ -108,10 +110,9 @@ fn line(
     parent: Option<String>,
     times: (u64, u64),
     names: &str,
-    values: (Option<String>, Option<String>),
-    links: Vec<(String, String)>,
+    rest: ((Option<String>, Option<String>), Vec<(String, String)>),
 ) -> String {
-    format!("{trace} {id} {parent:?} {times:?} {names} {values:?} {links:?}")
+    format!("{trace} {id} {parent:?} {times:?} {names} {rest:?}")
 }
 
 /// One line a span, from this crate.
@@ -127,10 +128,12 @@ fn ours(bytes: &[u8]) -> Result<Vec<String>, ReadError> {
                 span.parent.as_ref().map(ToString::to_string),
                 (span.start.nanos(), span.end.nanos()),
                 &format!("{} {}", span.service, span.operation),
-                (value("http.route"), value("http.response.status_code")),
-                links
-                    .map(|link| (link.trace_id.to_string(), link.span_id.to_string()))
-                    .collect(),
+                (
+                    (value("http.route"), value("http.response.status_code")),
+                    links
+                        .map(|link| (link.trace_id.to_string(), link.span_id.to_string()))
+                        .collect(),
+                ),
             ));
         }
     }
