@@ -197,6 +197,19 @@ pub struct Ticket {
     pub run: u64,
 }
 
+/// How something that happened was taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// It was; of an end, nothing is to be made durable that waits for it.
+    Taken,
+    /// It was the end of an attempt that is not running: nothing else was done.
+    Rejected,
+    /// The next decision makes durable that the delivery is done.
+    Done,
+    /// The next decision makes durable that the delivery is a dead letter.
+    Buried,
+}
+
 /// When records count as kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
@@ -216,7 +229,7 @@ pub enum Effect {
         /// When they count as kept.
         class: Class,
         /// The records.
-        records: Vec<StateRecord>,
+        records: Arc<[StateRecord]>,
     },
     /// Make an attempt and answer [`Input::Ended`].
     Start {

@@ -42,7 +42,7 @@ pub use consumer::{
 pub use cursor::Cursor;
 pub use ended::{End, EndedDelivery, SeekOrder};
 pub use identity::{Identity, fingerprint, normalise};
-pub use input::{Arrival, Class, Command, Conclusion, Effect, Input, Release, Ticket};
+pub use input::{Arrival, Class, Command, Conclusion, Effect, Heard, Input, Release, Ticket};
 pub use job::{
     Job, JobCounts, JobLetter, JobPlan, JobProgress, JobRecord, JobRefusal, JobState, JobTurn,
     Skip, StopRule,

@@ -5,14 +5,15 @@ mod letters;
 mod seek;
 mod turns;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
+use foldhash::{HashMap, HashMapExt};
 use tidegate_base::{ConsumerId, Name, Timestamp};
 
 use crate::breaker::{Breaker, BreakerStatus};
 use crate::config::SystemConfig;
 use crate::consumer::{Consumer, ConsumerStatus, DeliveryStatus, EndedBy, Explanation, Replay};
-use crate::input::{Command, Effect, Input, Ticket};
+use crate::input::{Command, Effect, Heard, Input, Ticket};
 use crate::job::Jobs;
 use crate::mutant::{self, Mutant};
 use crate::needed::Needed;
@@ -22,7 +23,9 @@ use crate::record::{Discard, Halt, HaltCause, Pause, StateRecord};
 use crate::share::Turns;
 use crate::shared::{NamedBreaker, Shared};
 
-/// Every delivery decision of a system: `step` takes what happened and says what to do.
+/// Every delivery decision of a system: `step` takes what happened and says what to do. Of several
+/// things that happened at once each can be heard by itself, and all of them decided together, which
+/// leaves fewer commits.
 ///
 /// The same configuration, records and inputs give the same effects. Nothing becomes visible
 /// before the records that it rests on are kept: an attempt starts after [`Input::Committed`] of
@@ -163,8 +166,31 @@ impl Machine {
 
     /// Takes in what happened at `now` and adds what to do to `effects`.
     pub fn step(&mut self, now: Timestamp, input: Input, effects: &mut Vec<Effect>) {
+        self.hear(now, input);
+        self.decide(now, effects);
+    }
+
+    /// Takes in what happened at `now`; what to do is said by [`Machine::decide`], which must follow
+    /// before anything else is asked of the machine than to hear more.
+    pub fn hear(&mut self, now: Timestamp, input: Input) -> Heard {
         self.wake(now);
-        self.take(now, input);
+        let Input::Ended { ticket, outcome } = input else {
+            self.take(now, input);
+            return Heard::Taken;
+        };
+        let known = self.shared.out.mark();
+        let (consumer, sequence) = (ticket.consumer.clone(), ticket.sequence);
+        self.ended(now, ticket, outcome, EndedBy::Handler);
+        self.shared.out.heard_since(known, &consumer, sequence)
+    }
+
+    /// Adds what to do about all that was heard to `effects`.
+    pub fn decide(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
+        for (index, sequence) in std::mem::take(&mut self.shared.dispatch) {
+            self.at(index, |consumer, shared| {
+                consumer.dispatch(now, sequence, shared);
+            });
+        }
         self.give_turns(now);
         for index in 0..self.shared.breakers.len() {
             let at = self
@@ -230,7 +256,7 @@ impl Machine {
             }
             Input::Committed { token } => {
                 for then in self.shared.out.committed(token) {
-                    self.go_on(now, then);
+                    self.go_on(then);
                 }
             }
             Input::Ended { ticket, outcome } => self.ended(now, ticket, outcome, EndedBy::Handler),
@@ -359,18 +385,14 @@ impl Machine {
         }
     }
 
-    fn go_on(&mut self, now: Timestamp, then: Then) {
+    fn go_on(&mut self, then: Then) {
         match then {
             Then::Nothing => {}
             Then::Own => {
                 self.shared.owned = true;
                 self.shared.all_dirty();
             }
-            Then::Dispatch(index, sequence) => {
-                self.at(index, |consumer, shared| {
-                    consumer.dispatch(now, sequence, shared)
-                });
-            }
+            Then::Dispatch(index, sequence) => self.shared.dispatch.push((index, sequence)),
             Then::Finish(index, sequence, conclusion) => {
                 self.at(index, |consumer, shared| {
                     consumer.finished(sequence, conclusion, shared)

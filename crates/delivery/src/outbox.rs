@@ -1,9 +1,12 @@
 //! What one step wants done, collected so that it leaves as few commits as possible.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tidegate_base::ConsumerId;
 
 use crate::ended::SeekOrder;
-use crate::input::{Class, Conclusion, Effect};
+use crate::input::{Class, Conclusion, Effect, Heard};
 use crate::mutant::{self, Mutant};
 use crate::record::{Death, Discard, StateRecord};
 
@@ -44,14 +47,28 @@ struct Pile {
     then: Vec<Then>,
 }
 
+/// How much was collected at a moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mark {
+    effects: usize,
+    durable: usize,
+}
+
 /// Records on their way, by token.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Outbox {
     pub(crate) effects: Vec<Effect>,
     written: Pile,
     durable: Pile,
-    pending: BTreeMap<u64, Pile>,
+    pending: BTreeMap<u64, Pending>,
     token: u64,
+}
+
+/// What was sent to be kept.
+#[derive(Clone, Debug)]
+struct Pending {
+    records: Arc<[StateRecord]>,
+    then: Vec<Then>,
 }
 
 impl Outbox {
@@ -88,6 +105,39 @@ impl Outbox {
         }
     }
 
+    /// How much was collected.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark {
+            effects: self.effects.len(),
+            durable: self.durable.records.len(),
+        }
+    }
+
+    /// What was collected since `mark` says of an end of that delivery.
+    pub(crate) fn heard_since(&self, mark: Mark, consumer: &ConsumerId, sequence: u64) -> Heard {
+        let mut effects = self.effects.iter().skip(mark.effects);
+        if effects.any(|effect| matches!(effect, Effect::Rejected(_))) {
+            return Heard::Rejected;
+        }
+        let of = |record: &StateRecord| match record {
+            StateRecord::Done {
+                consumer: of,
+                sequence: done,
+                ..
+            } => (*done == sequence && of == consumer).then_some(Heard::Done),
+            StateRecord::Kept {
+                consumer: of,
+                delivery,
+            } => {
+                let buried = delivery.death.is_some() && delivery.sequence == sequence;
+                (buried && of == consumer).then_some(Heard::Buried)
+            }
+            _ => None,
+        };
+        let mut durable = self.durable.records.iter().skip(mark.durable);
+        durable.find_map(of).unwrap_or(Heard::Taken)
+    }
+
     /// Moves everything collected into `effects`. Written records go first: a delivery with a
     /// durable record under way is frozen, so no written record of it can be newer.
     pub(crate) fn flush(&mut self, effects: &mut Vec<Effect>) {
@@ -100,13 +150,15 @@ impl Outbox {
                 continue;
             }
             self.token += 1;
-            let (token, records) = (self.token, pile.records.clone());
+            let token = self.token;
+            let records: Arc<[StateRecord]> = pile.records.into();
             effects.push(Effect::Persist {
                 token,
                 class,
-                records,
+                records: Arc::clone(&records),
             });
-            self.pending.insert(token, pile);
+            let then = pile.then;
+            self.pending.insert(token, Pending { records, then });
         }
         effects.append(&mut self.effects);
     }
@@ -124,7 +176,7 @@ impl Outbox {
         let pending = self.pending.iter();
         let pending = pending.filter(|(token, _)| !except.contains(token));
         let pending = pending.filter(|_| !mutant::is(Mutant::CheckpointForgets));
-        pending.flat_map(|(_, pile)| &pile.records)
+        pending.flat_map(|(_, pile)| &*pile.records)
     }
 
     /// Whether nothing is on its way.

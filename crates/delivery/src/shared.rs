@@ -44,6 +44,9 @@ pub(crate) struct Shared {
     pub(crate) dirty: BTreeSet<usize>,
     pub(crate) consumers: usize,
     pub(crate) out: Outbox,
+    /// Starts that are recorded, by consumer: sent at the next decision, unless what is heard before closes
+    /// their way.
+    pub(crate) dispatch: Vec<(usize, u64)>,
     pub(crate) runs: u64,
     pub(crate) shares: Shares,
     pub(crate) jobs: Jobs,

@@ -1,7 +1,6 @@
 //! The events of a design, ready to judge what producers send.
 
-use std::collections::HashMap;
-
+use foldhash::{HashMap, HashMapExt};
 use serde_json::Value;
 use tidegate_base::limit::KEY_BYTES_MAX;
 use tidegate_base::{Envelope, Name, Timestamp};

@@ -1,8 +1,9 @@
 //! Events at hand: read with their channel and not started yet, so that an attempt need not read again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use foldhash::{HashMap, HashMapExt};
 use tidegate_base::ConsumerId;
 use tidegate_base::limit::AT_HAND_BYTES_MAX;
 use tidegate_broker::Record;

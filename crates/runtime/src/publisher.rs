@@ -1,10 +1,11 @@
 //! Publishing: judge every event, recognise repeated ones, append the rest in one durable batch.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use foldhash::{HashMap, HashMapExt};
 use indexmap::IndexMap;
 use tidegate_base::limit::{BATCH_EVENTS_MAX, PAYLOAD_BYTES_MAX};
 use tidegate_base::{Clock, ConsumerId, Envelope, Name, Timestamp};

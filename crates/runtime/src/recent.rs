@@ -1,7 +1,8 @@
 //! The events that a channel has taken lately, to recognise one that is published again.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
+use foldhash::{HashMap, HashMapExt};
 use tokio::sync::watch;
 
 /// What is known of an identity.

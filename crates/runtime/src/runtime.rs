@@ -350,7 +350,7 @@ async fn take_over(
                 ..
             } => {
                 tokens.push(token);
-                records.extend(new);
+                records.extend(new.iter().cloned());
             }
             // Such as the time at which an open breaker probes.
             other => rest.push(other),

@@ -48,12 +48,12 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    pub(crate) fn collect(&mut self, token: u64, class: Class, records: Vec<StateRecord>) {
+    pub(crate) fn collect(&mut self, token: u64, class: Class, records: &[StateRecord]) {
         self.collected[usize::from(class == Class::Durable)].push(Persist {
             token,
             replaces: false,
             class,
-            records,
+            records: records.to_vec(),
             end: None,
         });
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tidegate_base::limit::RETRY_AFTER_SECONDS_MAX;
 use tidegate_base::{ConsumerId, Timestamp};
 use tidegate_delivery::{
-    Arrival, Conclusion, ConsumerConfig, DeliveryStatus, Effect, Followers, Machine, Mode, Outcome,
-    Release, Repetition, RetryClass, RetryMode, Ticket,
+    Arrival, Conclusion, ConsumerConfig, DeliveryStatus, Effect, Followers, Heard, Machine, Mode,
+    Outcome, Release, Repetition, RetryClass, RetryMode, Ticket,
 };
 
 use super::promises::{Watch, in_lane};
@@ -343,14 +343,8 @@ impl Watch {
     }
 
     /// I5: an outcome of another epoch, or of an attempt that does not run, changes nothing.
-    pub(super) fn ended(
-        &mut self,
-        machine: &Machine,
-        ticket: &Ticket,
-        ran: bool,
-        effects: &[Effect],
-    ) {
-        let rejected = effects.contains(&Effect::Rejected(ticket.clone()));
+    pub(super) fn ended(&mut self, machine: &Machine, ticket: &Ticket, ran: bool, heard: Heard) {
+        let rejected = heard == Heard::Rejected;
         self.broken.unless(rejected != ran, || {
             format!("I5: an outcome of {ticket:?}, which runs: {ran}")
         });
@@ -369,12 +363,19 @@ impl Watch {
             .remove(&(ticket.consumer.clone(), ticket.sequence, ticket.run));
     }
 
+    /// Whether a breaker that a consumer needs is not closed.
+    pub(super) fn is_open(&self, machine: &Machine, consumer: &ConsumerId, now: Timestamp) -> bool {
+        let needs = &self.consumer(consumer).needs;
+        let mut breakers = needs.iter().filter_map(|need| machine.breaker(need, now));
+        breakers.any(|breaker| breaker.state != "closed")
+    }
+
     /// An attempt that ran has ended: the outcome does what it says, and nothing else.
     pub(super) fn settled(
         &mut self,
-        machine: &Machine,
         ticket: &Ticket,
         outcome: &Outcome,
+        open: bool,
         effects: &[Effect],
         now: Timestamp,
     ) {
@@ -389,11 +390,6 @@ impl Watch {
             _ => None,
         });
         let config = self.consumer(&ticket.consumer);
-        let open = config.needs.iter().any(|need| {
-            machine
-                .breaker(need, now)
-                .is_some_and(|breaker| breaker.state != "closed")
-        });
         let right = match outcome {
             Outcome::Done | Outcome::DoneWith(_) | Outcome::Permanent { .. } => found.is_none(),
             Outcome::Overload { .. } => found == Some(Conclusion::Released(Release::Overload)),

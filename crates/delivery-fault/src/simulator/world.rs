@@ -263,17 +263,20 @@ impl World {
     }
 
     pub(super) fn end_attempt(&mut self) {
-        self.running.sort_by_key(|running| running.ends);
-        if self
-            .running
-            .first()
-            .is_some_and(|running| running.ends <= self.now)
-        {
-            let Running {
-                ticket, outcome, ..
-            } = self.running.remove(0);
-            self.step(Input::Ended { ticket, outcome });
+        if let Some(ended) = self.take_ended() {
+            self.step(ended);
         }
+    }
+
+    /// The end of the attempt that ends first, if it has come.
+    fn take_ended(&mut self) -> Option<Input> {
+        self.running.sort_by_key(|running| running.ends);
+        let due = |running: &&Running| running.ends <= self.now;
+        self.running.first().filter(due)?;
+        let Running {
+            ticket, outcome, ..
+        } = self.running.remove(0);
+        Some(Input::Ended { ticket, outcome })
     }
 
     /// An answer comes late, to an attempt of an earlier process that has the place of one that runs.
@@ -325,26 +328,41 @@ impl World {
     }
 
     pub(super) fn step(&mut self, input: Input) {
-        self.tell(|| format!("{input:?}"));
-        let mut effects = Vec::new();
-        let ended = match &input {
-            Input::Ended { ticket, outcome } => Some((ticket.clone(), outcome.clone())),
-            _ => None,
-        };
-        let ran = ended
-            .as_ref()
-            .is_some_and(|(ticket, _)| self.machine.running().contains(ticket));
-        self.watch.passes(self.now);
-        self.machine.step(self.now, input, &mut effects);
-        if let Some((ticket, outcome)) = ended {
-            self.watch.ended(&self.machine, &ticket, ran, &effects);
-            if ran {
-                self.watch
-                    .settled(&self.machine, &ticket, &outcome, &effects, self.now);
-                let arrival = &self.channel[ticket.sequence as usize];
-                let place = (ticket.consumer.clone(), ticket.sequence);
-                self.watch.has_counted(&place, arrival, &outcome);
+        let mut inputs = vec![input];
+        // Now and then several things have happened before the machine is asked what to do.
+        while inputs.len() < 4 && self.chance.in_thousand(200) {
+            match self.take_ended() {
+                Some(ended) => inputs.push(ended),
+                None => break,
             }
+        }
+        self.watch.passes(self.now);
+        let mut ended = Vec::new();
+        for input in inputs {
+            self.tell(|| format!("{input:?}"));
+            let Input::Ended { ticket, outcome } = &input else {
+                self.machine.hear(self.now, input);
+                continue;
+            };
+            let (ticket, outcome) = (ticket.clone(), outcome.clone());
+            let ran = self.machine.running().contains(&ticket);
+            let heard = self.machine.hear(self.now, input);
+            let open = self
+                .watch
+                .is_open(&self.machine, &ticket.consumer, self.now);
+            self.watch.ended(&self.machine, &ticket, ran, heard);
+            if ran {
+                ended.push((ticket, outcome, open));
+            }
+        }
+        let mut effects = Vec::new();
+        self.machine.decide(self.now, &mut effects);
+        for (ticket, outcome, open) in ended {
+            self.watch
+                .settled(&ticket, &outcome, open, &effects, self.now);
+            let arrival = &self.channel[ticket.sequence as usize];
+            let place = (ticket.consumer, ticket.sequence);
+            self.watch.has_counted(&place, arrival, &outcome);
         }
         // What is withdrawn gives its token back before anything starts.
         for effect in &effects {
@@ -385,7 +403,7 @@ impl World {
                 records,
             } => {
                 self.admitted(&records);
-                self.disk.collect(token, class, records);
+                self.disk.collect(token, class, &records);
             }
             Effect::Start {
                 ticket,

@@ -1,7 +1,8 @@
 //! What a deduplicated consumer has finished.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
+use foldhash::HashSet;
 use tidegate_base::limit::DONE_IDENTITIES_MAX;
 
 use crate::identity::Identity;

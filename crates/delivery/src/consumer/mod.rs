@@ -19,8 +19,9 @@ mod states;
 mod status;
 mod window;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use tidegate_base::Timestamp;
 use tidegate_base::limit::{DEAD_LETTERS_MAX, WINDOW_DELIVERIES_MAX};
 

@@ -114,7 +114,7 @@ impl Consumer {
 
     /// Forgets finished events that nothing can bring again. Those of deliveries in memory stay: a dead
     /// letter may come back however late, and its twin may be what was finished.
-    pub(super) fn forget_done(&mut self) {
+    pub(crate) fn forget_done(&mut self) {
         let mark = self.inbox_mark();
         let live = &self.live;
         self.done

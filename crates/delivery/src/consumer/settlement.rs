@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use tidegate_base::Timestamp;
 use tidegate_base::limit::{ATTEMPT_HISTORY_MAX, ERROR_TEXT_BYTES_MAX, RETRY_AFTER_SECONDS_MAX};
 
@@ -243,7 +244,7 @@ impl Consumer {
             return;
         };
         let (lane, custody) = (delivery.lane.clone(), delivery.custody);
-        let identities: Vec<Identity> = delivery.identities().collect();
+        let identities: SmallVec<[Identity; 1]> = delivery.identities().collect();
         let later = self.scheduled_behind(sequence);
         self.leave_lane(sequence, &lane);
         self.remove_from_memory(sequence);
@@ -256,7 +257,6 @@ impl Consumer {
                 self.bring_forward(identity);
             }
         }
-        self.forget_done();
     }
 
     fn fail(&mut self, now: Timestamp, run: &Run, failure: Failure, shared: &mut Shared) {

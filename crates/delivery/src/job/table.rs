@@ -1,6 +1,8 @@
 //! All jobs, and whose letter is on its way.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+
+use foldhash::HashMap;
 
 use tidegate_base::limit::{JOB_LETTERS_MAX, JOBS_MAX};
 use tidegate_base::{ConsumerId, Timestamp};

@@ -55,5 +55,6 @@ impl Machine {
             consumer.ended(now, ticket, outcome, EndedBy::Lease, shared);
         }
         consumer.tick(now);
+        consumer.forget_done();
     }
 }

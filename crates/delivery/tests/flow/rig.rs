@@ -153,7 +153,7 @@ impl Rig {
     fn carry_out(&mut self, effect: Effect) -> Option<Input> {
         match effect {
             Effect::Persist { token, records, .. } => {
-                self.disk.extend(records);
+                self.disk.extend(records.iter().cloned());
                 if self.hold_commits {
                     self.held.push(token);
                     return None;

@@ -181,7 +181,7 @@ impl Rig {
             for effect in effects {
                 match effect {
                     Effect::Persist { token, records, .. } => {
-                        self.disk.extend(records);
+                        self.disk.extend(records.iter().cloned());
                         if self.hold_commits {
                             self.held.push(token);
                         } else {

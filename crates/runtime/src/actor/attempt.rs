@@ -10,9 +10,10 @@ use tidegate_base::{Clock, Envelope, Timestamp};
 use tidegate_broker::{Broker, ReadLimit, Record};
 use tidegate_delivery::{Outcome, RetryClass, Ticket};
 
-use super::Actor;
+use super::attempts::Call;
 use super::hear::{Event, Leased};
 use super::search::present_event;
+use super::{Actor, Parts};
 use crate::caller::{Attempt, Caller};
 use crate::publisher::Publisher;
 use crate::stored;
@@ -26,14 +27,27 @@ struct Push {
     endpoint: Arc<str>,
     timeout: Duration,
     state: Option<Arc<str>>,
-    delivery_id: String,
+    /// How often its event was edited.
+    edits: usize,
 }
 
 /// What a call needs of the system.
-struct Reach {
+pub(super) struct Reach {
+    broker: Arc<dyn Broker>,
     caller: Arc<dyn Caller>,
     clock: Arc<dyn Clock>,
     publisher: Arc<Publisher>,
+}
+
+impl Reach {
+    pub(super) fn of(parts: &Parts) -> Self {
+        Self {
+            broker: Arc::clone(&parts.broker),
+            caller: Arc::clone(&parts.caller),
+            clock: Arc::clone(&parts.clock),
+            publisher: Arc::clone(&parts.publisher),
+        }
+    }
 }
 
 impl Actor {
@@ -48,7 +62,7 @@ impl Actor {
     ) {
         if attempt > 1 {
             let now = self.now();
-            let meter = self.meters.entry(ticket.consumer.clone()).or_default();
+            let meter = self.meter(&ticket.consumer);
             meter.retries_total += 1;
             meter.retries.add(now, 1);
         }
@@ -56,28 +70,24 @@ impl Actor {
             .parts
             .machine
             .edit_of(&ticket.consumer, ticket.sequence);
-        let delivery_id = delivery_id(&ticket, generation, edit.map_or(0, |edit| edit.notes.len()));
+        let edits = edit.map_or(0, |edit| edit.notes.len());
         let source = EventSource {
             edited: edit.map(|edit| Arc::clone(&edit.event)),
             at_hand: self.at_hand.take(&ticket.consumer, ticket.sequence),
-            broker: Arc::clone(&self.parts.broker),
         };
         let Some(target) = self.targets.get(&ticket.consumer) else {
             return;
         };
         let Some(endpoint) = target.endpoint.clone() else {
             self.lease_under_way(&ticket.consumer);
-            self.work.push(
-                lease(
-                    source,
-                    ticket,
-                    attempt,
-                    generation,
-                    deadline,
-                    (state, delivery_id),
-                )
-                .boxed(),
-            );
+            let delivery_id = delivery_id(&ticket, generation, edits);
+            let broker = Arc::clone(&self.parts.broker);
+            let handed_out = (state, delivery_id);
+            let lease = async move {
+                let event = source.read(&*broker, &ticket).await;
+                lease(event, ticket, attempt, generation, deadline, handed_out)
+            };
+            self.work.push(lease.boxed());
             return;
         };
         let push = Push {
@@ -88,27 +98,14 @@ impl Actor {
             endpoint,
             timeout: target.timeout,
             state,
-            delivery_id,
+            edits,
         };
-        let reach = Reach {
-            caller: Arc::clone(&self.parts.caller),
-            clock: Arc::clone(&self.parts.clock),
-            publisher: Arc::clone(&self.parts.publisher),
-        };
-        let task = tokio::spawn(call(source, reach, push));
-        self.running.insert(ticket, task.abort_handle());
-        // A task that was called off has told the machine already.
-        self.work
-            .push(task.map(|ended| ended.unwrap_or(Event::CalledOff)).boxed());
+        let ended = call(source, Arc::clone(&self.reach), push).boxed();
+        self.attempts.add(Call { ticket, ended });
     }
 }
 
-async fn call(source: EventSource, reach: Reach, push: Push) -> Event {
-    let Reach {
-        caller,
-        clock,
-        publisher,
-    } = reach;
+async fn call(source: EventSource, reach: Arc<Reach>, push: Push) -> Event {
     let Push {
         ticket,
         attempt,
@@ -117,10 +114,10 @@ async fn call(source: EventSource, reach: Reach, push: Push) -> Event {
         endpoint,
         timeout,
         state,
-        delivery_id,
+        edits,
     } = push;
-    let started = clock.now();
-    let envelope = match source.read(&ticket).await {
+    let started = reach.clock.now();
+    let envelope = match source.read(&*reach.broker, &ticket).await {
         Ok(Some(envelope)) => Arc::new(envelope),
         Ok(None) => return Event::Gone { ticket },
         Err(reason) => return Event::Unreadable { ticket, reason },
@@ -130,7 +127,7 @@ async fn call(source: EventSource, reach: Reach, push: Push) -> Event {
         consumer: ticket.consumer.clone(),
         endpoint,
         envelope,
-        delivery_id,
+        delivery_id: delivery_id(&ticket, generation, edits),
         sequence: ticket.sequence,
         attempt,
         state,
@@ -139,7 +136,7 @@ async fn call(source: EventSource, reach: Reach, push: Push) -> Event {
         deadline,
         timeout,
     };
-    let called = AssertUnwindSafe(async move { caller.call(attempt).await }).catch_unwind();
+    let called = AssertUnwindSafe(async { reach.caller.call(attempt).await }).catch_unwind();
     let answer = match tokio::time::timeout(timeout, called).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(_panic)) => failed(RetryClass::Retryable, "the handler panicked".to_owned()).into(),
@@ -148,7 +145,8 @@ async fn call(source: EventSource, reach: Reach, push: Push) -> Event {
             failed(RetryClass::Timeout, format!("no answer within {time}")).into()
         }
     };
-    let took = clock.now().since(started);
+    let took = reach.clock.now().since(started);
+    let publisher = &reach.publisher;
     let judged = publisher.judge_answer(&ticket.consumer, &event, answer);
     Event::Ended {
         ticket,
@@ -165,15 +163,15 @@ fn failed(class: RetryClass, error: String) -> Outcome {
     }
 }
 
-async fn lease(
-    source: EventSource,
+fn lease(
+    event: Result<Option<Envelope>, String>,
     ticket: Ticket,
     attempt: u32,
     generation: u64,
     deadline: Timestamp,
     (state, delivery_id): (Option<Arc<str>>, String),
 ) -> Event {
-    match source.read(&ticket).await {
+    match event {
         Ok(Some(envelope)) => Event::Leased(Leased {
             ticket,
             attempt,
@@ -192,17 +190,14 @@ async fn lease(
 struct EventSource {
     edited: Option<Arc<str>>,
     at_hand: Option<Record>,
-    broker: Arc<dyn Broker>,
 }
 
 impl EventSource {
     /// The event of a delivery, `None` when it was removed, or why it cannot be read.
-    async fn read(self, ticket: &Ticket) -> Result<Option<Envelope>, String> {
+    async fn read(self, broker: &dyn Broker, ticket: &Ticket) -> Result<Option<Envelope>, String> {
         match (self.edited, self.at_hand) {
             (None, Some(record)) => Ok(Some(stored::envelope(record))),
-            (edited, _) => {
-                present_event(&*self.broker, &ticket.consumer, ticket.sequence, edited).await
-            }
+            (edited, _) => present_event(broker, &ticket.consumer, ticket.sequence, edited).await,
         }
     }
 }

@@ -1,12 +1,13 @@
 //! Commits: as few as possible, in order, retried at a limit, never lost.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
+use foldhash::{HashMap, HashMapExt};
 use futures_util::future::{BoxFuture, FutureExt};
 use tidegate_base::{ConsumerId, Timestamp};
 use tidegate_broker::{Append, Batch, CommitError, Durability, StateChange};
-use tidegate_delivery::{Class, Effect, Input, StateRecord, Ticket};
+use tidegate_delivery::{Class, Input, StateRecord};
 
 use super::Actor;
 use super::hear::Event;
@@ -110,13 +111,11 @@ impl Commits {
     /// What is published with the end of a delivery, which the machine is about to be told.
     pub(super) fn publish_with(
         &mut self,
-        consumer: &ConsumerId,
+        consumer: ConsumerId,
         sequence: u64,
         outputs: Vec<Append>,
     ) {
-        if !outputs.is_empty() {
-            self.outputs.insert((consumer.clone(), sequence), outputs);
-        }
+        self.outputs.insert((consumer, sequence), outputs);
     }
 
     fn outputs_of(&mut self, records: &[StateRecord]) -> Outputs {
@@ -252,7 +251,7 @@ impl Actor {
             Ok(sequences) => {
                 self.parts.publisher.note_stored(&pile.outputs, &sequences);
                 for token in pile.tokens {
-                    self.step(Input::Committed { token });
+                    self.tell(Input::Committed { token });
                 }
             }
             Err(error @ CommitError::Full { .. }) if self.is_out_of_time() => {
@@ -323,22 +322,6 @@ impl Actor {
             tracing::warn!(%error, "no checkpoint was written");
         }
     }
-}
-
-/// Whether an effect makes durable that the delivery is done.
-pub(super) fn records_done(effect: &Effect, ticket: &Ticket) -> bool {
-    let Effect::Persist {
-        class: Class::Durable,
-        records,
-        ..
-    } = effect
-    else {
-        return false;
-    };
-    records.iter().any(|record| {
-        matches!(record, StateRecord::Done { consumer, sequence, .. }
-            if *consumer == ticket.consumer && *sequence == ticket.sequence)
-    })
 }
 
 type Commit = BoxFuture<'static, Result<Vec<u64>, CommitError>>;

@@ -55,7 +55,7 @@ impl Actor {
                     stage: Stage::Finishing,
                     replies: vec![reply],
                 });
-                self.step(Input::Drain);
+                self.tell(Input::Drain);
                 self.refuse_pulls(&PullError::Draining);
                 self.show();
             }
@@ -126,14 +126,12 @@ impl Actor {
     fn call_off(&mut self) {
         let mut tickets: Vec<Ticket> = self.parts.machine.running();
         tickets.sort();
+        self.attempts.call_off();
         for ticket in tickets {
-            if let Some(task) = self.running.remove(&ticket) {
-                task.abort();
-            }
             if let Some(drain) = &mut self.drain {
                 drain.cancelled += 1;
             }
-            self.step(Input::Ended {
+            self.tell(Input::Ended {
                 ticket,
                 outcome: Outcome::Cancelled,
             });
@@ -143,7 +141,7 @@ impl Actor {
     /// The state can no longer be written: nothing starts, and everyone who waits is told.
     pub(super) fn stop(&mut self) {
         self.parts.publisher.enter(Mode::Stopped);
-        self.step(Input::Drain);
+        self.tell(Input::Drain);
         self.refuse_pulls(&PullError::Stopped);
         for (_, reply) in std::mem::take(&mut self.settling) {
             let _left = reply.send(Err(SettleError::Stopped));

@@ -9,7 +9,7 @@ use tidegate_base::{ConsumerId, Envelope, Name, Timestamp};
 use tidegate_broker::{
     Append, CleanError, Cleaned, CommitError, Durability, ReadError, ReadLimit, Record,
 };
-use tidegate_delivery::{DeliveryStatus, Effect, Input, Outcome, Ticket};
+use tidegate_delivery::{DeliveryStatus, Heard, Input, Outcome, Ticket};
 use tokio::sync::{oneshot, watch};
 
 use super::Actor;
@@ -89,14 +89,6 @@ impl From<Outcome> for Judged {
     }
 }
 
-/// Whether an end was taken in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Accepted {
-    Yes,
-    /// The attempt is not running any more.
-    No,
-}
-
 /// A delivery to be handed to a puller.
 pub(super) struct Leased {
     pub(super) ticket: Ticket,
@@ -162,7 +154,7 @@ impl Actor {
                 .or_default()
                 .add(now, added);
         }
-        self.step(Input::Grown {
+        self.tell(Input::Grown {
             channel: channel.clone(),
             tail,
         });
@@ -205,13 +197,13 @@ impl Actor {
                         "channel `{}` has no record from sequence {from} on, though retention has not passed it",
                         consumer.event
                     );
-                    self.step(Input::ChannelFault { consumer, reason });
+                    self.tell(Input::ChannelFault { consumer, reason });
                     return;
                 }
                 let sizes = records.iter().map(|r| (r.sequence, r.payload.len()));
                 self.parts.publisher.note_read(&consumer.event, sizes);
                 let arrivals = records.iter().map(stored::arrival).collect();
-                self.step(Input::Arrived {
+                self.tell(Input::Arrived {
                     consumer: consumer.clone(),
                     records: arrivals,
                     next,
@@ -230,7 +222,7 @@ impl Actor {
                 self.at_hand.keep(&consumer, soon);
             }
             Err(error) => {
-                self.step(Input::ChannelFault {
+                self.tell(Input::ChannelFault {
                     consumer,
                     reason: error.to_string(),
                 });
@@ -239,60 +231,46 @@ impl Actor {
     }
 
     fn ended(&mut self, ticket: Ticket, judged: Judged, took: Duration) {
-        self.running.remove(&ticket);
         let now = self.now();
-        self.meters
-            .entry(ticket.consumer.clone())
-            .or_default()
-            .handler
-            .add(now, took);
+        self.meter(&ticket.consumer).handler.add(now, took);
         if let Some(drain) = &mut self.drain {
             drain.finished += 1;
         }
         self.end(ticket, judged);
     }
 
-    /// Tells the machine how an attempt ended. Returns whether it was rejected; then nothing is published.
-    pub(super) fn end(&mut self, ticket: Ticket, judged: Judged) -> Accepted {
+    /// Tells the machine how an attempt ended. Unless it is done, nothing is published.
+    pub(super) fn end(&mut self, ticket: Ticket, judged: Judged) -> Heard {
         let Judged { outcome, outputs } = judged;
-        let first = self.effects.len();
-        self.step(Input::Ended {
-            ticket: ticket.clone(),
-            outcome,
-        });
-        let mut new = self.effects.iter().skip(first);
-        if new.any(|effect| matches!(effect, Effect::Rejected(other) if *other == ticket)) {
-            return Accepted::No;
+        let publishes = (!outputs.is_empty()).then(|| (ticket.consumer.clone(), ticket.sequence));
+        let heard = self.tell(Input::Ended { ticket, outcome });
+        // Only with the record that it is done, which is decided next and nothing has taken yet.
+        if let Some((consumer, sequence)) = publishes
+            && heard == Heard::Done
+        {
+            self.commits.publish_with(consumer, sequence, outputs);
         }
-        // Only with the record that it is done, which this step asks for and nothing has taken yet.
-        let mut new = self.effects.iter().skip(first);
-        if !outputs.is_empty() && new.any(|effect| super::commit::records_done(effect, &ticket)) {
-            self.commits
-                .publish_with(&ticket.consumer, ticket.sequence, outputs);
-        }
-        Accepted::Yes
+        heard
     }
 
     /// Retention has removed the record of a delivery. That happens only to one that the state has
     /// kept while the design did not have its consumer: nobody can do it any more.
     fn gone(&mut self, ticket: Ticket) {
-        self.running.remove(&ticket);
         self.lease_lost(&ticket.consumer);
         let error =
             "the event is gone: retention removed it while the design did not have its consumer";
         let outcome = Outcome::Permanent {
             error: error.to_owned(),
         };
-        self.step(Input::Ended { ticket, outcome });
+        self.tell(Input::Ended { ticket, outcome });
     }
 
     /// The record of a delivery cannot be read: the attempt does not count, the consumer halts.
     fn unreadable(&mut self, ticket: Ticket, reason: String) {
-        self.running.remove(&ticket);
         self.lease_lost(&ticket.consumer);
         let consumer = ticket.consumer.clone();
-        self.step(Input::ChannelFault { consumer, reason });
-        self.step(Input::Ended {
+        self.tell(Input::ChannelFault { consumer, reason });
+        self.tell(Input::Ended {
             ticket,
             outcome: Outcome::Cancelled,
         });

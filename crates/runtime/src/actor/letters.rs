@@ -225,7 +225,7 @@ impl Actor {
         for (consumer, sequences) in sorted.accepted {
             let letters = sequences.iter().map(|letter| (consumer.clone(), *letter));
             waits_for.extend(letters);
-            self.step(Input::Redrive {
+            self.tell(Input::Redrive {
                 consumer,
                 sequences,
             });

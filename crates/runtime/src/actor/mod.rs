@@ -5,6 +5,7 @@
 //! are events.
 
 mod attempt;
+mod attempts;
 mod commit;
 mod drain;
 mod edits;
@@ -23,18 +24,18 @@ mod why;
 pub(crate) use commit::size;
 pub(crate) use hear::Judged;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::{HashMap, HashMapExt};
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tidegate_base::{Clock, ConsumerId, Timestamp};
 use tidegate_broker::Broker;
-use tidegate_delivery::{Conclusion, Effect, Input, Machine, Ticket};
+use tidegate_delivery::{Conclusion, Effect, Heard, Input, Machine};
 use tidegate_model::Design;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::AbortHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::caller::Caller;
@@ -46,6 +47,8 @@ use crate::pull::SettleError;
 use crate::seek::ReplayWatermark;
 use crate::settings::Settings;
 use crate::view::SystemView;
+use attempt::Reach;
+use attempts::Attempts;
 use commit::Commits;
 use hear::Event;
 use letters::PendingRedrive;
@@ -83,7 +86,8 @@ pub(crate) struct Actor {
     wake_at: Option<Timestamp>,
     at_hand: AtHand,
     commits: Commits,
-    running: HashMap<Ticket, AbortHandle>,
+    attempts: Attempts,
+    reach: Arc<Reach>,
     pulls: BTreeMap<ConsumerId, Pulls>,
     settling: BTreeMap<(ConsumerId, u64), oneshot::Sender<Result<(), SettleError>>>,
     redrives: Vec<PendingRedrive>,
@@ -134,7 +138,8 @@ impl Actor {
             wake_at: None,
             at_hand: AtHand::new(parts.design.consumers().count()),
             commits: Commits::new(taken.checkpoint_bytes),
-            running: HashMap::new(),
+            attempts: Attempts::new(),
+            reach: Arc::new(Reach::of(&parts)),
             pulls: BTreeMap::new(),
             settling: BTreeMap::new(),
             redrives: Vec::new(),
@@ -179,7 +184,8 @@ impl Actor {
                     Some(command) => self.obey(command),
                     None => return,
                 },
-                Some(event) = self.work.next() => self.hear_burst(event),
+                Some(event) = self.work.next() => self.hear_burst(vec![event]),
+                events = self.attempts.next() => self.hear_burst(events),
                 () = sleep(wait) => self.wake(),
                 _ = renewal.tick() => self.show(),
                 _ = cleaning.tick() => self.clean(),
@@ -195,16 +201,17 @@ impl Actor {
         self.parts.clock.now()
     }
 
-    fn step(&mut self, input: Input) {
+    /// Tells the machine what happened; what it wants done about it is asked in [`Actor::carry_out`].
+    fn tell(&mut self, input: Input) -> Heard {
         let now = self.now();
-        self.parts.machine.step(now, input, &mut self.effects);
+        self.parts.machine.hear(now, input)
     }
 
     /// The time that was waited for has come.
     fn wake(&mut self) {
         let now = self.now();
         self.wake_at = self.wake_at.filter(|at| *at > now);
-        self.step(Input::Tick);
+        self.tell(Input::Tick);
     }
 
     /// How long nothing is due; `None`: nothing is.
@@ -216,13 +223,23 @@ impl Actor {
         Some(first.since(self.now()) + Duration::from_millis(1))
     }
 
-    fn hear_burst(&mut self, first: Event) {
-        self.hear(first);
-        for _ in 1..BURST_MAX {
-            match self.work.next().now_or_never() {
-                Some(Some(event)) => self.hear(event),
-                Some(None) | None => return,
+    fn hear_burst(&mut self, first: Vec<Event>) {
+        let mut next = Some(first);
+        let mut heard = 0;
+        while let Some(events) = next {
+            heard += events.len();
+            for event in events {
+                self.hear(event);
             }
+            next = (heard < BURST_MAX).then(|| self.next_events()).flatten();
+        }
+    }
+
+    /// What has happened meanwhile.
+    fn next_events(&mut self) -> Option<Vec<Event>> {
+        match self.work.next().now_or_never() {
+            Some(Some(event)) => Some(vec![event]),
+            Some(None) | None => self.attempts.try_next(),
         }
     }
 
@@ -278,20 +295,31 @@ impl Actor {
     /// Carries out what the machine wants, until it wants nothing more.
     fn carry_out(&mut self) {
         self.expire_pulls();
-        while !self.effects.is_empty() {
-            for effect in std::mem::take(&mut self.effects) {
-                self.carry_out_one(effect);
-            }
-        }
+        self.carry_out_decided();
+        // Answering may put deliveries back.
         self.answer_pulls();
+        self.carry_out_decided();
         self.send_commits();
         self.drain_on();
-        // Answering may have put deliveries back.
-        if !self.effects.is_empty() {
+        if self.carry_out_decided() {
+            self.send_commits();
+        }
+        self.attempts.send_off();
+    }
+
+    /// Carries out what the machine decides. Returns whether there was anything.
+    fn carry_out_decided(&mut self) -> bool {
+        let mut any = false;
+        loop {
+            let now = self.now();
+            self.parts.machine.decide(now, &mut self.effects);
+            if self.effects.is_empty() {
+                return any;
+            }
+            any = true;
             for effect in std::mem::take(&mut self.effects) {
                 self.carry_out_one(effect);
             }
-            self.send_commits();
         }
     }
 
@@ -340,7 +368,7 @@ impl Actor {
         let now = self.now();
         // It may have ended without a start.
         self.at_hand.take(&consumer, sequence);
-        let meter = self.meters.entry(consumer.clone()).or_default();
+        let meter = self.meter(&consumer);
         match conclusion {
             Conclusion::Succeeded => {
                 meter.succeeded_total += 1;
@@ -360,9 +388,21 @@ impl Actor {
             Conclusion::Redriven => self.redriven(&consumer, sequence),
             Conclusion::Released(_) | Conclusion::Discarded | Conclusion::Restored => {}
         }
+        if self.settling.is_empty() {
+            return;
+        }
         if let Some(reply) = self.settling.remove(&(consumer, sequence)) {
             let _left = reply.send(Ok(()));
         }
+    }
+
+    fn meter(&mut self, consumer: &ConsumerId) -> &mut ConsumerMeter {
+        // Looked up twice when it is new, so that it is not copied when it is not.
+        if !self.meters.contains_key(consumer) {
+            self.meters
+                .insert(consumer.clone(), ConsumerMeter::default());
+        }
+        self.meters.entry(consumer.clone()).or_default()
     }
 }
 

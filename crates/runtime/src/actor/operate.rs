@@ -153,7 +153,7 @@ impl Actor {
     pub(super) fn command(&mut self, command: Command, answer: Answer) {
         log(&command);
         let token = self.operators.add(answer);
-        self.step(Input::Command { token, command });
+        self.tell(Input::Command { token, command });
     }
 
     /// A command is carried out, durably.

@@ -7,12 +7,12 @@ use std::time::Duration;
 use futures_util::future::FutureExt;
 use tidegate_base::limit::PULLS_WAITING_MAX;
 use tidegate_base::{ConsumerId, Timestamp};
-use tidegate_delivery::{Class, Effect, Input, Outcome, StateRecord, Ticket};
+use tidegate_delivery::{Heard, Input, Outcome, Ticket};
 use tidegate_model::closest;
 use tokio::sync::oneshot;
 
 use super::Actor;
-use super::hear::{Accepted, Event, Judged, Leased};
+use super::hear::{Event, Judged, Leased};
 use super::search::present_event;
 use crate::answer::Answer;
 use crate::pull::{PullError, PulledDelivery, SettleError};
@@ -128,7 +128,7 @@ impl Actor {
         if wanted != pulls.wanted {
             pulls.wanted = wanted;
             let consumer = consumer.clone();
-            self.step(Input::Wanted {
+            self.tell(Input::Wanted {
                 consumer,
                 deliveries: wanted,
             });
@@ -182,10 +182,10 @@ impl Actor {
                 };
                 pull.got.push((ticket, delivery));
             }
-            None => self.step(Input::Ended {
-                ticket,
-                outcome: Outcome::Cancelled,
-            }),
+            None => {
+                let outcome = Outcome::Cancelled;
+                self.tell(Input::Ended { ticket, outcome });
+            }
         }
     }
 
@@ -239,7 +239,7 @@ impl Actor {
 
     fn hand_back(&mut self, tickets: Vec<Ticket>) {
         for ticket in tickets {
-            self.step(Input::Ended {
+            self.tell(Input::Ended {
                 ticket,
                 outcome: Outcome::Cancelled,
             });
@@ -306,10 +306,9 @@ impl Actor {
         judged: Judged,
         reply: oneshot::Sender<Result<(), SettleError>>,
     ) {
-        let first = self.effects.len();
         let done = judged.outcome.is_done();
-        let accepted = self.end(ticket.clone(), judged);
-        if accepted == Accepted::No {
+        let heard = self.end(ticket.clone(), judged);
+        if heard == Heard::Rejected {
             let lease = write_lease(&ticket);
             let _left = reply.send(Err(SettleError::Stale { lease }));
             return;
@@ -317,8 +316,7 @@ impl Actor {
         if let Some(drain) = self.drain.as_mut() {
             drain.finished += 1;
         }
-        let mut new = self.effects.iter().skip(first);
-        if new.any(|effect| records_end(effect, &ticket)) {
+        if heard != Heard::Taken {
             self.settling
                 .insert((ticket.consumer, ticket.sequence), reply);
         } else if done {
@@ -334,27 +332,6 @@ impl Actor {
 fn not_taken(reason: String, reply: oneshot::Sender<Result<(), SettleError>>) -> Event {
     let _left = reply.send(Err(SettleError::NotTaken { reason }));
     Event::CalledOff
-}
-
-/// Whether an effect makes durable that the delivery is done or a dead letter.
-fn records_end(effect: &Effect, ticket: &Ticket) -> bool {
-    let Effect::Persist {
-        class: Class::Durable,
-        records,
-        ..
-    } = effect
-    else {
-        return false;
-    };
-    records.iter().any(|record| match record {
-        StateRecord::Done {
-            consumer, sequence, ..
-        } => *consumer == ticket.consumer && *sequence == ticket.sequence,
-        StateRecord::Kept { consumer, delivery } => {
-            *consumer == ticket.consumer && delivery.sequence == ticket.sequence
-        }
-        _ => false,
-    })
 }
 
 /// Sends what a pull got. Returns the tickets of a puller that has left.

@@ -1,9 +1,9 @@
 //! The view: drawn twice a second from the machine, the meters and the design.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::{HashMap, HashMapExt};
 use tidegate_base::{ConsumerId, Name, Timestamp};
 use tidegate_delivery::{BreakerStatus, ConsumerStatus, Mode as Delivery, Obstacle};
 use tidegate_model::design::ConsumerRef;

@@ -57,6 +57,15 @@ pub(crate) enum Commits {
 /// When to come back to a full broker.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// A clean under way: it ends with its process, too.
+struct Cleaning(FaultyBroker);
+
+impl Drop for Cleaning {
+    fn drop(&mut self) {
+        self.0.faults().cleaning -= 1;
+    }
+}
+
 impl FaultyBroker {
     fn faults(&self) -> MutexGuard<'_, Faults> {
         self.faults.lock().unwrap()
@@ -180,11 +189,12 @@ impl Broker for FaultyBroker {
         faults.cleaning += 1;
         assert_eq!(faults.cleaning, 1, "two cleans at once");
         let (cleans, broker) = (faults.cleans, self.clone());
+        let cleaning = Cleaning(self.clone());
         async move {
             if let Cleans::Slow(time) = cleans {
                 tokio::time::sleep(time).await;
             }
-            broker.faults().cleaning -= 1;
+            drop(cleaning);
             if cleans == Cleans::Failing {
                 let reason = "the disk is full".to_owned();
                 return Err(CleanError { reason });
