@@ -22,6 +22,13 @@ pub const DESIGN_DEPTH_MAX: usize = 64;
 pub const TRACE_UNIT_BYTES_MAX: usize = 256 << 20;
 /// Most bytes of spans that wait in memory for the rest of their traces; further ones go to temporary files.
 pub const SPAN_STORE_BYTES_MAX: usize = 1 << 30;
+/// Most bytes of one message of traces that a daemon receives, decompressed.
+pub const RECEIVED_MESSAGE_BYTES_MAX: usize = 64 << 20;
+/// Most bytes of traces that a daemon takes in one second; at the limit senders are told to wait.
+pub const RECEIVED_BYTES_A_SECOND_MAX: usize = 32 << 20;
+/// Most bytes of received traces that a daemon holds, as they came; beyond it the oldest are forgotten
+/// before their time.
+pub const RECEIVED_BYTES_MAX: usize = 256 << 20;
 /// Most operations of captures of which it is learned what is usual.
 pub const TRACE_OPERATIONS_MAX: usize = 100_000;
 /// Most deliveries of one consumer held in memory; the rest wait in the channel.

@@ -1,10 +1,11 @@
 //! Tables with one span a row. The columns are named by the caller, or told by their headers.
 
 use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
 use std::io::{self, Read};
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use tidegate_base::Timestamp;
+use tidegate_base::limit::TRACE_UNIT_BYTES_MAX;
 
 use crate::alibaba;
 use crate::attributes::cut;
@@ -33,13 +34,14 @@ pub(crate) fn read(
         return Ok(None);
     };
     let name = input.name().to_owned();
-    let failed = Failed::default();
+    let (failed, row_bytes) = (Failed::default(), Cell::new(0));
     let mut rows = csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .flexible(true)
         .from_reader(Rest {
             input,
             failed: &failed,
+            row_bytes: &row_bytes,
         });
     let headers = match rows.headers() {
         Ok(headers) => headers.clone(),
@@ -62,6 +64,7 @@ pub(crate) fn read(
     let mut row = csv::StringRecord::new();
     let mut count = 0_u64;
     loop {
+        row_bytes.set(0);
         match rows.read_record(&mut row) {
             Ok(true) => {}
             Ok(false) => break,
@@ -109,7 +112,7 @@ fn delimiter(input: &mut Input<'_>) -> Result<Option<u8>, ReadError> {
 
 /// What went wrong below the reader of rows, which only carries `io::Error`.
 #[derive(Default)]
-struct Failed(std::cell::RefCell<Option<ReadError>>);
+struct Failed(RefCell<Option<ReadError>>);
 
 impl Failed {
     fn or(&self, name: &str, error: &csv::Error) -> ReadError {
@@ -121,15 +124,30 @@ impl Failed {
     }
 }
 
-/// The rest of an input as a reader; a line without end is a large piece as any other.
+/// The rest of an input as a reader; a row without end, as after a quote that is never closed, is too
+/// large a piece as any other.
 struct Rest<'i, 'r, 'f> {
     input: &'i mut Input<'r>,
     failed: &'f Failed,
+    /// Bytes that were read for the row.
+    row_bytes: &'f Cell<usize>,
+}
+
+impl Rest<'_, '_, '_> {
+    fn more(&mut self) -> Result<(), ReadError> {
+        if self.row_bytes.get() > TRACE_UNIT_BYTES_MAX {
+            return Err(ReadError::Large {
+                name: self.input.name().to_owned(),
+                offset: self.input.offset(),
+            });
+        }
+        self.input.ensure(1).map(|_| ())
+    }
 }
 
 impl Read for Rest<'_, '_, '_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if let Err(error) = self.input.ensure(1) {
+        if let Err(error) = self.more() {
             let message = error.to_string();
             self.failed.0.replace(Some(error));
             return Err(io::Error::other(message));
@@ -139,6 +157,7 @@ impl Read for Rest<'_, '_, '_> {
             to.copy_from_slice(from);
         }
         self.input.take(count);
+        self.row_bytes.set(self.row_bytes.get() + count);
         Ok(count)
     }
 }
@@ -290,9 +309,8 @@ fn guess(text: &str) -> Unit {
 
 /// Nanoseconds since the epoch of an RFC 3339 date.
 fn date(text: &str) -> Result<u64, String> {
-    let parsed = OffsetDateTime::parse(text, &Rfc3339).ok();
-    parsed
-        .and_then(|date| u64::try_from(date.unix_timestamp_nanos()).ok())
+    Timestamp::parse_rfc3339(text)
+        .map(Timestamp::nanos)
         .ok_or_else(|| format!("`{text}` is no date as in RFC 3339: 2026-01-31T23:59:59Z"))
 }
 

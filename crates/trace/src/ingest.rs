@@ -20,6 +20,7 @@ use crate::{Format, ReadError, csv, documents};
 pub struct Ingest {
     store: Store,
     columns: Option<Columns>,
+    capture_bytes_max: Option<u64>,
     sources: Vec<Source>,
     progress: Option<Box<dyn FnMut(usize)>>,
 }
@@ -66,6 +67,13 @@ impl Ingest {
         self
     }
 
+    /// With a limit for the bytes of one capture, decompressed.
+    #[must_use]
+    pub fn with_capture_limit(mut self, bytes_max: usize) -> Self {
+        self.capture_bytes_max = Some(u64::try_from(bytes_max).unwrap_or(u64::MAX));
+        self
+    }
+
     /// With the columns of captures that are tables.
     #[must_use]
     pub fn with_columns(mut self, columns: Columns) -> Self {
@@ -91,6 +99,9 @@ impl Ingest {
     pub fn read(&mut self, name: &str, reader: impl Read) -> Result<&Source, ReadError> {
         let before: usize = self.spans();
         let mut input = Input::open(name, reader)?;
+        if let Some(bytes_max) = self.capture_bytes_max {
+            input.allow(bytes_max);
+        }
         let number = u64::try_from(self.sources.len()).unwrap_or(u64::MAX);
         let mut counted = self
             .progress
@@ -174,6 +185,29 @@ impl Ingest {
                 (source.name, traces)
             })
             .collect())
+    }
+
+    /// All traces of all captures, as if they were one; the format is that of the first.
+    ///
+    /// # Errors
+    ///
+    /// When what is outside memory cannot be read back.
+    pub fn into_traces(self) -> Result<Traces, ReadError> {
+        let mut all = Traces {
+            format: Format::OtlpProtobuf,
+            traces: Vec::new(),
+            skipped: Skipped::default(),
+        };
+        for (index, (_, capture)) in self.into_captures()?.into_iter().enumerate() {
+            if index == 0 {
+                all.format = capture.format;
+            }
+            all.traces.extend(capture.traces);
+            all.skipped.add(capture.skipped);
+        }
+        all.traces
+            .sort_by(|a, b| (a.start(), a.id()).cmp(&(b.start(), b.id())));
+        Ok(all)
     }
 
     fn hand_over(

@@ -21,6 +21,8 @@ pub(crate) struct Input<'a> {
     taken: u64,
     ended: bool,
     compression: Option<Compression>,
+    /// How many bytes may still be read.
+    allowed: u64,
 }
 
 impl<'a> Input<'a> {
@@ -51,7 +53,14 @@ impl<'a> Input<'a> {
             taken: 0,
             ended: false,
             compression,
+            allowed: u64::MAX,
         }
+    }
+
+    /// No more bytes than these are read: a few bytes may decompress to many.
+    pub(crate) fn allow(&mut self, bytes_max: u64) {
+        let there = u64::try_from(self.data().len()).unwrap_or(u64::MAX);
+        self.allowed = bytes_max.saturating_sub(there);
     }
 
     pub(crate) fn name(&self) -> &'a str {
@@ -81,12 +90,13 @@ impl<'a> Input<'a> {
     ///
     /// # Errors
     ///
-    /// When it cannot be read, or [`TRACE_UNIT_BYTES_MAX`] bytes wait already.
+    /// When it cannot be read, or [`TRACE_UNIT_BYTES_MAX`] bytes wait already, or as many as are
+    /// allowed were read.
     pub(crate) fn fill(&mut self) -> Result<bool, ReadError> {
         if self.ended {
             return Ok(false);
         }
-        if self.data().len() >= TRACE_UNIT_BYTES_MAX {
+        if self.data().len() >= TRACE_UNIT_BYTES_MAX || self.allowed == 0 {
             return Err(ReadError::Large {
                 name: self.name.to_owned(),
                 offset: self.taken,
@@ -110,7 +120,11 @@ impl<'a> Input<'a> {
                 self.ended = true;
                 Ok(false)
             }
-            Ok(_) => Ok(true),
+            Ok(count) => {
+                let count = u64::try_from(count).unwrap_or(u64::MAX);
+                self.allowed = self.allowed.saturating_sub(count);
+                Ok(true)
+            }
             Err(error) => Err(self.unreadable(&error)),
         }
     }

@@ -34,6 +34,7 @@ mod span;
 mod store;
 mod texts;
 mod tree;
+pub mod window;
 mod wire;
 mod zipkin;
 

@@ -62,6 +62,10 @@ impl Framing {
     fn fits(self, input: &mut Input<'_>) -> Result<bool, ReadError> {
         let mut at = 0;
         for _ in 0..EMPTY_MESSAGES_MAX {
+            // Resources without items to the very end are a message as well.
+            if self == Self::Plain && at > 0 && !input.ensure(at + 1)? {
+                return Ok(true);
+            }
             let Some(unit) = self.split(input, at)? else {
                 return Ok(false);
             };

@@ -39,6 +39,20 @@ pub struct Skipped {
     pub cyclic_spans: usize,
 }
 
+impl Skipped {
+    /// Adds what was left out of another capture.
+    pub fn add(&mut self, other: Self) {
+        self.metrics += other.metrics;
+        self.logs += other.logs;
+        self.without_trace_id += other.without_trace_id;
+        self.without_span_id += other.without_span_id;
+        self.without_time += other.without_time;
+        self.duplicates += other.duplicates;
+        self.cyclic_traces.extend(other.cyclic_traces);
+        self.cyclic_spans += other.cyclic_spans;
+    }
+}
+
 /// How much of what spans name is there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Completeness {

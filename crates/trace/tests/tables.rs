@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+use std::io::{self, Read as _};
+
 use tidegate_trace::{Columns, Format, Ingest, ReadError, Span, SpanKind, Status, Traces, read};
 
 fn with(columns: &str, text: &str) -> Result<Traces, ReadError> {
@@ -146,4 +148,12 @@ fn both_rows_of_an_alibaba_call_become_its_two_sides() {
     0/server under `0`: Server of gate, 9ms
     ");
     assert_eq!(trace.orphans().count(), 0);
+}
+
+#[test]
+fn a_quote_that_is_never_closed_is_given_up() {
+    let head = "trace,span,service,start,duration\nt,s,\"";
+    let endless = head.as_bytes().chain(io::repeat(b'a'));
+    let error = Ingest::new().read("endless.csv", endless).unwrap_err();
+    assert!(matches!(error, ReadError::Large { .. }), "{error}");
 }
