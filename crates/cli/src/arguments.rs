@@ -241,6 +241,26 @@ pub(crate) struct Run {
     /// How much faster than recorded, or the factor of the target rates
     #[arg(long, default_value_t = 1.0, value_parser = parse_speed)]
     pub(crate) speed: f64,
+    /// Receive traces over HTTP, and say at `/v1/discover` what those of the last 15 minutes show
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        value_parser = parse_listen,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "127.0.0.1:4318"
+    )]
+    pub(crate) otlp_http: Option<SocketAddr>,
+    /// The same over gRPC
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        value_parser = parse_listen,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "127.0.0.1:4317"
+    )]
+    pub(crate) otlp_grpc: Option<SocketAddr>,
 }
 
 #[derive(Debug, Args)]

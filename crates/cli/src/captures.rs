@@ -241,7 +241,7 @@ impl Progress {
     fn new(files: &[File]) -> Self {
         let size = |file: &File| {
             let metadata = fs::metadata(&file.path).ok()?;
-            metadata.is_file().then(|| metadata.len())
+            metadata.is_file().then_some(metadata.len())
         };
         Self {
             read: Rc::default(),

@@ -8,6 +8,7 @@ mod daemon;
 mod design_files;
 mod example;
 mod exit;
+mod receive;
 mod table;
 mod terminal;
 

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
 use serde_json::Value;
 
-use crate::support::{expect_exit, run, shared, tidegate};
+use crate::support::{Daemon, agent, eventually, expect_exit, repository, run, shared, tidegate};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -69,7 +70,8 @@ fn spans_of_one_trace_in_several_files_are_put_together() {
     assert_eq!(report(&in_folder), whole);
     let said = text(&in_folder.stderr);
     assert!(
-        said.contains("skipped what is no capture: 1 of the files found") && said.contains("LICENSE"),
+        said.contains("skipped what is no capture: 1 of the files found")
+            && said.contains("LICENSE"),
         "{said}"
     );
     // A file that is named itself is not passed over.
@@ -83,7 +85,8 @@ fn spans_of_one_trace_in_several_files_are_put_together() {
 
 #[test]
 fn spans_that_do_not_fit_into_memory_go_through_files() {
-    let Some(capture) = shared("traces/online_boutique/nezha_online_boutique_normal.otlp.json") else {
+    let Some(capture) = shared("traces/online_boutique/nezha_online_boutique_normal.otlp.json")
+    else {
         return;
     };
     let capture = capture.to_str().unwrap();
@@ -111,4 +114,67 @@ fn columns_of_a_table_are_named() {
     let wrong = discover(&["--columns", "trace=z", file]);
     expect_exit(&wrong, 2);
     assert!(text(&wrong.stderr).contains("the columns are a, b, c, d, e, f"));
+}
+
+/// A port that was free a moment ago.
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+#[test]
+fn a_daemon_says_what_the_traces_that_it_receives_show() {
+    let Some(capture) = shared("traces/otel_demo/otel_demo_traces.otlp.pb") else {
+        return;
+    };
+    let file = report(&discover(&[capture.to_str().unwrap()]));
+    let data = tempfile::tempdir().unwrap();
+    let address = free_address();
+    let design = repository("examples/checkout/design.yaml");
+    let otlp = format!("--otlp-http={address}");
+    let daemon = Daemon::start(&[
+        "run",
+        design.to_str().unwrap(),
+        "--data",
+        data.path().to_str().unwrap(),
+        &otlp,
+    ]);
+    let bytes = fs::read(&capture).unwrap();
+    // It listens for traces just after it has said where the console is.
+    eventually("the receiver listens", || {
+        let sent = ureq::post(format!("http://{address}/v1/traces"))
+            .header("content-type", "application/x-protobuf")
+            .send(&bytes[..]);
+        sent.is_ok().then_some(())
+    });
+    let mut received = daemon.get("/v1/discover");
+    received
+        .as_object_mut()
+        .unwrap()
+        .remove("captures")
+        .unwrap();
+    assert_eq!(received, file);
+    assert!(daemon.interrupt().success());
+}
+
+#[test]
+fn a_daemon_without_a_receiver_says_how_to_get_one() {
+    let data = tempfile::tempdir().unwrap();
+    let design = repository("examples/checkout/design.yaml");
+    let data = data.path().to_str().unwrap().to_owned();
+    let daemon = Daemon::start(&["run", design.to_str().unwrap(), "--data", &data]);
+    let answer = agent()
+        .get(format!("{}/v1/discover", daemon.url))
+        .call()
+        .unwrap();
+    assert_eq!(answer.status(), 404);
+    // Beyond this machine only with a token.
+    let open = run(&[
+        "run",
+        design.to_str().unwrap(),
+        "--data",
+        &data,
+        "--otlp-grpc=0.0.0.0:0",
+    ]);
+    expect_exit(&open, 4);
 }
