@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use tidegate_base::ConsumerId;
 
 use crate::mutant::{self, Mutant};
@@ -12,8 +12,8 @@ use crate::mutant::{self, Mutant};
 /// FNV-1a, because it is the same on every machine and in every version. Two events of honest
 /// producers do not meet in 128 bits; a producer that seeks a collision harms its own events only
 /// when it may choose their `source` and `id` freely.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Identity(u128);
 
 impl Identity {
@@ -47,6 +47,18 @@ impl Identity {
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
+    }
+}
+
+impl Serialize for Identity {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Written for every event that a deduplicated consumer finishes: without a string of its own.
+        let mut digits = [0; 32];
+        for (place, digit) in digits.iter_mut().rev().enumerate() {
+            let value = (self.0 >> (4 * place)) & 0xf;
+            *digit = char::from_digit(value as u32, 16).map_or(b'0', |digit| digit as u8);
+        }
+        serializer.serialize_str(std::str::from_utf8(&digits).unwrap_or_default())
     }
 }
 

@@ -141,11 +141,27 @@ pub enum Mutant {
     WithdrawalKeepsPlace,
     /// More starts than the rate allows.
     RateNotAsked,
+    /// An event for later runs as soon as it is read.
+    ScheduleIgnored,
+    /// An event for later that the state keeps runs as soon as the process has started.
+    ScheduleForgotten,
+    /// What has run waits for its time once more when the clock was set back.
+    ScheduledTwice,
+    /// Others of its key wait for an event for later.
+    ScheduledHoldsLane,
+    /// An event for later goes behind the newer ones of its lane once it is due.
+    ScheduledOvertaken,
+    /// An event for much later stays in the window.
+    ScheduledInWindow,
+    /// An event for much later stays in the window once what was before it is done.
+    ScheduledBehindStays,
+    /// What was for later stays in the channel when one that went before it becomes a dead letter.
+    OvertakenStays,
 }
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 67] = [
+    pub const ALL: [Self; 75] = [
         Self::AckBeforeCommit,
         Self::DoneNotDurable,
         Self::LetterNotDurable,
@@ -213,6 +229,14 @@ impl Mutant {
         Self::WithdrawalKeepsToken,
         Self::WithdrawalKeepsPlace,
         Self::RateNotAsked,
+        Self::ScheduleIgnored,
+        Self::ScheduleForgotten,
+        Self::ScheduledTwice,
+        Self::ScheduledHoldsLane,
+        Self::ScheduledOvertaken,
+        Self::ScheduledInWindow,
+        Self::ScheduledBehindStays,
+        Self::OvertakenStays,
     ];
 }
 

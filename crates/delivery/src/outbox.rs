@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tidegate_base::ConsumerId;
 
-use crate::ended::SeekOrder;
+use crate::consumer::Skip;
 use crate::input::{Class, Conclusion, Effect, Heard};
 use crate::mutant::{self, Mutant};
 use crate::record::{Death, Discard, StateRecord};
@@ -34,7 +34,7 @@ pub(crate) enum Then {
     /// A replay may begin.
     Replay(usize),
     /// Deliveries are passed over.
-    Skip(usize, Box<(Vec<(u64, u64)>, SeekOrder)>),
+    Skip(usize, Box<Skip>),
     /// A dead letter is edited.
     Edited(usize, u64, Box<Death>),
     /// A command is carried out.

@@ -89,6 +89,17 @@ impl Marked {
         }
     }
 
+    /// Takes out what of a range carries a mark up to `most`.
+    pub(crate) fn remove_up_to(&mut self, start: u64, end: u64, most: u64) {
+        let within = self.ranges.iter().filter(|(_, (_, mark))| *mark > most);
+        let within = within.map(|(from, (to, mark))| (start.max(*from), end.min(*to), *mark));
+        let stays: Vec<(u64, u64, u64)> = within.collect();
+        self.remove(start, end);
+        for (from, to, mark) in stays {
+            self.insert(from, to, mark);
+        }
+    }
+
     /// Keeps what of a range lies after `end`.
     fn keep_end(&mut self, until: u64, end: u64, mark: u64) {
         if until > end {
@@ -131,7 +142,7 @@ mod tests {
     proptest! {
         #[test]
         fn marked_ranges_are_a_map_of_sequences(
-            changes in proptest::collection::vec((0_u64..60, 0_u64..9, 0_u64..4), 0..60)
+            changes in proptest::collection::vec((0_u64..60, 0_u64..9, 0_u64..5), 0..60)
         ) {
             let mut ranges = Marked::default();
             let mut model: BTreeMap<u64, u64> = BTreeMap::new();
@@ -140,6 +151,9 @@ mod tests {
                 if mark == 0 {
                     ranges.remove(start, end);
                     model.retain(|sequence, _| !(start..end).contains(sequence));
+                } else if mark == 4 {
+                    ranges.remove_up_to(start, end, 2);
+                    model.retain(|sequence, of| *of > 2 || !(start..end).contains(sequence));
                 } else {
                     ranges.insert(start, end, mark);
                     model.extend((start..end).map(|sequence| (sequence, mark)));

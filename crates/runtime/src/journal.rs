@@ -1,9 +1,12 @@
-//! State records as the broker keeps them: lines of JSON, many to a record. Of a state that is too large
-//! to be replaced at once the records are compressed.
+//! State records as the broker keeps them: lines of JSON, many to a record. Starts that follow each other
+//! are one line, and so are ends. Of a state that is too large to be replaced at once the records are
+//! compressed.
 
 use bytes::Bytes;
 use tidegate_base::limit::BATCH_BYTES_MAX;
 use tidegate_delivery::StateRecord;
+
+use crate::together::{self, Together};
 
 use crate::runtime::StartError;
 
@@ -18,24 +21,41 @@ pub(crate) struct Lines {
     pieces: Vec<Bytes>,
     last: Vec<u8>,
     bytes: usize,
+    /// The latest records, as far as they are to be one line.
+    together: Together,
 }
 
 impl Lines {
     pub(crate) fn push(&mut self, record: &StateRecord) {
-        let line = record.encode();
+        if self.together.takes(record) {
+            return;
+        }
+        self.close_line();
+        if !self.together.takes(record) {
+            self.line(&record.encode());
+        }
+    }
+
+    fn close_line(&mut self) {
+        if let Some(line) = self.together.take_line() {
+            self.line(&line);
+        }
+    }
+
+    fn line(&mut self, line: &[u8]) {
         if !self.last.is_empty() && self.last.len() + line.len() > RECORD_BYTES {
             self.close();
         }
         if !self.last.is_empty() {
             self.last.push(b'\n');
         }
-        self.last.extend_from_slice(&line);
+        self.last.extend_from_slice(line);
         self.bytes += line.len() + 1;
     }
 
-    /// How many bytes they have together, or one a piece more.
+    /// How many bytes they have together, or a little more.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes + self.together.bytes()
     }
 
     fn close(&mut self) {
@@ -45,6 +65,7 @@ impl Lines {
 
     /// The pieces; asking again gives the same ones.
     pub(crate) fn pieces(&mut self) -> Vec<Bytes> {
+        self.close_line();
         if !self.last.is_empty() {
             self.close();
         }
@@ -141,11 +162,8 @@ pub(crate) fn decode(state: &[Bytes]) -> Result<Vec<StateRecord>, StartError> {
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty())
         {
-            let record = StateRecord::decode(line).map_err(|error| StartError::State {
-                index,
-                reason: error.to_string(),
-            })?;
-            records.push(record);
+            together::decode(line, &mut records)
+                .map_err(|reason| StartError::State { index, reason })?;
         }
     }
     Ok(records)
@@ -180,7 +198,7 @@ mod tests {
             sequence,
             identity: None,
             state: None,
-            generation: 0,
+            generation: 1,
         };
         let records: Vec<StateRecord> = (0..200_000).map(record).collect();
         assert!(!fits(&encode(&records)));

@@ -32,6 +32,7 @@ mod seek;
 mod settings;
 mod situation;
 mod stored;
+mod together;
 pub mod view;
 mod why;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tidegate_base::ConsumerId;
-use tidegate_delivery::{Company, Cursor, Progress, StateRecord};
+use tidegate_delivery::{Company, Cursor, Progress, Standing, StateRecord};
 
 /// What is known of one delivery.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +13,15 @@ pub(crate) struct Known {
     pub(crate) failures: u32,
     pub(crate) crashes: u32,
     pub(crate) dead: bool,
+    /// It has gone through something, besides a start of which no end is recorded.
+    touched: bool,
+}
+
+impl Known {
+    /// Whether it has run: no time that was set for it holds it any more.
+    pub(crate) fn has_run(&self) -> bool {
+        self.started.is_some() || self.touched
+    }
 }
 
 /// Of every delivery that is not finished and has records.
@@ -112,9 +121,13 @@ impl Position {
 fn change(known: &mut Known, record: &StateRecord) {
     match record {
         StateRecord::Started { company, .. } => known.started = Some(*company),
-        StateRecord::Released { .. } => known.started = None,
+        StateRecord::Released { standing, .. } => {
+            known.started = None;
+            known.touched |= *standing == Standing::Tainted;
+        }
         StateRecord::Failed { failures, .. } => {
             known.started = None;
+            known.touched = true;
             known.failures = *failures;
         }
         StateRecord::Progress { progress, .. } => take(known, progress),
@@ -126,6 +139,11 @@ fn take(known: &mut Known, progress: &Progress) {
     known.started = progress.started;
     known.failures = progress.failures;
     known.crashes = progress.crashes;
+    let rest = Progress {
+        started: None,
+        ..progress.clone()
+    };
+    known.touched = rest != Progress::default();
 }
 
 fn sequence(record: &StateRecord) -> Option<u64> {

@@ -1,6 +1,6 @@
 //! One history of a delivery machine, and the promises that it is held to.
 //!
-//! The seed decides everything: events and their twins, what handlers answer and when, slow commits,
+//! The seed decides everything: events, their twins, events for later, what handlers answer and when, slow commits,
 //! checkpoints, retention, operators, ends of the process, power failures, clocks that jump.
 
 mod broken;
@@ -14,6 +14,7 @@ mod operator;
 mod process;
 mod promises;
 mod rates;
+mod schedule;
 mod seek;
 mod settle;
 mod starts;

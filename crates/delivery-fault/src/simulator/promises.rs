@@ -11,7 +11,7 @@
 //! restart brings a lane back in its order · O1 to O3 what an operator closed stays closed.
 //!
 //! Beside it: I4 in `states.rs`, R1 to R4 in `seek.rs`, J1 to J6, E1 and E2 in `letters.rs`, F1 and F2 in
-//! `rates.rs`.
+//! `rates.rs`, S1 to S4 in `schedule.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -86,6 +86,8 @@ pub(super) struct Process {
     pub(super) left_alone: BTreeMap<ConsumerId, Timestamp>,
     /// Deliveries that must not probe while others can.
     pub(super) tainted: BTreeSet<Place>,
+    /// Deliveries that have run: the time that was set for them is over.
+    pub(super) ran: BTreeSet<Place>,
     /// Deliveries that may have ended the process, and those that did so alone.
     pub(super) suspects: BTreeSet<Place>,
     pub(super) crashed: BTreeSet<Place>,
@@ -202,6 +204,9 @@ impl Watch {
             ..Process::default()
         };
         for (place, known) in known {
+            if known.has_run() {
+                self.process.ran.insert(place.clone());
+            }
             if known.dead {
                 continue;
             }
@@ -398,6 +403,7 @@ impl Watch {
             self.stays_finished(machine, config);
             self.waits_no_longer(machine, config, &status);
             self.is_held_no_longer(machine, id, now);
+            self.schedule_holds(machine, channel, disk, (config, &status));
             let letters = machine.dead_letters(id).count();
             self.broken.unless(letters <= config.dead_letters, || {
                 format!("I8: {letters} dead letters of {}", config.dead_letters)

@@ -147,14 +147,15 @@ impl Watch {
         self.broken.unless(wrong.is_none(), || {
             format!("R1/R4: {wrong:?} of {taken:?}: {command:?}")
         });
+        // Of two the later one counts.
+        for plan in self.seeks.plans.values_mut() {
+            plan.retain(|sequence| !taken.contains(sequence));
+        }
         match command {
             Command::Replay { .. } => self.reopen(consumer, &taken),
             _ => {
                 let places = taken.iter().map(|sequence| (consumer.clone(), *sequence));
                 self.seeks.may_be_skipped.extend(places);
-                for plan in self.seeks.plans.values_mut() {
-                    plan.retain(|sequence| !taken.contains(sequence));
-                }
                 self.seeks
                     .owed
                     .retain(|(id, sequence), _| id != consumer || !taken.contains(sequence));
@@ -175,6 +176,7 @@ impl Watch {
             self.letters.over(&place);
             // A skip has settled it without a run: what comes again is another run, that has ended nothing.
             self.process.suspects.remove(&place);
+            self.process.ran.remove(&place);
         }
     }
 

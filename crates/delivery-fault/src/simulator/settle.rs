@@ -8,7 +8,7 @@ use super::world::World;
 
 /// Rounds after which what is not done never will be.
 const ROUNDS: u32 = 20_000;
-/// The same in time: longer than any retry or lease may wait.
+/// The same in time, after the last event for later is due: longer than any retry or lease may wait.
 const PATIENCE: Duration = Duration::from_hours(4);
 
 impl World {
@@ -17,7 +17,8 @@ impl World {
         self.healed = true;
         self.down = false;
         self.left = None;
-        let end = self.now + PATIENCE;
+        let last = self.channel.iter().filter_map(|a| a.event.not_before).max();
+        let end = last.map_or(self.now, |last| last.max(self.now)) + PATIENCE;
         for round in 0..ROUNDS {
             self.now = self.now + Duration::from_millis(20);
             if self.is_idle()

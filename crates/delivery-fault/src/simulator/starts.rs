@@ -25,6 +25,7 @@ impl Watch {
         self.in_order(machine, channel, consumer, sequence);
         self.probes_well(machine, channel, consumer, sequence);
         let place = (consumer.clone(), sequence);
+        self.starts_in_time(channel, &place, now);
         let due = self
             .process
             .retry_at
@@ -38,6 +39,7 @@ impl Watch {
                 format!("I14: {place:?} starts although the handler asked to be left alone")
             });
         self.touched.insert(place.clone());
+        self.process.ran.insert(place);
         self.affords(consumer, sequence, now);
         self.keeps_to_rate(consumer, now);
     }
@@ -58,6 +60,10 @@ impl Watch {
                 // One that is being redriven has not come back yet.
                 Some(DeliveryStatus::Dead | DeliveryStatus::Settling) => {
                     config.followers == Followers::Continue
+                }
+                // It is for later.
+                Some(DeliveryStatus::Waiting) if self.is_for_later(channel, consumer, before) => {
+                    true
                 }
                 // Or waited for a retry before a restart.
                 Some(DeliveryStatus::Waiting | DeliveryStatus::InChannel) => {
@@ -123,12 +129,22 @@ impl Watch {
                 Some(DeliveryStatus::Finished | DeliveryStatus::Discarded)
             )
         };
+        // What was for later does not run beside what it has let pass.
+        let busy = |after: &u64| {
+            matches!(
+                machine.delivery(&config.id, *after),
+                Some(DeliveryStatus::Running | DeliveryStatus::Settling)
+            )
+        };
         machine.delivery(&config.id, number) == Some(DeliveryStatus::Ready)
             && alone
             && !self.touched.contains(&(config.id.clone(), number))
             && (0..number)
                 .filter(|before| in_lane(config, channel, *before, number))
                 .all(|before| done(&before))
+            && !(number..channel.len() as u64)
+                .filter(|after| in_lane(config, channel, *after, number))
+                .any(|after| busy(&after))
     }
 
     /// I8: retries stay within their share of first attempts, the floor and the start.

@@ -14,7 +14,7 @@ use tidegate_delivery::{
 use super::chance::Chance;
 use super::disk::{Disk, Step};
 use super::promises::Watch;
-use super::{flow, handler, seek, states};
+use super::{flow, handler, schedule, seek, states};
 
 /// An attempt out in the world. It may outlive the process that made it.
 pub(super) struct Running {
@@ -204,7 +204,7 @@ impl World {
                 key,
                 source: "/shop".to_owned(),
                 id: sequence.to_string(),
-                not_before: None,
+                not_before: schedule::time(&mut self.chance, self.now),
             })
         };
         self.channel.push(Arrival {

@@ -58,20 +58,28 @@ pub enum RedriveRefusal {
 }
 
 impl Consumer {
-    /// Gives a delivery up. Without room or budget for another dead letter it keeps its place and the
-    /// consumer halts: in a flood the cause is not in the events.
+    /// Gives a delivery up that ran.
     pub(crate) fn condemn(&mut self, sequence: u64, death: Death, shared: &mut Shared) {
         self.stop_running(sequence, shared);
-        self.occupy_lane(sequence);
+        self.give_up(sequence, death, shared);
+    }
+
+    /// Gives a delivery up that does not run. Without room or budget for another dead letter it keeps its
+    /// place and the consumer halts: in a flood the cause is not in the events.
+    ///
+    /// Another one of its lane, or its twin, may run meanwhile: the lane and the event stay theirs.
+    pub(super) fn give_up(&mut self, sequence: u64, death: Death, shared: &mut Shared) {
         if let Some(halt) = self.flood(&death) {
             if let Some(delivery) = self.deliveries.get_mut(&sequence) {
                 delivery.phase = Phase::Condemned(death);
                 self.condemned.push_back(sequence);
             }
             self.stop(halt, shared);
-            return;
+        } else {
+            self.bury(sequence, death, shared);
         }
-        self.bury(sequence, death, shared);
+        self.conceal(sequence);
+        self.refresh(sequence);
     }
 
     /// Why there may not be another dead letter.
@@ -107,6 +115,7 @@ impl Consumer {
         if let Some(budget) = &mut self.letters {
             budget.spend(death.at);
         }
+        self.keep_overtaken(sequence, shared);
         let Some(delivery) = self.deliveries.get_mut(&sequence) else {
             return;
         };

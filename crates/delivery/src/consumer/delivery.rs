@@ -98,7 +98,7 @@ impl Delivery {
 
     /// It has never run, and is not to run yet: others of its key go first.
     pub(crate) fn is_scheduled(&self) -> bool {
-        matches!(self.phase, Phase::Waiting { .. }) && self.is_fresh()
+        matches!(self.phase, Phase::Waiting { .. }) && self.progress == Progress::default()
     }
 
     /// It is a dead letter, given up or not.

@@ -126,9 +126,13 @@ impl Consumer {
                 && !mutant::is(Mutant::RetryReleasesLane))
                 || !matches!(delivery.phase, Phase::Waiting { .. })
         };
-        let passes = |delivery: &&Delivery| passes(delivery) && !delivery.is_scheduled();
+        let for_later = |delivery: &&Delivery| {
+            delivery.is_scheduled() && !mutant::is(Mutant::ScheduledHoldsLane)
+        };
+        let passes = |delivery: &&Delivery| passes(delivery) && !for_later(delivery);
         let behind = |delivery: &&Delivery| {
-            delivery.progress.redrives > 0 && mutant::is(Mutant::RedriveBehindNewer)
+            (delivery.progress.redrives > 0 && mutant::is(Mutant::RedriveBehindNewer))
+                || (delivery.event.not_before.is_some() && mutant::is(Mutant::ScheduledOvertaken))
         };
         let mut members = lane.members.iter().filter_map(delivery);
         let head = members.find(|delivery| passes(delivery) && !behind(delivery));
@@ -162,6 +166,14 @@ impl Consumer {
         let lane = self.lane_key(sequence).and_then(|key| self.lanes.get(&key));
         lane.into_iter()
             .flat_map(move |lane| lane.members.range(sequence.saturating_add(1)..))
+            .filter_map(|sequence| self.deliveries.get(sequence))
+    }
+
+    /// The members of a delivery's lane before it, oldest first.
+    pub(super) fn members_before(&self, sequence: u64) -> impl Iterator<Item = &Delivery> {
+        let lane = self.lane_key(sequence).and_then(|key| self.lanes.get(&key));
+        lane.into_iter()
+            .flat_map(move |lane| lane.members.range(..sequence))
             .filter_map(|sequence| self.deliveries.get(sequence))
     }
 

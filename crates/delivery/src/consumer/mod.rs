@@ -35,6 +35,7 @@ pub use seek::{Replaying, SeekPlan, SeekRefusal};
 pub use status::{ConsumerStatus, DeliveryStatus, Failing};
 
 pub(crate) use restore::Replay;
+pub(crate) use seek::Skip;
 pub(crate) use settlement::EndedBy;
 
 use crate::budget::Budget;

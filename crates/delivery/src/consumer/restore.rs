@@ -12,6 +12,7 @@ use super::histories::Histories;
 use super::seek::{Replays, Skips};
 use super::settlement::{crashed, is_solo, push_attempt};
 use super::states::States;
+use super::window::not_before;
 use crate::cursor::Cursor;
 use crate::ended::SeekOrder;
 use crate::identity::Identity;
@@ -49,6 +50,8 @@ impl Replay {
             } => {
                 if let Some(progress) = self.progress(sequence) {
                     progress.started = Some(company);
+                    // What has started waits for nothing, whatever the clock says now.
+                    self.until.remove(&sequence);
                 }
             }
             StateRecord::Released {
@@ -238,7 +241,11 @@ impl Consumer {
             } else {
                 self.kept += 1;
             }
-            let until = replay.until.remove(&sequence).max(kept.event.not_before);
+            let due = match mutant::is(Mutant::ScheduleForgotten) {
+                true => None,
+                false => not_before(&kept.event, &kept.progress),
+            };
+            let until = replay.until.remove(&sequence).max(due);
             let until = until.filter(|until| *until > now);
             self.admit_to_memory(kept, Custody::State, until);
         }
@@ -279,7 +286,9 @@ impl Consumer {
                 });
             }
         }
-        let suspects: Vec<u64> = self.suspects.iter().copied().collect();
+        // Also those that are not the next of their lanes: they must not run once more in their turn.
+        let suspects = self.deliveries.values().filter(|d| d.is_suspect());
+        let suspects: Vec<u64> = suspects.map(|delivery| delivery.sequence).collect();
         for sequence in suspects {
             self.bury_if_crashing(now, sequence, shared);
         }

@@ -87,6 +87,15 @@ impl Skips {
     }
 }
 
+/// A skip that is being recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Skip {
+    ranges: Vec<(u64, u64)>,
+    order: SeekOrder,
+    /// The last replay before it: those that are ordered later are none of its business.
+    generation: u64,
+}
+
 /// What a replay or a skip would do now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SeekPlan {
@@ -346,7 +355,12 @@ impl Consumer {
             ranges: ranges.clone(),
             order: order.clone(),
         };
-        let then = Then::Skip(self.index, Box::new((ranges, order)));
+        let skip = Skip {
+            ranges,
+            order,
+            generation: self.replays.generation,
+        };
+        let then = Then::Skip(self.index, Box::new(skip));
         shared.out.keep(Mutant::SkipNotDurable, record, then);
     }
 
@@ -364,22 +378,31 @@ impl Consumer {
     }
 
     /// A skip is durable: what was passed over is finished.
-    pub(crate) fn skipped(
-        &mut self,
-        (ranges, order): (Vec<(u64, u64)>, SeekOrder),
-        shared: &mut Shared,
-    ) {
+    pub(crate) fn skipped(&mut self, skip: Skip, shared: &mut Shared) {
+        let Skip {
+            ranges,
+            order,
+            generation,
+        } = skip;
         self.seeking = self.seeking.saturating_sub(1);
         for (start, end) in &ranges {
             for sequence in self.in_memory(*start, *end) {
                 self.finished(sequence, Conclusion::Skipped, shared);
             }
-            self.settle_range(*start, *end);
+            self.cursor.settle_range(*start, *end);
+            self.replays.left.remove_up_to(*start, *end, generation);
             let mut from = self.restored.split_off(start);
             let mut rest = from.split_off(end);
             self.restored.append(&mut rest);
         }
         self.skips.add(&ranges, order);
+        // A replay that was ordered meanwhile stands.
+        for (later, _) in self.replays.orders.range(generation + 1..) {
+            for (start, end) in self.replays.left.of(*later) {
+                self.skips.of.remove(start, end);
+            }
+        }
+        self.forget_done();
     }
 
     /// Settles a delivery, of a replay or not.

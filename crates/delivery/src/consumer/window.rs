@@ -12,7 +12,7 @@ use crate::cursor::Cursor;
 use crate::input::{Arrival, Effect};
 use crate::mutant::{self, Mutant};
 use crate::outbox::Then;
-use crate::record::{Death, DeathReason, HaltCause, KeptDelivery, StateRecord};
+use crate::record::{Death, DeathReason, EventRef, HaltCause, KeptDelivery, Progress, StateRecord};
 use crate::shared::Shared;
 
 /// Most records of one read.
@@ -20,6 +20,13 @@ const FETCH_MAX: usize = 512;
 
 /// What is scheduled for later than this does not wait in the window.
 const SCHEDULE_KEPT: Duration = Duration::from_secs(10);
+
+/// The time before which a delivery does not start. Once it has run that is over: a clock that is set back
+/// makes nothing wait for it again.
+pub(super) fn not_before(event: &EventRef, progress: &Progress) -> Option<Timestamp> {
+    let is_untouched = *progress == Progress::default() || mutant::is(Mutant::ScheduledTwice);
+    event.not_before.filter(|_| is_untouched)
+}
 
 impl Consumer {
     /// Asks for more of the channel when there is more and the window has room for it.
@@ -114,7 +121,11 @@ impl Consumer {
     fn take_in(&mut self, now: Timestamp, record: Arrival, shared: &mut Shared) {
         let (progress, until) = self.restored.remove(&record.sequence).unwrap_or_default();
         let sequence = record.sequence;
-        let until = until.max(record.event.not_before);
+        let due = match mutant::is(Mutant::ScheduleIgnored) {
+            true => None,
+            false => not_before(&record.event, &progress),
+        };
+        let until = until.max(due);
         let generation = self.replays.left.mark_of(sequence).unwrap_or_default();
         let kept = KeptDelivery {
             sequence,
@@ -129,7 +140,8 @@ impl Consumer {
         self.in_window += 1;
         self.admit_to_memory(kept, Custody::Channel, until.filter(|until| *until > now));
         self.bury_if_crashing(now, sequence, shared);
-        let is_far = until.is_some_and(|until| until.since(now) > SCHEDULE_KEPT);
+        let is_far = until.is_some_and(|until| until.since(now) > SCHEDULE_KEPT)
+            && !mutant::is(Mutant::ScheduledInWindow);
         if is_far || self.is_behind_dead_letter(sequence) {
             self.keep_follower(sequence, shared);
         }
@@ -197,7 +209,7 @@ impl Consumer {
         });
         if crashing {
             let error = format!("the process ended {SOLO_CRASHES_MAX} times while it ran alone");
-            self.condemn(
+            self.give_up(
                 sequence,
                 Death {
                     reason: DeathReason::Crash,
@@ -244,6 +256,22 @@ impl Consumer {
 
     pub(super) fn keep_scheduled(&mut self, later: Vec<u64>, shared: &mut Shared) {
         for sequence in later {
+            if mutant::is(Mutant::ScheduledBehindStays) {
+                return;
+            }
+            self.keep_follower(sequence, shared);
+        }
+    }
+
+    /// Keeps what was for later when a delivery, which is about to move into the state, went before it. After a
+    /// restart neither that nor what follows it may be there before what the channel would bring.
+    pub(super) fn keep_overtaken(&mut self, sequence: u64, shared: &mut Shared) {
+        if mutant::is(Mutant::OvertakenStays) {
+            return;
+        }
+        let before = self.members_before(sequence);
+        let overtaken: Vec<u64> = before.map(|before| before.sequence).collect();
+        for sequence in overtaken {
             self.keep_follower(sequence, shared);
         }
     }

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::rig::{Rig, config, id, permanent};
+use crate::rig::{Rig, config, fail, id, permanent};
+use tidegate_base::Timestamp;
 use tidegate_delivery::{
-    Arrival, Command, DeliveryStatus, Effect, EventRef, Input, KeyState, Machine, Order, Outcome,
-    StateRecord,
+    Arrival, Command, DeliveryStatus, Effect, EventRef, Followers, Input, KeyState, Machine, Order,
+    Outcome, RetryClass, StateRecord,
 };
 
 fn later(rig: &mut Rig, key: &str, seconds: u64) {
@@ -212,7 +213,6 @@ fn a_key_without_a_name_has_no_state_of_the_total_order() {
 /// order per key across restart: scheduled kept, older unfinished in channel.
 #[test]
 fn a_scheduled_one_that_became_due_while_the_process_was_down_does_not_overtake() {
-    use tidegate_delivery::RetryClass;
     let mut rig = Rig::new(config(), &[]);
     // 0 ordinary far scheduled; 1 ordinary that fails; 2 scheduled far of the same key.
     later(&mut rig, "a", 30);
@@ -220,7 +220,7 @@ fn a_scheduled_one_that_became_due_while_the_process_was_down_does_not_overtake(
     rig.append("a");
     later(&mut rig, "a", 20);
     grown(&mut rig);
-    rig.end(1, crate::rig::fail(RetryClass::Retryable));
+    rig.end(1, fail(RetryClass::Retryable));
     rig.now = rig.now + Duration::from_secs(25);
     rig.crash();
     rig.pass(Duration::from_secs(1));
@@ -245,4 +245,196 @@ fn later_or(rig: &Rig, key: &str) -> Arrival {
         }),
         accepted: rig.now,
     }
+}
+
+/// One event ends the process once in company and three times alone. Returns a new process that has not
+/// read the channel yet.
+fn ended_by(mut rig: Rig, sequence: u64) -> Rig {
+    for _ in 0..4 {
+        assert!(rig.running().contains(&sequence), "{:?}", rig.running());
+        rig.running.clear();
+        rig.machine = Machine::restore(rig.config.clone(), rig.now, rig.disk.clone());
+        rig.step(Input::TakeOver);
+        if rig.starts.iter().filter(|(s, _)| *s == sequence).count() < 4 {
+            grown(&mut rig);
+        }
+    }
+    rig
+}
+
+fn redrive(rig: &mut Rig, sequence: u64) {
+    let (consumer, sequences) = (id(), vec![sequence]);
+    rig.step(Input::Redrive {
+        consumer,
+        sequences,
+    });
+}
+
+/// what ended the process comes from the channel while another one of its lane runs.
+#[test]
+fn what_is_given_up_for_crashes_leaves_its_lane_to_the_one_that_runs() {
+    let mut config = config();
+    config.consumers[0].order = Order::Total;
+    config.consumers[0].followers = Followers::Continue;
+    let mut rig = Rig::new(config, &["a", "b", "c"]);
+    rig.end(0, permanent());
+    rig.end(1, permanent());
+    let mut rig = ended_by(rig, 2);
+    redrive(&mut rig, 1);
+    assert_eq!(rig.running(), [1]);
+    grown(&mut rig);
+    assert!(rig.is(2, DeliveryStatus::Dead));
+    redrive(&mut rig, 0);
+    assert_eq!(rig.running(), [1], "0 waits until 1 has ended");
+    rig.end(1, Outcome::Done);
+    assert_eq!(rig.running(), [0]);
+}
+
+/// the same while its twin runs.
+#[test]
+fn what_is_given_up_for_crashes_lets_no_twin_run_beside_another() {
+    let mut config = config();
+    config.consumers[0].order = Order::None;
+    let mut rig = Rig::new(config, &["a"]);
+    rig.end(0, permanent());
+    let mut twin = rig.channel[0].clone();
+    twin.sequence = 1;
+    rig.channel.push(twin.clone());
+    grown(&mut rig);
+    let mut rig = ended_by(rig, 1);
+    redrive(&mut rig, 0);
+    assert_eq!(rig.running(), [0]);
+    twin.sequence = 2;
+    rig.channel.push(twin);
+    grown(&mut rig);
+    assert!(rig.is(1, DeliveryStatus::Dead));
+    assert_eq!(rig.running(), [0], "2 is the same event");
+    rig.end(0, Outcome::Done);
+    assert!(rig.is(2, DeliveryStatus::Finished));
+}
+
+/// what ended the process waits behind another one of its lane when the next process begins.
+#[test]
+fn what_is_given_up_for_crashes_does_not_run_once_more_in_its_turn() {
+    let mut rig = Rig::new(config(), &["a", "a"]);
+    rig.end(0, permanent());
+    let (consumer, sequences) = (id(), vec![0]);
+    rig.command(Command::Discard {
+        consumer: consumer.clone(),
+        sequences: sequences.clone(),
+        reason: "no".to_owned(),
+    });
+    for _ in 0..3 {
+        assert_eq!(rig.running(), [1]);
+        rig.crash();
+    }
+    assert_eq!(rig.running(), [1]);
+    rig.command(Command::Restore {
+        consumer,
+        sequences,
+    });
+    rig.crash();
+    assert!(rig.is(1, DeliveryStatus::Dead));
+    redrive(&mut rig, 0);
+    rig.end(0, Outcome::Done);
+    assert!(rig.running().is_empty(), "{:?}", rig.running());
+}
+
+/// a start after a retry's time has come, and a clock that goes back.
+#[test]
+fn a_suspect_does_not_wait_for_the_retry_that_it_ended() {
+    let mut rig = Rig::new(config(), &["a"]);
+    rig.end(0, fail(RetryClass::Retryable));
+    rig.pass(Duration::from_secs(1));
+    assert_eq!(rig.running(), [0]);
+    rig.now = Timestamp::from_nanos(rig.now.nanos() - 100_000_000_000);
+    rig.crash();
+    assert_eq!(
+        rig.running(),
+        [0],
+        "its last attempt started after the retry was due"
+    );
+}
+
+/// the clock is set back after something for later has started.
+#[test]
+fn what_has_run_does_not_wait_for_its_time_again() {
+    for is_kept in [false, true] {
+        let mut rig = Rig::new(config(), &[]);
+        later(&mut rig, "a", if is_kept { 60 } else { 5 });
+        grown(&mut rig);
+        rig.append("a");
+        rig.end(1, Outcome::Done);
+        rig.pass(Duration::from_secs(60));
+        assert_eq!(rig.running(), [0]);
+        rig.now = Timestamp::from_nanos(rig.now.nanos() - 600_000_000_000);
+        rig.crash();
+        rig.append("a");
+        assert_eq!(rig.running(), [0], "kept in the state: {is_kept}");
+    }
+}
+
+/// what was for later is in the channel when the next process begins; one that it let pass is in the state.
+#[test]
+fn what_was_let_pass_does_not_go_first_again_after_a_restart() {
+    let mut rig = Rig::new(config(), &[]);
+    later(&mut rig, "a", 5);
+    grown(&mut rig);
+    rig.append("a");
+    rig.append("a");
+    rig.end(1, permanent());
+    rig.pass(Duration::from_secs(60));
+    rig.running.clear();
+    rig.machine = Machine::restore(rig.config.clone(), rig.now, rig.disk.clone());
+    rig.step(Input::TakeOver);
+    // Nothing has been read yet.
+    redrive(&mut rig, 1);
+    assert_eq!(rig.running(), [0]);
+    rig.end(0, Outcome::Done);
+    assert_eq!(rig.running(), [1]);
+    rig.end(1, Outcome::Done);
+    assert_eq!(rig.running(), [2]);
+}
+
+/// a skip, another one over it, and a replay of what the first has passed over, while the second is recorded.
+#[test]
+fn a_replay_that_is_ordered_while_a_skip_is_recorded_stands() {
+    let mut rig = Rig::new(config(), &[]);
+    let skip = |until| Command::Skip {
+        consumer: id(),
+        until,
+        reason: "test orders".to_owned(),
+    };
+    let pause = Command::Pause {
+        consumer: id(),
+        reason: "slowly".to_owned(),
+    };
+    rig.command(pause);
+    for _ in 0..300 {
+        rig.append("a");
+    }
+    rig.hold_commits = true;
+    rig.command(skip(200));
+    rig.command(skip(300));
+    rig.release_commit();
+    assert!(rig.is(150, DeliveryStatus::Finished));
+    rig.command(Command::Replay {
+        consumer: id(),
+        from: 150,
+        until: Some(160),
+        reason: "a fix".to_owned(),
+    });
+    rig.hold_commits = false;
+    rig.release_commits();
+    let replaying = rig.machine.status(&id(), rig.now).unwrap().replaying;
+    assert_eq!(replaying.unwrap().deliveries, 10);
+    rig.command(Command::Resume { consumer: id() });
+    rig.answer_for(10, |_| Outcome::Done);
+    let replayed: Vec<(u64, u64)> = (150..160).map(|sequence| (sequence, 1)).collect();
+    assert_eq!(rig.replayed, replayed);
+    let skipped = |sequence| {
+        let why = rig.machine.explain(&id(), sequence, rig.now).unwrap();
+        why.skip.is_some()
+    };
+    assert!(!skipped(155) && skipped(149) && skipped(250));
 }

@@ -274,6 +274,12 @@ impl Rig {
         }
     }
 
+    /// The first commit that was held is done.
+    pub(crate) fn release_commit(&mut self) {
+        let token = self.held.remove(0);
+        self.step(Input::Committed { token });
+    }
+
     /// Pullers want so many deliveries.
     pub(crate) fn want(&mut self, deliveries: u32) {
         let consumer = id();

@@ -94,7 +94,8 @@ async fn what_comes_after_a_refused_commit_waits_behind_it() {
     let state = broker.state().await.unwrap().concat();
     let state = String::from_utf8(state).unwrap();
     let place = |consumer: &str, sequence: u64| {
-        let start = format!(r#"{{"started":{{"consumer":"{consumer}","sequence":{sequence},"#);
+        let start =
+            format!(r#"{{"started-together":{{"consumer":"{consumer}","started":[[{sequence},"#);
         state.find(&start).expect("it started")
     };
     assert!(place(BILLING, 4) < place(AUDIT, 0), "{state}");
