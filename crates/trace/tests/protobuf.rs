@@ -104,13 +104,16 @@ fn expected(message: &TracesData) -> Vec<String> {
     lines
 }
 
+/// The values of two attributes.
+type Values = (Option<String>, Option<String>);
+
 fn line(
     trace: &str,
     id: &str,
     parent: Option<String>,
     times: (u64, u64),
     names: &str,
-    rest: ((Option<String>, Option<String>), Vec<(String, String)>),
+    rest: (Values, Vec<(String, String)>),
 ) -> String {
     format!("{trace} {id} {parent:?} {times:?} {names} {rest:?}")
 }
