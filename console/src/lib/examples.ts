@@ -8,7 +8,7 @@ export function exampleConsumer(id: string, own: Partial<ConsumerView> = {}): Co
     id, service, event,
     state: 'ok', state_since_ms: 0, reason: 'It keeps up.', mode: 'push',
     lag_seconds: 0, objective_seconds: 10, backlog: 0, drain_seconds: 0,
-    in_flight: 0, concurrency: 4, waiting_retry: 0, held: 0, held_by: null,
+    in_flight: 0, concurrency: 4, waiting_retry: 0, scheduled: 0, held: 0, held_by: null,
     in_per_second: 0, out_per_second: 0, retries_per_second: 0, failures_per_second: 0,
     handler_p50_ms: null, handler_p99_ms: null, transit_p99_ms: null,
     succeeded_total: 0, failed_total: 0, retries_total: 0, dead_lettered_total: 0, dead_letters: 0,

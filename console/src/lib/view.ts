@@ -56,6 +56,7 @@ export const consumer = object({
   in_flight: number,
   concurrency: number,
   waiting_retry: number,
+  scheduled: number,
   held: number,
   held_by: optional(text),
   in_per_second: measure,

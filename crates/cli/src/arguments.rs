@@ -1,5 +1,6 @@
 //! The command line, as written.
 
+pub(crate) mod asyncapi;
 pub(crate) mod letters;
 pub(crate) mod operate;
 pub(crate) mod outbox;
@@ -44,6 +45,12 @@ pub(crate) enum Command {
     /// Write artefacts from a design
     #[command(subcommand)]
     Generate(Generate),
+    /// Validate AsyncAPI documents
+    #[command(subcommand)]
+    Asyncapi(asyncapi::Asyncapi),
+    /// Make a design of AsyncAPI documents, of a schema registry or of RabbitMQ
+    #[command(subcommand)]
+    Import(asyncapi::Import),
     /// Run a design on the embedded log, with the console
     Run(Run),
     /// Run the checkout example with recorded traffic and injected faults
@@ -200,11 +207,25 @@ pub(crate) struct Asyncapi {
     /// The design: a file, or a folder of YAML files
     pub(crate) design: PathBuf,
     /// Only this service's view of the system
-    #[arg(long)]
+    #[arg(long, conflicts_with = "out")]
     pub(crate) service: Option<String>,
+    /// Write one document a service into this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// The version of AsyncAPI
+    #[arg(long, value_enum, default_value_t = AsyncapiVersion::V3_0)]
+    pub(crate) spec: AsyncapiVersion,
     /// The notation of the document
     #[arg(long, value_enum, default_value_t = DocumentFormat::Yaml)]
     pub(crate) format: DocumentFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AsyncapiVersion {
+    #[value(name = "3.0")]
+    V3_0,
+    #[value(name = "3.1")]
+    V3_1,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -212,6 +212,7 @@ mod tests {
             limit: 4,
             no_load: None,
             waiting_retry: 0,
+            scheduled: 0,
             runnable: backlog,
             behind_key: 0,
             followers: 0,

@@ -58,6 +58,14 @@ impl AtHand {
         share.bytes -= size(&record);
         Some(record)
     }
+
+    /// Lets go of the records of a consumer that are not `wanted`.
+    pub(crate) fn retain(&mut self, consumer: &ConsumerId, wanted: impl Fn(u64) -> bool) {
+        if let Some(share) = self.of.get_mut(consumer) {
+            share.records.retain(|sequence, _| wanted(*sequence));
+            share.bytes = share.records.values().map(size).sum();
+        }
+    }
 }
 
 fn size(record: &Record) -> usize {
@@ -93,6 +101,11 @@ mod tests {
         );
         assert!(at_hand.take(&consumer, 1).is_none());
         assert!(at_hand.take(&consumer, 0).is_some());
+        assert_eq!(at_hand.of.get(&consumer).unwrap().bytes, 0);
+        at_hand.keep(&consumer, vec![record(3, 7), record(4, 7)]);
+        at_hand.retain(&consumer, |sequence| sequence == 4);
+        assert!(at_hand.take(&consumer, 3).is_none());
+        assert!(at_hand.take(&consumer, 4).is_some());
         assert_eq!(at_hand.of.get(&consumer).unwrap().bytes, 0);
         at_hand.keep(&consumer, vec![record(1, half), record(1, half)]);
         assert!(at_hand.take(&consumer, 1).is_some());

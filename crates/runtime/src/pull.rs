@@ -87,6 +87,14 @@ pub enum SettleError {
         /// Why.
         reason: String,
     },
+    /// It was done, but what the handler publishes or keeps is refused: the delivery is a dead letter.
+    #[error("the delivery is a dead letter: {reason}")]
+    DeadLettered {
+        /// Which delivery, as `service/event/sequence`.
+        letter: String,
+        /// Why.
+        reason: String,
+    },
     /// The system has stopped before the outcome was durable.
     #[error("the system has stopped")]
     Stopped,

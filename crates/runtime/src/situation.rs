@@ -61,7 +61,9 @@ impl Situation<'_> {
 
     /// Time until the backlog is gone at the present rates; `None`: never.
     pub(crate) fn drain_seconds(&self) -> Option<f64> {
-        let backlog = self.status.backlog as f64;
+        // What is for later is not done before its time, whatever the rates.
+        let due = self.status.backlog.saturating_sub(self.status.scheduled);
+        let backlog = due as f64;
         let net = self.out_per_second - self.in_per_second;
         if backlog == 0.0 {
             Some(0.0)

@@ -162,7 +162,8 @@ pub struct ConsumerView {
     pub objective_seconds: f64,
     /// Deliveries not finished.
     pub backlog: u64,
-    /// Time until the backlog is gone at the present rates; `null`: never at this rate.
+    /// Time until the backlog is gone at the present rates, but for what is scheduled; `null`: never at this
+    /// rate.
     pub drain_seconds: Option<f64>,
     /// Deliveries running now.
     pub in_flight: u64,
@@ -174,6 +175,8 @@ pub struct ConsumerView {
     pub no_load_ms: Option<f64>,
     /// Deliveries that wait for a retry.
     pub waiting_retry: u64,
+    /// Deliveries of events for later that are not due yet; part of `backlog`.
+    pub scheduled: u64,
     /// Deliveries that could run but are held, by a breaker or a key before them.
     pub held: u64,
     /// What holds them: `breaker payments-api`, `dependency payments-api`, `rate`, `key`, `paused`; `null`

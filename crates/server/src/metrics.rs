@@ -98,6 +98,11 @@ const CONSUMER_GAUGES: &[Gauge<ConsumerView>] = &[
         |c| Some(count(c.waiting_retry)),
     ),
     (
+        "consumer_scheduled_messages",
+        "Deliveries of events for later that are not due yet",
+        |c| Some(count(c.scheduled)),
+    ),
+    (
         "consumer_handler_p50_seconds",
         "Handler time, median of the last minute",
         |c| c.handler_p50_ms.map(|ms| ms / 1_000.0),

@@ -215,6 +215,11 @@ fn not_settled(error: &SettleError) -> Problem {
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not-taken", message)
                 .retry_after(Duration::from_secs(1))
         }
+        SettleError::DeadLettered { letter, .. } => {
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "dead-letter", message)
+                .with("letter", letter.as_str())
+                .hint("mend the handler or the design, then redrive it; nothing was published")
+        }
         SettleError::Stopped => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "stopped", message),
     }
 }

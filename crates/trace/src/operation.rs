@@ -138,7 +138,9 @@ fn template(text: &str) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
-fn is_identifier(segment: &str) -> bool {
+/// Whether a segment of a path names one thing of many: a number, a UUID, hexadecimal.
+#[must_use]
+pub fn is_identifier(segment: &str) -> bool {
     let digits = segment.bytes().filter(u8::is_ascii_digit).count();
     let hexadecimal = segment
         .bytes()

@@ -33,6 +33,9 @@ struct View {
     in_flight: u64,
     concurrency: u64,
     waiting_retry: u64,
+    /// A daemon of before does not tell it.
+    #[serde(default)]
+    scheduled: u64,
     held: u64,
     held_by: Option<String>,
     in_per_second: f64,
@@ -265,6 +268,7 @@ fn described(view: &View, paint: bool) -> String {
         seconds(view.lag_seconds),
         seconds(view.objective_seconds)
     );
+    let scheduled = (view.scheduled > 0).then(|| view.scheduled.to_string());
     let rows = [
         ("why", Some(why(view))),
         ("mode", Some(view.mode.clone())),
@@ -276,6 +280,7 @@ fn described(view: &View, paint: bool) -> String {
             Some(format!("{} of {}", view.in_flight, view.concurrency)),
         ),
         ("waits for retry", Some(view.waiting_retry.to_string())),
+        ("for later", scheduled),
         ("held", Some(held)),
         ("dead letters", Some(view.dead_letters.to_string())),
         ("behind them", Some(view.followers.to_string())),

@@ -223,7 +223,7 @@ fn a_draft_of_every_capture_is_accepted_by_check() {
 
 /// The reference of the command line is what the command says of itself.
 /// Every command, in the order of the page.
-const COMMANDS: [&[&str]; 50] = [
+const COMMANDS: [&[&str]; 56] = [
     &[],
     &["init"],
     &["check"],
@@ -234,6 +234,12 @@ const COMMANDS: [&[&str]; 50] = [
     &["generate"],
     &["generate", "asyncapi"],
     &["generate", "mermaid"],
+    &["asyncapi"],
+    &["asyncapi", "validate"],
+    &["import"],
+    &["import", "asyncapi"],
+    &["import", "registry"],
+    &["import", "rabbitmq"],
     &["run"],
     &["demo"],
     &["bench"],

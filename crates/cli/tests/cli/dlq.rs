@@ -66,6 +66,38 @@ pub(crate) fn pulled(daemon: &Daemon) -> Option<String> {
 }
 
 #[test]
+fn a_puller_hears_that_its_delivery_is_a_dead_letter() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = daemon(folder.path(), &[]);
+    let (status, _) = daemon.publish("a", "OrderPlaced", json!({ "orderId": "a" }));
+    assert_eq!(status, 202);
+    let lease = eventually("the delivery is pulled", || pulled(&daemon));
+    let path = format!("/v1/leases/{lease}");
+    let output =
+        json!({"specversion": "1.0", "id": "1", "source": "/billing", "type": "PaymentTaken"});
+    let body = json!({ "outcome": "done", "outputs": [output] }).to_string();
+    let (status, answer) = daemon.post(&path, "application/json", &body);
+    let error = &answer["error"];
+    assert_eq!(
+        (status, &error["code"]),
+        (422, &json!("dead-letter")),
+        "{error}"
+    );
+    assert_eq!(error["letter"], "billing/OrderPlaced/0");
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.contains("`PaymentTaken` is not in the design"),
+        "{message}"
+    );
+    let letter = daemon.get("/v1/dead-letters/billing/OrderPlaced/0");
+    assert!(
+        message.ends_with(letter["error"].as_str().unwrap()),
+        "{letter}"
+    );
+    assert_eq!(daemon.post(&path, "application/json", &body).0, 409, "once");
+}
+
+#[test]
 fn dead_letters_of_a_daemon_are_seen() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = daemon(

@@ -28,7 +28,7 @@ struct Persist {
 pub(crate) enum Step {
     Start,
     End,
-    /// It becomes a dead letter.
+    /// It becomes a dead letter, or is one again.
     Death,
     /// Something becomes of a dead letter.
     Letter,

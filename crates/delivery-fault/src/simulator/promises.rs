@@ -11,7 +11,7 @@
 //! restart brings a lane back in its order · O1 to O3 what an operator closed stays closed.
 //!
 //! Beside it: I4 in `states.rs`, R1 to R4 in `seek.rs`, J1 to J6, E1 and E2 in `letters.rs`, F1 and F2 in
-//! `rates.rs`, S1 to S4 in `schedule.rs`.
+//! `rates.rs`, S1 to S5 in `schedule.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

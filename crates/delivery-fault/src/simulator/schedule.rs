@@ -2,7 +2,7 @@
 //!
 //! S1 what has not run starts at its time or later · S2 what may run is not held up by what is for later of
 //! its lane · S3 what is for much later is in the state, so that the watermark and the window go on without
-//! it · S4 what has run waits for no longer than for a retry.
+//! it · S4 what has run waits for no longer than for a retry · S5 the one is not taken for the other.
 //!
 //! That what is due goes before what is newer in its lane is I3, that it runs in the end is I1.
 
@@ -77,16 +77,24 @@ impl Watch {
                 let runnable = status.runnable;
                 format!("S2: {may_run:?} of {id} may run, and {runnable} are runnable")
             });
+        let (mut later, mut retried) = (0, 0);
         for number in numbers {
             if machine.delivery(id, number) != Some(DeliveryStatus::Waiting) {
                 continue;
             }
             if self.is_for_later(channel, id, number) {
+                later += 1;
                 self.leaves_window(machine, channel, disk, (config, number));
             } else {
+                retried += 1;
                 self.waits_for_retry_at_most(machine, config, number);
             }
         }
+        // What waits behind a dead letter is neither.
+        let counts = status.scheduled <= later && status.waiting_retry <= retried;
+        self.broken.unless(counts, || {
+            format!("S5: of {id} {later} are for later and {retried} are retried: {status:?}")
+        });
     }
 
     /// Whether a delivery that is ready must be the next of its lane.

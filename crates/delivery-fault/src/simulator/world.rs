@@ -433,7 +433,7 @@ impl World {
             } => {
                 let step = match conclusion {
                     Conclusion::Skipped => Step::Skip,
-                    Conclusion::DeadLettered(_) => Step::Death,
+                    Conclusion::DeadLettered(_) | Conclusion::Restored => Step::Death,
                     _ if is_end(conclusion) => Step::End,
                     _ => Step::Letter,
                 };

@@ -27,6 +27,8 @@ pub struct ConsumerStatus {
     pub no_load: Option<std::time::Duration>,
     /// Deliveries that wait for a retry.
     pub waiting_retry: u64,
+    /// Deliveries of events for later that are not due yet.
+    pub scheduled: u64,
     /// Deliveries that are the next of their lanes and ready.
     pub runnable: u64,
     /// Deliveries that wait for one of the same key before them.
@@ -111,6 +113,7 @@ impl Consumer {
             limit: self.flow.limit(self.config.concurrency),
             no_load: self.flow.no_load(),
             waiting_retry: count.waiting,
+            scheduled: count.scheduled,
             runnable,
             behind_key: count.ready.saturating_sub(runnable),
             followers: count.followers,
@@ -184,6 +187,7 @@ struct Count<'a> {
     live: u64,
     ready: u64,
     waiting: u64,
+    scheduled: u64,
     followers: u64,
     dead: u64,
     oldest_death: Option<Timestamp>,
@@ -223,7 +227,9 @@ impl<'a> Count<'a> {
             Phase::Waiting { until } => Some(*until),
             _ => None,
         };
-        self.waiting += u64::from(until.is_some());
+        let is_scheduled = delivery.is_scheduled();
+        self.scheduled += u64::from(is_scheduled);
+        self.waiting += u64::from(until.is_some() && !is_scheduled);
         self.ready += u64::from(delivery.is_ready());
         let worst = self.failing.as_ref().map_or(0, |failing| failing.failures);
         if delivery.progress.failures > worst {

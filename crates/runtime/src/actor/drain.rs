@@ -143,8 +143,8 @@ impl Actor {
         self.parts.publisher.enter(Mode::Stopped);
         self.tell(Input::Drain);
         self.refuse_pulls(&PullError::Stopped);
-        for (_, reply) in std::mem::take(&mut self.settling) {
-            let _left = reply.send(Err(SettleError::Stopped));
+        for (_, settling) in std::mem::take(&mut self.settling) {
+            let _left = settling.reply.send(Err(SettleError::Stopped));
         }
         for pending in std::mem::take(&mut self.redrives) {
             pending.refuse();

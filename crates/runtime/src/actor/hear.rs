@@ -9,13 +9,13 @@ use tidegate_base::{ConsumerId, Envelope, Name, Timestamp};
 use tidegate_broker::{
     Append, CleanError, Cleaned, CommitError, Durability, ReadError, ReadLimit, Record,
 };
-use tidegate_delivery::{DeliveryStatus, Heard, Input, Outcome, Ticket};
+use tidegate_delivery::{DeliveryStatus, Heard, Input, Machine, Outcome, Ticket};
 use tokio::sync::{oneshot, watch};
 
 use super::Actor;
 use super::commit::Pile;
 use super::edits::JudgedEdit;
-use crate::pull::SettleError;
+use super::pulls::Settling;
 use crate::stored;
 use crate::view::DeadLetterDetail;
 use crate::why::Why;
@@ -55,7 +55,7 @@ pub(super) enum Event {
     Settled {
         ticket: Ticket,
         judged: Judged,
-        reply: oneshot::Sender<Result<(), SettleError>>,
+        settling: Settling,
     },
     Cleaned(Result<Cleaned, CleanError>),
     Detailed {
@@ -100,6 +100,14 @@ pub(super) struct Leased {
     pub(super) delivery_id: String,
 }
 
+/// Whether a delivery is about to need its record.
+fn starts_soon(machine: &Machine, consumer: &ConsumerId, sequence: u64) -> bool {
+    matches!(
+        machine.delivery(consumer, sequence),
+        Some(DeliveryStatus::Ready | DeliveryStatus::Running)
+    )
+}
+
 impl Actor {
     pub(super) fn hear(&mut self, event: Event) {
         match event {
@@ -131,8 +139,8 @@ impl Actor {
             Event::Settled {
                 ticket,
                 judged,
-                reply,
-            } => self.settled(ticket, judged, reply),
+                settling,
+            } => self.settled(ticket, judged, settling),
             Event::Cleaned(result) => self.cleaned(result),
             Event::Detailed { detail, reply } => {
                 let _left = reply.send(Some(*detail));
@@ -210,15 +218,9 @@ impl Actor {
                 });
                 // What is for later, or was finished before, would only take the room of what starts now.
                 let machine = &self.parts.machine;
-                let starts = |r: &Record| {
-                    matches!(
-                        machine.delivery(&consumer, r.sequence),
-                        Some(DeliveryStatus::Ready | DeliveryStatus::Running)
-                    )
-                };
-                let soon = records
-                    .into_iter()
-                    .filter(|r| !stored::is_scheduled(r) && starts(r));
+                let soon = records.into_iter().filter(|r| {
+                    !stored::is_scheduled(r) && starts_soon(machine, &consumer, r.sequence)
+                });
                 self.at_hand.keep(&consumer, soon);
             }
             Err(error) => {
@@ -228,6 +230,14 @@ impl Actor {
                 });
             }
         }
+    }
+
+    /// What a consumer that was sent back or on has put back into its channel is read again when it is its turn,
+    /// or never.
+    pub(super) fn free_hand(&mut self, consumer: &ConsumerId) {
+        let machine = &self.parts.machine;
+        let starts = |sequence| starts_soon(machine, consumer, sequence);
+        self.at_hand.retain(consumer, starts);
     }
 
     fn ended(&mut self, ticket: Ticket, judged: Judged, took: Duration) {

@@ -35,7 +35,7 @@ use tidegate_base::{Clock, ConsumerId, Timestamp};
 use tidegate_broker::Broker;
 use tidegate_delivery::{Conclusion, Effect, Heard, Input, Machine};
 use tidegate_model::Design;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::caller::Caller;
@@ -43,7 +43,6 @@ use crate::command::Command;
 use crate::hand::AtHand;
 use crate::meter::{ConsumerMeter, RateMeter};
 use crate::publisher::Publisher;
-use crate::pull::SettleError;
 use crate::seek::ReplayWatermark;
 use crate::settings::Settings;
 use crate::view::SystemView;
@@ -52,7 +51,7 @@ use attempts::Attempts;
 use commit::Commits;
 use hear::Event;
 use letters::PendingRedrive;
-use pulls::Pulls;
+use pulls::{Pulls, Settling};
 use show::Portrait;
 
 /// Most events that are heard before their effects are carried out: one commit serves them all.
@@ -89,7 +88,7 @@ pub(crate) struct Actor {
     attempts: Attempts,
     reach: Arc<Reach>,
     pulls: BTreeMap<ConsumerId, Pulls>,
-    settling: BTreeMap<(ConsumerId, u64), oneshot::Sender<Result<(), SettleError>>>,
+    settling: BTreeMap<(ConsumerId, u64), Settling>,
     redrives: Vec<PendingRedrive>,
     operators: operate::Commands,
     /// Something was commanded: the view is renewed at once.
@@ -391,8 +390,8 @@ impl Actor {
         if self.settling.is_empty() {
             return;
         }
-        if let Some(reply) = self.settling.remove(&(consumer, sequence)) {
-            let _left = reply.send(Ok(()));
+        if let Some(settling) = self.settling.remove(&(consumer.clone(), sequence)) {
+            self.answer_settling(&consumer, sequence, settling, conclusion);
         }
     }
 

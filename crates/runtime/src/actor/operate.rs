@@ -166,6 +166,7 @@ impl Actor {
                 let _left = reply.send(Ok(report));
             }
             Some(Answer::Seek(report, reply)) => {
+                self.free_hand(&report.consumer);
                 let _left = reply.send(Ok(report));
             }
             Some(Answer::Begun(job, refused, reply)) => {

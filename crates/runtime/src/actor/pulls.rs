@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::FutureExt;
 use tidegate_base::limit::PULLS_WAITING_MAX;
 use tidegate_base::{ConsumerId, Timestamp};
-use tidegate_delivery::{Heard, Input, Outcome, Ticket};
+use tidegate_delivery::{Conclusion, DeliveryStatus, Heard, Input, Outcome, Ticket};
 use tidegate_model::closest;
 use tokio::sync::oneshot;
 
@@ -23,6 +23,14 @@ use crate::view::Mode;
 const LOOK: Duration = Duration::from_millis(250);
 
 type Reply = oneshot::Sender<Result<Vec<PulledDelivery>, PullError>>;
+
+/// A puller that has settled a delivery and waits for that to be durable.
+#[derive(Debug)]
+pub(super) struct Settling {
+    /// It said that it is done.
+    said_done: bool,
+    pub(super) reply: oneshot::Sender<Result<(), SettleError>>,
+}
 
 /// The pulls of one consumer, first come, first served.
 #[derive(Debug, Default)]
@@ -269,8 +277,12 @@ impl Actor {
             }));
             return;
         };
+        let settling = Settling {
+            said_done: answer.outcome.is_done(),
+            reply,
+        };
         if answer.outputs.is_empty() && answer.state.is_none() {
-            self.settled(ticket, answer.outcome.into(), reply);
+            self.settled(ticket, answer.outcome.into(), settling);
             return;
         }
         let broker = Arc::clone(&self.parts.broker);
@@ -286,31 +298,25 @@ impl Actor {
             // It was read when it was handed out: what ails it now says nothing of the handler, who may say it again.
             let event = match event {
                 Ok(Some(event)) => event,
-                Ok(None) => return not_taken("its event is gone".to_owned(), reply),
-                Err(reason) => return not_taken(reason, reply),
+                Ok(None) => return not_taken("its event is gone".to_owned(), settling),
+                Err(reason) => return not_taken(reason, settling),
             };
             let judged = publisher.judge_answer(&ticket.consumer, &event, answer);
             Event::Settled {
                 ticket,
                 judged,
-                reply,
+                settling,
             }
         };
         self.work.push(work.boxed());
     }
 
     /// Takes in what a puller said, once its outputs are judged.
-    pub(super) fn settled(
-        &mut self,
-        ticket: Ticket,
-        judged: Judged,
-        reply: oneshot::Sender<Result<(), SettleError>>,
-    ) {
-        let done = judged.outcome.is_done();
+    pub(super) fn settled(&mut self, ticket: Ticket, judged: Judged, settling: Settling) {
         let heard = self.end(ticket.clone(), judged);
         if heard == Heard::Rejected {
             let lease = write_lease(&ticket);
-            let _left = reply.send(Err(SettleError::Stale { lease }));
+            let _left = settling.reply.send(Err(SettleError::Stale { lease }));
             return;
         }
         if let Some(drain) = self.drain.as_mut() {
@@ -318,19 +324,53 @@ impl Actor {
         }
         if heard != Heard::Taken {
             self.settling
-                .insert((ticket.consumer, ticket.sequence), reply);
-        } else if done {
-            let reason = "the states of its consumer find no room".to_owned();
-            let _left = reply.send(Err(SettleError::NotTaken { reason }));
-        } else {
-            let _left = reply.send(Ok(()));
+                .insert((ticket.consumer, ticket.sequence), settling);
+            return;
+        }
+        let (consumer, sequence) = (&ticket.consumer, ticket.sequence);
+        let is = self.parts.machine.delivery(consumer, sequence);
+        let answer = match is {
+            _ if !settling.said_done => Ok(()),
+            // There is no room for another letter now: it becomes one as soon as there is.
+            Some(DeliveryStatus::Settling) => Err(self.dead_lettered(consumer, sequence)),
+            _ => Err(SettleError::NotTaken {
+                reason: "the states of its consumer find no room".to_owned(),
+            }),
+        };
+        let _left = settling.reply.send(answer);
+    }
+
+    /// Answers a puller once the end of its delivery is durable. One that said it is done must hear that its delivery
+    /// is a dead letter instead, as what it publishes or keeps was refused.
+    pub(super) fn answer_settling(
+        &self,
+        consumer: &ConsumerId,
+        sequence: u64,
+        settling: Settling,
+        conclusion: Conclusion,
+    ) {
+        let answer = match conclusion {
+            Conclusion::DeadLettered(_) if settling.said_done => {
+                Err(self.dead_lettered(consumer, sequence))
+            }
+            _ => Ok(()),
+        };
+        let _left = settling.reply.send(answer);
+    }
+
+    fn dead_lettered(&self, consumer: &ConsumerId, sequence: u64) -> SettleError {
+        let explained = self.parts.machine.explain(consumer, sequence, self.now());
+        let last = explained.and_then(|explained| explained.history.last());
+        SettleError::DeadLettered {
+            letter: format!("{consumer}/{sequence}"),
+            reason: last.map_or_else(String::new, |attempt| attempt.error.clone()),
         }
     }
 }
 
 /// Tells a puller that its answer changed nothing; the lease goes on.
-fn not_taken(reason: String, reply: oneshot::Sender<Result<(), SettleError>>) -> Event {
-    let _left = reply.send(Err(SettleError::NotTaken { reason }));
+fn not_taken(reason: String, settling: Settling) -> Event {
+    let _left = settling.reply.send(Err(SettleError::NotTaken { reason }));
     Event::CalledOff
 }
 

@@ -304,6 +304,7 @@ fn consumer_view(
         limit: u64::from(status.limit),
         no_load_ms: status.no_load.map(|time| time.as_secs_f64() * 1_000.0),
         waiting_retry: status.waiting_retry,
+        scheduled: status.scheduled,
         held,
         held_by,
         in_per_second: situation.in_per_second,

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use tidegate_base::limit::OUTPUTS_MAX;
+use tidegate_base::limit::{KEY_STATE_BYTES_MAX, OUTPUTS_MAX};
 use tidegate_base::{Envelope, output_id};
 use tidegate_broker::Broker;
+use tidegate_runtime::view::ConsumerState;
 use tidegate_runtime::{Answer, KeyState, Outcome, Settings, SettleError, TokioClock};
 
 use crate::faulty::{Commits, FaultyBroker};
@@ -134,6 +135,78 @@ async fn a_puller_publishes_with_its_settling_unless_its_lease_has_ended() {
         .unwrap();
     let named = output_id(&audit, "/shop", "1", 0);
     assert_eq!(world.payments().await, [named]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_puller_hears_that_its_delivery_is_a_dead_letter_as_its_answer_is_refused() {
+    let world = World::new().await;
+    let audit = id(AUDIT);
+    let large = KeyState::Is("x".repeat(KEY_STATE_BYTES_MAX + 1).into());
+    let done = || Answer::from(Outcome::Done);
+    let foreign = Answer {
+        outputs: vec![payment()],
+        ..done()
+    };
+    let large = Answer {
+        state: Some(large),
+        ..done()
+    };
+    let cases = [
+        ("1", foreign, "does not emit `PaymentTaken`"),
+        ("2", large, "bytes for a key; the most is"),
+    ];
+    for (sequence, (event, answer, expected)) in (0..).zip(cases) {
+        world.publish([order(event, event)]).await;
+        let pulled = world.runtime.pull(&audit, 1, seconds(5)).await.unwrap();
+        let settled = world.runtime.settle(&pulled[0].lease, answer).await;
+        let Err(SettleError::DeadLettered { letter, reason }) = settled else {
+            panic!("{settled:?}");
+        };
+        assert_eq!(letter, format!("{AUDIT}/{sequence}"));
+        assert!(reason.contains(expected), "{reason}");
+        let kept = world.runtime.dead_letter(&letter).await.unwrap();
+        assert_eq!(kept.letter.error, reason);
+    }
+    assert!(world.payments().await.is_empty());
+    // One that says itself that it cannot be done has heard all there is to hear.
+    world.publish([order("3", "c")]).await;
+    let pulled = world.runtime.pull(&audit, 1, seconds(5)).await.unwrap();
+    let error = "no address".to_owned();
+    let parked = Outcome::Permanent { error };
+    let settled = world.runtime.settle(&pulled[0].lease, parked).await;
+    assert_eq!(settled, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_puller_hears_so_too_while_there_is_no_room_for_the_letter() {
+    let text = DESIGN.replace(
+        "dead-letter: {owner: team-audit, retention: 30d}",
+        "dead-letter: {owner: team-audit, retention: 30d, budget: 1%}",
+    );
+    assert_ne!(text, DESIGN);
+    let world = World::with(&text, Settings::default()).await;
+    let audit = id(AUDIT);
+    let mut last = Ok(());
+    for number in 0..30 {
+        world
+            .publish([order(&number.to_string(), &number.to_string())])
+            .await;
+        let pulled = world.runtime.pull(&audit, 1, seconds(1)).await.unwrap();
+        let Some(delivery) = pulled.first() else {
+            break;
+        };
+        let answer = Answer {
+            outputs: vec![payment()],
+            ..Outcome::Done.into()
+        };
+        last = world.runtime.settle(&delivery.lease, answer).await;
+        assert!(
+            matches!(&last, Err(SettleError::DeadLettered { reason, .. }) if reason.contains("does not emit")),
+            "{last:?}"
+        );
+    }
+    let state = world.consumer(AUDIT).await.state;
+    assert_eq!(state, ConsumerState::Halted, "{last:?}");
 }
 
 #[tokio::test(start_paused = true)]

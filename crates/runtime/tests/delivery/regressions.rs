@@ -10,7 +10,10 @@ use tidegate_broker::{
     Batch, Broker, CleanError, Cleaned, CommitError, Durability, Keep, MemoryBroker, Promises,
     ReadError, ReadLimit, Record, StateChange,
 };
-use tidegate_runtime::{Answer, KeyState, LettersSelection, Outcome, Settings, TokioClock};
+use tidegate_runtime::{
+    Answer, Command, KeyState, LettersSelection, Outcome, SeekRequest, SeekTo, Settings,
+    SettleError, TokioClock,
+};
 use tokio::sync::watch;
 
 use crate::support::*;
@@ -53,11 +56,11 @@ async fn outputs_of_a_refused_end_are_not_stored_with_a_later_one() {
         state: Some(KeyState::Is("x".repeat(17 << 10).into())),
         ..with_payment()
     };
-    world
-        .runtime
-        .settle(&pulled[0].lease, answer)
-        .await
-        .unwrap();
+    let settled = world.runtime.settle(&pulled[0].lease, answer).await;
+    assert!(
+        matches!(settled, Err(SettleError::DeadLettered { .. })),
+        "{settled:?}"
+    );
     let letters = world.letters().await.letters;
     assert_eq!(letters.len(), 1);
     world
@@ -84,6 +87,8 @@ struct Slow {
     memory: MemoryBroker,
     seen: Arc<Mutex<Vec<Batch>>>,
     reads: Arc<Mutex<usize>>,
+    /// How long a read takes.
+    read_time: Arc<Mutex<Duration>>,
     fails: Arc<Mutex<bool>>,
     slow: Arc<Mutex<bool>>,
     random: Arc<Mutex<u64>>,
@@ -139,7 +144,18 @@ impl Broker for Slow {
             }
             .boxed();
         }
-        self.memory.read(channel, from, limit)
+        let (read, time) = (
+            self.memory.read(channel, from, limit),
+            *self.read_time.lock().unwrap(),
+        );
+        if time.is_zero() {
+            return read;
+        }
+        async move {
+            tokio::time::sleep(time).await;
+            read.await
+        }
+        .boxed()
     }
     fn tail(&self, channel: &Name) -> watch::Receiver<u64> {
         self.memory.tail(channel)
@@ -333,5 +349,50 @@ async fn what_was_finished_before_a_restart_takes_no_room_at_hand() {
     }
     let reads = *broker.reads.lock().unwrap();
     // With their channels they are read in 28 pieces; each that found no room at hand is read once more.
+    assert!(reads < 34, "{reads} reads");
+}
+
+/// what a replay has put back, and a skip has passed over before it was read again.
+#[tokio::test(start_paused = true)]
+async fn what_was_put_back_and_skipped_takes_no_room_at_hand() {
+    let broker = Slow::default();
+    let world = on(&broker, DESIGN, Settings::default()).await;
+    let seek = |to| {
+        world.runtime.seek(SeekRequest {
+            consumer: id(BILLING),
+            to: SeekTo::Sequence(to),
+            until: None,
+            reason: "a test".to_owned(),
+            dry_run: false,
+            confirmed: true,
+        })
+    };
+    world.publish([big(0)]).await;
+    world.pass(seconds(5)).await;
+    let consumer = id(BILLING);
+    let reason = "a test".to_owned();
+    let pause = Command::Pause { consumer, reason };
+    world.runtime.operate(pause).await.unwrap();
+    for n in 1..60 {
+        world.publish([big(n)]).await;
+    }
+    world.pass(seconds(5)).await;
+    // What the first puts back is passed over before it is read again.
+    *broker.read_time.lock().unwrap() = seconds(2);
+    seek(0).await.unwrap();
+    assert_eq!(seek(60).await.unwrap().deliveries, 60);
+    *broker.read_time.lock().unwrap() = Duration::ZERO;
+    let consumer = id(BILLING);
+    let resume = Command::Resume { consumer };
+    world.runtime.operate(resume).await.unwrap();
+    world.pass(seconds(5)).await;
+    assert_eq!(world.consumer(BILLING).await.backlog, 0);
+    *broker.reads.lock().unwrap() = 0;
+    for first in (100..140).step_by(10) {
+        world.publish((first..first + 10).map(big)).await;
+        world.pass(Duration::from_millis(100)).await;
+    }
+    let reads = *broker.reads.lock().unwrap();
+    // With their channels they are read in pieces; each that found no room at hand is read once more.
     assert!(reads < 34, "{reads} reads");
 }

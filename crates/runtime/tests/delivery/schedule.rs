@@ -90,3 +90,18 @@ async fn a_time_that_is_none_is_refused() {
     };
     assert_eq!(problem, Problem::NotBefore { time: soon });
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_for_later_is_told_from_what_is_retried() {
+    let world = World::new().await;
+    world.script.answer("1", [retryable(), Outcome::Done]);
+    let orders = [order("1", "a"), later("2", "b", 60), later("3", "c", 8)];
+    world.publish(orders).await;
+    let shown = world.consumer(BILLING).await;
+    assert_eq!((shown.backlog, shown.scheduled), (2, 2), "{shown:?}");
+    assert_eq!((shown.waiting_retry, shown.drain_seconds), (0, Some(0.0)));
+    world.pass(seconds(10)).await;
+    assert_eq!(world.consumer(BILLING).await.scheduled, 1);
+    world.pass(seconds(60)).await;
+    assert_eq!(world.consumer(BILLING).await.scheduled, 0);
+}

@@ -21,6 +21,8 @@ use crate::router::Router;
 const WAIT: Duration = Duration::from_secs(2);
 /// Most deliveries of one pull, as the daemon has it.
 const PULL_MAX: usize = 256;
+/// The code of a daemon's answer when a delivery that is done is a dead letter instead.
+const DEAD_LETTER: &str = "dead-letter";
 /// The first and the longest pause after a pull or a settlement that failed.
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -220,6 +222,10 @@ async fn settle(client: &Client, lease: &str, answer: Answer, deadline: Instant)
             match refusal.status.as_u16() {
                 // The lease has ended, or an answer was lost that had settled it.
                 409 => return tracing::debug!("lease `{lease}`: {}", refusal.message),
+                // It is settled: what is published or kept with it is refused, so that it is a dead letter.
+                422 if refusal.code == DEAD_LETTER => {
+                    return tracing::error!("lease `{lease}`: {}", refusal.message);
+                }
                 // What is published with it is not what a daemon takes: no retry would change it.
                 400 | 413 | 422 if answer.outcome.is_done() && !is_given_up => {
                     is_given_up = true;
