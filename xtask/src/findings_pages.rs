@@ -8,6 +8,13 @@ use crate::workspace;
 
 const PAGES: &str = "docs/reference/findings";
 
+/// Where codes are named.
+const SOURCES: [&str; 3] = [
+    "crates/model/src",
+    "crates/check/src",
+    "crates/asyncapi/src",
+];
+
 pub(crate) fn check(wrong: &mut Vec<String>) -> Result<()> {
     let mut pages = BTreeSet::new();
     let mut named = BTreeSet::new();
@@ -26,7 +33,7 @@ pub(crate) fn check(wrong: &mut Vec<String>) -> Result<()> {
                 ));
             }
             pages.insert(stem);
-        } else if file.starts_with("crates/model/src") || file.starts_with("crates/check/src") {
+        } else if SOURCES.iter().any(|folder| file.starts_with(folder)) {
             let text = workspace::read(&file)?;
             named.extend(
                 text.split('"')

@@ -1,5 +1,6 @@
 //! The command line, as written.
 
+pub(crate) mod asyncapi;
 pub(crate) mod letters;
 pub(crate) mod operate;
 pub(crate) mod outbox;
@@ -9,7 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tidegate_base::{Name, Ratio, parse_duration};
+use tidegate_base::{Bytes, Name, Ratio, parse_duration};
 
 use self::operate::{Breaker, Consumer, Dlq, Why};
 
@@ -44,6 +45,12 @@ pub(crate) enum Command {
     /// Write artefacts from a design
     #[command(subcommand)]
     Generate(Generate),
+    /// Validate AsyncAPI documents
+    #[command(subcommand)]
+    Asyncapi(asyncapi::Asyncapi),
+    /// Make a design of AsyncAPI documents, of a schema registry or of RabbitMQ
+    #[command(subcommand)]
+    Import(asyncapi::Import),
     /// Run a design on the embedded log, with the console
     Run(Run),
     /// Run the checkout example with recorded traffic and injected faults
@@ -116,13 +123,24 @@ pub(crate) struct Explain {
 
 #[derive(Debug, Args)]
 pub(crate) struct Discover {
-    /// Trace files: OTLP (JSON, JSON lines, protobuf), Jaeger JSON or Zipkin v2; or process logs:
-    /// XES, OCEL 2.0 (JSON, XML, SQLite) or CSV; told by content
+    /// Captures of traces, as OTLP (JSON, JSON lines, protobuf), Jaeger JSON, Zipkin v2 or CSV,
+    /// plain, gzip or zstd; or process logs, as XES, OCEL 2.0 (JSON, XML, SQLite) or CSV: told by
+    /// content. Files, folders, patterns, or `-` for traces on standard input
     #[arg(required_unless_present = "diff")]
     pub(crate) files: Vec<PathBuf>,
     /// Compare two captures, or two process logs: what became slower, and where
     #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"], conflicts_with_all = ["files", "draft"])]
     pub(crate) diff: Vec<PathBuf>,
+    /// The columns of tables. With one span a row: `trace=HEADER,span=HEADER,parent=…,service=…,
+    /// operation=…,start=HEADER:UNIT,duration=HEADER:UNIT,status=…` with the units s, ms, us and ns;
+    /// or `alibaba`. Of a process log: `case=HEADER,activity=HEADER,start=…,end=…,resource=…`, also
+    /// `enabled`, `lifecycle`, and `object-type` for the cases of an object-centric log
+    #[arg(long, value_name = "COLUMNS")]
+    pub(crate) columns: Option<String>,
+    /// The most memory for spans that wait for the rest of their traces; what is more goes through
+    /// temporary files [default: 1 GiB]
+    #[arg(long, value_name = "BYTES", value_parser = Bytes::parse)]
+    pub(crate) memory: Option<Bytes>,
     /// Take no word of an operation as evidence for a change
     #[arg(long)]
     pub(crate) no_vocabulary: bool,
@@ -141,10 +159,6 @@ pub(crate) struct Discover {
     /// Write the report into this file instead
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// The columns of a process log: `case=NAME,activity=NAME,start=NAME,end=NAME,resource=NAME`,
-    /// also `enabled`, `lifecycle`, and `object-type` for the cases of an object-centric log
-    #[arg(long, value_name = "COLUMNS")]
-    pub(crate) columns: Option<String>,
     /// The activity with which a case of a process log ends for who waits for it
     #[arg(long, value_name = "ACTIVITY")]
     pub(crate) visible_end: Option<String>,
@@ -211,11 +225,25 @@ pub(crate) struct Asyncapi {
     /// The design: a file, or a folder of YAML files
     pub(crate) design: PathBuf,
     /// Only this service's view of the system
-    #[arg(long)]
+    #[arg(long, conflicts_with = "out")]
     pub(crate) service: Option<String>,
+    /// Write one document a service into this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// The version of AsyncAPI
+    #[arg(long, value_enum, default_value_t = AsyncapiVersion::V3_0)]
+    pub(crate) spec: AsyncapiVersion,
     /// The notation of the document
     #[arg(long, value_enum, default_value_t = DocumentFormat::Yaml)]
     pub(crate) format: DocumentFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum AsyncapiVersion {
+    #[value(name = "3.0")]
+    V3_0,
+    #[value(name = "3.1")]
+    V3_1,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -252,6 +280,26 @@ pub(crate) struct Run {
     /// How much faster than recorded, or the factor of the target rates
     #[arg(long, default_value_t = 1.0, value_parser = parse_speed)]
     pub(crate) speed: f64,
+    /// Receive traces over HTTP, and say at `/v1/discover` what those of the last 15 minutes show
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        value_parser = parse_listen,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "127.0.0.1:4318"
+    )]
+    pub(crate) otlp_http: Option<SocketAddr>,
+    /// The same over gRPC
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        value_parser = parse_listen,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "127.0.0.1:4317"
+    )]
+    pub(crate) otlp_grpc: Option<SocketAddr>,
 }
 
 #[derive(Debug, Args)]

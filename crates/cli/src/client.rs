@@ -61,6 +61,18 @@ impl FromStr for DaemonUrl {
     }
 }
 
+impl DaemonUrl {
+    /// Without a slash at its end.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it takes TLS.
+    pub(crate) fn is_https(&self) -> bool {
+        self.is_https
+    }
+}
+
 /// What a daemon answers: the JSON as it came, and what is read of it.
 #[derive(Debug)]
 pub(crate) struct Answer<T> {
@@ -423,7 +435,7 @@ fn nesting(bytes: &[u8]) -> usize {
 }
 
 /// TLS with the certificates of the system, as the daemon itself has it towards consumers.
-fn tls() -> Result<TlsConfig, Failure> {
+pub(crate) fn tls() -> Result<TlsConfig, Failure> {
     let found = rustls_native_certs::load_native_certs();
     if found.certs.is_empty() {
         let message = "there are no certificates on this machine to check https against";

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
-use tidegate_base::limit::{LOG_EVENTS_MAX, LOG_RELATIONS_MAX, TRACE_FILE_BYTES_MAX};
+use tidegate_base::limit::{LOG_EVENTS_MAX, LOG_FILE_BYTES_MAX, LOG_RELATIONS_MAX};
 use tidegate_trace::process::{
     Columns, EventLog, EventRow, LogFormat, OcelRows, START_BYTES, read_log, sniff_start,
 };
@@ -35,7 +35,7 @@ pub(crate) fn is_log(path: &Path, columns: &Columns) -> bool {
 ///
 /// When it cannot be read, or is not one.
 pub(crate) fn read(path: &Path, columns: &Columns) -> Result<EventLog, Failure> {
-    let bytes = read_bytes(path, TRACE_FILE_BYTES_MAX).map_err(|error| unreadable(path, &error))?;
+    let bytes = read_bytes(path, LOG_FILE_BYTES_MAX).map_err(|error| unreadable(path, &error))?;
     let name = path.file_name().map_or_else(
         || path.display().to_string(),
         |name| name.display().to_string(),

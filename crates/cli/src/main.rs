@@ -1,13 +1,17 @@
 //! The `tidegate` command: reads arguments and environment, chooses adapters, prints, and exits.
 
 mod arguments;
+mod captures;
 mod client;
 mod commands;
 mod daemon;
 mod design_files;
+mod document_files;
 mod event_logs;
 mod example;
 mod exit;
+mod receive;
+mod registry_client;
 mod table;
 mod terminal;
 
@@ -15,6 +19,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use crate::arguments::asyncapi::Asyncapi;
 use crate::arguments::{Arguments, Command, Generate, Log};
 use crate::exit::{Exit, Failure};
 
@@ -52,6 +57,10 @@ fn run(command: Command) -> Result<Exit, Failure> {
             commands::generate::asyncapi(&arguments)
         }
         Command::Generate(Generate::Mermaid(arguments)) => commands::generate::mermaid(&arguments),
+        Command::Asyncapi(Asyncapi::Validate(arguments)) => {
+            commands::asyncapi::validate(&arguments)
+        }
+        Command::Import(import) => commands::import::run(&import),
         Command::Run(arguments) => commands::run::run(&arguments),
         Command::Demo(arguments) => commands::demo::run(&arguments),
         Command::Bench(arguments) => commands::bench::run(&arguments),

@@ -37,3 +37,4 @@ pub use source::{Reading, SchemaPath, Source};
 pub use suggest::closest;
 pub use template::template;
 pub use words::{Choice, Word};
+pub use yaml::plain_value;

@@ -43,12 +43,16 @@ fn rule(finding: &Finding) -> Value {
         .iter()
         .chain(tidegate_model::CODES)
         .find(|info| info.code.0 == code);
-    let title = known.map_or(code, |info: &CodeInfo| info.title);
+    // Not every crate with rules is known here; every page opens with its title.
+    let page = crate::explain(code);
+    let of_page = page.and_then(|page| page.lines().next()?.split_once(": "));
+    let of_page = of_page.map_or(code, |(_, title)| title);
+    let title = known.map_or(of_page, |info: &CodeInfo| info.title);
     let severity = known.map_or(finding.severity, |info| info.severity);
     json!({
         "id": code,
         "shortDescription": {"text": title},
-        "help": {"text": crate::explain(code).unwrap_or(title)},
+        "help": {"text": page.unwrap_or(title)},
         "defaultConfiguration": {"level": level(severity)},
     })
 }

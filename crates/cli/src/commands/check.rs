@@ -10,25 +10,37 @@ use crate::terminal;
 
 pub(crate) fn run(arguments: &Check) -> Result<Exit, Failure> {
     let checked = design_files::check(&arguments.design)?;
-    let format = match arguments.format {
-        CheckFormat::Human => Format::Human,
-        CheckFormat::Json => Format::Json,
-        CheckFormat::Sarif => Format::Sarif,
-        CheckFormat::Junit => Format::Junit,
-        CheckFormat::Github => Format::Github,
-        CheckFormat::Markdown => Format::Markdown,
-    };
     let paint = if terminal::paints_stdout() {
         Paint::Ansi
     } else {
         Paint::Plain
     };
-    terminal::print(&checked.render(format, paint))?;
-    let threshold = match arguments.fail_on {
-        Threshold::Error => Severity::Error,
-        Threshold::Warning => Severity::Warning,
-        Threshold::Note => Severity::Note,
-    };
-    let fails = checked.worst().is_some_and(|worst| worst >= threshold);
+    terminal::print(&checked.render(arguments.format.into(), paint))?;
+    let fails = checked
+        .worst()
+        .is_some_and(|worst| worst >= Severity::from(arguments.fail_on));
     Ok(if fails { Exit::No } else { Exit::Yes })
+}
+
+impl From<CheckFormat> for Format {
+    fn from(format: CheckFormat) -> Self {
+        match format {
+            CheckFormat::Human => Self::Human,
+            CheckFormat::Json => Self::Json,
+            CheckFormat::Sarif => Self::Sarif,
+            CheckFormat::Junit => Self::Junit,
+            CheckFormat::Github => Self::Github,
+            CheckFormat::Markdown => Self::Markdown,
+        }
+    }
+}
+
+impl From<Threshold> for Severity {
+    fn from(threshold: Threshold) -> Self {
+        match threshold {
+            Threshold::Error => Self::Error,
+            Threshold::Warning => Self::Warning,
+            Threshold::Note => Self::Note,
+        }
+    }
 }

@@ -2,14 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use tidegate_base::limit::TRACE_FILE_BYTES_MAX;
 use tidegate_discover::{Discovery, Draft, Options, Paint, ReportFormat};
-use tidegate_trace::Traces;
 
 use crate::arguments::{Discover, DiscoverFormat};
+use crate::captures;
 use crate::commands::discover_process;
 use crate::commands::init::{quoted, system_name};
-use crate::design_files::{read_bytes, unreadable, write_new};
+use crate::design_files::write_new;
 use crate::exit::{Exit, Failure};
 use crate::terminal;
 
@@ -44,15 +43,18 @@ pub(crate) fn run(arguments: &Discover) -> Result<Exit, Failure> {
 }
 
 /// What is found in captures of traces.
-fn discovery(arguments: &Discover, files: &[PathBuf]) -> Result<Discovery, Failure> {
+fn discovery(arguments: &Discover, paths: &[PathBuf]) -> Result<Discovery, Failure> {
     let options = Options {
         vocabulary: !arguments.no_vocabulary,
         publish: arguments.publish_time,
         ..Options::default()
     };
-    let captures: Result<Vec<(String, Traces)>, Failure> =
-        files.iter().map(|file| capture(file)).collect();
-    Ok(tidegate_discover::discover_with(&captures?, &options))
+    let captures = captures::read(captures::Wanted {
+        paths,
+        columns: arguments.columns.as_deref(),
+        memory: arguments.memory,
+    })?;
+    Ok(tidegate_discover::discover_with(&captures, &options))
 }
 
 /// How the report is printed.
@@ -78,14 +80,6 @@ pub(super) fn show(arguments: &Discover, report: &str) -> Result<(), Failure> {
     })?;
     terminal::say(&format!("wrote the report into {}", quoted(file)));
     Ok(())
-}
-
-fn capture(file: &Path) -> Result<(String, Traces), Failure> {
-    let bytes = read_bytes(file, TRACE_FILE_BYTES_MAX).map_err(|error| unreadable(file, &error))?;
-    let name = file.display().to_string();
-    let traces = tidegate_trace::read(&name, &bytes)
-        .map_err(|error| Failure::configuration(error.to_string()))?;
-    Ok((name, traces))
 }
 
 /// Writes a draft into a folder that has none.

@@ -1,9 +1,14 @@
 //! `tidegate generate`: artefacts from a design.
 
-use tidegate_base::Name;
-use tidegate_model::closest;
+use std::path::Path;
 
-use crate::arguments::{Asyncapi, DocumentFormat, Mermaid};
+use serde_json::Value;
+use tidegate_base::Name;
+use tidegate_generate::asyncapi::{Version, at_version};
+use tidegate_model::{Design, closest};
+
+use crate::arguments::{Asyncapi, AsyncapiVersion, DocumentFormat, Mermaid};
+use crate::commands::init::quoted;
 use crate::commands::select::pretty;
 use crate::design_files;
 use crate::exit::{Exit, Failure};
@@ -11,6 +16,9 @@ use crate::terminal;
 
 pub(crate) fn asyncapi(arguments: &Asyncapi) -> Result<Exit, Failure> {
     let design = design_files::sound(&arguments.design)?;
+    if let Some(folder) = &arguments.out {
+        return each_service(&design, folder, arguments);
+    }
     let document = match &arguments.service {
         None => tidegate_generate::asyncapi(&design),
         Some(service) => {
@@ -26,11 +34,38 @@ pub(crate) fn asyncapi(arguments: &Asyncapi) -> Result<Exit, Failure> {
             })?
         }
     };
-    terminal::print(&match arguments.format {
+    terminal::print(&text(document, arguments))?;
+    Ok(Exit::Yes)
+}
+
+/// Writes the document of each service into `folder`.
+fn each_service(design: &Design, folder: &Path, arguments: &Asyncapi) -> Result<Exit, Failure> {
+    let end = match arguments.format {
+        DocumentFormat::Yaml => "yaml",
+        DocumentFormat::Json => "json",
+    };
+    let mut files = Vec::new();
+    for name in design.services.keys() {
+        if let Some(document) = tidegate_generate::asyncapi::service(design, name) {
+            files.push((format!("{name}.asyncapi.{end}"), text(document, arguments)));
+        }
+    }
+    design_files::write_new(folder, &files)?;
+    let count = files.len();
+    terminal::say(&format!("wrote {count} documents into {}", quoted(folder)));
+    Ok(Exit::Yes)
+}
+
+fn text(document: Value, arguments: &Asyncapi) -> String {
+    let version = match arguments.spec {
+        AsyncapiVersion::V3_0 => Version::V3_0,
+        AsyncapiVersion::V3_1 => Version::V3_1,
+    };
+    let document = at_version(document, version);
+    match arguments.format {
         DocumentFormat::Yaml => tidegate_generate::to_yaml(&document),
         DocumentFormat::Json => pretty(&document),
-    })?;
-    Ok(Exit::Yes)
+    }
 }
 
 pub(crate) fn mermaid(arguments: &Mermaid) -> Result<Exit, Failure> {

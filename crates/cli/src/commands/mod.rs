@@ -1,5 +1,6 @@
 //! One file a command: arguments in, an answer out.
 
+pub(crate) mod asyncapi;
 pub(crate) mod bench;
 pub(crate) mod breaker;
 pub(crate) mod check;
@@ -15,6 +16,7 @@ mod dlq_orders;
 mod dlq_report;
 pub(crate) mod explain;
 pub(crate) mod generate;
+pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod log;
 mod log_report;

@@ -274,7 +274,7 @@ fn discover_predicts_compares_and_can_do_without_words() {
 
 /// The reference of the command line is what the command says of itself.
 /// Every command, in the order of the page.
-const COMMANDS: [&[&str]; 50] = [
+const COMMANDS: [&[&str]; 56] = [
     &[],
     &["init"],
     &["check"],
@@ -285,6 +285,12 @@ const COMMANDS: [&[&str]; 50] = [
     &["generate"],
     &["generate", "asyncapi"],
     &["generate", "mermaid"],
+    &["asyncapi"],
+    &["asyncapi", "validate"],
+    &["import"],
+    &["import", "asyncapi"],
+    &["import", "registry"],
+    &["import", "rabbitmq"],
     &["run"],
     &["demo"],
     &["bench"],

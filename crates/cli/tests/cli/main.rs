@@ -5,6 +5,8 @@ mod answers;
 #[cfg(test)]
 mod asked;
 #[cfg(test)]
+mod captures;
+#[cfg(test)]
 mod dlq;
 #[cfg(test)]
 mod log;

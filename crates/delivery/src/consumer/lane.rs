@@ -161,6 +161,13 @@ impl Consumer {
             && !mutant::is(Mutant::FollowerAheadOfChannel)
     }
 
+    /// Whether the state keeps a member of its lane that comes after it: one that went before it while it was for
+    /// later, and that has moved into the state before the channel brought it again.
+    pub(super) fn is_before_kept(&self, sequence: u64) -> bool {
+        let is_kept = |after: &Delivery| after.custody != Custody::Channel;
+        self.followers(sequence).any(is_kept)
+    }
+
     /// The members of a delivery's lane after it, oldest first.
     pub(super) fn followers(&self, sequence: u64) -> impl Iterator<Item = &Delivery> {
         let lane = self.lane_key(sequence).and_then(|key| self.lanes.get(&key));

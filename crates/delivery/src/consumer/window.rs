@@ -142,7 +142,9 @@ impl Consumer {
         self.bury_if_crashing(now, sequence, shared);
         let is_far = until.is_some_and(|until| until.since(now) > SCHEDULE_KEPT)
             && !mutant::is(Mutant::ScheduledInWindow);
-        if is_far || self.is_behind_dead_letter(sequence) {
+        // A replay goes before what is newer after a restart, too.
+        let is_overtaken = generation == 0 && self.is_before_kept(sequence);
+        if is_far || is_overtaken || self.is_behind_dead_letter(sequence) {
             self.keep_follower(sequence, shared);
         }
     }

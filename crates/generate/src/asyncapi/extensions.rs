@@ -1,7 +1,11 @@
 //! What AsyncAPI has no words for.
 
 use serde_json::{Map, Value, json};
-use tidegate_model::design::{Backoff, Consume, DeadLetter, Event, Order, Retry, Targets};
+use tidegate_base::Name;
+use tidegate_model::design::{
+    Backlog, Backoff, Consume, DeadLetter, Deliver, Dependency, Event, Located, Messaging, Order,
+    Retry, Targets,
+};
 use tidegate_model::{Design, Word as _};
 
 use super::quantity::iso;
@@ -24,7 +28,7 @@ pub(super) fn delivery(consume: &Consume, event: &Event) -> Value {
         Some(to) => set(&mut value, "push", json!(to.value)),
         None => set(&mut value, "pull", json!(true)),
     }
-    set(&mut value, "maxInFlight", json!(deliver.concurrency.value));
+    flow(deliver, &mut value);
     set(&mut value, "timeout", json!(iso(deliver.timeout.value)));
     if let Some(time) = &deliver.handler_time {
         set(&mut value, "handlerTime", json!(iso(time.value)));
@@ -37,9 +41,47 @@ pub(super) fn delivery(consume: &Consume, event: &Event) -> Value {
         "lagObjective",
         json!(iso(consume.objective.value)),
     );
+    set(&mut value, "replay", json!(consume.replay.word()));
+    if !consume.needs.is_empty() {
+        set(&mut value, "needs", names(&consume.needs));
+    }
+    if let Some(emits) = &consume.emits {
+        set(&mut value, "emits", names(emits));
+    }
     if !consume.requires.is_empty() {
         let requires: Vec<&str> = consume.requires.iter().map(|r| r.value.as_str()).collect();
         set(&mut value, "requires", json!(requires));
+    }
+    value
+}
+
+/// How much at once and how fast.
+fn flow(deliver: &Deliver, value: &mut Value) {
+    set(value, "maxInFlight", json!(deliver.concurrency.value));
+    set(value, "limit", json!(deliver.limit.value.word()));
+    if let Some(rate) = &deliver.rate {
+        set(value, "ratePerSecond", json!(rate.value));
+    }
+    if let Some(burst) = &deliver.burst {
+        set(value, "burst", json!(burst.value));
+    }
+}
+
+fn names(names: &[Located<Name>]) -> Value {
+    names.iter().map(|name| json!(name.value)).collect()
+}
+
+/// When producers are refused; each absent limit does not limit.
+pub(super) fn backlog(backlog: &Backlog) -> Value {
+    let mut value = json!({});
+    if let Some(events) = &backlog.events {
+        set(&mut value, "events", json!(events.value));
+    }
+    if let Some(bytes) = &backlog.bytes {
+        set(&mut value, "bytes", json!(bytes.value));
+    }
+    if let Some(age) = &backlog.age {
+        set(&mut value, "age", json!(iso(age.value)));
     }
     value
 }
@@ -85,6 +127,9 @@ pub(super) fn dead_letter(dead_letter: &DeadLetter, channel: &str) -> Value {
         json!(iso(dead_letter.retention.value)),
     );
     set(&mut value, "followers", json!(followers));
+    if let Some(budget) = &dead_letter.budget {
+        set(&mut value, "budget", json!(budget.value));
+    }
     value
 }
 
@@ -95,18 +140,78 @@ pub(super) fn breakers(design: &Design, consume: &Consume) -> Option<Value> {
         let Some(dependency) = design.dependencies.get(&need.value) else {
             continue;
         };
-        let breaker = &dependency.breaker;
-        let value = json!({
-            "failureRate": breaker.failure_rate.value,
-            "minCalls": breaker.minimum.value,
-            "window": iso(breaker.window.value),
-            "openFor": iso(breaker.open.value),
-            "probes": breaker.probes.value,
-            "whenOpen": "hold",
-        });
-        breakers.insert(need.value.as_str().to_owned(), value);
+        breakers.insert(need.value.as_str().to_owned(), breaker(dependency));
     }
     (!breakers.is_empty()).then_some(Value::Object(breakers))
+}
+
+/// When calls of a dependency stop, and what else is known of it.
+fn breaker(dependency: &Dependency) -> Value {
+    let breaker = &dependency.breaker;
+    let mut value = json!({
+        "failureRate": breaker.failure_rate.value,
+        "minCalls": breaker.minimum.value,
+        "window": iso(breaker.window.value),
+        "openFor": iso(breaker.open.value),
+        "probes": breaker.probes.value,
+        "whenOpen": "hold",
+    });
+    if let Some(concurrency) = &dependency.concurrency {
+        set(&mut value, "concurrency", json!(concurrency.value));
+    }
+    about(&dependency.summary, &dependency.owner, &mut value);
+    value
+}
+
+fn about(summary: &Option<String>, owner: &Option<Located<String>>, value: &mut Value) {
+    if let Some(summary) = summary {
+        set(value, "summary", json!(summary));
+    }
+    if let Some(owner) = owner {
+        set(value, "owner", json!(owner.value));
+    }
+}
+
+/// Every dependency, by name.
+pub(super) fn dependencies(design: &Design) -> Value {
+    let each = design.dependencies.iter();
+    let each = each.map(|(name, dependency)| (name.as_str().to_owned(), breaker(dependency)));
+    Value::Object(each.collect())
+}
+
+/// Every service, by name, with what is said of it.
+pub(super) fn services(design: &Design) -> Value {
+    let each = design.services.iter().map(|(name, service)| {
+        let mut value = json!({});
+        about(&service.summary, &service.owner, &mut value);
+        (name.as_str().to_owned(), value)
+    });
+    Value::Object(each.collect())
+}
+
+/// What the messaging infrastructure must be or do; `None` when nothing is said.
+pub(super) fn messaging(messaging: &Messaging) -> Option<Value> {
+    let mut value = Map::new();
+    if let Some(broker) = &messaging.broker {
+        value.insert("broker".to_owned(), json!(broker.value));
+    }
+    let lists = [
+        ("existing", &messaging.existing),
+        ("clouds", &messaging.clouds),
+        ("requires", &messaging.requires),
+    ];
+    for (key, list) in lists {
+        if !list.is_empty() {
+            let items: Vec<&str> = list.iter().map(|item| item.value.as_str()).collect();
+            value.insert(key.to_owned(), json!(items));
+        }
+    }
+    if !messaging.weights.is_empty() {
+        let weights = messaging.weights.iter();
+        let weights = weights.map(|(name, weight)| (name.clone(), json!(weight.value)));
+        value.insert("weights".to_owned(), Value::Object(weights.collect()));
+    }
+    (!value.is_empty()).then_some(Value::Object(value))
 }
 
 /// What the business expects of an event; `None` when nothing is declared.
@@ -133,9 +238,7 @@ pub(super) fn processes(design: &Design) -> Value {
         let criticality = process.criticality.word();
         let steps: Vec<_> = process.steps.iter().map(|step| &step.value).collect();
         let mut value = json!({"criticality": criticality, "steps": steps});
-        if let Some(owner) = &process.owner {
-            set(&mut value, "owner", json!(owner.value));
-        }
+        about(&process.summary, &process.owner, &mut value);
         (name.as_str().to_owned(), value)
     });
     Value::Object(processes.collect())

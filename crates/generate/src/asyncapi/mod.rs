@@ -1,13 +1,16 @@
-//! The design as AsyncAPI 3.0.0.
+//! The design as AsyncAPI 3.0.0, or 3.1.0, which changes nothing of what is written here.
 //!
 //! AsyncAPI describes one application: an operation is `send` or `receive` as that application sees
 //! it. [`service`] writes such a document. [`asyncapi`] writes the whole system into one, each
 //! operation tagged with its service. What AsyncAPI has no words for is in extensions: `x-delivery`,
-//! `x-retry`, `x-dead-letter`, `x-breaker`, `x-targets`. Durations are ISO 8601.
+//! `x-retry`, `x-dead-letter`, `x-breaker`, `x-targets`, `x-backlog` and others, which
+//! `tidegate import asyncapi` reads back. Durations are ISO 8601.
 
 mod extensions;
 mod payload;
 mod quantity;
+
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use tidegate_base::{ConsumerId, Name};
@@ -19,6 +22,29 @@ use quantity::{iso, millis};
 
 /// A design has no version of its own, and AsyncAPI demands one.
 const VERSION: &str = "0.0.0";
+
+/// A version of AsyncAPI that is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Version {
+    /// 3.0.0, which every tool for version 3 reads.
+    #[default]
+    V3_0,
+    /// 3.1.0.
+    V3_1,
+}
+
+/// `document` as one of another version.
+#[must_use]
+pub fn at_version(mut document: Value, version: Version) -> Value {
+    let text = match version {
+        Version::V3_0 => "3.0.0",
+        Version::V3_1 => "3.1.0",
+    };
+    if let Some(written) = document.get_mut("asyncapi") {
+        *written = json!(text);
+    }
+    document
+}
 
 /// `design` as one document of the whole system.
 ///
@@ -33,7 +59,21 @@ pub fn asyncapi(design: &Design) -> Value {
     for event in design.events.keys() {
         document.add_channel(event);
     }
-    let mut info = json!({"title": design.system.value, "version": VERSION});
+    let system = &design.system.value;
+    let mut info = json!({"title": system, "version": VERSION, "x-system": system});
+    if !design.services.is_empty() {
+        set(&mut info, "x-services", extensions::services(design));
+    }
+    if !design.dependencies.is_empty() {
+        set(
+            &mut info,
+            "x-dependencies",
+            extensions::dependencies(design),
+        );
+    }
+    if let Some(messaging) = extensions::messaging(&design.messaging) {
+        set(&mut info, "x-messaging", messaging);
+    }
     if !design.processes.is_empty() {
         set(&mut info, "x-processes", extensions::processes(design));
     }
@@ -47,7 +87,7 @@ pub fn service(design: &Design, name: &Name) -> Option<Value> {
     let service = design.services.get(name)?;
     let mut document = Document::new(design);
     document.add_service(name);
-    let mut info = json!({"title": name, "version": VERSION});
+    let mut info = json!({"title": name, "version": VERSION, "x-system": design.system.value});
     if let Some(summary) = &service.summary {
         set(&mut info, "description", json!(summary));
     }
@@ -167,7 +207,7 @@ impl<'a> Document<'a> {
         );
         extra.insert("x-retry".to_owned(), extensions::retry(&consume.retry));
         if let Some(dead_letter) = &consume.dead_letter {
-            let channel = self.add_dead_letters(&consumer.id());
+            let channel = self.add_dead_letters(&consumer.id(), dead_letter.retention.value);
             let value = extensions::dead_letter(dead_letter, &channel);
             extra.insert("x-dead-letter".to_owned(), value);
         }
@@ -193,6 +233,7 @@ impl<'a> Document<'a> {
             "channel": reference(&["channels", name]),
             "messages": [reference(&["channels", name, "messages", name])],
             "tags": [{"name": service}],
+            "x-service": service,
         });
         for (key, value) in extra {
             set(&mut operation, &key, value);
@@ -217,12 +258,16 @@ impl<'a> Document<'a> {
             "messages": {name.as_str(): reference(&["components", "messages", name.as_str()])},
             "bindings": {"kafka": kafka},
         });
-        if event.cleanup_policy.value == CleanupPolicy::Delete {
-            set(
-                &mut channel,
-                "x-retention",
-                json!(iso(event.retention.value)),
-            );
+        set(
+            &mut channel,
+            "x-retention",
+            json!(iso(event.retention.value)),
+        );
+        if let Some(size) = &event.retention_size {
+            set(&mut channel, "x-retention-size", json!(size.value.0));
+        }
+        if let Some(backlog) = &event.backlog {
+            set(&mut channel, "x-backlog", extensions::backlog(backlog));
         }
         if let Some(targets) = extensions::targets(&event.targets) {
             set(&mut channel, "x-targets", targets);
@@ -250,18 +295,25 @@ impl<'a> Document<'a> {
                 "contentType",
                 json!(payload::content_type(schema.format)),
             );
-            match payload::bundled(name, schema) {
-                Some(bundled) => {
-                    self.schemas.insert(name.as_str().to_owned(), bundled);
-                    let payload = reference(&["components", "schemas", name.as_str()]);
-                    set(&mut message, "payload", payload);
+            if let Some(file) = &schema.file {
+                set(&mut message, "x-schema-file", json!(file));
+            }
+            if let Some((dialect, id)) = payload::dialect(schema) {
+                set(&mut message, "x-schema-dialect", json!(dialect));
+                if let Some(id) = id {
+                    set(&mut message, "x-schema-id", json!(id));
                 }
-                None => set(&mut message, "x-schema-file", json!(schema.file)),
+            }
+            if let Some(bundled) = payload::bundled(name, schema) {
+                self.schemas.insert(name.as_str().to_owned(), bundled);
+                let payload = reference(&["components", "schemas", name.as_str()]);
+                set(&mut message, "payload", payload);
             }
         }
         if let Some(key) = &event.key {
             let description = format!("$message.payload#{}", key.value);
-            let schema = json!({"type": "string", "description": description});
+            let schema = json!({"type": "string", "description": &description});
+            set(&mut message, "x-key", json!(description));
             let kafka = json!({"key": schema, "bindingVersion": "0.5.0"});
             set(&mut message, "bindings", json!({"kafka": kafka}));
         }
@@ -269,7 +321,7 @@ impl<'a> Document<'a> {
     }
 
     /// The dead-letter channel of a consumer; returns its id.
-    fn add_dead_letters(&mut self, consumer: &ConsumerId) -> String {
+    fn add_dead_letters(&mut self, consumer: &ConsumerId, retention: Duration) -> String {
         let ConsumerId { service, event } = consumer;
         let wanted = format!("{service}.{event}.dead-letters");
         let id = self.channel_ids.claim(&wanted);
@@ -278,6 +330,10 @@ impl<'a> Document<'a> {
             "address": id,
             "title": format!("Dead letters of {consumer}"),
             "messages": {name: reference(&["components", "messages", name])},
+            "bindings": {"kafka": {
+                "topicConfiguration": {"retention.ms": millis(retention)},
+                "bindingVersion": "0.5.0",
+            }},
         });
         self.channels.insert(id.clone(), channel);
         id

@@ -39,6 +39,20 @@ pub(super) fn content_type(format: SchemaFormat) -> &'static str {
     }
 }
 
+/// The dialect of a JSON Schema that says none.
+const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+/// What [`bundled`] leaves out of a JSON Schema: its dialect, and its id where it has one.
+pub(super) fn dialect(schema: &Schema) -> Option<(String, Option<String>)> {
+    if schema.format != SchemaFormat::JsonSchema {
+        return None;
+    }
+    let root: Value = serde_json::from_str(schema.text.as_deref()?).ok()?;
+    let text = |key: &str| root.get(key).and_then(Value::as_str).map(str::to_owned);
+    let dialect = text("$schema").unwrap_or_else(|| DIALECT.to_owned());
+    Some((dialect, text("$id")))
+}
+
 /// The schema of event `name` as it stands under `components/schemas/<name>`, its local references
 /// pointing there; `None` when there is no text or it cannot be read.
 pub(super) fn bundled(name: &Name, schema: &Schema) -> Option<Value> {

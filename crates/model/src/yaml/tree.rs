@@ -126,6 +126,16 @@ impl<'s> Node<'s> {
     }
 }
 
+/// What a YAML scalar without quotes means, by the core schema of YAML 1.2; a number that JSON does
+/// not have is `null`.
+#[must_use]
+pub fn plain_value(text: &str) -> Value {
+    match resolve(text, Style::Plain) {
+        Plain::Text => Value::from(text),
+        other => json_of(other),
+    }
+}
+
 /// A scalar that is not a text; a number that JSON does not have is `null`.
 fn json_of(plain: Plain) -> Value {
     match plain {

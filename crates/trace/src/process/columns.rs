@@ -1,5 +1,19 @@
 //! Which column of a log is what.
 
+use crate::columns::{ALIBABA, FIELDS};
+
+/// What a mapping may name of a process log.
+pub(crate) const ROLES: [&str; 8] = [
+    "case",
+    "activity",
+    "start",
+    "end",
+    "resource",
+    "enabled",
+    "lifecycle",
+    "object-type",
+];
+
 /// The columns of a log by their names; `None` where the usual names are looked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Columns {
@@ -19,6 +33,8 @@ pub struct Columns {
     pub lifecycle: Option<String>,
     /// In an object-centric log: the type of objects that are the cases.
     pub object_type: Option<String>,
+    /// Whether columns were named that only a table of spans has.
+    pub of_spans: bool,
 }
 
 /// What a column can be.
@@ -98,13 +114,18 @@ impl Role {
 }
 
 impl Columns {
-    /// Reads `case=NAME,activity=NAME,…`.
+    /// Reads `case=NAME,activity=NAME,…`. What only a table of spans has is passed over: the same
+    /// text may be for files of both kinds.
     ///
     /// # Errors
     ///
     /// A message that names the part that is not understood.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut columns = Self::default();
+        if text == ALIBABA {
+            columns.of_spans = true;
+            return Ok(columns);
+        }
         for part in text.split(',') {
             let (role, name) = part
                 .split_once('=')
@@ -122,9 +143,15 @@ impl Columns {
                 "enabled" => &mut columns.enabled,
                 "lifecycle" => &mut columns.lifecycle,
                 "object-type" => &mut columns.object_type,
+                _ if FIELDS.iter().any(|(_, field, _)| *field == role) => {
+                    columns.of_spans = true;
+                    continue;
+                }
                 _ => {
                     return Err(format!(
-                        "`{role}` is none of case, activity, start, end, resource, enabled, lifecycle, object-type"
+                        "`{role}` is none of {}, nor of a table of spans: {}",
+                        ROLES.join(", "),
+                        FIELDS.map(|(_, field, _)| field).join(", ")
                     ));
                 }
             };
@@ -133,6 +160,20 @@ impl Columns {
             }
         }
         Ok(columns)
+    }
+
+    /// Whether what was named is of a process log alone, and nothing of a table of spans.
+    #[must_use]
+    pub fn are_of_a_log(&self) -> bool {
+        let named = [
+            &self.case,
+            &self.activity,
+            &self.resource,
+            &self.enabled,
+            &self.lifecycle,
+            &self.object_type,
+        ];
+        !self.of_spans && named.iter().any(|name| name.is_some())
     }
 
     /// The name that was given for a role.
@@ -204,6 +245,15 @@ mod tests {
         let columns = Columns::parse("activity=Activity, case=nope").unwrap();
         assert_eq!(columns.find(Role::Activity, &header), Ok(Some(1)));
         assert_eq!(columns.find(Role::Case, &header), Err("nope".to_owned()));
+    }
+
+    #[test]
+    fn columns_of_spans_are_passed_over() {
+        let columns = Columns::parse("trace=t,case=c,start=from:ms").unwrap();
+        assert_eq!(columns.case.as_deref(), Some("c"));
+        assert!(columns.of_spans);
+        assert!(Columns::parse("alibaba").unwrap().of_spans);
+        assert!(!Columns::parse("case=c,end=to").unwrap().of_spans);
     }
 
     #[test]

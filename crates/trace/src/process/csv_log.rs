@@ -25,14 +25,20 @@ struct Places {
     instance: Option<usize>,
 }
 
-/// Whether the text is a log: it has the columns, or `columns` names the case.
+/// Whether the text is a log: it has the columns. When `columns` names the case, text in columns is
+/// one even if a column that was named is absent, so that who reads it says which; unless columns of
+/// spans are named as well: then it is one if it has the case.
 pub(super) fn fits(text: &[u8], columns: &Columns) -> bool {
-    if columns.case.is_some() {
-        return true;
-    }
     let Some(header) = header_of(text) else {
-        return false;
+        let is_text = !text.iter().any(|byte| *byte < b'\t');
+        return columns.case.is_some() && !columns.of_spans && is_text;
     };
+    if let Some(case) = &columns.case {
+        return !columns.of_spans || header.contains(case);
+    }
+    if columns.of_spans {
+        return false;
+    }
     let has = |role| {
         columns
             .find(role, &header)

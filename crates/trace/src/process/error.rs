@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 use tidegate_base::limit::{
-    LOG_ACTIVITIES_MAX, LOG_EVENTS_MAX, LOG_RELATIONS_MAX, TRACE_FILE_BYTES_MAX,
+    LOG_ACTIVITIES_MAX, LOG_EVENTS_MAX, LOG_FILE_BYTES_MAX, LOG_RELATIONS_MAX,
 };
 
 use super::LogFormat;
@@ -22,8 +22,8 @@ pub enum LogError {
         /// The next step.
         hint: String,
     },
-    /// It is larger than [`TRACE_FILE_BYTES_MAX`], unpacked.
-    #[error("{name}: more than {TRACE_FILE_BYTES_MAX} bytes when unpacked; split the log by time")]
+    /// It is larger than [`LOG_FILE_BYTES_MAX`], unpacked.
+    #[error("{name}: more than {LOG_FILE_BYTES_MAX} bytes when unpacked; split the log by time")]
     Large {
         /// The log.
         name: String,

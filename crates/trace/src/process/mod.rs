@@ -18,6 +18,7 @@ mod xes;
 mod xml;
 
 pub use columns::Columns;
+pub(crate) use columns::ROLES;
 pub use error::LogError;
 pub use log::{Case, EventLog, Instance, LogFormat, ObjectEvent, ObjectType, Objects, Recorded};
 pub use moment::parse_moment;

@@ -6,7 +6,7 @@ use std::fmt;
 use std::io::Read;
 
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
-use tidegate_base::limit::TRACE_FILE_BYTES_MAX;
+use tidegate_base::limit::LOG_FILE_BYTES_MAX;
 
 use super::{Columns, LogError, LogFormat, csv_log};
 
@@ -28,7 +28,7 @@ pub fn unpacked<'a>(name: &str, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, LogErr
     if !is_gzip(bytes) {
         return Ok(Cow::Borrowed(bytes));
     }
-    let most = u64::try_from(TRACE_FILE_BYTES_MAX).unwrap_or(u64::MAX);
+    let most = u64::try_from(LOG_FILE_BYTES_MAX).unwrap_or(u64::MAX);
     let mut out = Vec::new();
     flate2::read::MultiGzDecoder::new(bytes)
         .take(most + 1)
@@ -37,7 +37,7 @@ pub fn unpacked<'a>(name: &str, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, LogErr
             name: name.to_owned(),
             message: error.to_string(),
         })?;
-    if out.len() > TRACE_FILE_BYTES_MAX {
+    if out.len() > LOG_FILE_BYTES_MAX {
         return Err(LogError::Large {
             name: name.to_owned(),
         });
