@@ -6,7 +6,10 @@ use std::io;
 use std::path::Path;
 
 fn main() -> io::Result<()> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/findings");
+    // Asked when it runs: one that was built in another folder would read the pages of that one.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR");
+    let here = here.ok_or_else(|| io::Error::other("CARGO_MANIFEST_DIR is not set"))?;
+    let folder = Path::new(&here).join("../../docs/reference/findings");
     println!("cargo::rerun-if-changed={}", folder.display());
     let folder = folder.canonicalize()?;
     let mut codes = Vec::new();

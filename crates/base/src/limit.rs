@@ -60,6 +60,12 @@ pub const ERROR_TEXT_BYTES_MAX: usize = 1 << 10;
 pub const SCHEMA_BYTES_MAX: usize = 1 << 20;
 /// Most subschemas that one value may be held against, references followed: bounds validation.
 pub const SCHEMA_FANOUT_MAX: usize = 10_000;
+/// Most types of one Avro schema.
+pub const SCHEMA_TYPES_MAX: usize = 20_000;
+/// Most values of one Avro datum.
+pub const DATUM_VALUES_MAX: usize = 1 << 20;
+/// Most files of one Protobuf schema.
+pub const SCHEMA_FILES_MAX: usize = 256;
 /// Most violations reported for one payload.
 pub const VIOLATIONS_MAX: usize = 16;
 /// Most channels of one broker.
@@ -146,3 +152,5 @@ pub const SEARCH_LETTERS_MAX: usize = 1_000;
 pub const SEARCH_BYTES_MAX: usize = 16 << 20;
 /// Most conditions on the payload of one search.
 pub const SEARCH_CONDITIONS_MAX: usize = 16;
+/// Most subschemas of one schema that is compared with another, those it refers to once each.
+pub const COMPAT_NODES_MAX: usize = 50_000;

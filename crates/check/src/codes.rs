@@ -73,7 +73,7 @@ codes! {
 
     EVENT_WITHOUT_SCHEMA "E0501" Warning "event without schema",
     SCHEMA_INVALID "E0502" Error "invalid schema",
-    SCHEMA_NOT_VALIDATED "E0503" Note "schema not validated",
+    // E0503 was for schemas that were not validated: all are now, and a code is never used again.
     KEY_NOT_DECLARED "E0504" Error "key that the schema does not declare",
     KEY_NOT_REQUIRED "E0505" Warning "key that the schema does not require",
     FIELD_NOT_DECLARED "E0506" Error "required field that the schema does not declare",

@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use tidegate_base::{Name, Rate};
-use tidegate_model::design::{ConsumerRef, Criticality, Event, Located, SchemaFormat, Service};
+use tidegate_model::design::{
+    ConsumerRef, Criticality, Event, Located, Schema, SchemaFormat, Service,
+};
 use tidegate_model::{Design, Place};
 use tidegate_schema::{Outline, SchemaError};
 
@@ -35,7 +37,7 @@ pub(crate) struct Index<'a> {
     by_event: HashMap<&'a Name, Vec<ConsumerRef<'a>>>,
     by_dependency: HashMap<&'a Name, Vec<ConsumerRef<'a>>>,
     critical: HashMap<&'a Name, &'a Name>,
-    schemas: HashMap<&'a str, Outcome>,
+    schemas: HashMap<Identity<'a>, Outcome>,
 }
 
 impl<'a> Index<'a> {
@@ -107,13 +109,9 @@ impl<'a> Index<'a> {
         self.critical.get(service).copied()
     }
 
-    /// The JSON Schema of `event`, compiled; `None` without one or in another language.
-    pub(crate) fn schema(&self, event: &Event) -> Option<&Outcome> {
-        let schema = event.schema.as_ref()?;
-        match schema.format {
-            SchemaFormat::JsonSchema => self.schemas.get(schema.text.as_deref()?),
-            SchemaFormat::Avro | SchemaFormat::Protobuf => None,
-        }
+    /// The schema of `event`, compiled; `None` without one, or when it could not be read.
+    pub(crate) fn schema(&self, event: &'a Event) -> Option<&Outcome> {
+        self.schemas.get(&identity(event.schema.as_ref()?)?)
     }
 
     /// Every consumer whose event is known, with that event.
@@ -163,16 +161,39 @@ fn critical(design: &Design) -> HashMap<&Name, &Name> {
     critical
 }
 
+/// What makes a schema another one: its format, its text, its file, which of Protobuf names the
+/// message and the folder of what it imports.
+type Identity<'a> = (SchemaFormat, &'a str, Option<&'a str>);
+
+fn identity(schema: &Schema) -> Option<Identity<'_>> {
+    let text = schema.text.as_deref()?;
+    let file = schema.file.as_deref();
+    let file = file.filter(|_| schema.format == SchemaFormat::Protobuf);
+    Some((schema.format, text, file))
+}
+
 /// Each schema once, on all cores: reading them is a third of a check.
-fn schemas(design: &Design) -> HashMap<&str, Outcome> {
+fn schemas(design: &Design) -> HashMap<Identity<'_>, Outcome> {
     let schemas = design
         .events
         .values()
         .filter_map(|event| event.schema.as_ref());
-    let texts: HashSet<&str> = schemas
-        .filter(|schema| schema.format == SchemaFormat::JsonSchema)
-        .filter_map(|schema| schema.text.as_deref())
+    let schemas: HashMap<Identity<'_>, &Schema> = schemas
+        .filter_map(|schema| Some((identity(schema)?, schema)))
         .collect();
-    let compiled = |text| (text, Outline::json_schema(text));
-    texts.into_par_iter().map(compiled).collect()
+    let schemas = schemas.into_par_iter();
+    schemas
+        .map(|(identity, schema)| (identity, outline(schema)))
+        .collect()
+}
+
+fn outline(schema: &Schema) -> Outcome {
+    let text = schema.text.as_deref().unwrap_or_default();
+    match schema.format {
+        SchemaFormat::JsonSchema => Outline::json_schema(text),
+        SchemaFormat::Avro => Outline::avro(text),
+        SchemaFormat::Protobuf => {
+            Outline::protobuf(&schema.sources(), schema.message().unwrap_or_default())
+        }
+    }
 }

@@ -4,6 +4,7 @@ pub(crate) mod asyncapi;
 pub(crate) mod letters;
 pub(crate) mod operate;
 pub(crate) mod outbox;
+pub(crate) mod schema;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -74,6 +75,9 @@ pub(crate) enum Command {
     /// Publish from a table of a service's database, and see to what was refused
     #[command(subcommand)]
     Outbox(outbox::Outbox),
+    /// Compare versions of a schema, with the event that breaks; hold events against one
+    #[command(subcommand)]
+    Schema(schema::Schema),
 }
 
 #[derive(Debug, Args)]

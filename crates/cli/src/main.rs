@@ -72,5 +72,6 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Breaker(breaker) => commands::breaker::run(&breaker),
         Command::Why(arguments) => commands::why::run(&arguments),
         Command::Outbox(outbox) => commands::outbox::run(&outbox),
+        Command::Schema(schema) => commands::schema::run(&schema),
     }
 }

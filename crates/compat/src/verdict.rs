@@ -51,6 +51,40 @@ pub struct Finding {
     pub witness: Option<Witness>,
 }
 
+/// A reason before it is known which versions it is of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reason {
+    /// As in [`Finding::answer`].
+    pub answer: Answer,
+    /// As in [`Finding::code`].
+    pub code: &'static str,
+    /// As in [`Finding::path`]; of the reader's schema.
+    pub path: String,
+    /// As in [`Finding::reason`].
+    pub reason: String,
+    /// As in [`Finding::fix`].
+    pub fix: Option<String>,
+    /// As in [`Finding::witness`].
+    pub witness: Option<Witness>,
+}
+
+impl Reason {
+    /// The finding between two versions.
+    #[must_use]
+    pub fn between(self, direction: Direction, against: usize) -> Finding {
+        Finding {
+            direction,
+            against,
+            answer: self.answer,
+            code: self.code,
+            path: self.path,
+            reason: self.reason,
+            fix: self.fix,
+            witness: self.witness,
+        }
+    }
+}
+
 /// The whole answer for a new version against those before it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {

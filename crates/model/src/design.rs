@@ -2,6 +2,7 @@
 //!
 //! References are *not* guaranteed to resolve: a rule reports them, so lookups return `Option`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -102,10 +103,51 @@ pub struct Schema {
     pub file: Option<String>,
     /// The text, once read; `None` when the file could not be read (which is a finding).
     pub text: Option<String>,
+    /// Of Protobuf, the files that it imports, by the names in `import`; those that could not be
+    /// read are absent.
+    pub imports: BTreeMap<String, String>,
+}
+
+impl Schema {
+    /// The path of the file without the name of a message.
+    #[must_use]
+    pub fn path(&self) -> Option<&str> {
+        let file = self.file.as_deref()?;
+        Some(file.split('#').next().unwrap_or(file))
+    }
+
+    /// The message that an event is, of Protobuf.
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        self.file
+            .as_deref()?
+            .split_once('#')
+            .map(|(_, message)| message)
+    }
+
+    /// The folder of the file as written, with its `/`; empty for the design's own.
+    #[must_use]
+    pub fn folder(&self) -> &str {
+        let path = self.path().unwrap_or_default();
+        let end = path.rfind('/').map_or(0, |slash| slash + 1);
+        path.get(..end).unwrap_or_default()
+    }
+
+    /// Every file of a Protobuf schema by the name under which others import it: its own by that
+    /// within its folder.
+    #[must_use]
+    pub fn sources(&self) -> BTreeMap<String, String> {
+        let mut sources = self.imports.clone();
+        let name = self.path().and_then(|path| path.rsplit('/').next());
+        if let (Some(name), Some(text)) = (name, &self.text) {
+            sources.insert(name.to_owned(), text.clone());
+        }
+        sources
+    }
 }
 
 /// The languages of schemas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SchemaFormat {
     /// JSON Schema (`.json`, `.yaml`).
     JsonSchema,

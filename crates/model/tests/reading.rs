@@ -307,3 +307,32 @@ proptest! {
         prop_assert!(reading.design.is_some() || !reading.findings.is_empty());
     }
 }
+
+#[test]
+fn what_a_protobuf_schema_imports_is_read_with_it() {
+    let schema_text = |path: &tidegate_model::SchemaPath| {
+        match path.path().as_str() {
+        "p/main.proto" => Ok("import \"a.proto\";\nimport public 'deep/b.proto'; // c\n\
+             import \"google/protobuf/any.proto\";\nimport \"../out.proto\";\nimport \"gone.proto\";\n"
+            .to_owned()),
+        "p/a.proto" => Ok("import \"main.proto\"; import \"a.proto\";".to_owned()),
+        "deep/b.proto" => Ok("syntax = \"proto3\";".to_owned()),
+        other => Err(format!("{other} is not there")),
+    }
+    };
+    let source = Source {
+        name: "d.yaml".into(),
+        text: "tidegate: 1\nsystem: s\nevents: {A: {schema: 'p/main.proto#x.M'}}".to_owned(),
+    };
+    let reading = tidegate_model::read(&[source], &schema_text);
+    let design = reading.design.unwrap();
+    let schema = design.events["A"].schema.as_ref().unwrap();
+    let names: Vec<&str> = schema.imports.keys().map(String::as_str).collect();
+    assert_eq!(names, ["a.proto", "deep/b.proto", "main.proto"]);
+    let sources: Vec<String> = schema.sources().into_keys().collect();
+    assert_eq!(sources, ["a.proto", "deep/b.proto", "main.proto"]);
+    assert_eq!(
+        (schema.message(), schema.path(), schema.folder()),
+        (Some("x.M"), Some("p/main.proto"), "p/")
+    );
+}

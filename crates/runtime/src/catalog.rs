@@ -4,9 +4,9 @@ use foldhash::{HashMap, HashMapExt};
 use serde_json::Value;
 use tidegate_base::limit::KEY_BYTES_MAX;
 use tidegate_base::{Envelope, Name, Timestamp};
-use tidegate_model::design::SchemaFormat;
+use tidegate_model::design::{Schema, SchemaFormat};
 use tidegate_model::{Design, closest};
-use tidegate_schema::Compiled;
+use tidegate_schema::{EventSchema, SchemaError};
 
 use crate::publish::{Problem, SchemaViolation};
 use crate::runtime::StartError;
@@ -27,23 +27,16 @@ pub(crate) struct Catalog {
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) name: Name,
-    /// Only JSON Schemas are compiled: payloads of other formats are accepted as they are.
-    schema: Option<Compiled>,
+    schema: Option<EventSchema>,
     key: Option<String>,
 }
 
 impl Catalog {
-    /// The catalog of `design`, with every JSON Schema compiled.
+    /// The catalog of `design`, with every schema compiled.
     pub(crate) fn new(design: &Design) -> Result<Self, StartError> {
         let mut events = HashMap::new();
         for (name, event) in &design.events {
-            let text = event
-                .schema
-                .as_ref()
-                .filter(|s| s.format == SchemaFormat::JsonSchema);
-            let compiled = text
-                .and_then(|s| s.text.as_deref())
-                .map(Compiled::json_schema);
+            let compiled = event.schema.as_ref().and_then(compile);
             let schema = compiled.transpose().map_err(|error| StartError::Schema {
                 event: name.clone(),
                 reason: error.to_string(),
@@ -92,29 +85,57 @@ impl Catalog {
 
 impl Entry {
     fn judge(&self, envelope: &Envelope) -> Result<Option<String>, Problem> {
-        let json = if self.schema.is_some() || self.key.is_some() {
-            Some(payload(envelope).ok_or(Problem::NotJson)?)
-        } else {
-            None
+        let json = match &self.schema {
+            Some(schema) => Some(judged(schema, envelope)?),
+            None if self.key.is_some() => Some(payload(envelope).ok_or(Problem::NotJson)?),
+            None => None,
         };
-        if let (Some(schema), Some(json)) = (&self.schema, &json) {
-            let violations: Vec<SchemaViolation> = schema
-                .validate(json)
-                .into_iter()
-                .map(|v| SchemaViolation {
-                    path: v.path,
-                    message: v.message,
-                })
-                .collect();
-            if !violations.is_empty() {
-                return Err(Problem::Schema { violations });
-            }
-        }
         match (&self.key, &json) {
             (Some(pointer), Some(json)) => key(pointer, json).map(Some),
             _ => extension_key(envelope),
         }
     }
+}
+
+/// The schema, compiled; `None` when its file could not be read, which is a finding of the design.
+fn compile(schema: &Schema) -> Option<Result<EventSchema, SchemaError>> {
+    let text = schema.text.as_deref()?;
+    Some(match schema.format {
+        SchemaFormat::JsonSchema => EventSchema::json(text),
+        SchemaFormat::Avro => EventSchema::avro(text),
+        SchemaFormat::Protobuf => {
+            EventSchema::protobuf(&schema.sources(), schema.message().unwrap_or_default())
+        }
+    })
+}
+
+/// The payload as JSON, once it keeps its schema: JSON by the schema's mapping, and bytes when the
+/// media type says that they are in the schema's own encoding.
+fn judged(schema: &EventSchema, envelope: &Envelope) -> Result<Value, Problem> {
+    let media = envelope.data_content_type.as_deref().unwrap_or_default();
+    let (json, violations) = if schema.is_binary(media) {
+        match schema.read_binary(envelope.data.as_deref().unwrap_or_default()) {
+            Ok(json) => (json, Vec::new()),
+            Err(violations) => (Value::Null, violations),
+        }
+    } else {
+        let json = payload(envelope).ok_or_else(|| match schema.binary_media_type() {
+            Some(binary) => Problem::Encoding { binary },
+            None => Problem::NotJson,
+        })?;
+        let violations = schema.validate(&json);
+        (json, violations)
+    };
+    if violations.is_empty() {
+        return Ok(json);
+    }
+    let violations = violations.into_iter().map(|violation| SchemaViolation {
+        path: violation.path,
+        message: violation.message,
+    });
+    Err(Problem::Schema {
+        violations: violations.collect(),
+    })
 }
 
 fn payload(envelope: &Envelope) -> Option<Value> {

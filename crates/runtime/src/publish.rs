@@ -151,6 +151,12 @@ pub enum Problem {
     /// The payload should be JSON and is not.
     #[error("the payload is not JSON")]
     NotJson,
+    /// The payload is neither JSON nor in the encoding of its schema.
+    #[error("the payload is neither JSON nor, by its media type, {binary}")]
+    Encoding {
+        /// The media type of that encoding.
+        binary: &'static str,
+    },
     /// The payload does not keep its schema.
     #[error("the payload does not keep its schema{}", first(.violations))]
     Schema {

@@ -52,6 +52,18 @@ pub enum SchemaError {
         /// Where the fan-out starts.
         pointer: String,
     },
+    /// A source of a Protobuf schema is wrong.
+    #[error("{message} at {file}:{line}:{column}")]
+    Source {
+        /// The file, by the name under which it was given.
+        file: String,
+        /// The line, from 1.
+        line: u32,
+        /// The column, from 1.
+        column: u32,
+        /// What is wrong.
+        message: String,
+    },
 }
 
 impl SchemaError {
@@ -59,7 +71,7 @@ impl SchemaError {
     #[must_use]
     pub fn pointer(&self) -> Option<&str> {
         match self {
-            Self::Large(_) | Self::Syntax { .. } => None,
+            Self::Large(_) | Self::Syntax { .. } | Self::Source { .. } => None,
             Self::Keyword { pointer, .. }
             | Self::Reference { pointer, .. }
             | Self::Endless { pointer }

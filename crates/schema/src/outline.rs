@@ -5,8 +5,10 @@ use tidegate_base::limit::SCHEMA_BYTES_MAX;
 
 use crate::compiled::Compiled;
 use crate::error::SchemaError;
+use crate::event::EventSchema;
 use crate::fanout;
 use crate::fields::{self, Declared};
+use crate::protobuf::Sources;
 
 /// The draft that a schema without `$schema` is read by.
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -28,7 +30,13 @@ const NOT_PLAIN: &[&str] = &[
 /// What a valid schema says.
 #[derive(Debug)]
 pub struct Outline {
-    root: Value,
+    says: Says,
+}
+
+#[derive(Debug)]
+enum Says {
+    Json(Value),
+    Other(EventSchema),
 }
 
 impl Outline {
@@ -44,37 +52,81 @@ impl Outline {
             && jsonschema::meta::is_valid(&root)
         {
             fanout::check(&root)?;
-            return Ok(Self { root });
+            return Ok(Self {
+                says: Says::Json(root),
+            });
         }
         // Anything else is the compiler's to judge, and to find words for.
         Compiled::json_schema(text).map(|compiled| Self {
-            root: compiled.into_root(),
+            says: Says::Json(compiled.into_root()),
         })
+    }
+
+    /// The outline of an Avro schema.
+    ///
+    /// # Errors
+    ///
+    /// As [`EventSchema::avro`].
+    pub fn avro(text: &str) -> Result<Self, SchemaError> {
+        let says = Says::Other(EventSchema::avro(text)?);
+        Ok(Self { says })
+    }
+
+    /// The outline of a Protobuf message.
+    ///
+    /// # Errors
+    ///
+    /// As [`EventSchema::protobuf`].
+    pub fn protobuf(sources: &Sources, message: &str) -> Result<Self, SchemaError> {
+        let says = Says::Other(EventSchema::protobuf(sources, message)?);
+        Ok(Self { says })
+    }
+
+    /// Whether the schema is a JSON Schema.
+    #[must_use]
+    pub fn is_json_schema(&self) -> bool {
+        matches!(self.says, Says::Json(_))
     }
 
     /// The names that `required` lists for the payload itself, through local references and
     /// `allOf`, in the order found, each one once.
     #[must_use]
     pub fn required_fields(&self) -> Vec<String> {
-        fields::required(&self.root)
+        match &self.says {
+            Says::Json(root) => fields::required(root),
+            Says::Other(schema) => {
+                let mut fields = schema.declared_fields();
+                fields.retain(|field| schema.requires(field) == Declared::Yes);
+                fields
+            }
+        }
     }
 
     /// Whether the schema declares `field`: a top-level name, or a JSON pointer into the payload.
     #[must_use]
     pub fn declares(&self, field: &str) -> Declared {
-        fields::declares(&self.root, field)
+        match &self.says {
+            Says::Json(root) => fields::declares(root, field),
+            Says::Other(schema) => schema.declares(field),
+        }
     }
 
     /// Whether every payload that fits has `field`: a top-level name, or a JSON pointer.
     #[must_use]
     pub fn requires(&self, field: &str) -> Declared {
-        fields::requires(&self.root, field)
+        match &self.says {
+            Says::Json(root) => fields::requires(root, field),
+            Says::Other(schema) => schema.requires(field),
+        }
     }
 
     /// The top-level names that the schema declares, in the order found: for "did you mean".
     #[must_use]
     pub fn declared_fields(&self) -> Vec<String> {
-        fields::declared(&self.root)
+        match &self.says {
+            Says::Json(root) => fields::declared(root),
+            Says::Other(schema) => schema.declared_fields(),
+        }
     }
 }
 

@@ -25,6 +25,14 @@ impl Violation {
 }
 
 impl Violation {
+    pub(crate) fn at(path: &str, message: &str) -> Self {
+        Self {
+            path: short(path),
+            schema_path: String::new(),
+            message: short(message),
+        }
+    }
+
     /// The payload cannot be judged within the stack of a thread.
     pub(crate) fn too_deep() -> Self {
         let message = "the value is nested too deep to be held against its schema";

@@ -160,6 +160,9 @@ pub(crate) fn invalid(message: &str, problem: &Invalid) -> Problem {
             unprocessable("unknown-type").hint("GET /v1/state lists the events of the design")
         }
         Invalid::NotJson => unprocessable("not-json"),
+        Invalid::Encoding { binary } => unprocessable("not-json")
+            .with("encoding", *binary)
+            .hint("send JSON, or bytes with this media type as `datacontenttype`"),
         Invalid::Key { .. } => unprocessable("key"),
         Invalid::NotBefore { .. } => unprocessable("not-before"),
         Invalid::Schema { violations } => {

@@ -44,7 +44,7 @@ fn key_is_promised(
             "key `{pointer}` of `{name}` is optional in its schema: an event without it has no order"
         );
         out.add(KEY_NOT_REQUIRED, &key.place, path, message)
-            .hint(make_required(pointer))
+            .hint(make_required(outline, pointer))
             .related(&schema.place, "the schema");
     }
 }
@@ -72,7 +72,7 @@ fn field_is_promised(
             consumer.id()
         );
         out.add(FIELD_NOT_REQUIRED, &field.place, path, message)
-            .hint(make_required(name))
+            .hint(make_required(outline, name))
             .related(&schema.place, "the schema");
     }
 }
@@ -92,11 +92,15 @@ fn undeclared(outline: &Outline, field: &str, out: &mut Findings) -> String {
         Some(close) if !name.contains('/') && close != name => {
             format!("did you mean `{slash}{close}`?")
         }
+        _ if !outline.is_json_schema() => format!("add the field `{field}` to the schema"),
         _ => format!("add `{field}` to `properties` and `required` of the schema"),
     }
 }
 
-fn make_required(field: &str) -> String {
+fn make_required(outline: &Outline, field: &str) -> String {
+    if !outline.is_json_schema() {
+        return format!("make the type of `{field}` one that is always there: no union");
+    }
     format!(
         "add `{}` to `required` of the schema",
         field.strip_prefix('/').unwrap_or(field)

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use tidegate_base::Name;
 use tidegate_model::Place;
-use tidegate_model::design::{Event, Schema, SchemaFormat};
+use tidegate_model::design::Schema;
 use tidegate_schema::{Position, SchemaError, locate};
 
-use crate::codes::{SCHEMA_INVALID, SCHEMA_NOT_VALIDATED};
+use crate::codes::SCHEMA_INVALID;
 use crate::draft::Findings;
 use crate::index::Index;
 
@@ -16,14 +16,8 @@ pub(super) fn rule(index: &Index<'_>, out: &mut Findings) {
         let Some(schema) = &event.schema else {
             continue;
         };
-        match schema.format {
-            SchemaFormat::JsonSchema => {
-                if let Some(Err(error)) = index.schema(event) {
-                    invalid(name, schema, error, out);
-                }
-            }
-            SchemaFormat::Avro => not_validated(name, event, "Avro", out),
-            SchemaFormat::Protobuf => not_validated(name, event, "Protobuf", out),
+        if let Some(Err(error)) = index.schema(event) {
+            invalid(name, schema, error, out);
         }
     }
 }
@@ -45,7 +39,21 @@ fn invalid(name: &Name, schema: &Schema, error: &SchemaError, out: &mut Findings
 
 /// The place in the schema's own file; `None` for one written inline, which has no text of its own.
 fn inside(schema: &Schema, error: &SchemaError) -> Option<Place> {
-    let (file, text) = (schema.file.as_ref()?, schema.text.as_ref()?);
+    let (file, text) = (schema.path()?, schema.text.as_ref()?);
+    if let SchemaError::Source {
+        file: source,
+        line,
+        column,
+        ..
+    } = error
+    {
+        return Some(Place {
+            file: Arc::from(format!("{}{source}", schema.folder())),
+            line: *line,
+            column: *column,
+            length: 1,
+        });
+    }
     let Position {
         line,
         column,
@@ -59,22 +67,9 @@ fn inside(schema: &Schema, error: &SchemaError) -> Option<Place> {
         _ => locate(text, error.pointer()?)?,
     };
     Some(Place {
-        file: Arc::from(file.as_str()),
+        file: Arc::from(file),
         line,
         column,
         length,
     })
-}
-
-fn not_validated(name: &Name, event: &Event, language: &str, out: &mut Findings) {
-    let Some(schema) = &event.schema else { return };
-    let message =
-        format!("the {language} schema of `{name}` is not validated, nor are its payloads");
-    out.add(
-        SCHEMA_NOT_VALIDATED,
-        &schema.place,
-        format!("events.{name}.schema"),
-        message,
-    )
-    .hint("a JSON Schema would be checked here and at every publish");
 }

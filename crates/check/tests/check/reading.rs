@@ -14,6 +14,12 @@ fn schema_text(path: &SchemaPath) -> Result<String, String> {
         "broken.json" => Ok("{\n  \"properties\": {\n    \"total\": {\"type\": \"decimal\"}\n  }\n}".to_owned()),
         "order.avsc" => Ok(r#"{"type": "record", "name": "Order", "fields": []}"#.to_owned()),
         "order.proto" => Ok("syntax = \"proto3\"; message Order {}".to_owned()),
+        "broken.avsc" => Ok("{\"type\": \"record\", \"name\": \"Order\", \"fields\": [\n  {\"name\": \"orderId\", \"type\": \"text\"}\n]}".to_owned()),
+        "full.avsc" => Ok(r#"{"type": "record", "name": "Order", "fields": [{"name": "orderId", "type": "string"}, {"name": "note", "type": ["null", "string"]}]}"#.to_owned()),
+        "protos/main.proto" => Ok("syntax = \"proto3\";\nimport \"part.proto\";\nmessage Order { Part part = 1; string order_id = 2; }\n".to_owned()),
+        "protos/part.proto" => Ok("syntax = \"proto3\";\nmessage Part { string sku = 1; }\n".to_owned()),
+        "protos/broken.proto" => Ok("syntax = \"proto3\";\nimport \"part.proto\";\nmessage Order { Port part = 1; }\n".to_owned()),
+        "protos/lost.proto" => Ok("syntax = \"proto3\";\nimport \"gone.proto\";\nmessage Order {}\n".to_owned()),
         other => Err(format!("{other}: not found")),
     }
 }

@@ -424,3 +424,59 @@ fn of_flow_alone(text: &str) -> Vec<String> {
         .map(|f| format!("{} {:?} {}: {}", f.code, f.severity, f.path, f.message))
         .collect()
 }
+
+/// Findings of the schema of one event with key `/orderId`, its consumer reading `note`.
+fn of_schema(schema: &str) -> String {
+    let text = format!(
+        "tidegate: 1
+system: shop
+events:
+  OrderPlaced: {{summary: It happened., schema: '{schema}', key: /orderId}}
+services:
+  orders: {{owner: a, publishes: [OrderPlaced]}}
+  billing: {{owner: b, consumes: {{OrderPlaced: {{requires: [note], dead-letter: {{owner: b, retention: 30d}}}}}}}}
+"
+    );
+    let all = checked(&text);
+    let lines = all.iter().map(|finding| {
+        let within = finding
+            .related
+            .iter()
+            .map(|(place, what)| format!(" [{place}: {what}]"));
+        let hint = finding.hint.as_deref().unwrap_or_default();
+        let within: String = within.collect();
+        format!("{} {}{within} help: {hint}", finding.code, finding.message)
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn schemas_of_every_format_are_compiled_with_the_place_of_what_is_wrong() {
+    let schemas = [
+        "broken.avsc",
+        "protos/broken.proto#Order",
+        "protos/lost.proto#Order",
+        "protos/main.proto#Invoice",
+    ];
+    let said: Vec<String> = schemas.iter().map(|schema| of_schema(schema)).collect();
+    assert_snapshot!(said.join("\n"), @r###"
+E0502 the schema of `OrderPlaced` is not valid: reference `text` at `/fields/0/type` leads nowhere inside the schema [broken.avsc:2:23: inside the schema] help: correct the schema there: nothing can be published to this event until it compiles
+E0502 the schema of `OrderPlaced` is not valid: name 'Port' is not defined at broken.proto:3:17 [protos/broken.proto:3:17: inside the schema] help: correct the schema there: nothing can be published to this event until it compiles
+E0502 the schema of `OrderPlaced` is not valid: import 'gone.proto' not found at lost.proto:2:1 [protos/lost.proto:2:1: inside the schema] help: correct the schema there: nothing can be published to this event until it compiles
+E0502 the schema of `OrderPlaced` is not valid: no message, or more than one, is called `Invoice` at main.proto:1:1 [protos/main.proto:1:1: inside the schema] help: correct the schema there: nothing can be published to this event until it compiles
+"###);
+}
+
+#[test]
+fn keys_and_fields_are_held_against_schemas_of_every_format() {
+    let schemas = ["full.avsc", "order.avsc", "protos/main.proto#Order"];
+    let said: Vec<String> = schemas.iter().map(|schema| of_schema(schema)).collect();
+    assert_snapshot!(said.join("\n--\n"), @r###"
+
+--
+E0504 key `/orderId` of `OrderPlaced` is not declared in its schema [design.yaml:4:48: the schema] help: add the field `/orderId` to the schema
+E0506 `billing/OrderPlaced` reads `note`, which the schema of `OrderPlaced` does not declare [design.yaml:4:48: the schema] help: add the field `note` to the schema
+--
+E0506 `billing/OrderPlaced` reads `note`, which the schema of `OrderPlaced` does not declare [design.yaml:4:48: the schema] help: add the field `note` to the schema
+"###);
+}

@@ -23,6 +23,8 @@ mod log_report;
 pub(crate) mod outbox;
 mod outbox_relay;
 pub(crate) mod run;
+pub(crate) mod schema;
+mod schema_report;
 pub(crate) mod select;
 pub(crate) mod simulate;
 pub(crate) mod why;

@@ -65,6 +65,8 @@ impl Watch {
                 Some(DeliveryStatus::Waiting) if self.is_for_later(channel, consumer, before) => {
                     true
                 }
+                // Retention has removed it, which the machine finds when it reads on.
+                Some(DeliveryStatus::InChannel) if self.removed.contains(&before) => true,
                 // Or waited for a retry before a restart.
                 Some(DeliveryStatus::Waiting | DeliveryStatus::InChannel) => {
                     config.retry.mode == RetryMode::NonBlocking

@@ -69,7 +69,11 @@ pub(super) fn bundled(name: &Name, schema: &Schema) -> Option<Value> {
             )
         }
         SchemaFormat::Protobuf => {
-            let version = if text.contains("proto2") { 2 } else { 3 };
+            // Without a word about its syntax, a file is `proto2`.
+            let is_3 = ["\"proto3\"", "'proto3'"]
+                .iter()
+                .any(|word| text.contains(word));
+            let version = if is_3 { 3 } else { 2 };
             let format = format!("application/vnd.google.protobuf;version={version}");
             Some(json!({"schemaFormat": format, "schema": text}))
         }

@@ -1,7 +1,9 @@
 //! The texts of schemas: inline ones as JSON, those of files as the caller gives them.
 
+use std::collections::BTreeMap;
+
 use tidegate_base::Name;
-use tidegate_base::limit::SCHEMA_BYTES_MAX;
+use tidegate_base::limit::{SCHEMA_BYTES_MAX, SCHEMA_FILES_MAX};
 
 use crate::code::SCHEMA_FILE;
 use crate::design::{Located, Schema, SchemaFormat};
@@ -37,14 +39,22 @@ impl<'a> Schemas<'a> {
                 format: SchemaFormat::JsonSchema,
                 file: None,
                 text: Some(json.clone()),
+                imports: BTreeMap::new(),
             }),
             Value::SchemaFile(file, format) => {
                 let text = self.read(event, &place, file, *format);
+                let imports = match &text {
+                    Some(text) if *format == SchemaFormat::Protobuf => {
+                        self.imports(&place, file, text)
+                    }
+                    _ => BTreeMap::new(),
+                };
                 Some(Schema {
                     place,
                     format: *format,
                     file: Some(file.clone()),
                     text,
+                    imports,
                 })
             }
             _ => None,
@@ -88,6 +98,42 @@ impl<'a> Schemas<'a> {
         }
     }
 
+    /// What a Protobuf file imports, and what that imports: looked for from its own folder, then from
+    /// that of the design. What is not found is the compiler's to report, with its place.
+    fn imports(&self, place: &Place, file: &str, text: &str) -> BTreeMap<String, String> {
+        let written = file.split('#').next().unwrap_or(file);
+        let folder = written
+            .rfind('/')
+            .map_or("", |slash| written.get(..=slash).unwrap_or_default());
+        let mut found = BTreeMap::new();
+        let mut bytes = text.len();
+        let mut waiting = imported(text);
+        while let Some(name) = waiting.pop() {
+            let is_known = name.starts_with("google/protobuf/") || found.contains_key(&name);
+            if is_known || !is_within(&name) || found.len() >= SCHEMA_FILES_MAX {
+                continue;
+            }
+            let read = |written: String| {
+                let design_file = place.file.clone();
+                (self.schema_text)(&SchemaPath {
+                    design_file,
+                    written,
+                })
+                .ok()
+            };
+            let Some(text) = read(format!("{folder}{name}")).or_else(|| read(name.clone())) else {
+                continue;
+            };
+            bytes = bytes.saturating_add(text.len());
+            if bytes > SCHEMA_BYTES_MAX {
+                break;
+            }
+            waiting.extend(imported(&text));
+            found.insert(name, text);
+        }
+        found
+    }
+
     /// JSON Schemas are handed on as JSON, however they are written.
     fn yaml_as_json(&mut self, path: &SchemaPath, text: &str) -> Option<String> {
         let file = self.findings.add_file(path.path().into());
@@ -101,4 +147,27 @@ impl<'a> Schemas<'a> {
         self.findings
             .report_at(place.clone(), format!("events.{event}.schema"), problem);
     }
+}
+
+/// The names in the `import` statements of a Protobuf file.
+fn imported(text: &str) -> Vec<String> {
+    let statements = text.split(['\n', ';']);
+    let statements = statements.filter_map(|part| part.trim().strip_prefix("import"));
+    let names = statements.filter_map(|rest| {
+        let mut parts = rest.split(['"', '\'']);
+        let before = parts.next()?.trim();
+        let is_import = matches!(before, "" | "public" | "weak");
+        parts.next().filter(|_| is_import).map(str::to_owned)
+    });
+    names.collect()
+}
+
+/// Whether a name stays below the folder that it is looked for in.
+fn is_within(name: &str) -> bool {
+    let parts = name.split('/');
+    !name.is_empty()
+        && !name.contains(['\\', ':'])
+        && parts
+            .into_iter()
+            .all(|part| !part.is_empty() && part != "." && part != "..")
 }

@@ -10,6 +10,7 @@
 mod chaos;
 mod faults;
 mod faulty;
+mod formats;
 mod operate;
 mod outputs;
 mod pressure;

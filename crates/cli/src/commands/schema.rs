@@ -1,0 +1,209 @@
+//! `tidegate schema`: versions of a schema, and events that are held against one.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tidegate_base::Clock;
+use tidegate_base::limit::SCHEMA_BYTES_MAX;
+use tidegate_compat::json::{Named, Schema as JsonSchema};
+use tidegate_compat::{Answer, CompareError, Compared, Format, Options, Version};
+use tidegate_runtime::TokioClock;
+
+use super::schema_report::{self, Page};
+use crate::arguments::schema::{Compat, Reading, Schema, SchemaFormat, Validate};
+use crate::exit::{Exit, Failure};
+use crate::terminal;
+
+/// Stack of the thread that compares: schemas may be nested deep.
+const STACK_BYTES: usize = 256 << 20;
+/// Most bytes of an answer of a registry around a schema, as text in text.
+const FILE_BYTES_MAX: u64 = 4 * SCHEMA_BYTES_MAX as u64;
+/// Most bytes of a file of events.
+const EVENTS_BYTES_MAX: u64 = 64 << 20;
+
+pub(crate) fn run(arguments: &Schema) -> Result<Exit, Failure> {
+    match arguments {
+        Schema::Compat(arguments) => compat(arguments),
+        Schema::Validate(arguments) => validate(arguments),
+    }
+}
+
+fn compat(arguments: &Compat) -> Result<Exit, Failure> {
+    let mut versions = Vec::new();
+    for path in &arguments.schemas {
+        let text = read(path, FILE_BYTES_MAX)?;
+        versions.push(Version::read(&path.display().to_string(), &text));
+    }
+    let references = references(&arguments.reading)?;
+    let Some((new, old)) = versions.split_last() else {
+        return Err(Failure::configuration("there is no version to compare"));
+    };
+    let format = Format::from(arguments.r#type);
+    let compared = on_deep_stack(|| compare(format, (old, new), arguments, &references))?;
+    let compared = compared.map_err(|error| refusal(&error))?;
+    let page = Page {
+        compared: &compared,
+        format,
+        old,
+        new,
+        mode: arguments.mode,
+        profile: arguments.profile.into(),
+        open_content: arguments.open_content.into(),
+    };
+    terminal::print(&match arguments.format {
+        SchemaFormat::Human => page.human(terminal::paints_stdout()),
+        SchemaFormat::Json => page.json().to_string(),
+    })?;
+    Ok(match compared.verdict.answer {
+        Answer::Compatible => Exit::Yes,
+        Answer::Incompatible | Answer::NotProved => Exit::No,
+    })
+}
+
+fn compare(
+    format: Format,
+    (old, new): (&[Version], &Version),
+    arguments: &Compat,
+    references: &[(String, String)],
+) -> Result<Compared, CompareError> {
+    let clock = TokioClock::new();
+    let started = clock.now();
+    let keep_going = || clock.now().since(started) < arguments.deadline;
+    let named: Vec<Named<'_>> = references
+        .iter()
+        .map(|(name, text)| Named { name, text })
+        .collect();
+    let options = Options {
+        mode: arguments.mode,
+        profile: arguments.profile.into(),
+        open_content: arguments.open_content.into(),
+        policy: arguments.policy.into(),
+        group: arguments.group.as_deref(),
+        message: arguments.message.as_deref(),
+        references: &named,
+        draft: arguments.reading.draft,
+        keep_going: &keep_going,
+    };
+    tidegate_compat::compare(format, old, new, &options)
+}
+
+fn refusal(error: &CompareError) -> Failure {
+    let failure = Failure::configuration(error.to_string());
+    match error {
+        CompareError::Schema { .. } => failure.hint(
+            "mend the file at that place; files that a schema imports are given with --reference",
+        ),
+        CompareError::Profile { format, .. } => {
+            let names = format.profiles().iter().map(|profile| profile.name());
+            let names: Vec<&str> = names.collect();
+            failure.hint(format!("take one of {}", names.join(", ")))
+        }
+        CompareError::Group { property, .. } => failure.hint(format!(
+            "say it in the schema's file: {{\"metadata\": {{\"properties\": {{\"{property}\": …}}}}}}"
+        )),
+        CompareError::Json(_) => failure.hint(
+            "give what it refers to with --reference, and its draft with --draft, if it names none",
+        ),
+    }
+}
+
+/// Runs something on a thread with a deep stack, and waits for it.
+fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Failure> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+        let thread = thread.spawn_scoped(scope, work).map_err(|error| {
+            Failure::configuration(format!("cannot start a thread to compare: {error}"))
+        })?;
+        thread
+            .join()
+            .map_err(|_| Failure::configuration("the comparison ended early: this is our mistake"))
+    })
+}
+
+fn validate(arguments: &Validate) -> Result<Exit, Failure> {
+    let text = read(&arguments.schema, FILE_BYTES_MAX)?;
+    let version = Version::read(&arguments.schema.display().to_string(), &text);
+    let references = references(&arguments.reading)?;
+    let named: Vec<Named<'_>> = references
+        .iter()
+        .map(|(name, text)| Named { name, text })
+        .collect();
+    let schema = Named {
+        name: &version.name,
+        text: &version.text,
+    };
+    let schema = JsonSchema::read(schema, &named, arguments.reading.draft)
+        .map_err(|error| refusal(&CompareError::Json(error)))?;
+    let mut events = Vec::new();
+    for path in &arguments.events {
+        let text = read(path, EVENTS_BYTES_MAX)?;
+        events.extend(events_of(path, &text)?);
+    }
+    let mut fit = true;
+    let mut answers = Vec::new();
+    for (name, event) in &events {
+        let violations = schema.validate(event);
+        fit &= violations.is_empty();
+        answers.push((name.as_str(), violations));
+    }
+    terminal::print(&match arguments.format {
+        SchemaFormat::Human => schema_report::events(&schema, &answers, terminal::paints_stdout()),
+        SchemaFormat::Json => {
+            let events = answers.iter().map(|(name, violations)| {
+                let violations = violations.iter();
+                let violations =
+                    violations.map(|(path, error)| json!({"path": path, "error": error}));
+                json!({"event": name, "valid": violations.len() == 0,
+                    "violations": violations.collect::<Vec<_>>()})
+            });
+            let events: Vec<Value> = events.collect();
+            json!({"schema": version.name, "draft": schema.draft().name(), "valid": fit,
+                "events": events})
+            .to_string()
+        }
+    })?;
+    Ok(if fit { Exit::Yes } else { Exit::No })
+}
+
+/// The events of a file: one value, or one a line, each with its name.
+fn events_of(path: &Path, text: &str) -> Result<Vec<(String, Value)>, Failure> {
+    let name = path.display().to_string();
+    if let Ok(one) = serde_json::from_str(text) {
+        return Ok(vec![(name, one)]);
+    }
+    let lines = text.lines().enumerate();
+    let lines = lines.filter(|(_, line)| !line.trim().is_empty());
+    lines
+        .map(|(index, line)| {
+            let name = format!("{name}:{}", index + 1);
+            match serde_json::from_str(line) {
+                Ok(event) => Ok((name, event)),
+                Err(error) => Err(
+                    Failure::configuration(format!("{name} is not JSON: {error}"))
+                        .hint("write one JSON value, or one a line"),
+                ),
+            }
+        })
+        .collect()
+}
+
+/// The documents that schemas refer to, by name.
+fn references(reading: &Reading) -> Result<Vec<(String, String)>, Failure> {
+    let all = reading.references.iter();
+    all.map(|reference| {
+        let text = read(&reference.file, FILE_BYTES_MAX)?;
+        let inner = Version::read(&reference.name, &text);
+        Ok((reference.name.clone(), inner.text))
+    })
+    .collect()
+}
+
+fn read(path: &Path, bytes_max: u64) -> Result<String, Failure> {
+    let failure =
+        |what: String| Failure::configuration(format!("cannot read {}: {what}", path.display()));
+    let size = std::fs::metadata(path).map_err(|error| failure(error.to_string()))?;
+    if size.len() > bytes_max {
+        return Err(failure(format!("it is larger than {bytes_max} bytes")));
+    }
+    std::fs::read_to_string(path).map_err(|error| failure(error.to_string()))
+}

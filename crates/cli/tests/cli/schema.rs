@@ -1,0 +1,177 @@
+//! `tidegate schema`, as a user has it.
+
+use std::path::Path;
+
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+use crate::support::{expect_exit, tidegate};
+
+/// A folder with these files.
+fn folder(files: &[(&str, Value)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, value) in files {
+        std::fs::write(folder.path().join(name), value.to_string()).unwrap();
+    }
+    folder
+}
+
+/// Runs `schema` in a folder: its exit code is expected, its output returned.
+fn schema(folder: &Path, arguments: &[&str], code: i32) -> String {
+    let mut command = tidegate(&["schema"]);
+    let output = command
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    expect_exit(&output, code);
+    let text = if code == 2 {
+        output.stderr
+    } else {
+        output.stdout
+    };
+    String::from_utf8(text).unwrap()
+}
+
+fn orders() -> tempfile::TempDir {
+    let order = |more: Value, required: Value| {
+        let mut properties =
+            json!({"id": {"type": "string"}, "lines": {"items": {"$ref": "line.json"}}});
+        let fields = properties.as_object_mut().unwrap();
+        fields.extend(more.as_object().unwrap().clone());
+        json!({"type": "object", "additionalProperties": false, "required": required, "properties": properties})
+    };
+    folder(&[
+        (
+            "v1.json",
+            order(json!({"status": {"enum": ["open", "paid"]}}), json!(["id"])),
+        ),
+        (
+            "v2.json",
+            order(
+                json!({"status": {"enum": ["open", "paid", "sent"]}, "note": {}}),
+                json!(["id"]),
+            ),
+        ),
+        (
+            "v3.json",
+            order(
+                json!({"status": {"enum": ["open"]}}),
+                json!(["id", "status"]),
+            ),
+        ),
+        (
+            "line.json",
+            json!({"type": "object", "properties": {"sku": {"type": "string"}}}),
+        ),
+        ("event.json", json!({"id": "7", "status": "lost"})),
+    ])
+}
+
+#[test]
+fn a_verdict_is_shown_with_the_events() {
+    let folder = orders();
+    let compat = |arguments: &[&str], code| {
+        let all: Vec<&str> = ["compat", "--reference", "line.json"]
+            .iter()
+            .chain(arguments)
+            .copied()
+            .collect();
+        schema(folder.path(), &all, code)
+    };
+    assert_snapshot!(compat(&["v1.json", "v2.json"], 0), @r"
+    v2.json against v1.json (BACKWARD, exact): compatible: proved for every event
+    Upgrade consumers first: with the new version they read the events of both.
+    ");
+    assert_snapshot!(compat(&["v1.json", "v3.json"], 1), @r#"
+    v3.json reads events of v1.json
+      no[enum-narrowed]: `/status` may be "paid", which the reader refuses
+        at /properties/status/enum
+        this event is written and not read:
+          {"id":"a","status":"paid"}
+        the reader says: /status: the value is not one of "open"
+        help: go on allowing "paid" in the reader
+
+      no[required-added]: the writer may leave out `status`, which the reader requires
+        at /required
+        this event is written and not read:
+          {"id":"a"}
+        the reader says: "status" is a required property
+        help: make `status` optional in the reader, or have the writer require it first
+
+    v3.json against v1.json (BACKWARD, exact): not compatible: 2 reasons
+    "#);
+    let json = compat(
+        &[
+            "--mode",
+            "full-transitive",
+            "--format",
+            "json",
+            "v1.json",
+            "v2.json",
+            "v3.json",
+        ],
+        1,
+    );
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["compatible"], false);
+    assert_eq!(json["against"], json!(["v2.json", "v1.json"]));
+    assert_eq!(json["findings"][0]["writer"], "v1.json");
+    assert_eq!(
+        json["witness"],
+        json!({"event": {"id": "a", "status": "paid"}, "bytes": null, "path": "/status", "error": "the value is not one of \"open\""})
+    );
+    // Time that is over proves nothing.
+    let json = compat(
+        &["--deadline", "0s", "--format", "json", "v1.json", "v3.json"],
+        1,
+    );
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&json["compatible"], &json["findings"][0]["code"]),
+        (&Value::Null, &json!("effort-spent"))
+    );
+}
+
+#[test]
+fn what_cannot_be_compared_is_said() {
+    let folder = orders();
+    let alone = schema(folder.path(), &["compat", "v1.json", "v2.json"], 2);
+    assert!(
+        alone.contains("leads nowhere") && alone.contains("--reference"),
+        "{alone}"
+    );
+    let profile = schema(
+        folder.path(),
+        &["compat", "--profile", "buf-wire", "line.json", "line.json"],
+        2,
+    );
+    assert!(profile.contains("exact, confluent"), "{profile}");
+    let group = schema(
+        folder.path(),
+        &["compat", "--group", "major", "line.json", "line.json"],
+        2,
+    );
+    assert!(group.contains("metadata"), "{group}");
+    schema(folder.path(), &["compat", "line.json"], 2);
+    schema(folder.path(), &["compat", "line.json", "none.json"], 2);
+}
+
+#[test]
+fn events_are_held_against_a_schema() {
+    let folder = orders();
+    let validate = |arguments: &[&str], code| {
+        let all: Vec<&str> = ["validate", "--reference", "line.json"]
+            .iter()
+            .chain(arguments)
+            .copied()
+            .collect();
+        schema(folder.path(), &all, code)
+    };
+    assert_snapshot!(validate(&["v1.json"], 0), @"v1.json is a JSON Schema of draft 2020-12");
+    assert_snapshot!(validate(&["v1.json", "event.json"], 1), @r#"
+    event.json does not fit
+      /status: the value is not one of "open" or "paid"
+    v1.json (draft 2020-12): 0 of 1 events fit
+    "#);
+}

@@ -1,0 +1,97 @@
+//! Random pairs of Protobuf schemas: a *yes* holds for every message that is tried, a *no* is shown.
+
+mod support;
+
+use proptest::prelude::*;
+use support::proto_maker::{Model, message};
+use support::{Chance, is_shown};
+use tidegate_compat::protobuf::{Version, compare, difference};
+use tidegate_compat::{Answer, Direction, Mode, Profile};
+use tidegate_schema::protobuf::{Protobuf, Sources};
+
+fn pair(seed: u64) -> Option<(Sources, Sources)> {
+    let mut chance = Chance::new(seed);
+    let old = Model::random(&mut chance);
+    let new = old.change(&mut chance);
+    let file = |model: &Model| Sources::from([("m.proto".to_owned(), model.text())]);
+    let (old, new) = (file(&old), file(&new));
+    let compiles = |files| Protobuf::compile(files, Some("M0")).is_ok();
+    (compiles(&old) && compiles(&new)).then_some((old, new))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_no_is_shown_and_a_yes_holds(seed in any::<u64>()) {
+        let Some((old_files, new_files)) = pair(seed) else { return Ok(()) };
+        let old = Version { files: &old_files, root: Some("M0") };
+        let new = Version { files: &new_files, root: Some("M0") };
+        let verdict = compare(&[old], &new, Mode::Full, Profile::Exact).unwrap();
+        let texts = || format!("{}\n{}", old_files["m.proto"], new_files["m.proto"]);
+        for finding in &verdict.findings {
+            if finding.answer == Answer::Incompatible {
+                let Some(witness) = finding.witness.as_ref() else {
+                    prop_assert!(false, "{finding:?}\n{}", texts());
+                    continue;
+                };
+                prop_assert!(is_shown(&old, &new, &verdict, witness), "{witness:?}\n{}", texts());
+            }
+        }
+        let compile = |files| Protobuf::compile(files, Some("M0")).unwrap();
+        let (old, new) = (compile(&old_files), compile(&new_files));
+        let mut chance = Chance::new(seed);
+        for direction in [Direction::Backward, Direction::Forward] {
+            let is_yes = verdict.findings.iter().all(|finding| {
+                finding.direction != direction || finding.answer == Answer::Compatible
+            });
+            let (writer, reader) = match direction {
+                Direction::Backward => (&old, &new),
+                Direction::Forward => (&new, &old),
+            };
+            for _ in 0..20 {
+                let event = message(&mut chance, writer.root().unwrap(), 4);
+                if is_yes && tidegate_schema::protobuf::missing(&event).is_empty() {
+                    let differs = difference(&event, reader.root().unwrap());
+                    prop_assert!(differs.is_empty(), "{differs:?}\n{event:?}\n{}", texts());
+                }
+            }
+        }
+    }
+}
+
+/// What was not proved is rare, so a *yes* or a *no* is what is usually had.
+#[test]
+fn little_is_not_proved() {
+    let (mut all, mut count) = (0, 0);
+    let mut open = std::collections::BTreeMap::new();
+    for seed in 0..3_000 {
+        let Some((old, new)) = pair(seed) else {
+            continue;
+        };
+        let old = Version {
+            files: &old,
+            root: Some("M0"),
+        };
+        let new = Version {
+            files: &new,
+            root: Some("M0"),
+        };
+        let verdict = compare(&[old], &new, Mode::Backward, Profile::Exact).unwrap();
+        all += 1;
+        if verdict.answer == Answer::NotProved {
+            count += 1;
+            let codes: Vec<String> = verdict
+                .findings
+                .iter()
+                .filter(|finding| finding.answer == Answer::NotProved)
+                .map(|finding| format!("{}: {}", finding.code, finding.reason))
+                .collect();
+            open.entry(codes.join("; ")).or_insert(seed);
+        }
+    }
+    assert!(
+        all > 1_000 && count * 200 < all,
+        "{count} of {all}: {open:#?}"
+    );
+}

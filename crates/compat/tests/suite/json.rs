@@ -1,0 +1,327 @@
+//! JSON Schemas against each other: what is said of a change, and what is never done.
+
+use serde_json::{Value, json};
+use tidegate_compat::json::{Draft, JsonError, Named, OpenContent, Policy, Schema, compare};
+use tidegate_compat::{Answer, CompareError, Format, Mode, Options, Profile, Reason, Version};
+
+fn read(schema: &Value) -> Schema {
+    bundle(schema, &[]).unwrap()
+}
+
+fn bundle(schema: &Value, others: &[(&str, Value)]) -> Result<Schema, JsonError> {
+    let texts: Vec<(&str, String)> = others.iter().map(|(n, v)| (*n, v.to_string())).collect();
+    let others: Vec<Named<'_>> = texts
+        .iter()
+        .map(|(name, text)| Named { name, text })
+        .collect();
+    let text = schema.to_string();
+    Schema::read(
+        Named {
+            name: "order.json",
+            text: &text,
+        },
+        &others,
+        Draft::Twenty,
+    )
+}
+
+/// What is said when `new` reads what `old` writes.
+fn said(old: &Value, new: &Value, open: OpenContent) -> Vec<Reason> {
+    let (old, new) = (read(old), read(new));
+    let reasons = compare(&old, &new, open, &|| true);
+    for witness in reasons.iter().filter_map(|reason| reason.witness.as_ref()) {
+        assert_eq!(old.validate(&witness.event), []);
+        assert_ne!(new.validate(&witness.event), []);
+    }
+    reasons
+}
+
+/// Each reason in short: its code, where, and the event.
+fn short(old: Value, new: Value) -> String {
+    let reasons = said(&old, &new, OpenContent::Exact);
+    let lines = reasons.iter().map(|reason| {
+        let event = reason.witness.as_ref().map(|w| w.event.to_string());
+        format!(
+            "{} {} {}",
+            reason.code,
+            reason.path,
+            event.unwrap_or_else(|| "?".to_owned())
+        )
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn every_kind_of_change_has_a_place_and_an_event() {
+    let object = |more: Value| {
+        let mut schema = json!({"type": "object", "additionalProperties": false,
+            "properties": {"a": {"type": "string"}, "b": {"type": "integer"}}});
+        schema
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        schema
+    };
+    insta::assert_snapshot!(short(object(json!({})), object(json!({"required": ["a"]}))), @"required-added /required {}");
+    insta::assert_snapshot!(short(object(json!({})), object(json!({"properties": {"a": {"type": "string"}}}))), @r#"property-removed /additionalProperties {"b":0}"#);
+    insta::assert_snapshot!(short(json!({"type": ["string", "null"]}), json!({"type": "string"})), @"type-narrowed /type null");
+    insta::assert_snapshot!(short(json!({"type": "number"}), json!({"type": "integer"})), @"type-narrowed /type 0.5");
+    insta::assert_snapshot!(short(json!({"type": "integer", "minimum": 0}), json!({"type": "integer", "exclusiveMinimum": 0})), @"minimum-raised /exclusiveMinimum 0");
+    insta::assert_snapshot!(short(json!({"type": "integer", "exclusiveMinimum": 0}), json!({"type": "integer", "minimum": 1})), @"");
+    insta::assert_snapshot!(short(json!({"type": "integer", "multipleOf": 2}), json!({"type": "integer", "multipleOf": 4})), @"multiple-narrowed /multipleOf 2");
+    insta::assert_snapshot!(short(json!({"type": "string", "pattern": "^a+$"}), json!({"type": "string", "pattern": "^a{1,3}$"})), @r#"pattern-narrowed /pattern "aaaa""#);
+    insta::assert_snapshot!(short(json!({"type": "string", "pattern": "^[a-f]{2}$"}), json!({"type": "string", "pattern": "^[a-z]*$", "minLength": 2, "maxLength": 2})), @"");
+    insta::assert_snapshot!(short(json!({"type": "array"}), json!({"type": "array", "uniqueItems": true})), @r#"unique-items-added /uniqueItems ["a","a"]"#);
+    insta::assert_snapshot!(short(json!({"enum": ["a", "b"]}), json!({"enum": ["a"]})), @r#"enum-narrowed /enum "b""#);
+    insta::assert_snapshot!(short(json!({"type": "object", "properties": {"k": {"enum": ["x", "y"]}}, "required": ["k"]}),
+        json!({"oneOf": [{"properties": {"k": {"const": "x"}}, "required": ["k"]}, {"properties": {"k": {"const": "y"}}, "required": ["k"]}]})), @"");
+    insta::assert_snapshot!(short(json!({"type": "string"}), json!({"not": {"const": "a"}})), @r#"not-widened /not "a""#);
+    insta::assert_snapshot!(short(json!({"if": {"properties": {"k": {"const": 1}}}, "then": {"required": ["a"]}}), json!({"if": {"properties": {"k": {"const": 1}}}, "then": {"required": ["a", "b"]}})), @r#"required-added /then/required {"a":"a"}"#);
+}
+
+#[test]
+fn an_open_object_is_told_why_and_the_two_ways_out() {
+    let old = json!({"type": "object", "properties": {"id": {"type": "string"}}});
+    let new = json!({"type": "object", "properties": {"id": {"type": "string"}, "note": {"type": "string"}}});
+    let reasons = said(&old, &new, OpenContent::Exact);
+    let [one] = reasons.as_slice() else {
+        panic!("{reasons:?}")
+    };
+    assert_eq!(
+        (one.code, one.answer),
+        ("property-added-to-open-object", Answer::Incompatible)
+    );
+    assert_eq!(one.witness.as_ref().unwrap().path, "/note");
+    let fix = one.fix.as_ref().unwrap();
+    assert!(
+        fix.contains("additionalProperties: false") && fix.contains("--open-content reserved"),
+        "{fix}"
+    );
+    // Undeclared names are reserved: nobody has sent a `note`.
+    assert_eq!(said(&old, &new, OpenContent::Reserved), []);
+    // But what is required was not sent either, and a closed reader still takes what is declared.
+    let required =
+        json!({"type": "object", "properties": {"id": {}, "note": {}}, "required": ["note"]});
+    assert_eq!(
+        said(&old, &required, OpenContent::Reserved)[0].code,
+        "required-added"
+    );
+    let closed = json!({"type": "object", "properties": {"id": {}}, "additionalProperties": false});
+    assert_eq!(said(&old, &closed, OpenContent::Reserved), []);
+    assert_eq!(
+        said(&old, &closed, OpenContent::Exact)[0].code,
+        "object-closed"
+    );
+    // An object of which nothing is declared is a free one, and a map stays one.
+    let free = json!({"type": "object"});
+    assert_ne!(said(&free, &new, OpenContent::Reserved), []);
+    let map = json!({"type": "object", "properties": {"id": {"type": "string"}}, "additionalProperties": {"type": "integer"}});
+    assert_eq!(
+        said(&map, &new, OpenContent::Reserved)[0]
+            .witness
+            .as_ref()
+            .unwrap()
+            .path,
+        "/note"
+    );
+}
+
+#[test]
+fn recursive_schemas_are_proved_and_refuted() {
+    let tree = |value: Value| {
+        json!({"type": "object", "required": ["value"], "additionalProperties": false,
+        "properties": {"value": value, "children": {"type": "array", "items": {"$ref": "#"}}}})
+    };
+    let (small, large) = (
+        tree(json!({"type": "integer"})),
+        tree(json!({"type": "number"})),
+    );
+    assert_eq!(said(&small, &large, OpenContent::Exact), []);
+    let reasons = said(&large, &small, OpenContent::Exact);
+    assert_eq!(
+        reasons[0].witness.as_ref().unwrap().event,
+        json!({"value": 0.5})
+    );
+    // Two that refer to each other, under other names.
+    let pair = |a: &str, b: &str, leaf: Value| {
+        json!({"$ref": format!("#/$defs/{a}"), "$defs": {
+        a: {"type": "object", "properties": {"next": {"$ref": format!("#/$defs/{b}")}, "leaf": leaf}, "additionalProperties": false},
+        b: {"type": "object", "properties": {"next": {"$ref": format!("#/$defs/{a}")}}, "additionalProperties": false}}})
+    };
+    assert_eq!(
+        said(
+            &pair("x", "y", json!({"maxLength": 3})),
+            &pair("p", "q", json!({"maxLength": 4})),
+            OpenContent::Exact
+        ),
+        []
+    );
+    let deep = json!({"type": "object", "properties": {"next": {"$ref": "#"}, "leaf": {"maxLength": 4}}, "additionalProperties": false});
+    assert_eq!(
+        said(
+            &pair("x", "y", json!({"maxLength": 3})),
+            &deep,
+            OpenContent::Exact
+        ),
+        []
+    );
+    // Nothing but endless values fits: the writer writes nothing.
+    let endless =
+        json!({"type": "object", "required": ["next"], "properties": {"next": {"$ref": "#"}}});
+    assert_eq!(
+        said(
+            &endless,
+            &json!({"type": "object", "required": ["other"]}),
+            OpenContent::Exact
+        ),
+        []
+    );
+}
+
+#[test]
+fn references_lead_through_a_bundle_and_are_never_fetched() {
+    let order = json!({"type": "object", "properties": {"item": {"$ref": "item.json#/$defs/line"}, "to": {"$ref": "https://shop.example/address"}}});
+    let item = |count: Value| json!({"$defs": {"line": {"properties": {"count": count, "of": {"$ref": "#/$defs/line"}}}}});
+    let address = json!({"$id": "https://shop.example/address", "$schema": "http://json-schema.org/draft-07/schema#", "properties": {"lines": {"items": [{"type": "string"}]}}});
+    let read = |count: Value| {
+        bundle(
+            &order,
+            &[
+                ("item.json", item(count)),
+                ("address.json", address.clone()),
+            ],
+        )
+        .unwrap()
+    };
+    let (old, new) = (read(json!({"minimum": 0})), read(json!({"minimum": 1})));
+    assert_eq!(compare(&old, &old, OpenContent::Exact, &|| true), []);
+    assert_eq!(compare(&new, &old, OpenContent::Exact, &|| true), []);
+    let reasons = compare(&old, &new, OpenContent::Exact, &|| true);
+    assert_eq!(
+        reasons[0].path,
+        "item.json#/$defs/line/properties/count/minimum"
+    );
+    assert_eq!(
+        reasons[0].witness.as_ref().unwrap().event,
+        json!({"item": {"count": 0}})
+    );
+    let alone = bundle(&order, &[("item.json", item(json!({})))]).unwrap_err();
+    assert!(
+        alone.to_string().contains("https://shop.example/address"),
+        "{alone}"
+    );
+    let anchor = json!({"$ref": "#Part", "definitions": {"Part": {"$id": "#Part", "type": "string"}}, "$schema": "http://json-schema.org/draft-07/schema#"});
+    assert_eq!(
+        said(&json!({"type": "string"}), &anchor, OpenContent::Exact),
+        []
+    );
+}
+
+#[test]
+fn drafts_differ_in_what_an_integer_is() {
+    let four = json!({"$schema": "http://json-schema.org/draft-04/schema#", "type": "integer", "minimum": 0, "exclusiveMinimum": true});
+    let seven = json!({"$schema": "http://json-schema.org/draft-07/schema#", "type": "integer", "minimum": 1});
+    assert_eq!(said(&four, &seven, OpenContent::Exact), []);
+    let reasons = said(&seven, &four, OpenContent::Exact);
+    assert_eq!(reasons[0].witness.as_ref().unwrap().event, json!(1.0));
+}
+
+fn version(name: &str, schema: Value) -> Version {
+    Version::read(name, &schema.to_string())
+}
+
+fn options<'a>(mode: Mode, group: Option<&'a str>) -> Options<'a> {
+    Options {
+        message: None,
+        mode,
+        profile: Profile::Exact,
+        open_content: OpenContent::Exact,
+        policy: Policy::Strict,
+        group,
+        references: &[],
+        draft: Draft::Twenty,
+        keep_going: &|| true,
+    }
+}
+
+#[test]
+fn modes_choose_versions_and_directions() {
+    let old = [
+        version("v1", json!({"type": ["string", "null"]})),
+        version("v2", json!({"type": "string", "maxLength": 3})),
+    ];
+    let new = version("v3", json!({"type": "string"}));
+    let compare =
+        |mode| tidegate_compat::compare(Format::Json, &old, &new, &options(mode, None)).unwrap();
+    let of = |mode| {
+        let compared = compare(mode);
+        let findings = compared
+            .verdict
+            .findings
+            .iter()
+            .map(|f| (f.against, f.direction))
+            .collect::<Vec<_>>();
+        (compared.against, findings)
+    };
+    use tidegate_compat::Direction::{Backward, Forward};
+    assert_eq!(of(Mode::None), (vec![], vec![]));
+    assert_eq!(of(Mode::Backward), (vec![1], vec![]));
+    assert_eq!(
+        of(Mode::BackwardTransitive),
+        (vec![1, 0], vec![(0, Backward)])
+    );
+    assert_eq!(of(Mode::Forward), (vec![1], vec![(1, Forward)]));
+    assert_eq!(
+        of(Mode::ForwardTransitive),
+        (vec![1, 0], vec![(1, Forward)])
+    );
+    assert_eq!(
+        of(Mode::FullTransitive),
+        (vec![1, 0], vec![(0, Backward), (1, Forward)])
+    );
+}
+
+#[test]
+fn groups_are_bridged_by_nothing() {
+    let answer = |group: &str, schema: Value| {
+        version(
+            "v",
+            json!({"subject": "orders", "schema": schema.to_string(), "metadata": {"properties": {"major": group}}}),
+        )
+    };
+    let old = [
+        answer("1", json!({"type": "string"})),
+        answer("2", json!({"type": "null"})),
+    ];
+    let new = answer("1", json!({"type": ["string", "null"]}));
+    let compare = |group| {
+        tidegate_compat::compare(
+            Format::Json,
+            &old,
+            &new,
+            &options(Mode::BackwardTransitive, group),
+        )
+    };
+    assert_eq!(compare(Some("major")).unwrap().against, [0]);
+    assert_eq!(compare(None).unwrap().against, [1, 0]);
+    assert!(matches!(
+        compare(Some("minor")),
+        Err(CompareError::Group { .. })
+    ));
+}
+
+#[test]
+fn what_takes_too_long_is_not_proved() {
+    let (old, new) = (
+        read(&json!({"type": "string"})),
+        read(&json!({"type": "string", "maxLength": 3})),
+    );
+    let reasons = compare(&old, &new, OpenContent::Exact, &|| false);
+    assert!(
+        reasons
+            .iter()
+            .all(|reason| reason.answer == Answer::NotProved)
+            && !reasons.is_empty(),
+        "{reasons:?}"
+    );
+}
