@@ -245,6 +245,41 @@ fn a_draft_is_accepted_by_check_and_the_same_again() {
     }
 }
 
+/// The same columns for a table of spans and for one of a process.
+#[test]
+fn one_mapping_serves_tables_of_both_kinds() {
+    let folder = tempfile::tempdir().unwrap();
+    let orders = table(folder.path(), "orders.csv", 3);
+    let spans = folder.path().join("spans.csv");
+    fs::write(
+        &spans,
+        "t,s,svc,op,from,to\n1,1,shop,buy,1700000000000,1700000000005\n",
+    )
+    .unwrap();
+    let both = "trace=t,span=s,service=svc,operation=op,start=from,\
+                case=order,activity=step,end=to,resource=who";
+    let orders = json(&[orders.to_str().unwrap(), "--columns", both]);
+    assert_eq!(orders["schema"], "tidegate/process/v1");
+    assert_eq!(orders["cases"], 40);
+    let spans = json(&[spans.to_str().unwrap(), "--columns", both]);
+    assert_eq!(spans["schema"], "tidegate/discover/v1");
+    assert_eq!(spans["spans"], 1);
+}
+
+#[test]
+fn a_folder_of_logs_is_read_and_what_is_none_is_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    table(folder.path(), "orders.csv", 3);
+    fs::write(folder.path().join("LICENSE"), "Nobody may.\n").unwrap();
+    let path = folder.path().to_str().unwrap();
+    let output = run(&["discover", path, "--columns", COLUMNS, "--format", "json"]);
+    expect_exit(&output, 0);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["cases"], 40);
+    let refused = run(&["discover", path, "--columns", COLUMNS, "--memory", "1MiB"]);
+    expect_exit(&refused, 2);
+}
+
 #[test]
 fn a_log_is_compared_with_one_from_before() {
     let folder = tempfile::tempdir().unwrap();

@@ -3,16 +3,15 @@
 //! A span that has children shows its loss by the parent that they name; that gives the rate. A
 //! span without children is missed where all other traces have it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tidegate_trace::Trace;
+use tidegate_trace::completeness::{COMPLETE_SHARE, Measure, Total, of_all};
 
 use super::layout::Layout;
 use crate::interval::number;
 use crate::statistics::Proportion;
 
-/// The share of its spans that a trace must have where too few have all.
-const COMPLETE_SHARE: f64 = 0.95;
 /// The fewest traces with all their spans that predictions can rest on alone.
 const WHOLE_MIN: usize = 30;
 /// The fewest traces that predictions can rest on at all.
@@ -30,6 +29,8 @@ pub struct Completeness {
     pub used: usize,
     /// Why no prediction is made; `None` when they are.
     pub withheld: Option<String>,
+    /// What is missing of the traces by all that shows it, calls without their other side among it.
+    pub measured: Total,
 }
 
 /// For each trace how many traces it stands for; 0 when it is too incomplete to be replayed.
@@ -39,17 +40,23 @@ pub(super) struct Weights {
 }
 
 pub(super) fn weigh(traces: &[&Trace], layouts: &[Layout]) -> Weights {
-    let lost = loss(traces);
+    let (measures, measured) = of_all(traces.iter().copied());
+    let lost = loss(traces, &measured.measure);
     let share = lost.share();
     let expected = if lost.hits > 0 {
         expected(traces, layouts, lost)
     } else {
         HashMap::new()
     };
+    // A call without its other side is no loss here: one that timed out never had it, and traces
+    // without such calls would be faster than the others.
     let missing: Vec<usize> = traces
         .iter()
         .zip(layouts)
-        .map(|(trace, layout)| absent_parents(trace) + absent_children(trace, layout, &expected))
+        .zip(&measures)
+        .map(|((trace, layout), measure)| {
+            measure.absent_parents + absent_children(trace, layout, &expected)
+        })
         .collect();
     let whole = missing.iter().filter(|missing| **missing == 0).count();
     let strict = whole >= WHOLE_MIN.min(traces.len()) || whole == traces.len();
@@ -81,31 +88,23 @@ pub(super) fn weigh(traces: &[&Trace], layouts: &[Layout]) -> Weights {
             traces: traces.len(),
             used,
             withheld,
+            measured,
         },
     }
 }
 
 /// Spans with children: those that are absent, among all.
-fn loss(traces: &[&Trace]) -> Proportion {
-    let (mut absent, mut there) = (0, 0);
-    for trace in traces {
-        absent += absent_parents(trace);
-        there += (0..trace.spans().len())
+fn loss(traces: &[&Trace], measure: &Measure) -> Proportion {
+    let there = |trace: &&Trace| {
+        (0..trace.spans().len())
             .filter(|index| !trace.children(*index).is_empty())
-            .count();
-    }
+            .count()
+    };
+    let there: usize = traces.iter().map(there).sum();
     Proportion {
-        hits: absent,
-        total: absent + there,
+        hits: measure.absent_parents,
+        total: measure.absent_parents + there,
     }
-}
-
-fn absent_parents(trace: &Trace) -> usize {
-    let absent: HashSet<&str> = trace
-        .orphans()
-        .filter_map(|orphan| trace.span(orphan)?.parent.as_deref())
-        .collect();
-    absent.len()
 }
 
 /// Children, by their paths, that are there as often as spans are not lost.

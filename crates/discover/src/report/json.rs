@@ -131,6 +131,10 @@ fn completeness(completeness: &Completeness) -> Value {
         "traces": completeness.traces,
         "traces_used": completeness.used,
         "withheld": completeness.withheld,
+        "traces_complete": completeness.measured.complete,
+        "share": completeness.measured.measure.share(),
+        "least_share": completeness.measured.measure.least_share(),
+        "measure": completeness.measured.measure,
     })
 }
 
