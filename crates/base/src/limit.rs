@@ -18,8 +18,27 @@ pub const KEY_BYTES_MAX: usize = 1 << 10;
 pub const DESIGN_FILE_BYTES_MAX: usize = 16 << 20;
 /// Deepest nesting of a design file.
 pub const DESIGN_DEPTH_MAX: usize = 64;
-/// Largest trace file, in bytes.
-pub const TRACE_FILE_BYTES_MAX: usize = 1 << 30;
+/// Largest piece of a trace file that has to be read whole, in bytes: a batch of spans, or one trace.
+pub const TRACE_UNIT_BYTES_MAX: usize = 256 << 20;
+/// Most bytes of spans that wait in memory for the rest of their traces; further ones go to temporary files.
+pub const SPAN_STORE_BYTES_MAX: usize = 1 << 30;
+/// Most bytes of one message of traces that a daemon receives, decompressed.
+pub const RECEIVED_MESSAGE_BYTES_MAX: usize = 64 << 20;
+/// Most bytes of traces that a daemon takes in one second; at the limit senders are told to wait.
+pub const RECEIVED_BYTES_A_SECOND_MAX: usize = 32 << 20;
+/// Most bytes of received traces that a daemon holds, as they came; beyond it the oldest are forgotten
+/// before their time.
+pub const RECEIVED_BYTES_MAX: usize = 256 << 20;
+/// Most operations of captures of which it is learned what is usual.
+pub const TRACE_OPERATIONS_MAX: usize = 100_000;
+/// Largest process log, in bytes, unpacked.
+pub const LOG_FILE_BYTES_MAX: usize = 1 << 30;
+/// Most events of one process log.
+pub const LOG_EVENTS_MAX: usize = 20_000_000;
+/// Most different activities of one process log: pairs of them are counted.
+pub const LOG_ACTIVITIES_MAX: usize = 2_000;
+/// Most objects that the events of one process log name, each time counted.
+pub const LOG_RELATIONS_MAX: usize = 100_000_000;
 /// Most deliveries of one consumer held in memory; the rest wait in the channel.
 pub const WINDOW_DELIVERIES_MAX: usize = 4_096;
 /// Most deliveries of one consumer that may run at the same time.

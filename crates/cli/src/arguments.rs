@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tidegate_base::{Name, Ratio, parse_duration};
+use tidegate_base::{Bytes, Name, Ratio, parse_duration};
 
 use self::operate::{Breaker, Consumer, Dlq, Why};
 
@@ -37,7 +37,7 @@ pub(crate) enum Command {
     Check(Check),
     /// Explain the code of a finding
     Explain(Explain),
-    /// Show which synchronous calls of recorded traces could become events
+    /// Show what of recorded traces or process logs could become events
     Discover(Discover),
     /// Choose the messaging infrastructure for a design, with reasons
     Select(Select),
@@ -127,9 +127,30 @@ pub(crate) struct Explain {
 
 #[derive(Debug, Args)]
 pub(crate) struct Discover {
-    /// Trace files: OTLP (JSON, JSON lines, protobuf), Jaeger JSON or Zipkin v2, told by content
-    #[arg(required = true)]
+    /// Captures of traces, as OTLP (JSON, JSON lines, protobuf), Jaeger JSON, Zipkin v2 or CSV,
+    /// plain, gzip or zstd; or process logs, as XES, OCEL 2.0 (JSON, XML, SQLite) or CSV: told by
+    /// content. Files, folders, patterns, or `-` for traces on standard input
+    #[arg(required_unless_present = "diff")]
     pub(crate) files: Vec<PathBuf>,
+    /// Compare two captures, or two process logs: what became slower, and where
+    #[arg(long, num_args = 2, value_names = ["BEFORE", "AFTER"], conflicts_with_all = ["files", "draft"])]
+    pub(crate) diff: Vec<PathBuf>,
+    /// The columns of tables. With one span a row: `trace=HEADER,span=HEADER,parent=…,service=…,
+    /// operation=…,start=HEADER:UNIT,duration=HEADER:UNIT,status=…` with the units s, ms, us and ns;
+    /// or `alibaba`. Of a process log: `case=HEADER,activity=HEADER,start=…,end=…,resource=…`, also
+    /// `enabled`, `lifecycle`, and `object-type` for the cases of an object-centric log
+    #[arg(long, value_name = "COLUMNS")]
+    pub(crate) columns: Option<String>,
+    /// The most memory for spans that wait for the rest of their traces; what is more goes through
+    /// temporary files [default: 1 GiB]
+    #[arg(long, value_name = "BYTES", value_parser = Bytes::parse)]
+    pub(crate) memory: Option<Bytes>,
+    /// Take no word of an operation as evidence for a change
+    #[arg(long)]
+    pub(crate) no_vocabulary: bool,
+    /// How long a caller is busy publishing an event
+    #[arg(long, value_name = "DURATION", default_value = "2ms", value_parser = parse_duration)]
+    pub(crate) publish_time: Duration,
     /// Write a draft design with the measured volumes into this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) draft: Option<PathBuf>,
@@ -139,9 +160,15 @@ pub(crate) struct Discover {
     /// How to print the report
     #[arg(long, value_enum, default_value_t = DiscoverFormat::Human)]
     pub(crate) format: DiscoverFormat,
+    /// Write the report into this file instead
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// The activity with which a case of a process log ends for who waits for it
+    #[arg(long, value_name = "ACTIVITY")]
+    pub(crate) visible_end: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DiscoverFormat {
     Human,
     Json,
@@ -257,6 +284,26 @@ pub(crate) struct Run {
     /// How much faster than recorded, or the factor of the target rates
     #[arg(long, default_value_t = 1.0, value_parser = parse_speed)]
     pub(crate) speed: f64,
+    /// Receive traces over HTTP, and say at `/v1/discover` what those of the last 15 minutes show
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        value_parser = parse_listen,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "127.0.0.1:4318"
+    )]
+    pub(crate) otlp_http: Option<SocketAddr>,
+    /// The same over gRPC
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        value_parser = parse_listen,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "127.0.0.1:4317"
+    )]
+    pub(crate) otlp_grpc: Option<SocketAddr>,
 }
 
 #[derive(Debug, Args)]

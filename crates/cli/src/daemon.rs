@@ -1,5 +1,6 @@
 //! The running system: opens the log, composes broker, runtime, server and rehearsal, and drains them.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 use crate::arguments::Serve;
 use crate::design_files::{read_text, unreadable};
 use crate::exit::{Exit, Failure, Kind};
+use crate::receive::Receive;
 use crate::terminal::say;
 
 /// How long running attempts may take to finish once the system drains.
@@ -38,6 +40,8 @@ pub(crate) struct Daemon {
     pub(crate) access: Access,
     pub(crate) data: PathBuf,
     pub(crate) rehearsal: Option<Rehearsal>,
+    /// Where traces are received.
+    pub(crate) receive: Receive,
 }
 
 /// Traffic, stand-in services and a story.
@@ -56,11 +60,16 @@ struct Playing {
 
 /// Who may talk to the server.
 pub(crate) fn access(serve: &Serve) -> Result<Access, Failure> {
+    access_at(serve.listen, serve)
+}
+
+/// Who may talk to something else that listens, with the same token.
+pub(crate) fn access_at(listen: SocketAddr, serve: &Serve) -> Result<Access, Failure> {
     let token = match &serve.token_file {
         None => None,
         Some(file) => Some(token(file)?),
     };
-    Access::new(serve.listen, token).map_err(|error| {
+    Access::new(listen, token).map_err(|error| {
         Failure::new(Kind::NotAllowed, error.to_string())
             .hint("write a secret into a file and name it with --token-file FILE")
     })
@@ -91,6 +100,7 @@ async fn live(daemon: Daemon) -> Result<Exit, Failure> {
         access,
         data,
         rehearsal,
+        receive,
     } = daemon;
     let interrupted = interrupted()?;
     let clock: Arc<dyn Clock> = Arc::new(TokioClock::new());
@@ -110,7 +120,8 @@ async fn live(daemon: Daemon) -> Result<Exit, Failure> {
     let runtime = Runtime::start(&design, shared, caller, Arc::clone(&clock), settings)
         .await
         .map_err(|error| Failure::caused(Kind::Configuration, &error))?;
-    let server = Server::start(runtime.clone(), access)
+    let observed = receive.observed(&clock);
+    let server = Server::start_observing(runtime.clone(), access, observed.clone())
         .await
         .map_err(|error| {
             Failure::caused(Kind::Unreachable, &error)
@@ -118,11 +129,13 @@ async fn live(daemon: Daemon) -> Result<Exit, Failure> {
         })?;
     warn_of_gaps(&design);
     greet(&design, &server, &data);
+    let receivers = receive.start(observed).await?;
     let playing = stage.map(|prepared| begin(prepared, &design, &runtime, &clock, &ended));
     wait(interrupted).await;
     say("draining: running deliveries finish, nothing new is taken (again to exit at once)");
     ending.send_replace(true);
     let report = runtime.drain(DRAIN_LIMIT).await;
+    receivers.stop(STOP_LIMIT).await;
     server.stop(STOP_LIMIT).await;
     let failed = broker.stopped();
     broker.close().await;

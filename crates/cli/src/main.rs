@@ -1,13 +1,16 @@
 //! The `tidegate` command: reads arguments and environment, chooses adapters, prints, and exits.
 
 mod arguments;
+mod captures;
 mod client;
 mod commands;
 mod daemon;
 mod design_files;
 mod document_files;
+mod event_logs;
 mod example;
 mod exit;
+mod receive;
 mod registry_client;
 mod table;
 mod terminal;

@@ -112,11 +112,26 @@ impl ProgressLine {
     }
 }
 
-impl Drop for ProgressLine {
-    fn drop(&mut self) {
-        if self.shown.is_some() {
+impl ProgressLine {
+    /// Shows a text in the place of the one before.
+    pub(crate) fn say(&mut self, text: &str) {
+        if self.is_terminal {
+            self.shown = Some(0);
+            let _written = write!(io::stderr().lock(), "\r{text}\x1b[K").is_ok();
+        }
+    }
+
+    /// Takes the line away.
+    pub(crate) fn clear(&mut self) {
+        if self.shown.take().is_some() {
             let _written = write!(io::stderr().lock(), "\r\x1b[K").is_ok();
         }
+    }
+}
+
+impl Drop for ProgressLine {
+    fn drop(&mut self) {
+        self.clear();
     }
 }
 

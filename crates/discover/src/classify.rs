@@ -14,10 +14,12 @@ pub(crate) const CALLS_MIN: usize = 5;
 /// What the call could become, by its evidence.
 pub(crate) fn classify(facts: &Facts<'_>) -> Class {
     let count = facts.observations.len();
-    if facts.share(|observation| observation.is_message).share() >= 0.5 {
+    let messages = facts.share(|observation| observation.is_message);
+    let forgotten = facts.share(|observation| observation.marks.is_forgotten);
+    if messages.share() >= 0.5 || forgotten.share() >= 0.5 {
         return Class::AlreadyAsync;
     }
-    if let Some(reason) = facts.read_only() {
+    if let Some(reason) = facts.read_only().or_else(|| facts.veto()) {
         return Class::NotACandidate { reason };
     }
     if vocabulary::verb(&facts.words) == Verb::Answer {
@@ -25,12 +27,24 @@ pub(crate) fn classify(facts: &Facts<'_>) -> Class {
         let reason = format!("`{word}` asks for an answer, although something below it changes");
         return Class::NotACandidate { reason };
     }
-    if facts.change().is_none() && facts.side_work().is_none() {
-        let missing =
+    if let Some(word) = facts.decision().filter(|_| !facts.is_ignored()) {
+        let reason = format!(
+            "`{word}` decides about the request, and nothing shows that the answer is ignored"
+        );
+        return Class::NotACandidate { reason };
+    }
+    let changes = facts.change().is_some() || facts.side_work().is_some();
+    if !changes && !facts.is_by_position() {
+        let missing = if facts.vocabulary {
             "whether it changes anything: neither its name, an HTTP method nor a database \
                        statement says so"
-                .to_owned();
-        return Class::Unknown { missing };
+        } else {
+            "whether it changes anything: neither an HTTP method nor a database statement says so, \
+                       and it does not come last"
+        };
+        return Class::Unknown {
+            missing: missing.to_owned(),
+        };
     }
     let succeeded = facts.share(|observation| !observation.failed).hits;
     if succeeded < CALLS_MIN {
@@ -39,21 +53,44 @@ pub(crate) fn classify(facts: &Facts<'_>) -> Class {
         );
         return Class::Unknown { missing };
     }
-    let is_tail = facts.share(|observation| observation.is_tail).share() >= TAIL_SHARE;
+    by_place(facts)
+}
+
+/// What a call that changes something could become, by where it stands.
+fn by_place(facts: &Facts<'_>) -> Class {
+    let tail = facts.share(|observation| observation.is_tail);
+    let is_tail = tail.share() >= TAIL_SHARE;
     let is_forwarded =
         facts.share(|observation| observation.is_forwarded).share() >= FORWARDED_SHARE;
-    let writes_locally = facts
-        .observations
-        .iter()
-        .any(|observation| observation.writes_locally);
-    match (
-        is_tail,
-        is_forwarded,
-        facts.side_work().is_some(),
-        writes_locally,
-    ) {
-        (false, ..) | (_, true, ..) => Class::Async202Poll,
-        (true, false, true, false) => Class::FireAndForget,
-        (true, false, ..) => Class::AsyncWithOutbox,
+    let is_free = facts.is_ignored() || facts.is_independent() || facts.notice().is_some();
+    if facts.is_decisive() && facts.notice().is_none() {
+        let coupled = facts.coupled();
+        let missing = format!(
+            "why requests fail when it fails, {} of {}: whether the user needs the outcome at once",
+            coupled.hits, coupled.total
+        );
+        return Class::Unknown { missing };
+    }
+    if !is_tail && !is_free {
+        let missing = format!(
+            "whether the caller needs its answer for what it does next, in {} of {}: needs values \
+             of the answer in spans, or failures of it",
+            tail.total - tail.hits,
+            tail.total
+        );
+        return Class::Unknown { missing };
+    }
+    if is_forwarded {
+        return Class::Async202Poll;
+    }
+    let writes_locally = facts.observations.iter().any(|observation| {
+        observation.writes_locally
+            || observation.marks.in_transaction
+            || observation.marks.compensated
+    });
+    if facts.side_work().is_some() && !writes_locally {
+        Class::FireAndForget
+    } else {
+        Class::AsyncWithOutbox
     }
 }

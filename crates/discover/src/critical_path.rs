@@ -8,9 +8,9 @@
 //! Source: Z. Zhang et al., "CRISP: Critical Path Analysis of Large-Scale Microservice
 //! Architectures", USENIX ATC 2022, without its allowance for overlap, and with ties allowed.
 
-use tidegate_trace::{Span, SpanKind, Trace};
+use tidegate_trace::Trace;
 
-use crate::messaging;
+use crate::replay::place;
 
 /// Children that end this much later than the next one starts, in nanoseconds, still come before
 /// it: the resolution of the clocks of most tracers.
@@ -41,25 +41,37 @@ pub struct CriticalPath {
 /// The critical path of every entry of the trace, by index of the entry.
 #[must_use]
 pub fn critical_paths(trace: &Trace) -> Vec<CriticalPath> {
+    let known = Known {
+        waits: &|parent, child| is_waited_for(trace, parent, child),
+        may_precede: &|_, _, _| true,
+    };
+    paths(trace, &known)
+}
+
+/// The critical path of every entry of the trace, by what is known from all traces.
+pub(crate) fn paths(trace: &Trace, known: &Known<'_>) -> Vec<CriticalPath> {
     let entries = (0..trace.spans().len()).filter(|index| match trace.parent(*index) {
         None => true,
-        Some(parent) => !is_waited_for(trace, parent, *index),
+        Some(parent) => !(known.waits)(parent, *index),
     });
-    entries.filter_map(|entry| path(trace, entry)).collect()
+    entries
+        .filter_map(|entry| path(trace, entry, known))
+        .collect()
+}
+
+/// What is known of one trace's spans, by their indexes.
+pub(crate) struct Known<'a> {
+    /// Whether a parent waits for a child.
+    pub(crate) waits: &'a dyn Fn(usize, usize) -> bool,
+    /// Whether a parent's second child, of two, may have waited for the first.
+    pub(crate) may_precede: &'a dyn Fn(usize, usize, usize) -> bool,
 }
 
 /// Whether `parent` waits for `child`: not when it is a message, and not when the child started
 /// after the parent's end. An asking span whose clock runs behind waits all the same.
 #[must_use]
 pub fn is_waited_for(trace: &Trace, parent: usize, child: usize) -> bool {
-    let (Some(asking), Some(answering)) = (trace.span(parent), trace.span(child)) else {
-        return false;
-    };
-    if messaging::is_message(asking, answering) {
-        return false;
-    }
-    let skewed = asking.kind == SpanKind::Client && is_across_hosts(asking, answering);
-    skewed || answering.start < asking.end || asking.start == asking.end
+    place::is_waited_for(trace, parent, child)
 }
 
 /// A span to lay out: the part of the entry's time that it may cover, and what to add to its own
@@ -71,7 +83,7 @@ struct Window {
     shift: i128,
 }
 
-fn path(trace: &Trace, entry: usize) -> Option<CriticalPath> {
+fn path(trace: &Trace, entry: usize, known: &Known<'_>) -> Option<CriticalPath> {
     let span = trace.span(entry)?;
     let shift = -i128::from(span.start.nanos());
     let duration = i128::from(span.end.nanos()) + shift;
@@ -83,7 +95,7 @@ fn path(trace: &Trace, entry: usize) -> Option<CriticalPath> {
         shift,
     }];
     while let Some(window) = waiting.pop() {
-        lay_out(trace, &window, &mut segments, &mut waiting);
+        lay_out(trace, &window, known, &mut segments, &mut waiting);
     }
     segments.sort_by_key(|segment| std::cmp::Reverse((segment.start, segment.end)));
     Some(CriticalPath {
@@ -93,16 +105,24 @@ fn path(trace: &Trace, entry: usize) -> Option<CriticalPath> {
     })
 }
 
-fn lay_out(trace: &Trace, own: &Window, segments: &mut Vec<Segment>, waiting: &mut Vec<Window>) {
+fn lay_out(
+    trace: &Trace,
+    own: &Window,
+    known: &Known<'_>,
+    segments: &mut Vec<Segment>,
+    waiting: &mut Vec<Window>,
+) {
+    let one_answer = place::has_one_answer(trace, own.span);
     let mut children: Vec<Window> = trace
         .children(own.span)
         .iter()
-        .filter(|child| is_waited_for(trace, own.span, **child))
-        .filter_map(|child| place(trace, own, *child))
+        .filter(|child| (known.waits)(own.span, **child))
+        .filter_map(|child| place_in(trace, own, *child, one_answer))
         .collect();
     // Latest end first; ties: later start first, which is the shorter; then the later in the trace.
     children.sort_by_key(|child| std::cmp::Reverse((child.end, child.start, child.span)));
     let mut current = own.end;
+    let mut next: Option<usize> = None;
     let mut emit = |start: i128, end: i128| {
         if end > start {
             segments.push(Segment {
@@ -116,6 +136,10 @@ fn lay_out(trace: &Trace, own: &Window, segments: &mut Vec<Segment>, waiting: &m
         if child.end > current + TOLERANCE_NS || child.start > current {
             continue;
         }
+        if next.is_some_and(|next| !(known.may_precede)(own.span, child.span, next)) {
+            continue;
+        }
+        next = Some(child.span);
         child.end = child.end.min(current);
         emit(child.end, current);
         current = child.start;
@@ -125,10 +149,12 @@ fn lay_out(trace: &Trace, own: &Window, segments: &mut Vec<Segment>, waiting: &m
 }
 
 /// Where the child lies inside the parent's window; `None` when it lies outside.
-fn place(trace: &Trace, own: &Window, index: usize) -> Option<Window> {
+fn place_in(trace: &Trace, own: &Window, index: usize, one_answer: bool) -> Option<Window> {
     let parent = trace.span(own.span)?;
     let child = trace.span(index)?;
-    let shift = own.shift + hop_shift(parent, child);
+    let start = i128::from(place::start_in(parent, child, one_answer));
+    let shift =
+        own.shift + i128::from(parent.start.nanos()) + start - i128::from(child.start.nanos());
     let raw_start = i128::from(child.start.nanos()) + shift;
     let raw_end = i128::from(child.end.nanos()) + shift;
     let (start, end) = (raw_start.max(own.start), raw_end.min(own.end));
@@ -138,28 +164,4 @@ fn place(trace: &Trace, own: &Window, index: usize) -> Option<Window> {
         end,
         shift,
     })
-}
-
-/// What to add to the child's clock to get the parent's: zero on one host and where the child lies
-/// inside the parent. Else the child is centred, so that request and answer travel equally long;
-/// a child that is longer starts with the parent.
-fn hop_shift(parent: &Span, child: &Span) -> i128 {
-    let inside = parent.start <= child.start && child.end <= parent.end;
-    if inside || !is_across_hosts(parent, child) {
-        return 0;
-    }
-    let length = |span: &Span| i128::from(span.end.nanos()) - i128::from(span.start.nanos());
-    let room = (length(parent) - length(child)).max(0);
-    i128::from(parent.start.nanos()) + room / 2 - i128::from(child.start.nanos())
-}
-
-/// Whether two spans were timed by different clocks, as far as the capture tells.
-fn is_across_hosts(parent: &Span, child: &Span) -> bool {
-    if parent.kind == SpanKind::Client && child.kind == SpanKind::Server {
-        return true;
-    }
-    match (&parent.host, &child.host) {
-        (Some(parent), Some(child)) => parent != child,
-        _ => parent.service != child.service,
-    }
 }

@@ -6,7 +6,13 @@ use std::time::Duration;
 use serde::Serialize;
 use tidegate_trace::recording::Arrival;
 
+use crate::coupling::Coupling;
+use crate::interval::Estimate;
+use crate::ranking::Worth;
+use crate::replay::Saving;
+use crate::replay::complete::Completeness;
 use crate::statistics::{Proportion, Quantile};
+use crate::workload::Workload;
 
 /// Everything found in a set of captures.
 #[derive(Clone, Debug)]
@@ -23,12 +29,31 @@ pub struct Discovery {
     pub orphans: usize,
     /// The time that requests took, added up over all entries: what all shares refer to.
     pub waiting: Duration,
+    /// How complete the traces are, and how many of them predictions rest on.
+    pub completeness: Completeness,
     /// Services, by name.
     pub services: Vec<Service>,
     /// Operations, by the time spent in themselves, most first.
     pub operations: Vec<Operation>,
+    /// Where the time of requests goes: operations by the critical-path time spent in themselves.
+    pub exclusive: Vec<Exclusive>,
     /// Calls between services: feasible ones first, then by critical-path time, most first.
     pub calls: Vec<Call>,
+}
+
+/// The critical-path time that is spent in an operation itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exclusive {
+    /// The service.
+    pub service: String,
+    /// The operation.
+    pub operation: String,
+    /// The service that it asks, when it asks one.
+    pub callee: Option<String>,
+    /// How often it ran.
+    pub count: usize,
+    /// The time, added up.
+    pub time: Duration,
 }
 
 /// One capture and what was left out of it.
@@ -125,6 +150,22 @@ pub struct Call {
     pub critical_share: f64,
     /// `critical` for each second observed; `None` when less than a second was observed.
     pub critical_per_second: Option<f64>,
+    /// What each endpoint whose requests cause it would save if nobody waited for it, by replay;
+    /// the largest saving in all first. Empty when predictions are withheld.
+    pub savings: Vec<Saving>,
+    /// How its failures become failures of requests.
+    pub coupled: Coupling,
+    /// What a broker and a consumer would have to carry.
+    pub workload: Workload,
+    /// What it is worth to change it.
+    pub worth: Worth,
+    /// What else could be done about it; for candidates alone.
+    pub alternatives: Option<Alternatives>,
+    /// How often it is on the critical path.
+    pub on_path: Proportion,
+    /// The part of it in requests about as long as their 50th, 95th and 99th percentile, on
+    /// average; `None` where there are too few.
+    pub critical_at: [Option<Duration>; 3],
     /// What it could become.
     pub class: Class,
     /// What speaks for and against it, strongest first.
@@ -135,6 +176,16 @@ pub struct Call {
     pub exemplars: Vec<String>,
     /// Every call, by time: what a replay needs.
     pub arrivals: Vec<Arrival>,
+}
+
+/// What requests of the endpoint that saves most would take otherwise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Alternatives {
+    /// What is saved on average if the call did not happen at all, as with a perfect cache.
+    pub removed: Estimate,
+    /// How much longer requests take on average, for each nanosecond that the call takes longer: what
+    /// an injected delay must show.
+    pub per_delay: Option<f64>,
 }
 
 /// What a call could become.
@@ -148,6 +199,8 @@ pub enum Class {
     AsyncWithOutbox,
     /// An event, and a way for the user to get the result later.
     Async202Poll,
+    /// The caller needs the answer, but not one after the other.
+    Parallelise,
     /// The caller needs the answer.
     NotACandidate {
         /// Why.
@@ -178,6 +231,7 @@ impl Class {
             Self::FireAndForget => "FIRE_AND_FORGET",
             Self::AsyncWithOutbox => "ASYNC_WITH_OUTBOX",
             Self::Async202Poll => "ASYNC_202_POLL",
+            Self::Parallelise => "PARALLELISE",
             Self::NotACandidate { .. } => "NOT_A_CANDIDATE",
             Self::Unknown { .. } => "UNKNOWN",
         }
@@ -199,6 +253,10 @@ impl Class {
             Self::Async202Poll => {
                 "The caller accepts the request, publishes an event and tells where the result \
                  will be"
+                    .to_owned()
+            }
+            Self::Parallelise => {
+                "Stays a call, as its answer is needed; several of them can be made at once"
                     .to_owned()
             }
             Self::NotACandidate { reason } => format!("Stays a call: {reason}"),
@@ -224,6 +282,33 @@ pub struct Evidence {
     pub claim: String,
     /// The share behind the claim, where it is one.
     pub share: Option<Proportion>,
+    /// The number behind the claim, where it is none of a share.
+    pub value: Option<f64>,
+    /// How many occurrences it rests on.
+    pub n: usize,
+}
+
+impl Evidence {
+    /// A claim without a number.
+    pub(crate) fn plain(signal: Signal, weight: Weight, claim: String) -> Self {
+        Self {
+            signal,
+            weight,
+            claim,
+            share: None,
+            value: None,
+            n: 0,
+        }
+    }
+
+    /// A claim about a share.
+    pub(crate) fn share(signal: Signal, weight: Weight, claim: String, share: Proportion) -> Self {
+        Self {
+            share: Some(share),
+            n: share.total,
+            ..Self::plain(signal, weight, claim)
+        }
+    }
 }
 
 /// What was looked at.
@@ -250,6 +335,48 @@ pub enum Signal {
     Reliability,
     /// Whether requests fail when it fails.
     Coupling,
+    /// Whether a value of its answer is used later.
+    Taint,
+    /// Whether requests are refused when it refuses.
+    Rejection,
+    /// Whether the same session reads what it wrote.
+    ReadYourWrites,
+    /// Whether what the caller does next depends on its answer.
+    Independence,
+    /// Whether doing it twice is harmless.
+    Idempotency,
+    /// Whether the same entity is written again before long.
+    Ordering,
+    /// Whether it happens several times, one after the other.
+    Loop,
+    /// Whether another call only prepares it.
+    Follower,
+}
+
+impl Signal {
+    /// The name under which the documentation explains it.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Read => "V1",
+            Self::Taint => "V2",
+            Self::Rejection => "V3",
+            Self::LocalWrite => "V4",
+            Self::ReadYourWrites => "V5",
+            Self::Tail | Self::Forwarding => "P1",
+            Self::Independence => "P2",
+            Self::Coupling => "P3",
+            Self::Write => "P4",
+            Self::SmallAnswer => "P5",
+            Self::Vocabulary => "P6",
+            Self::Messaging => "P7",
+            Self::Reliability => "P8",
+            Self::Loop => "L1",
+            Self::Follower => "R1",
+            Self::Idempotency => "I1",
+            Self::Ordering => "O1",
+        }
+    }
 }
 
 /// Which way evidence points.

@@ -7,11 +7,12 @@ use tidegate_base::format_duration;
 use crate::discovery::{Evidence, Signal, Weight};
 use crate::observe::Observation;
 use crate::operation;
+use crate::signals::SMALL_ANSWER_BYTES;
 use crate::statistics::Proportion;
 use crate::vocabulary::{self, Verb};
 
-/// Answers up to this size carry no result that matters.
-const SMALL_ANSWER_BYTES: u64 = 64;
+/// The share of calls that comes last at least, for its place alone to say something.
+const POSITION_SHARE: f64 = 0.6;
 
 /// All observations of one call path.
 pub(crate) struct Facts<'a> {
@@ -19,13 +20,18 @@ pub(crate) struct Facts<'a> {
     pub(crate) callee: &'a str,
     pub(crate) callee_operation: &'a str,
     pub(crate) words: Vec<String>,
+    /// Whether words count as evidence for a change.
+    pub(crate) vocabulary: bool,
+    /// How often the same session reads from the callee soon afterwards.
+    pub(crate) reads_after: Proportion,
 }
 
 impl<'a> Facts<'a> {
     pub(crate) fn new(
         observations: &'a [Observation],
-        callee: &'a str,
-        operation: &'a str,
+        (callee, operation): (&'a str, &'a str),
+        vocabulary: bool,
+        reads_after: Proportion,
     ) -> Self {
         let words = operation::words(operation);
         Self {
@@ -33,6 +39,8 @@ impl<'a> Facts<'a> {
             callee,
             callee_operation: operation,
             words,
+            vocabulary,
+            reads_after,
         }
     }
 
@@ -55,7 +63,30 @@ impl<'a> Facts<'a> {
     }
 
     pub(crate) fn side_work(&self) -> Option<String> {
-        vocabulary::side_work(&self.words, self.callee)
+        self.vocabulary
+            .then(|| vocabulary::side_work(&self.words, self.callee))?
+    }
+
+    /// A word that says that the call only tells somebody something.
+    pub(crate) fn notice(&self) -> Option<String> {
+        self.vocabulary
+            .then(|| vocabulary::notice(&self.words, self.callee))?
+    }
+
+    /// A word that says that the answer decides about something, such as a payment.
+    pub(crate) fn decision(&self) -> Option<String> {
+        self.vocabulary
+            .then(|| vocabulary::decision(&self.words, self.callee))?
+    }
+
+    /// Whether its place alone speaks for an event: it comes last, the caller does more than to
+    /// forward it, and below it nothing is read.
+    pub(crate) fn is_by_position(&self) -> bool {
+        let tail = self.share(|observation| observation.is_tail).interval();
+        let forwarded = self.share(|observation| observation.is_forwarded).share();
+        tail.is_some_and(|(low, _)| low >= POSITION_SHARE)
+            && forwarded < crate::classify::FORWARDED_SHARE
+            && self.sum(|observation| observation.reads) == 0
     }
 
     /// Why the answer is needed, when the call only reads.
@@ -101,7 +132,7 @@ impl<'a> Facts<'a> {
         let word = self
             .words
             .first()
-            .filter(|_| vocabulary::verb(&self.words) == Verb::Change)?;
+            .filter(|_| self.vocabulary && vocabulary::verb(&self.words) == Verb::Change)?;
         Some(format!(
             "`{word}` in `{}` is a change, by its name",
             self.callee_operation
@@ -111,15 +142,19 @@ impl<'a> Facts<'a> {
     /// Everything that was seen, strongest first.
     pub(crate) fn evidence(&self) -> Vec<Evidence> {
         let mut all = Vec::new();
+        let n = self.observations.len();
         let plain = |signal, weight, claim| Evidence {
-            signal,
-            weight,
-            claim,
-            share: None,
+            n,
+            ..Evidence::plain(signal, weight, claim)
         };
         if let Some(reason) = self.read_only() {
             all.push(plain(Signal::Read, Weight::Veto, reason));
         }
+        let (vetoes, marks): (Vec<_>, Vec<_>) = self
+            .marks()
+            .into_iter()
+            .partition(|evidence| evidence.weight == Weight::Veto);
+        all.extend(vetoes);
         all.extend(self.messaging());
         all.push(self.tail());
         if let Some(claim) = self.change() {
@@ -134,16 +169,15 @@ impl<'a> Facts<'a> {
         all.extend(self.local_write());
         all.extend(self.coupling());
         all.extend(self.reliability());
+        all.extend(marks);
         all
     }
 
     fn messaging(&self) -> Option<Evidence> {
         let share = self.share(|observation| observation.is_message);
-        (share.hits > 0).then(|| Evidence {
-            signal: Signal::Messaging,
-            weight: Weight::Against,
-            claim: format!("{} of {} are messages already", share.hits, share.total),
-            share: Some(share),
+        (share.hits > 0).then(|| {
+            let claim = format!("{} of {} are messages already", share.hits, share.total);
+            Evidence::share(Signal::Messaging, Weight::Against, claim, share)
         })
     }
 
@@ -172,37 +206,28 @@ impl<'a> Facts<'a> {
                 later,
             )
         };
-        Evidence {
-            signal: Signal::Tail,
-            weight,
-            claim,
-            share: Some(share),
-        }
+        Evidence::share(Signal::Tail, weight, claim, share)
     }
 
     fn forwarding(&self) -> Option<Evidence> {
         let share = self.share(|observation| observation.is_forwarded);
-        (share.share() >= crate::classify::FORWARDED_SHARE).then(|| Evidence {
-            signal: Signal::Forwarding,
-            weight: Weight::Against,
-            claim: format!(
+        (share.share() >= crate::classify::FORWARDED_SHARE).then(|| {
+            let claim = format!(
                 "the caller does hardly anything else in {} of {}: its answer is this answer",
                 share.hits, share.total
-            ),
-            share: Some(share),
+            );
+            Evidence::share(Signal::Forwarding, Weight::Against, claim, share)
         })
     }
 
     fn local_write(&self) -> Option<Evidence> {
         let share = self.share(|observation| observation.writes_locally);
-        (share.hits > 0).then(|| Evidence {
-            signal: Signal::LocalWrite,
-            weight: Weight::Against,
-            claim: format!(
+        (share.hits > 0).then(|| {
+            let claim = format!(
                 "the caller changes its own data in {} of {}: event and change must commit together",
                 share.hits, share.total
-            ),
-            share: Some(share),
+            );
+            Evidence::share(Signal::LocalWrite, Weight::Against, claim, share)
         })
     }
 
@@ -227,12 +252,7 @@ impl<'a> Facts<'a> {
             "the answer has at most {SMALL_ANSWER_BYTES} bytes in {} of {}",
             share.hits, share.total
         );
-        Some(Evidence {
-            signal: Signal::SmallAnswer,
-            weight,
-            claim,
-            share: Some(share),
-        })
+        Some(Evidence::share(Signal::SmallAnswer, weight, claim, share))
     }
 
     /// Requests that failed, among those in which the call failed.
@@ -273,12 +293,7 @@ impl<'a> Facts<'a> {
             );
             (Weight::Benefit, claim)
         };
-        Some(Evidence {
-            signal: Signal::Coupling,
-            weight,
-            claim,
-            share: Some(share),
-        })
+        Some(Evidence::share(Signal::Coupling, weight, claim, share))
     }
 
     fn reliability(&self) -> Option<Evidence> {
@@ -303,20 +318,20 @@ impl<'a> Facts<'a> {
                 format_duration(p50)
             ));
         }
-        (!parts.is_empty()).then(|| Evidence {
-            signal: Signal::Reliability,
-            weight: Weight::Benefit,
-            claim: parts.join("; "),
-            share: Some(failures),
+        (!parts.is_empty()).then(|| {
+            let claim = parts.join("; ");
+            Evidence::share(Signal::Reliability, Weight::Benefit, claim, failures)
         })
     }
 
     /// Evidence that the capture does not hold, each with the way to get it.
     pub(crate) fn missing(&self) -> Vec<String> {
-        let mut missing = vec![
-            "whether anything of the answer is used later: needs values of the answer in spans"
-                .to_owned(),
-        ];
+        let mut missing = Vec::new();
+        if self.observations.iter().all(|o| o.marks.tainted.is_none()) {
+            let claim =
+                "whether anything of the answer is used later: needs values of the answer in spans";
+            missing.push(claim.to_owned());
+        }
         if self.observations.iter().all(|o| o.reads + o.writes == 0) {
             missing.push(
                 "what it does to data: needs database spans with their statements".to_owned(),

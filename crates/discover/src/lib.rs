@@ -3,28 +3,51 @@
 //! [`discover`] measures and judges every call between services; [`draft`] turns the result into a
 //! design folder with a recording of the traffic; [`report`] prints it.
 
+mod business;
 mod calls;
 mod classify;
+mod coupling;
 pub mod critical_path;
+mod difference;
 mod discovery;
 mod draft;
 mod evidence;
+mod interval;
+mod judge;
 mod measure;
 mod messaging;
 mod observe;
 mod operation;
+mod options;
+pub mod process;
+mod queueing;
+mod ranking;
+mod replay;
 mod report;
 mod services;
+mod signals;
 mod statement;
 mod statistics;
 mod survey;
 mod vocabulary;
 mod window;
+mod workload;
 
+pub use coupling::Coupling;
+pub use difference::{Changed, Difference, difference};
 pub use discovery::{
-    Call, Capture, Class, Discovery, Evidence, Latency, Operation, Service, Signal, Weight,
+    Alternatives, Call, Capture, Class, Discovery, Evidence, Exclusive, Latency, Operation,
+    Service, Signal, Weight,
 };
 pub use draft::{Draft, draft};
-pub use measure::discover;
-pub use report::{Paint, ReportFormat, report};
+pub use interval::Estimate;
+pub use measure::{discover, discover_with};
+pub use options::Options;
+pub use queueing::waiting;
+pub use ranking::Worth;
+pub use replay::Saving;
+pub use replay::complete::Completeness;
+pub use replay::order::Order;
+pub use report::{Paint, ReportFormat, report, report_difference};
 pub use statistics::{Proportion, Quantile};
+pub use workload::{Keys, Workload};

@@ -6,12 +6,17 @@ use tidegate_trace::{Span, Trace};
 
 use crate::calls::Found;
 use crate::operation;
+use crate::replay::Site;
+use crate::signals::{self, Marks};
 use crate::survey::Survey;
 
 /// One occurrence of a call and what can be seen of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Observation {
     pub(crate) trace_id: std::sync::Arc<str>,
+    pub(crate) site: Site,
+    /// The caller's span for the request that it was handling.
+    pub(crate) entry: usize,
     /// When the caller started to wait, from the start of the window.
     pub(crate) offset: Duration,
     /// How long the caller waited.
@@ -41,6 +46,7 @@ pub(crate) struct Observation {
     pub(crate) answer_bytes: Option<u64>,
     pub(crate) request_bytes: Option<u64>,
     pub(crate) has_answer_span: bool,
+    pub(crate) marks: Marks,
 }
 
 /// Looks at one call. `critical` is the critical-path time of the call's subtree.
@@ -64,6 +70,8 @@ pub(crate) fn observe(
     };
     Some(Observation {
         trace_id: trace.id().clone(),
+        site: Site { trace: 0, span: 0 },
+        entry: found.entry,
         offset,
         waited: call.duration(),
         handled: answer.unwrap_or(call).duration(),
@@ -95,6 +103,7 @@ pub(crate) fn observe(
             "messaging.message.body.size",
         ]),
         has_answer_span: answer.is_some(),
+        marks: signals::look(trace, found),
     })
 }
 

@@ -1,99 +1,7 @@
 //! What an operation's name, method and statement say about it.
 
-use tidegate_trace::Span;
-
-/// The operation with its HTTP method in front and identifiers in paths replaced by `{}`.
-pub(crate) fn name(span: &Span) -> String {
-    let text = span.operation.as_ref();
-    let route = span
-        .attribute("http.route")
-        .map(str::to_owned)
-        .or_else(|| path(span));
-    let bare = text
-        .split('/')
-        .next()
-        .unwrap_or_default()
-        .trim_end_matches([':', ' ']);
-    match (method(span), route) {
-        (Some(method), Some(route)) if is_method(bare) || text == route => {
-            format!("{method} {}", template(&route))
-        }
-        _ if text.is_empty() => "unnamed".to_owned(),
-        _ => template(text),
-    }
-}
-
-fn path(span: &Span) -> Option<String> {
-    const NAMES: [&str; 6] = [
-        "url.path",
-        "http.target",
-        "http.path",
-        "http.uri.client",
-        "http.url",
-        "url.full",
-    ];
-    let text = span.first_attribute(&NAMES)?;
-    let after = text.split_once("://").map_or(text, |(_, rest)| {
-        rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/")
-    });
-    let path = after.split(['?', '#']).next().unwrap_or_default();
-    (!path.is_empty()).then(|| path.to_owned())
-}
-
-/// Whether `text` is an HTTP method, with or without `HTTP ` in front.
-fn is_method(text: &str) -> bool {
-    as_method(text).is_some()
-}
-
-fn as_method(text: &str) -> Option<&'static str> {
-    const METHODS: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
-    let word = text.trim().strip_prefix("HTTP ").unwrap_or(text.trim());
-    METHODS
-        .into_iter()
-        .find(|method| method.eq_ignore_ascii_case(word))
-}
-
-/// The HTTP method of the span, from its attributes or its name.
-pub(crate) fn method(span: &Span) -> Option<&'static str> {
-    let attribute = span.first_attribute(&["http.request.method", "http.method"]);
-    attribute.and_then(as_method).or_else(|| {
-        let mut words = span.operation.split_whitespace();
-        match words.next()? {
-            word if word.eq_ignore_ascii_case("http") => words.next().and_then(as_method),
-            word => as_method(word),
-        }
-    })
-}
-
-/// A path with numbers, hexadecimal and UUID segments replaced by `{}`.
-fn template(text: &str) -> String {
-    if !text.contains('/') {
-        return text.to_owned();
-    }
-    let segments = text.split('/').map(|segment| {
-        if is_identifier(segment) {
-            "{}"
-        } else {
-            segment
-        }
-    });
-    segments.collect::<Vec<_>>().join("/")
-}
-
-fn is_identifier(segment: &str) -> bool {
-    let digits = segment.bytes().filter(u8::is_ascii_digit).count();
-    let hexadecimal = segment
-        .bytes()
-        .all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-    let mixed = segment
-        .bytes()
-        .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-    // A UUID, also one that was masked.
-    let uuid = segment.len() == 36 && segment.split('-').map(str::len).eq([8, 4, 4, 4, 12]);
-    uuid || (digits > 0 && digits == segment.len())
-        || (hexadecimal && digits > 0 && segment.len() >= 8)
-        || (mixed && digits > 0 && segment.len() >= 8)
-}
+use tidegate_trace::operation::is_method;
+pub(crate) use tidegate_trace::operation::{is_identifier, method, name};
 
 /// The words of the last telling part of an operation, in lower case:
 /// `/shop.EmailService/SendOrderConfirmation` gives send, order, confirmation.
@@ -164,13 +72,5 @@ mod tests {
         assert_eq!(words("ingress"), "ingress");
         assert_eq!(words("/*"), "");
         assert_eq!(words(""), "");
-    }
-
-    #[test]
-    fn identifiers_in_paths_become_places() {
-        assert_eq!(template("/api/products/6E92ZMYYFZ"), "/api/products/{}");
-        assert_eq!(template("/users/42/cart"), "/users/{}/cart");
-        assert_eq!(template("/o/3f2504e0-4f89-11d3-9a0c-0305e82c3301"), "/o/{}");
-        assert_eq!(template("/shop.Cart/GetCart"), "/shop.Cart/GetCart");
     }
 }

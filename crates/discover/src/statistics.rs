@@ -141,13 +141,13 @@ impl Quantile {
     clippy::cast_sign_loss,
     reason = "n is far below 2^52 and the product is not negative"
 )]
-fn rank(n: usize, p: f64) -> usize {
+pub(crate) fn rank(n: usize, p: f64) -> usize {
     ((n as f64 * p).ceil() as usize).clamp(1, n.max(1))
 }
 
 /// The ranks, from 1, between which the `p` quantile lies with 95 % confidence; `None` when one of
 /// them does not exist: P(X(low) <= q) and P(q <= X(high)) are each at least 97.5 %.
-fn ranks(n: usize, p: f64) -> Option<(usize, usize)> {
+pub(crate) fn ranks(n: usize, p: f64) -> Option<(usize, usize)> {
     let tail = (1.0 - CONFIDENCE) / 2.0;
     let mut below = 0.0;
     let (mut low, mut high) = (None, None);
@@ -199,7 +199,7 @@ impl Logarithm {
 }
 
 /// The fewest observations with which both ranks exist.
-fn needed(p: f64) -> usize {
+pub(crate) fn needed(p: f64) -> usize {
     let tail: f64 = (1.0 - CONFIDENCE) / 2.0;
     let extreme = p.max(1.0 - p);
     let mut n = 1;

@@ -61,44 +61,88 @@ pub(crate) fn verb(words: &[String]) -> Verb {
     }
 }
 
+/// Words of what only tells somebody something.
+const NOTICES: [&str; 20] = [
+    "notify",
+    "notification",
+    "notifications",
+    "email",
+    "mail",
+    "sms",
+    "push",
+    "audit",
+    "log",
+    "analytics",
+    "webhook",
+    "receipt",
+    "metrics",
+    "remind",
+    "reminder",
+    "newsletter",
+    "confirmation",
+    "survey",
+    "badge",
+    "telemetry",
+];
+
+/// Words of other side work.
+const SIDE_WORK: [&str; 15] = [
+    "ship",
+    "shipping",
+    "shipment",
+    "index",
+    "invoice",
+    "thumbnail",
+    "sync",
+    "replicate",
+    "track",
+    "tracking",
+    "archive",
+    "export",
+    "print",
+    "feed",
+    "timeline",
+];
+
+/// Words of what decides whether the request can go on.
+const DECISIONS: [&str; 14] = [
+    "charge",
+    "pay",
+    "payment",
+    "payments",
+    "authorise",
+    "authorize",
+    "reserve",
+    "reservation",
+    "book",
+    "withdraw",
+    "debit",
+    "credit",
+    "refund",
+    "drawback",
+];
+
 /// The first word of side work, such as `email`, in the operation or else in the service's name.
 pub(crate) fn side_work(operation_words: &[String], service: &str) -> Option<String> {
-    const WORDS: [&str; 34] = [
-        "notify",
-        "notification",
-        "notifications",
-        "email",
-        "mail",
-        "sms",
-        "push",
-        "ship",
-        "shipping",
-        "shipment",
-        "audit",
-        "log",
-        "index",
-        "analytics",
-        "webhook",
-        "invoice",
-        "receipt",
-        "thumbnail",
-        "sync",
-        "replicate",
-        "track",
-        "tracking",
-        "metrics",
-        "archive",
-        "export",
-        "print",
-        "remind",
-        "reminder",
-        "newsletter",
-        "feed",
-        "timeline",
-        "confirmation",
-        "survey",
-        "badge",
-    ];
+    find(operation_words, service, |word| {
+        NOTICES.contains(&word) || SIDE_WORK.contains(&word)
+    })
+}
+
+/// The first word that says that somebody is only told something.
+pub(crate) fn notice(operation_words: &[String], service: &str) -> Option<String> {
+    find(operation_words, service, |word| NOTICES.contains(&word))
+}
+
+/// The first word that says that something is decided, unless somebody is only told of it.
+pub(crate) fn decision(operation_words: &[String], service: &str) -> Option<String> {
+    if notice(operation_words, service).is_some() {
+        return None;
+    }
+    find(operation_words, service, |word| DECISIONS.contains(&word))
+}
+
+fn find(operation_words: &[String], service: &str, is: impl Fn(&str) -> bool) -> Option<String> {
     let service_words: Vec<String> = split_words(service)
         .into_iter()
         .map(|word| {
@@ -114,7 +158,7 @@ pub(crate) fn side_work(operation_words: &[String], service: &str) -> Option<Str
     operation_words
         .iter()
         .chain(&service_words)
-        .find(|word| WORDS.contains(&word.as_str()))
+        .find(|word| is(word))
         .cloned()
 }
 
@@ -128,6 +172,11 @@ mod tests {
         assert_eq!(verb(&split_words("PlaceOrder")), Verb::Change);
         assert_eq!(verb(&split_words("Nearby")), Verb::Other);
         assert_eq!(side_work(&split_words("Charge"), "paymentservice"), None);
+        assert_eq!(
+            decision(&split_words("Charge"), "billing"),
+            Some("charge".to_owned())
+        );
+        assert_eq!(decision(&split_words("SendReceipt"), "paymentmail"), None);
         assert_eq!(side_work(&split_words("login"), "auth"), None);
         assert_eq!(
             side_work(&split_words("Render"), "emailservice"),

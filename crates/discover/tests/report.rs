@@ -39,12 +39,19 @@ fn the_failing_shop_for_a_wiki() {
 #[test]
 fn json_is_json_and_a_page_is_whole_for_every_capture() {
     for (name, traces) in all() {
-        let discovery = discover(&[(name.clone(), traces)]);
+        let captures = [(name.clone(), traces)];
+        let discovery = discover(&captures);
+        let text = |discovery| report(discovery, ReportFormat::Json, Paint::Plain);
+        assert_eq!(
+            text(&discovery),
+            text(&discover(&captures)),
+            "{name}: not the same twice"
+        );
         let json: Value =
             serde_json::from_str(&report(&discovery, ReportFormat::Json, Paint::Plain)).unwrap();
         assert_eq!(json["schema"], "tidegate/discover/v1", "{name}");
         assert_eq!(
-            json["calls"].as_array().unwrap().len(),
+            json["candidates"].as_array().unwrap().len(),
             discovery.calls.len(),
             "{name}"
         );

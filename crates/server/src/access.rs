@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode, Uri, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -102,14 +102,20 @@ impl Access {
     }
 
     /// A page of another site may not reach a loopback server by a name of its own (DNS rebinding).
-    fn host_is_ours(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+    fn host_is_ours(&self, version: Version, uri: &Uri, headers: &HeaderMap) -> bool {
         if !self.listen.ip().is_loopback() {
             return true;
         }
-        // One Host, as RFC 9112 asks; a target with a host of its own must be ours as well.
+        // One Host, as RFC 9112 asks; a target with a host of its own must be ours as well. HTTP/2 has
+        // the target's alone.
         let mut hosts = headers.get_all(header::HOST).iter();
-        let (Some(host), None) = (hosts.next(), hosts.next()) else {
-            return false;
+        let host = match (hosts.next(), hosts.next()) {
+            (Some(host), None) => host,
+            (None, _) if version == Version::HTTP_2 => {
+                let authority = uri.authority();
+                return authority.is_some_and(|authority| is_loopback(authority.as_str()));
+            }
+            _ => return false,
         };
         let target = uri
             .authority()
@@ -179,7 +185,7 @@ fn is_loopback(authority: &str) -> bool {
 /// Refuses requests of strangers, before any of their body is read.
 pub(crate) async fn guard(State(access): State<Access>, request: Request, next: Next) -> Response {
     let headers = request.headers();
-    if !access.host_is_ours(request.uri(), headers) {
+    if !access.host_is_ours(request.version(), request.uri(), headers) {
         let message = "the Host header does not name this machine";
         return Problem::new(StatusCode::FORBIDDEN, "foreign-host", message)
             .hint("use http://127.0.0.1 or http://localhost")
@@ -240,7 +246,7 @@ mod tests {
     #[test]
     fn foreign_hosts_and_origins_are_told_apart() {
         let found = |pairs: &[(&'static str, &str)], target: &'static str| {
-            loopback().host_is_ours(&Uri::from_static(target), &headers(pairs))
+            loopback().host_is_ours(Version::HTTP_11, &Uri::from_static(target), &headers(pairs))
         };
         for host in [
             "127.0.0.1:7070",
@@ -267,7 +273,7 @@ mod tests {
         let mut two = headers(&[("host", "localhost")]);
         two.append(header::HOST, HeaderValue::from_static("evil.example"));
         assert!(
-            !loopback().host_is_ours(&Uri::from_static("/"), &two),
+            !loopback().host_is_ours(Version::HTTP_11, &Uri::from_static("/"), &two),
             "two hosts"
         );
         let same = headers(&[

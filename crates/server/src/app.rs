@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 
 use crate::access::{Access, guard};
 use crate::history::History;
+use crate::observe::{self, Observed};
 use crate::problem::Problem;
 use crate::{assets, dead_letters, edits, ingest, metrics, operate, pull, redrives, seek, state};
 
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) sampled: watch::Receiver<Option<Arc<SystemView>>>,
     /// True once the server ends: streams that never end by themselves end then.
     pub(crate) ended: watch::Receiver<bool>,
+    /// The traces of the last minutes, where they are received.
+    pub(crate) observed: Option<Observed>,
 }
 
 impl FromRef<Shared> for Runtime {
@@ -75,6 +78,19 @@ impl Server {
     ///
     /// [`ServeError::Bind`] when the address cannot be listened on.
     pub async fn start(runtime: Runtime, access: Access) -> Result<Self, ServeError> {
+        Self::start_observing(runtime, access, None).await
+    }
+
+    /// As [`Server::start`], with the traces that are received at the same time.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError::Bind`] when the address cannot be listened on.
+    pub async fn start_observing(
+        runtime: Runtime,
+        access: Access,
+        observed: Option<Observed>,
+    ) -> Result<Self, ServeError> {
         let wanted = access.listen();
         let bind = |source| ServeError::Bind {
             address: wanted,
@@ -91,6 +107,7 @@ impl Server {
             history,
             sampled,
             ended: ending.clone(),
+            observed,
         };
         let app = routes(shared, access);
         let mut until = ending;
@@ -160,6 +177,7 @@ fn routes(shared: Shared, access: Access) -> Router {
         .route("/v1/redrives", get(redrives::list).post(redrives::begin))
         .route("/v1/redrives/{id}", get(redrives::one))
         .route("/v1/redrives/{id}/{turn}", post(redrives::turn))
+        .route("/v1/discover", get(observe::discover))
         .route("/metrics", get(metrics::metrics))
         .route("/healthz", get(state::healthz))
         .route("/readyz", get(state::readyz))
@@ -177,6 +195,11 @@ async fn not_allowed() -> Problem {
         "method",
         "the path does not take this method",
     )
+}
+
+/// Routes whose requests are given up after a while.
+pub(crate) fn timed<S: Clone + Send + Sync + 'static>(routes: Router<S>) -> Router<S> {
+    routes.layer(from_fn(in_time))
 }
 
 /// A request whose body never ends is given up. Streams answer at once, and are not cut.

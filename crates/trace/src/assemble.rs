@@ -1,53 +1,73 @@
-//! From spans in any order to traces: duplicates removed, shared spans split, trees built.
+//! From stored spans in any order to traces: duplicates removed, shared spans split, trees built.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use indexmap::IndexMap;
+use crate::record::Stored;
+use crate::store::Bucket;
+use crate::tree::Trace;
+use crate::{Span, SpanKind};
 
-use crate::attributes::Texts;
-use crate::tree::{Skipped, Trace, Traces};
-use crate::{Format, Span, SpanKind};
-
-/// Collects the spans of one capture.
-#[derive(Debug, Default)]
-pub(crate) struct Assembler {
-    pub(crate) texts: Texts,
-    pub(crate) skipped: Skipped,
-    spans: IndexMap<Arc<str>, Vec<Span>>,
+/// What a trace turned out to be.
+pub(crate) enum Assembled {
+    /// A tree.
+    Whole(Trace),
+    /// A span of it is its own ancestor.
+    Cyclic {
+        /// The trace.
+        id: Arc<str>,
+        /// Its spans.
+        spans: usize,
+    },
 }
 
-impl Assembler {
-    /// Adds one span of the trace.
-    pub(crate) fn add(&mut self, trace_id: Arc<str>, mut span: Span) {
-        span.attributes.sort();
-        span.attributes
-            .dedup_by(|later, earlier| later.0 == earlier.0);
-        self.spans.entry(trace_id).or_default().push(span);
-    }
+/// One trace and where it comes from.
+pub(crate) struct One {
+    pub(crate) trace: Assembled,
+    /// The first capture that has a span of it.
+    pub(crate) source: u64,
+    /// Spans that were reported more than once.
+    pub(crate) duplicates: usize,
+}
 
-    /// The traces, by start time and then id; spans of a trace likewise.
-    pub(crate) fn finish(mut self, format: Format) -> Traces {
-        let mut traces = Vec::with_capacity(self.spans.len());
-        for (id, spans) in std::mem::take(&mut self.spans) {
-            let count = spans.len();
-            let spans = split_shared(spans, &mut self.skipped);
-            match Trace::build(id, spans) {
-                Ok(trace) => traces.push(trace),
-                Err(id) => {
-                    self.skipped.cyclic_traces.push(id);
-                    self.skipped.cyclic_spans += count;
-                }
-            }
-        }
-        traces.sort_by(|a, b| (a.start(), a.id()).cmp(&(b.start(), b.id())));
-        self.skipped.cyclic_traces.sort();
-        Traces {
-            format,
-            traces,
-            skipped: self.skipped,
-        }
+/// The traces of a bucket, by identifier as stored: the same whatever the order of their spans.
+pub(crate) fn each(bucket: &Bucket<'_>, mut take: impl FnMut(One)) {
+    let mut records: Vec<Stored<'_>> = bucket.records().collect();
+    records.sort_unstable_by(|a, b| a.trace.cmp(b.trace));
+    for records in records.chunk_by(|a, b| a.trace == b.trace) {
+        let Some(id) = records.first().and_then(Stored::trace_id) else {
+            continue;
+        };
+        let spans = records
+            .iter()
+            .filter_map(|record| record.span(bucket.names))
+            .collect();
+        let source = records.iter().map(|record| record.source).min();
+        let (trace, duplicates) = build(id, spans);
+        take(One {
+            trace,
+            source: source.unwrap_or_default(),
+            duplicates,
+        });
     }
+}
+
+/// The trace of these spans, and how many of them were duplicates.
+pub(crate) fn build(id: Arc<str>, mut spans: Vec<Span>) -> (Assembled, usize) {
+    let count = spans.len();
+    spans.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+    let mut duplicates = 0;
+    if spans
+        .windows(2)
+        .any(|pair| matches!(pair, [a, b] if a.id == b.id))
+    {
+        spans = split_shared(spans, &mut duplicates);
+    }
+    let trace = match Trace::build(id, spans) {
+        Ok(trace) => Assembled::Whole(trace),
+        Err(id) => Assembled::Cyclic { id, spans: count },
+    };
+    (trace, duplicates)
 }
 
 /// Gives every span of the trace an id of its own.
@@ -55,23 +75,8 @@ impl Assembler {
 /// Two spans with one id are the two sides of one Zipkin call when their kinds or their services
 /// differ; then the answering side becomes the asking side's child. Otherwise they are one span
 /// that was reported twice, and the longer report counts.
-fn split_shared(mut spans: Vec<Span>, skipped: &mut Skipped) -> Vec<Span> {
-    spans.sort_by(|a, b| {
-        (
-            &a.id,
-            side(a.kind),
-            &a.service,
-            std::cmp::Reverse(a.duration()),
-            a.start,
-        )
-            .cmp(&(
-                &b.id,
-                side(b.kind),
-                &b.service,
-                std::cmp::Reverse(b.duration()),
-                b.start,
-            ))
-    });
+fn split_shared(mut spans: Vec<Span>, duplicates: &mut usize) -> Vec<Span> {
+    spans.sort_by(|a, b| by_side(a).cmp(&by_side(b)).then_with(|| by_content(a, b)));
     let mut kept: Vec<Span> = Vec::with_capacity(spans.len());
     let mut answering: HashMap<Arc<str>, (Arc<str>, Arc<str>)> = HashMap::new();
     for mut span in spans {
@@ -89,8 +94,8 @@ fn split_shared(mut spans: Vec<Span>, skipped: &mut Skipped) -> Vec<Span> {
                 span.parent = Some(shared);
                 kept.push(span);
             }
-            Some(_) => skipped.duplicates += 1,
-            None if already_split => skipped.duplicates += 1,
+            Some(_) => *duplicates += 1,
+            None if already_split => *duplicates += 1,
             None => kept.push(span),
         }
     }
@@ -123,4 +128,30 @@ fn side(kind: SpanKind) -> u8 {
         SpanKind::Unspecified | SpanKind::Internal => 1,
         SpanKind::Server | SpanKind::Consumer => 2,
     }
+}
+
+fn by_side(span: &Span) -> (&str, u8, &str, std::cmp::Reverse<std::time::Duration>) {
+    (
+        &span.id,
+        side(span.kind),
+        &span.service,
+        std::cmp::Reverse(span.duration()),
+    )
+}
+
+/// Two reports of one span that differ: which is kept does not depend on their order.
+fn by_content(a: &Span, b: &Span) -> std::cmp::Ordering {
+    let key = |span: &Span| (span.start, span.kind, span.status as u8);
+    (key(a), &a.operation, &a.parent, &a.host)
+        .cmp(&(key(b), &b.operation, &b.parent, &b.host))
+        .then_with(|| a.attributes.cmp(&b.attributes))
+        .then_with(|| {
+            let link = |span: &Span| -> Vec<(Arc<str>, Arc<str>)> {
+                let links = span.links.iter();
+                links
+                    .map(|link| (Arc::clone(&link.trace_id), Arc::clone(&link.span_id)))
+                    .collect()
+            };
+            link(a).cmp(&link(b))
+        })
 }

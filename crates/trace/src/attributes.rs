@@ -1,73 +1,140 @@
-//! Which attributes are kept, and texts that are stored once.
+//! Which attributes are kept of a span.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::borrow::Cow;
 
 use tidegate_base::limit::SPAN_ATTRIBUTE_BYTES_MAX;
 
-/// Whether discovery reads the attribute; all others are dropped while reading.
-pub(crate) fn is_kept(key: &str) -> bool {
-    matches!(
-        key,
-        "http.method"
-            | "http.request.method"
-            | "http.route"
-            | "http.target"
-            | "http.path"
-            | "http.url"
-            | "http.uri.client"
-            | "url.path"
-            | "url.full"
-            | "http.status_code"
-            | "http.response.status_code"
-            | "http.response.body.size"
-            | "http.response_content_length"
-            | "http.request.body.size"
-            | "http.request_content_length"
-            | "response_size"
-            | "request_size"
-            | "rpc.system"
-            | "rpc.service"
-            | "rpc.method"
-            | "rpc.grpc.status_code"
-            | "db.system"
-            | "db.system.name"
-            | "db.operation"
-            | "db.operation.name"
-            | "db.collection.name"
-            | "db.statement"
-            | "db.query.text"
-            | "sql.query"
-            | "messaging.system"
-            | "messaging.destination.name"
-            | "messaging.destination"
-            | "messaging.operation"
-            | "messaging.operation.type"
-            | "messaging.message.body.size"
-            | "peer.service"
-            | "server.address"
-            | "net.peer.name"
-            | "error.type"
-    )
+/// The attributes that discovery reads, in the order of their names; all others are dropped while
+/// reading.
+pub(crate) const KEPT: [&str; 49] = [
+    "db.collection.name",
+    "db.operation",
+    "db.operation.name",
+    "db.query.text",
+    "db.statement",
+    "db.system",
+    "db.system.name",
+    "enduser.id",
+    "error.type",
+    "http.method",
+    "http.path",
+    "http.request.body.size",
+    "http.request.header.idempotency-key",
+    "http.request.header.idempotency_key",
+    "http.request.method",
+    "http.request.resend_count",
+    "http.request_content_length",
+    "http.response.body.size",
+    "http.response.status_code",
+    "http.response_content_length",
+    "http.route",
+    "http.status_code",
+    "http.target",
+    "http.uri.client",
+    "http.url",
+    "messaging.batch.message_count",
+    "messaging.destination",
+    "messaging.destination.name",
+    "messaging.message.body.size",
+    "messaging.message.id",
+    "messaging.operation",
+    "messaging.operation.name",
+    "messaging.operation.type",
+    "messaging.system",
+    "net.peer.name",
+    "peer.service",
+    "request_size",
+    "response_size",
+    "rpc.grpc.status_code",
+    "rpc.method",
+    "rpc.service",
+    "rpc.system",
+    SAMPLING_PROBABILITY,
+    "server.address",
+    "session.id",
+    "sql.query",
+    "url.full",
+    "url.path",
+    "user.id",
+];
+
+/// The probability with which the trace was kept, when the capture tells: 0.0 to 1.0.
+pub(crate) const SAMPLING_PROBABILITY: &str = "sampling.probability";
+
+/// An attribute that is kept: its place in [`KEPT`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key(pub(crate) u8);
+
+impl Key {
+    /// The attribute of this name, when it is kept.
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        let candidates = BY_LENGTH.get(name.len())?;
+        candidates
+            .iter()
+            .take_while(|index| **index != NONE)
+            .find(|index| KEPT.get(usize::from(**index)) == Some(&name))
+            .map(|index| Self(*index))
+    }
 }
 
-/// Texts that repeat, each stored once.
-#[derive(Debug, Default)]
-pub(crate) struct Texts(HashSet<Arc<str>>);
+/// The places in [`KEPT`] by the length of the name, as every attribute of every span is asked for.
+const BY_LENGTH: [[u8; SAME_LENGTH_MAX]; LENGTHS] = by_length();
+const LENGTHS: usize = 48;
+const SAME_LENGTH_MAX: usize = 8;
+const NONE: u8 = u8::MAX;
 
-impl Texts {
-    pub(crate) fn share(&mut self, text: &str) -> Arc<str> {
-        if let Some(known) = self.0.get(text) {
-            return Arc::clone(known);
+/// Fails to compile when a name is longer, or more have one length, than there is room for.
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "evaluated by the compiler, where a wrong index is an error"
+)]
+const fn by_length() -> [[u8; SAME_LENGTH_MAX]; LENGTHS] {
+    let mut table = [[NONE; SAME_LENGTH_MAX]; LENGTHS];
+    let mut index = 0;
+    while index < KEPT.len() {
+        let mut place = 0;
+        while table[KEPT[index].len()][place] != NONE {
+            place += 1;
         }
-        let new: Arc<str> = Arc::from(text);
-        self.0.insert(Arc::clone(&new));
-        new
+        table[KEPT[index].len()][place] = index as u8;
+        index += 1;
     }
+    table
+}
 
-    /// The start of `text`, at most [`SPAN_ATTRIBUTE_BYTES_MAX`] bytes, cut between characters.
-    pub(crate) fn share_cut(&mut self, text: &str) -> Arc<str> {
-        let end = text.floor_char_boundary(SPAN_ATTRIBUTE_BYTES_MAX);
-        self.share(text.get(..end).unwrap_or_default())
+/// The start of `text`, at most [`SPAN_ATTRIBUTE_BYTES_MAX`] bytes, cut between characters.
+pub(crate) fn cut(text: &str) -> &str {
+    let end = text.floor_char_boundary(SPAN_ATTRIBUTE_BYTES_MAX);
+    text.get(..end).unwrap_or_default()
+}
+
+/// The same of a text that may have been made up.
+pub(crate) fn cut_cow<'a>(text: Cow<'a, str>) -> Cow<'a, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(cut(text)),
+        Cow::Owned(text) if text.len() > SPAN_ATTRIBUTE_BYTES_MAX => {
+            Cow::Owned(cut(&text).to_owned())
+        }
+        Cow::Owned(text) => Cow::Owned(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_order_without_repetition() {
+        assert!(KEPT.is_sorted_by(|a, b| a < b));
+        assert_eq!(
+            Key::of("http.route").map(|key| KEPT[usize::from(key.0)]),
+            Some("http.route")
+        );
+        for (index, name) in KEPT.iter().enumerate() {
+            assert_eq!(Key::of(name).map(|key| usize::from(key.0)), Some(index));
+        }
+        assert_eq!(Key::of("thread.name"), None);
+        assert_eq!(Key::of(&"x".repeat(1_000)), None);
     }
 }

@@ -1,7 +1,7 @@
 //! Why a capture cannot be read.
 
 use thiserror::Error;
-use tidegate_base::limit::TRACE_FILE_BYTES_MAX;
+use tidegate_base::limit::{SPAN_STORE_BYTES_MAX, TRACE_UNIT_BYTES_MAX};
 
 use crate::Format;
 
@@ -14,19 +14,87 @@ pub enum ReadError {
         /// The capture.
         name: String,
     },
-    /// It is larger than [`TRACE_FILE_BYTES_MAX`].
+    /// One piece of it that has to be read whole is larger than [`TRACE_UNIT_BYTES_MAX`].
     #[error(
-        "{name}: {bytes} bytes are more than the {TRACE_FILE_BYTES_MAX} that are read at once; split the capture by time"
+        "{name}: the piece at byte {offset} has more than the {TRACE_UNIT_BYTES_MAX} bytes that are read at once; export smaller batches, or one trace a document"
     )]
     Large {
         /// The capture.
         name: String,
-        /// Its size.
-        bytes: usize,
+        /// Where the piece starts, in bytes from 0, decompressed.
+        offset: u64,
+    },
+    /// There are more spans than memory for them, and no place to put them.
+    #[error(
+        "{name}: the spans up to here take more than {SPAN_STORE_BYTES_MAX} bytes; split the captures by time"
+    )]
+    Full {
+        /// The capture.
+        name: String,
+    },
+    /// It cannot be read.
+    #[error("{name}: cannot be read: {message}")]
+    Input {
+        /// The capture.
+        name: String,
+        /// Why.
+        message: String,
+    },
+    /// Spans cannot be put outside memory, or not be read back.
+    #[error(
+        "{name}: cannot keep spans outside memory: {message}; is there room for temporary files?"
+    )]
+    Spill {
+        /// The capture.
+        name: String,
+        /// Why.
+        message: String,
+    },
+    /// It is compressed and broken.
+    #[error(
+        "{name}: not valid {compression}: {message}; copy or export it again, or decompress what is whole"
+    )]
+    Compressed {
+        /// The capture.
+        name: String,
+        /// The name of the compression.
+        compression: &'static str,
+        /// What is wrong.
+        message: String,
+    },
+    /// It is Zipkin's first format.
+    #[error(
+        "{name}:{line}:{column}: Zipkin v1 spans are not read, as they do not tell which side took which time; ask Zipkin for v2: `/api/v2/traces` or `/api/v2/trace/ID`"
+    )]
+    ZipkinV1 {
+        /// The capture.
+        name: String,
+        /// The line of the span, from 1.
+        line: usize,
+        /// The column of the span, from 1.
+        column: usize,
+    },
+    /// It is a table whose columns are not told.
+    #[error("{name}: {message}")]
+    Columns {
+        /// The capture.
+        name: String,
+        /// What is missing and what there is.
+        message: String,
+    },
+    /// A row of a table is wrong.
+    #[error("{name}:{line}: {message}; correct the row, or the column's unit")]
+    Row {
+        /// The capture.
+        name: String,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong there.
+        message: String,
     },
     /// Its content is of no format that is known.
     #[error(
-        "{name}: not a trace file that is known (OTLP JSON or protobuf, Jaeger JSON, Zipkin v2 JSON); it starts with {start}; export the traces in one of these formats, uncompressed"
+        "{name}: not a trace file that is known (OTLP JSON or protobuf, Jaeger JSON, Zipkin v2 JSON, CSV with named columns); it starts with {start}; export the traces in one of these formats"
     )]
     Unknown {
         /// The capture.
@@ -60,7 +128,7 @@ pub enum ReadError {
         /// Which message of the file, from 0.
         index: usize,
         /// Where that message starts, in bytes from 0.
-        offset: usize,
+        offset: u64,
         /// What is wrong there.
         message: String,
     },

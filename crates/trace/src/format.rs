@@ -13,6 +13,10 @@ pub enum Format {
     JaegerJson,
     /// Zipkin v2 JSON: a span, an array of spans, or an array of arrays.
     ZipkinJson,
+    /// A table with one span a row, its columns named by the caller or by their usual names.
+    Csv,
+    /// Alibaba's table of calls (cluster-trace-microservices).
+    AlibabaCsv,
 }
 
 impl fmt::Display for Format {
@@ -22,6 +26,8 @@ impl fmt::Display for Format {
             Self::OtlpProtobuf => "OTLP protobuf",
             Self::JaegerJson => "Jaeger JSON",
             Self::ZipkinJson => "Zipkin v2 JSON",
+            Self::Csv => "CSV",
+            Self::AlibabaCsv => "Alibaba CSV",
         })
     }
 }

@@ -1,63 +1,188 @@
-//! Trace and span identifiers as lower-case text.
+//! Trace and span identifiers: hexadecimal ones as bytes, all others as their text.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// An OTLP identifier of `N` bytes: hex, or base64 as protobuf's JSON mapping writes it.
-/// `Ok(None)` when it is empty or all zeros, which means absent; `Err` when it is neither.
-pub(crate) fn from_otlp_text<const N: usize>(text: &str) -> Result<Option<Arc<str>>, String> {
-    if text.is_empty() {
-        return Ok(None);
+/// The most bytes of an identifier that is kept as bytes: 32 hexadecimal digits.
+pub(crate) const HEX_BYTES_MAX: usize = 16;
+
+/// An identifier as a capture writes it. The same text is always the same value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Id<'a> {
+    /// An even number of lower-case hexadecimal digits; the bytes after `len` are zero.
+    Hex { bytes: [u8; HEX_BYTES_MAX], len: u8 },
+    /// Any other text.
+    Text(Cow<'a, str>),
+}
+
+impl<'a> Id<'a> {
+    /// The identifier of these bytes; `None` when they are none or all zero.
+    pub(crate) fn from_bytes(given: &'a [u8]) -> Option<Self> {
+        if given.iter().all(|byte| *byte == 0) {
+            return None;
+        }
+        let mut bytes = [0; HEX_BYTES_MAX];
+        match (bytes.get_mut(..given.len()), u8::try_from(given.len())) {
+            (Some(start), Ok(len)) => {
+                start.copy_from_slice(given);
+                Some(Self::Hex { bytes, len })
+            }
+            _ => Some(Self::Text(Cow::Owned(hexadecimal(given)))),
+        }
     }
-    if text.len() == N * 2 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return Ok(present(&text.to_ascii_lowercase()));
+
+    /// The identifier of this text; `None` when it is empty or all zeros.
+    fn present(text: Cow<'a, str>) -> Option<Self> {
+        if text.bytes().all(|byte| byte == b'0') {
+            return None;
+        }
+        Some(as_hex(&text).unwrap_or(Self::Text(text)))
     }
-    match STANDARD.decode(text) {
-        Ok(bytes) if bytes.len() == N => Ok(from_bytes(&bytes)),
-        _ => Err(format!(
-            "identifier `{text}` is neither {} hex digits nor base64 of {N} bytes",
-            N * 2
-        )),
+
+    /// An identifier as written, in lower case when it is a long hexadecimal one; `None` when it
+    /// is empty or all zeros.
+    pub(crate) fn from_text(text: &'a str) -> Option<Self> {
+        if text.len() >= 16 && text.bytes().any(|b| b.is_ascii_uppercase()) && is_hex(text) {
+            return Self::present(Cow::Owned(text.to_ascii_lowercase()));
+        }
+        Self::present(Cow::Borrowed(text))
+    }
+
+    /// A Zipkin identifier: hexadecimal, with the zeros that some tracers leave out in front.
+    pub(crate) fn from_zipkin(text: &'a str) -> Option<Self> {
+        let width = if text.len() > 16 { 32 } else { 16 };
+        if !is_hex(text) {
+            return Self::from_text(text);
+        }
+        if text.len() == width {
+            return Self::from_text(text);
+        }
+        Self::present(Cow::Owned(format!("{text:0>width$}").to_ascii_lowercase()))
+    }
+
+    /// An OTLP identifier of `N` bytes: hexadecimal, or base64 as protobuf's JSON mapping writes it.
+    /// `Ok(None)` when it is empty or all zeros, which means absent; `Err` when it is neither.
+    pub(crate) fn from_otlp_text<const N: usize>(text: &'a str) -> Result<Option<Self>, String> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        if text.len() == N * 2 && is_hex(text) {
+            return Ok(Self::from_text(text));
+        }
+        let mut bytes = [0; N];
+        // Room for exactly `N` bytes: a longer text fails to decode.
+        match STANDARD.decode_slice(text, &mut bytes) {
+            Ok(len) if len == N => Ok(Id::from_bytes(&bytes).map(Id::into_owned)),
+            _ => Err(format!(
+                "identifier `{text}` is neither {} hex digits nor base64 of {N} bytes",
+                N * 2
+            )),
+        }
+    }
+
+    fn into_owned<'b>(self) -> Id<'b> {
+        match self {
+            Id::Hex { bytes, len } => Id::Hex { bytes, len },
+            Id::Text(text) => Id::Text(Cow::Owned(text.into_owned())),
+        }
+    }
+
+    /// The identifier as lower-case text.
+    pub(crate) fn shared(&self) -> Arc<str> {
+        match self {
+            Self::Hex { bytes, len } => {
+                let mut digits = [0; HEX_BYTES_MAX * 2];
+                for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+                    pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+                }
+                let digits = digits.get(..usize::from(*len) * 2).unwrap_or_default();
+                Arc::from(std::str::from_utf8(digits).unwrap_or_default())
+            }
+            Self::Text(text) => Arc::from(text.as_ref()),
+        }
     }
 }
 
-/// An identifier as lower-case hex; `None` when it is empty or all zeros.
-pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Arc<str>> {
-    const DIGITS: [char; 16] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-    ];
-    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or('0');
-    let text: String = bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect();
-    present(&text)
-}
-
-/// An identifier as written, in lower case; `None` when it is empty or all zeros.
-pub(crate) fn from_text(text: &str) -> Option<Arc<str>> {
-    if text.bytes().any(|byte| byte.is_ascii_uppercase()) && is_hex(text) && text.len() >= 16 {
-        return present(&text.to_ascii_lowercase());
+/// The bytes of an even number of lower-case hexadecimal digits, 32 at most.
+fn as_hex<'b>(text: &str) -> Option<Id<'b>> {
+    let mut bytes = [0; HEX_BYTES_MAX];
+    let (pairs, odd) = text.as_bytes().as_chunks::<2>();
+    if !odd.is_empty() || pairs.len() > HEX_BYTES_MAX {
+        return None;
     }
-    present(text)
+    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+        *byte = (value(*high)? << 4) | value(*low)?;
+    }
+    let len = u8::try_from(pairs.len()).ok()?;
+    Some(Id::Hex { bytes, len })
 }
 
-/// A Zipkin identifier: hex, with the zeros that some tracers leave out in front.
-pub(crate) fn from_zipkin(text: &str) -> Option<Arc<str>> {
-    let width = if text.len() > 16 { 32 } else { 16 };
-    if is_hex(text) {
-        present(&format!("{text:0>width$}").to_ascii_lowercase())
+fn value(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+fn digit(nibble: u8) -> u8 {
+    if nibble < 10 {
+        b'0' + nibble
     } else {
-        from_text(text)
+        b'a' + (nibble - 10)
     }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let digits = |byte: &u8| [digit(byte >> 4), digit(byte & 15)].map(char::from);
+    bytes.iter().flat_map(digits).collect()
 }
 
 fn is_hex(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-fn present(text: &str) -> Option<Arc<str>> {
-    (!text.bytes().all(|byte| byte == b'0')).then(|| Arc::from(text))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_text_is_one_identifier_however_it_is_written() {
+        let bytes = [0xab; 16];
+        let hex = "ab".repeat(16);
+        let expected = Id::from_bytes(&bytes);
+        assert_eq!(Id::from_text(&hex), expected);
+        assert_eq!(Id::from_text(&hex.to_ascii_uppercase()), expected);
+        assert_eq!(Id::from_zipkin(&hex), expected);
+        assert_eq!(Id::from_otlp_text::<16>(&hex), Ok(expected.clone()));
+        let base64 = STANDARD.encode(bytes);
+        assert_eq!(Id::from_otlp_text::<16>(&base64), Ok(expected.clone()));
+        assert_eq!(expected.unwrap().shared().as_ref(), hex);
+    }
+
+    #[test]
+    fn texts_come_back_as_they_were() {
+        for text in [
+            "A",
+            "a",
+            "ab",
+            "abc",
+            "trace-1",
+            "00a",
+            "0x1f",
+            &"f".repeat(40),
+        ] {
+            assert_eq!(Id::from_text(text).unwrap().shared().as_ref(), text);
+        }
+        for absent in ["", "0", "0000000000000000"] {
+            assert_eq!(Id::from_text(absent), None);
+            assert_eq!(Id::from_zipkin(absent), None);
+        }
+        assert_eq!(Id::from_bytes(&[0; 8]), None);
+        assert_eq!(Id::from_zipkin("1f").unwrap().shared().len(), 16);
+        assert!(Id::from_otlp_text::<8>(&STANDARD.encode([1; 16])).is_err());
+    }
 }

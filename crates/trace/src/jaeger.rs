@@ -5,24 +5,19 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde::Deserialize;
-use tidegate_base::Timestamp;
 
-use crate::assemble::Assembler;
-use crate::attributes::is_kept;
-use crate::identifier::from_text;
+use crate::attributes::{SAMPLING_PROBABILITY, cut};
+use crate::identifier::Id;
 use crate::json::{Scalar, Whole};
-use crate::{Link, Span, SpanKind, Status};
-
-/// The answer of the query API.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Answer<'a> {
-    #[serde(default, borrow)]
-    pub(crate) data: Option<Vec<JsonTrace<'a>>>,
-}
+use crate::raw::RawSpan;
+use crate::sampling::from_jaeger;
+use crate::scanner::{Scanner, parse};
+use crate::sink::Sink;
+use crate::{ReadError, SpanKind, Status};
 
 /// One trace with its processes.
 #[derive(Debug, Deserialize)]
-pub(crate) struct JsonTrace<'a> {
+struct JsonTrace<'a> {
     #[serde(default, borrow)]
     spans: Option<Vec<JsonSpan<'a>>>,
     #[serde(default, borrow)]
@@ -48,7 +43,7 @@ struct Tag<'a> {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct JsonSpan<'a> {
+struct JsonSpan<'a> {
     #[serde(rename = "traceID", default, borrow)]
     trace_id: Scalar<'a>,
     #[serde(rename = "spanID", default, borrow)]
@@ -80,111 +75,121 @@ struct Reference<'a> {
     span_id: Scalar<'a>,
 }
 
-impl Answer<'_> {
-    pub(crate) fn add_to(&self, assembler: &mut Assembler) {
-        for trace in self.data.iter().flatten() {
-            trace.add_to(assembler);
-        }
-    }
+/// Takes an answer of the query API, one trace after the other.
+///
+/// # Errors
+///
+/// With the place of what is wrong.
+pub(crate) fn answer(scanner: &mut Scanner<'_, '_>, sink: &mut Sink<'_>) -> Result<(), ReadError> {
+    scanner.members(&mut |scanner, key| match key {
+        "data" => scanner.elements(&mut |scanner| trace(scanner, sink)),
+        _ => scanner.skip().map(|_| ()),
+    })
 }
 
-impl JsonTrace<'_> {
-    pub(crate) fn add_to(&self, assembler: &mut Assembler) {
-        for span in self.spans.iter().flatten() {
+/// Takes one trace with its processes.
+///
+/// # Errors
+///
+/// With the place of what is wrong.
+pub(crate) fn trace(scanner: &mut Scanner<'_, '_>, sink: &mut Sink<'_>) -> Result<(), ReadError> {
+    scanner.unit(|text| {
+        let trace: JsonTrace<'_> = parse(text)?;
+        for span in trace.spans.iter().flatten() {
             let process = span
                 .process
                 .as_ref()
-                .or_else(|| self.processes.as_ref()?.get(span.process_id.text()?));
-            span.add_to(process, assembler);
+                .or_else(|| trace.processes.as_ref()?.get(span.process_id.text()?));
+            span.add_to(process, sink);
         }
-    }
+        Ok(())
+    })?;
+    sink.breathe()
+}
+
+/// Takes one span that carries its own process.
+///
+/// # Errors
+///
+/// With the place of what is wrong.
+pub(crate) fn span(scanner: &mut Scanner<'_, '_>, sink: &mut Sink<'_>) -> Result<(), ReadError> {
+    scanner.unit(|text| {
+        let span: JsonSpan<'_> = parse(text)?;
+        span.add_to(span.process.as_ref(), sink);
+        Ok(())
+    })?;
+    sink.breathe()
 }
 
 impl JsonSpan<'_> {
-    /// Adds a span that carries its own process.
-    pub(crate) fn add_alone_to(&self, assembler: &mut Assembler) {
-        self.add_to(self.process.as_ref(), assembler);
-    }
-
-    fn add_to(&self, process: Option<&Process<'_>>, assembler: &mut Assembler) {
-        let Some(trace_id) = self.trace_id.text().and_then(from_text) else {
-            assembler.skipped.without_trace_id += 1;
+    fn add_to(&self, process: Option<&Process<'_>>, sink: &mut Sink<'_>) {
+        let Some(trace) = self.trace_id.text().and_then(Id::from_text) else {
+            sink.skipped.without_trace_id += 1;
             return;
         };
-        let Some(id) = self.span_id.text().and_then(from_text) else {
-            assembler.skipped.without_span_id += 1;
+        let Some(id) = self.span_id.text().and_then(Id::from_text) else {
+            sink.skipped.without_span_id += 1;
             return;
         };
-        let (parent, links) = self.references(&trace_id);
-        let start = Timestamp::from_micros(self.start_time.0);
-        let micros = self.start_time.0.saturating_add(self.duration.0);
-        let service = process
-            .and_then(|process| process.service_name.text())
-            .unwrap_or("unknown");
-        let host = process.and_then(|process| {
-            HOST_TAGS
-                .iter()
-                .find_map(|name| find(process.tags.as_deref().unwrap_or_default(), name))
-        });
-        let mut span = Span {
-            id,
-            parent,
-            links,
-            kind: self.kind(),
-            start,
-            end: Timestamp::from_micros(micros),
-            service: assembler.texts.share(service),
-            host: host.map(|host| assembler.texts.share(host)),
-            operation: assembler
-                .texts
-                .share_cut(self.operation_name.text().unwrap_or_default()),
-            attributes: Vec::new(),
-            status: self.status(),
-        };
+        let nanos = |micros: u64| micros.saturating_mul(1_000);
+        let start = nanos(self.start_time.0);
+        let end = nanos(self.start_time.0.saturating_add(self.duration.0));
+        let mut span = RawSpan::new(trace, id, start, end);
+        self.references(&mut span);
+        if let Some(service) = process.and_then(|process| process.service_name.text()) {
+            span.service = Cow::Borrowed(service);
+        }
+        let process_tags = process.and_then(|process| process.tags.as_deref());
+        let host = HOST_TAGS
+            .iter()
+            .find_map(|name| find(process_tags.unwrap_or_default(), name));
+        span.host = host.map(Cow::Borrowed);
+        span.kind = self.kind();
+        span.status = self.status();
+        span.operation = Cow::Borrowed(cut(self.operation_name.text().unwrap_or_default()));
         for tag in self.tags.iter().flatten() {
-            if let (Some(key), Some(value)) =
-                (tag.key.text().filter(|key| is_kept(key)), tag.value.text())
-            {
-                let pair = (assembler.texts.share(key), assembler.texts.share_cut(value));
-                span.attributes.push(pair);
+            if let Some(name) = tag.key.text() {
+                span.attribute(name, || tag.value.text().map(Cow::Borrowed));
             }
         }
-        assembler.add(trace_id, span);
+        let sampling = from_jaeger(self.tag("sampler.type"), self.tag("sampler.param"));
+        if let Some(probability) = sampling {
+            span.attribute(SAMPLING_PROBABILITY, || {
+                Some(probability.to_string().into())
+            });
+        }
+        sink.add(&mut span);
     }
 
-    /// The parent (the first `CHILD_OF` of the same trace, else the first `FOLLOWS_FROM`), and the
-    /// references that are not it.
-    fn references(&self, trace_id: &str) -> (Option<std::sync::Arc<str>>, Vec<Link>) {
-        let references: Vec<_> = self
+    /// The first `CHILD_OF` of this trace is the parent, or else the first `FOLLOWS_FROM`; the
+    /// others are links.
+    fn references<'a>(&'a self, span: &mut RawSpan<'a>) {
+        let references: Vec<(bool, Id<'a>, Id<'a>)> = self
             .references
             .iter()
             .flatten()
             .filter_map(|reference| {
-                let span_id = reference.span_id.text().and_then(from_text)?;
-                let named = reference.trace_id.text().and_then(from_text)?;
-                let rank = usize::from(reference.ref_type.text() != Some("CHILD_OF"));
-                Some((rank, named, span_id))
+                let trace = reference.trace_id.text().and_then(Id::from_text)?;
+                let id = reference.span_id.text().and_then(Id::from_text)?;
+                Some((reference.ref_type.text() != Some("CHILD_OF"), trace, id))
             })
             .collect();
         let chosen = references
             .iter()
             .enumerate()
-            .filter(|(_, (_, named, _))| named.as_ref() == trace_id)
-            .min_by_key(|(_, (rank, _, _))| *rank)
+            .filter(|(_, (_, trace, _))| *trace == span.trace)
+            .min_by_key(|(_, (follows, _, _))| *follows)
             .map(|(index, _)| index);
-        let parent = chosen
-            .and_then(|index| references.get(index))
-            .map(|(_, _, id)| id.clone());
-        let links = references
-            .into_iter()
-            .enumerate()
-            .filter(|(index, _)| Some(*index) != chosen)
-            .map(|(_, (_, trace_id, span_id))| Link { trace_id, span_id })
-            .collect();
-        (
-            parent.or_else(|| self.parent_span_id.text().and_then(from_text)),
-            links,
-        )
+        for (index, (_, trace, id)) in references.into_iter().enumerate() {
+            if Some(index) == chosen {
+                span.parent = Some(id);
+            } else {
+                span.links.push((trace, id));
+            }
+        }
+        if span.parent.is_none() {
+            span.parent = self.parent_span_id.text().and_then(Id::from_text);
+        }
     }
 
     fn tag(&self, name: &str) -> Option<&str> {

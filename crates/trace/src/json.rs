@@ -2,9 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::marker::PhantomData;
 
-use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// A whole number that is written as a number or as a text.
@@ -98,35 +96,5 @@ impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
 impl Scalar<'_> {
     pub(crate) fn text(&self) -> Option<&str> {
         self.0.as_deref()
-    }
-}
-
-/// One object, or lists of objects however deep.
-#[derive(Debug)]
-pub(crate) struct OneOrMany<T>(pub(crate) Vec<T>);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for OneOrMany<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OneOrManyVisitor<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrManyVisitor<T> {
-            type Value = OneOrMany<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object or a list of objects")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<OneOrMany<T>, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(entries)).map(|one| OneOrMany(vec![one]))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<OneOrMany<T>, A::Error> {
-                let mut all = Vec::new();
-                while let Some(OneOrMany(some)) = items.next_element()? {
-                    all.extend(some);
-                }
-                Ok(OneOrMany(all))
-            }
-        }
-        deserializer.deserialize_any(OneOrManyVisitor(PhantomData))
     }
 }

@@ -1,27 +1,49 @@
-//! Traces as data: spans read from OTLP, Jaeger and Zipkin by content, and recordings made from them.
+//! Traces as data: spans read from OTLP, Jaeger, Zipkin and tables by content, and recordings made
+//! from them.
 //!
-//! [`read`] turns the bytes of one capture into [`Traces`]; the name of the file is used in
-//! messages only. [`recording`] is the traffic that a design replays.
+//! [`read`] turns the bytes of one capture into [`Traces`]; [`Ingest`] reads any number of captures of
+//! any size in bounded memory. The name of a file is used in messages only. [`recording`] is the
+//! traffic that a design replays. [`process`] reads the logs of business processes.
 
+mod alibaba;
 mod assemble;
 mod attributes;
-mod detect;
+mod columns;
+pub mod completeness;
+mod compression;
+mod csv;
+mod documents;
 mod error;
 mod format;
 mod identifier;
+mod ingest;
+mod input;
 mod jaeger;
 mod json;
+pub mod operation;
 mod otlp_json;
 mod otlp_protobuf;
+pub mod process;
+mod raw;
+mod record;
 pub mod recording;
+mod sampling;
+mod scanner;
 mod shape;
+mod sink;
 mod span;
+mod store;
+mod texts;
 mod tree;
+pub mod window;
+mod wire;
 mod zipkin;
 
-pub use detect::read;
+pub use columns::Columns;
 pub use error::ReadError;
 pub use format::Format;
+pub use ingest::{Ingest, Source, no_spans, read};
 pub use recording::Recording;
 pub use span::{Link, Span, SpanKind, Status};
+pub use store::Spill;
 pub use tree::{Completeness, Skipped, Trace, Traces};

@@ -1,31 +1,21 @@
 //! OTLP JSON: `resourceSpans`, or Tempo's `batches`, also inside `trace` or `result`.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
-use tidegate_base::Timestamp;
 
-use crate::assemble::Assembler;
-use crate::attributes::is_kept;
-use crate::identifier::from_otlp_text;
+use crate::attributes::{SAMPLING_PROBABILITY, cut};
+use crate::identifier::Id;
 use crate::json::{Scalar, Whole};
-use crate::{Link, Span, SpanKind, Status};
-
-/// One document: an export request of any signal.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Document<'a> {
-    #[serde(default, borrow, alias = "batches", alias = "resource_spans")]
-    resource_spans: Option<Vec<ResourceSpans<'a>>>,
-    #[serde(default, alias = "resource_metrics")]
-    resource_metrics: Option<serde::de::IgnoredAny>,
-    #[serde(default, alias = "resource_logs")]
-    resource_logs: Option<serde::de::IgnoredAny>,
-    #[serde(default, borrow, alias = "result")]
-    trace: Option<Box<Document<'a>>>,
-}
+use crate::raw::RawSpan;
+use crate::sampling::from_tracestate;
+use crate::scanner::{Scanner, Wrong, parse};
+use crate::sink::Sink;
+use crate::{ReadError, SpanKind, Status};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ResourceSpans<'a> {
+pub(crate) struct ResourceSpans<'a> {
     #[serde(default, borrow)]
     resource: Option<Resource<'a>>,
     #[serde(
@@ -74,6 +64,15 @@ struct AnyValue<'a> {
         alias = "double_value"
     )]
     scalar: Scalar<'a>,
+    #[serde(default, borrow, alias = "array_value")]
+    array_value: Option<ArrayValue<'a>>,
+}
+
+/// A list, as headers are.
+#[derive(Debug, Deserialize)]
+struct ArrayValue<'a> {
+    #[serde(default, borrow)]
+    values: Option<Vec<AnyValue<'a>>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -85,6 +84,8 @@ struct JsonSpan<'a> {
     span_id: Scalar<'a>,
     #[serde(default, borrow, alias = "parent_span_id")]
     parent_span_id: Scalar<'a>,
+    #[serde(default, borrow, alias = "trace_state")]
+    trace_state: Scalar<'a>,
     #[serde(default, borrow)]
     name: Scalar<'a>,
     #[serde(default, borrow)]
@@ -116,23 +117,51 @@ struct JsonStatus<'a> {
     code: Scalar<'a>,
 }
 
-impl Document<'_> {
-    /// Adds the document's spans; the error says which identifier is wrong.
-    pub(crate) fn add_to(&self, assembler: &mut Assembler) -> Result<(), String> {
-        assembler.skipped.metrics += usize::from(self.resource_metrics.is_some());
-        assembler.skipped.logs += usize::from(self.resource_logs.is_some());
-        if let Some(inner) = &self.trace {
-            inner.add_to(assembler)?;
+/// Takes one document: an export request of any signal, or Tempo's answers.
+///
+/// # Errors
+///
+/// With the place of what is wrong, an identifier among them.
+pub(crate) fn document(
+    scanner: &mut Scanner<'_, '_>,
+    sink: &mut Sink<'_>,
+) -> Result<(), ReadError> {
+    nested(scanner, sink, 0)
+}
+
+/// How often a document may be inside `trace` or `result`.
+const NESTING_MAX: usize = 8;
+
+fn nested(
+    scanner: &mut Scanner<'_, '_>,
+    sink: &mut Sink<'_>,
+    depth: usize,
+) -> Result<(), ReadError> {
+    scanner.members(&mut |scanner, key| match key {
+        "resourceSpans" | "resource_spans" | "batches" => scanner.elements(&mut |scanner| {
+            scanner.unit(|text| {
+                let spans: ResourceSpans<'_> = parse(text)?;
+                spans.add_to(sink).map_err(Wrong::Content)
+            })?;
+            sink.breathe()
+        }),
+        "resourceMetrics" | "resource_metrics" => {
+            sink.skipped.metrics += usize::from(scanner.skip()?);
+            Ok(())
         }
-        for resource_spans in self.resource_spans.iter().flatten() {
-            resource_spans.add_to(assembler)?;
+        "resourceLogs" | "resource_logs" => {
+            sink.skipped.logs += usize::from(scanner.skip()?);
+            Ok(())
         }
-        Ok(())
-    }
+        "trace" | "result" if depth < NESTING_MAX && scanner.peek()? == Some(b'{') => {
+            nested(scanner, sink, depth + 1)
+        }
+        _ => scanner.skip().map(|_| ()),
+    })
 }
 
 impl ResourceSpans<'_> {
-    fn add_to(&self, assembler: &mut Assembler) -> Result<(), String> {
+    fn add_to(&self, sink: &mut Sink<'_>) -> Result<(), String> {
         let attributes = self
             .resource
             .as_ref()
@@ -144,28 +173,19 @@ impl ResourceSpans<'_> {
                 .find(|entry| entry.key.text() == Some(name))
                 .and_then(KeyValue::text)
         };
-        let service = assembler
-            .texts
-            .share(find("service.name").unwrap_or("unknown"));
+        let service = find("service.name").unwrap_or("unknown");
         let host = HOST_ATTRIBUTES.iter().find_map(|name| find(name));
-        let host = host.map(|host| assembler.texts.share(host));
         for span in self
             .scope_spans
             .iter()
             .flatten()
             .flat_map(|scope| scope.spans.iter().flatten())
         {
-            let Some(trace_id) = from_otlp_text::<16>(span.trace_id.text().unwrap_or_default())?
-            else {
-                assembler.skipped.without_trace_id += 1;
-                continue;
-            };
-            let Some(mut read) = span.read(assembler)? else {
-                continue;
-            };
-            read.service = service.clone();
-            read.host.clone_from(&host);
-            assembler.add(trace_id, read);
+            if let Some(mut read) = span.read(sink)? {
+                read.service = Cow::Borrowed(service);
+                read.host = host.map(Cow::Borrowed);
+                sink.add(&mut read);
+            }
         }
         Ok(())
     }
@@ -182,51 +202,57 @@ pub(crate) const HOST_ATTRIBUTES: [&str; 5] = [
 
 impl KeyValue<'_> {
     fn text(&self) -> Option<&str> {
-        self.value.as_ref().and_then(|value| value.scalar.text())
+        self.value.as_ref()?.text()
+    }
+}
+
+impl AnyValue<'_> {
+    /// The value; of a list the first one.
+    fn text(&self) -> Option<&str> {
+        let first = || {
+            let values = self.array_value.as_ref()?.values.as_ref()?;
+            values.first()?.scalar.text()
+        };
+        self.scalar.text().or_else(first)
     }
 }
 
 impl JsonSpan<'_> {
-    fn read(&self, assembler: &mut Assembler) -> Result<Option<Span>, String> {
-        let Some(id) = from_otlp_text::<8>(self.span_id.text().unwrap_or_default())? else {
-            assembler.skipped.without_span_id += 1;
+    fn read(&self, sink: &mut Sink<'_>) -> Result<Option<RawSpan<'_>>, String> {
+        let Some(trace) = Id::from_otlp_text::<16>(self.trace_id.text().unwrap_or_default())?
+        else {
+            sink.skipped.without_trace_id += 1;
+            return Ok(None);
+        };
+        let Some(id) = Id::from_otlp_text::<8>(self.span_id.text().unwrap_or_default())? else {
+            sink.skipped.without_span_id += 1;
             return Ok(None);
         };
         let start = self.start_time_unix_nano.unwrap_or_default().0;
         if start == 0 {
-            assembler.skipped.without_time += 1;
+            sink.skipped.without_time += 1;
             return Ok(None);
         }
         let end = self.end_time_unix_nano.unwrap_or_default().0;
-        let mut span = Span {
-            id,
-            parent: from_otlp_text::<8>(self.parent_span_id.text().unwrap_or_default())?,
-            links: Vec::new(),
-            kind: kind(self.kind.text()),
-            start: Timestamp::from_nanos(start),
-            end: Timestamp::from_nanos(end.max(start)),
-            service: assembler.texts.share(""),
-            host: None,
-            operation: assembler
-                .texts
-                .share_cut(self.name.text().unwrap_or_default()),
-            attributes: Vec::new(),
-            status: status(self.status.as_ref().and_then(|status| status.code.text())),
-        };
+        let mut span = RawSpan::new(trace, id, start, end);
+        span.parent = Id::from_otlp_text::<8>(self.parent_span_id.text().unwrap_or_default())?;
+        span.kind = kind(self.kind.text());
+        span.status = status(self.status.as_ref().and_then(|status| status.code.text()));
+        span.operation = Cow::Borrowed(cut(self.name.text().unwrap_or_default()));
         for entry in self.attributes.iter().flatten() {
-            if let (Some(key), Some(value)) =
-                (entry.key.text().filter(|key| is_kept(key)), entry.text())
-            {
-                let pair = (assembler.texts.share(key), assembler.texts.share_cut(value));
-                span.attributes.push(pair);
+            if let Some(name) = entry.key.text() {
+                span.attribute(name, || entry.text().map(Cow::Borrowed));
             }
         }
+        if let Some(probability) = self.trace_state.text().and_then(from_tracestate) {
+            span.attribute(SAMPLING_PROBABILITY, || {
+                Some(probability.to_string().into())
+            });
+        }
         for link in self.links.iter().flatten() {
-            let trace_id = from_otlp_text::<16>(link.trace_id.text().unwrap_or_default())?;
-            let span_id = from_otlp_text::<8>(link.span_id.text().unwrap_or_default())?;
-            if let (Some(trace_id), Some(span_id)) = (trace_id, span_id) {
-                span.links.push(Link { trace_id, span_id });
-            }
+            let trace = Id::from_otlp_text::<16>(link.trace_id.text().unwrap_or_default())?;
+            let id = Id::from_otlp_text::<8>(link.span_id.text().unwrap_or_default())?;
+            span.links.extend(trace.zip(id));
         }
         Ok(Some(span))
     }

@@ -1,6 +1,5 @@
 //! Traces as trees of spans.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +37,20 @@ pub struct Skipped {
     pub cyclic_traces: Vec<Arc<str>>,
     /// The spans of those traces.
     pub cyclic_spans: usize,
+}
+
+impl Skipped {
+    /// Adds what was left out of another capture.
+    pub fn add(&mut self, other: Self) {
+        self.metrics += other.metrics;
+        self.logs += other.logs;
+        self.without_trace_id += other.without_trace_id;
+        self.without_span_id += other.without_span_id;
+        self.without_time += other.without_time;
+        self.duplicates += other.duplicates;
+        self.cyclic_traces.extend(other.cyclic_traces);
+        self.cyclic_spans += other.cyclic_spans;
+    }
 }
 
 /// How much of what spans name is there.
@@ -91,48 +104,85 @@ pub struct Trace {
     id: Arc<str>,
     spans: Vec<Span>,
     parents: Vec<Option<usize>>,
-    children: Vec<Vec<usize>>,
+    /// The children of all spans, those of one span together.
+    children: Vec<usize>,
+    /// Where the children of each span begin in `children`, and where those of the last end.
+    first_child: Vec<usize>,
+}
+
+/// The index of each span's parent.
+fn parents(spans: &[Span]) -> Vec<Option<usize>> {
+    // Looked up by binary search: no table is built for a trace of few spans.
+    let mut by_id: Vec<usize> = (0..spans.len()).collect();
+    let id = |index: &usize| spans.get(*index).map(|span| &span.id);
+    by_id.sort_unstable_by(|a, b| id(a).cmp(&id(b)));
+    spans
+        .iter()
+        .map(|span| {
+            let parent = span.parent.as_ref()?;
+            let found = by_id.binary_search_by(|index| id(index).cmp(&Some(parent)));
+            by_id.get(found.ok()?).copied()
+        })
+        .collect()
+}
+
+/// The children of all spans and where those of each begin.
+fn children(parents: &[Option<usize>]) -> (Vec<usize>, Vec<usize>) {
+    let mut first = vec![0; parents.len() + 1];
+    for parent in parents.iter().flatten() {
+        if let Some(count) = first.get_mut(parent + 1) {
+            *count += 1;
+        }
+    }
+    let mut total = 0;
+    for begin in &mut first {
+        total += *begin;
+        *begin = total;
+    }
+    let mut next = first.clone();
+    let mut children = vec![0; total];
+    for (child, parent) in parents.iter().enumerate() {
+        let Some(place) = parent.and_then(|parent| next.get_mut(parent)) else {
+            continue;
+        };
+        if let Some(slot) = children.get_mut(*place) {
+            *slot = child;
+        }
+        *place += 1;
+    }
+    (children, first)
 }
 
 impl Trace {
-    /// Builds the tree; the id back when a span is its own ancestor.
+    /// Builds the tree of spans with different ids; the id back when a span is its own ancestor.
     pub(crate) fn build(id: Arc<str>, mut spans: Vec<Span>) -> Result<Self, Arc<str>> {
-        spans.sort_by(|a, b| {
-            (a.start, std::cmp::Reverse(a.end), &a.id).cmp(&(
-                b.start,
-                std::cmp::Reverse(b.end),
-                &b.id,
-            ))
+        spans.sort_unstable_by(|a, b| {
+            let key = |span: &Span| (span.start, std::cmp::Reverse(span.end));
+            key(a).cmp(&key(b)).then_with(|| a.id.cmp(&b.id))
         });
-        let index: HashMap<&Arc<str>, usize> = spans
-            .iter()
-            .enumerate()
-            .map(|(index, span)| (&span.id, index))
-            .collect();
-        let parents: Vec<Option<usize>> = spans
-            .iter()
-            .map(|span| {
-                span.parent
-                    .as_ref()
-                    .and_then(|parent| index.get(parent).copied())
-            })
-            .collect();
-        let mut children = vec![Vec::new(); spans.len()];
-        for (child, parent) in parents.iter().enumerate() {
-            if let Some(list) = parent.and_then(|parent| children.get_mut(parent)) {
-                list.push(child);
-            }
-        }
-        let trace = Self {
+        let parents = parents(&spans);
+        let (children, first_child) = children(&parents);
+        let mut trace = Self {
             id,
             spans,
             parents,
             children,
+            first_child,
         };
-        if trace.depth_first().count() == trace.spans.len() {
-            Ok(trace)
-        } else {
-            Err(trace.id)
+        if trace.depth_first().count() != trace.spans.len() {
+            return Err(trace.id);
+        }
+        trace.share_ids();
+        Ok(trace)
+    }
+
+    /// A span's id is stored once, however many children name it.
+    fn share_ids(&mut self) {
+        for (child, parent) in self.parents.iter().enumerate() {
+            let id = parent.and_then(|parent| Some(Arc::clone(&self.spans.get(parent)?.id)));
+            if let (Some(id), Some(span)) = (id, self.spans.get_mut(child)) {
+                span.parent = Some(id);
+            }
         }
     }
 
@@ -164,9 +214,12 @@ impl Trace {
     /// The indexes of the spans that the one at `index` caused, by start time.
     #[must_use]
     pub fn children(&self, index: usize) -> &[usize] {
-        self.children
+        let bounds = self
+            .first_child
             .get(index)
-            .map(Vec::as_slice)
+            .zip(self.first_child.get(index + 1));
+        bounds
+            .and_then(|(begin, end)| self.children.get(*begin..*end))
             .unwrap_or_default()
     }
 

@@ -4,17 +4,19 @@ use std::borrow::Cow;
 
 use indexmap::IndexMap;
 use serde::Deserialize;
-use tidegate_base::Timestamp;
+use serde::de::IgnoredAny;
 
-use crate::assemble::Assembler;
-use crate::attributes::is_kept;
-use crate::identifier::from_zipkin;
+use crate::attributes::cut;
+use crate::identifier::Id;
 use crate::json::{Scalar, Whole};
-use crate::{Span, SpanKind, Status};
+use crate::raw::RawSpan;
+use crate::scanner::{Scanner, Wrong, parse};
+use crate::sink::Sink;
+use crate::{ReadError, SpanKind, Status};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct JsonSpan<'a> {
+struct JsonSpan<'a> {
     #[serde(default, borrow)]
     trace_id: Scalar<'a>,
     #[serde(default, borrow)]
@@ -33,6 +35,11 @@ pub(crate) struct JsonSpan<'a> {
     local_endpoint: Option<Endpoint<'a>>,
     #[serde(default, borrow)]
     remote_endpoint: Option<Endpoint<'a>>,
+    /// Annotations of v1 name the endpoint.
+    #[serde(default)]
+    annotations: Option<Vec<Annotation>>,
+    #[serde(default)]
+    binary_annotations: Option<IgnoredAny>,
     #[serde(default, borrow)]
     tags: Option<IndexMap<Cow<'a, str>, Scalar<'a>>>,
 }
@@ -48,59 +55,73 @@ struct Endpoint<'a> {
     ipv6: Scalar<'a>,
 }
 
+#[derive(Debug, Deserialize)]
+struct Annotation {
+    #[serde(default)]
+    endpoint: Option<IgnoredAny>,
+}
+
+/// Takes one span.
+///
+/// # Errors
+///
+/// With the place of what is wrong, or when it is a span of Zipkin v1.
+pub(crate) fn span(scanner: &mut Scanner<'_, '_>, sink: &mut Sink<'_>) -> Result<(), ReadError> {
+    scanner.unit(|text| {
+        let span: JsonSpan<'_> = parse(text)?;
+        if span.is_v1() {
+            return Err(Wrong::ZipkinV1);
+        }
+        span.add_to(sink);
+        Ok(())
+    })?;
+    sink.breathe()
+}
+
 impl JsonSpan<'_> {
-    pub(crate) fn add_to(&self, assembler: &mut Assembler) {
-        let Some(trace_id) = self.trace_id.text().and_then(from_zipkin) else {
-            assembler.skipped.without_trace_id += 1;
+    fn is_v1(&self) -> bool {
+        let mut annotations = self.annotations.iter().flatten();
+        self.binary_annotations.is_some() || annotations.any(|one| one.endpoint.is_some())
+    }
+
+    fn add_to(&self, sink: &mut Sink<'_>) {
+        let Some(trace) = self.trace_id.text().and_then(Id::from_zipkin) else {
+            sink.skipped.without_trace_id += 1;
             return;
         };
-        let Some(id) = self.id.text().and_then(from_zipkin) else {
-            assembler.skipped.without_span_id += 1;
+        let Some(id) = self.id.text().and_then(Id::from_zipkin) else {
+            sink.skipped.without_span_id += 1;
             return;
         };
         // Zipkin lets a tracer leave the time out, for the side that did not measure it.
         let Some(start) = self.timestamp.filter(|time| time.0 > 0) else {
-            assembler.skipped.without_time += 1;
+            sink.skipped.without_time += 1;
             return;
         };
         let end = start.0.saturating_add(self.duration.unwrap_or_default().0);
+        let nanos = |micros: u64| micros.saturating_mul(1_000);
+        let mut span = RawSpan::new(trace, id, nanos(start.0), nanos(end));
         let local = self.local_endpoint.as_ref();
-        let service = local
-            .and_then(|local| local.service_name.text())
-            .unwrap_or("unknown");
+        if let Some(service) = local.and_then(|local| local.service_name.text()) {
+            span.service = Cow::Borrowed(service);
+        }
         let host = local.and_then(|local| local.ipv4.text().or_else(|| local.ipv6.text()));
-        let mut span = Span {
-            id,
-            parent: self.parent_id.text().and_then(from_zipkin),
-            links: Vec::new(),
-            kind: self.kind(),
-            start: Timestamp::from_micros(start.0),
-            end: Timestamp::from_micros(end),
-            service: assembler.texts.share(service),
-            host: host.map(|host| assembler.texts.share(host)),
-            operation: assembler
-                .texts
-                .share_cut(self.name.text().unwrap_or_default()),
-            attributes: Vec::new(),
-            status: self.status(),
-        };
+        span.host = host.map(Cow::Borrowed);
+        span.parent = self.parent_id.text().and_then(Id::from_zipkin);
+        span.kind = self.kind();
+        span.status = self.status();
+        span.operation = Cow::Borrowed(cut(self.name.text().unwrap_or_default()));
         for (key, value) in self.tags.iter().flatten() {
-            if let (true, Some(value)) = (is_kept(key), value.text()) {
-                span.attributes
-                    .push((assembler.texts.share(key), assembler.texts.share_cut(value)));
-            }
+            span.attribute(key, || value.text().map(Cow::Borrowed));
         }
         let remote = self
             .remote_endpoint
             .as_ref()
             .and_then(|remote| remote.service_name.text());
-        if let (Some(remote), SpanKind::Client | SpanKind::Producer) = (remote, span.kind) {
-            span.attributes.push((
-                assembler.texts.share("peer.service"),
-                assembler.texts.share_cut(remote),
-            ));
+        if matches!(span.kind, SpanKind::Client | SpanKind::Producer) {
+            span.attribute("peer.service", || remote.map(Cow::Borrowed));
         }
-        assembler.add(trace_id, span);
+        sink.add(&mut span);
     }
 
     fn kind(&self) -> SpanKind {

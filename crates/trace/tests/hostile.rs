@@ -15,15 +15,15 @@ fn error(text: &str) -> String {
 #[test]
 fn errors_name_the_place_and_the_next_step() {
     insta::assert_snapshot!(error("  \n"), @r##"capture: the file is empty; capture some traffic first"##);
-    insta::assert_snapshot!(error("hello"), @r##"capture: not a trace file that is known (OTLP JSON or protobuf, Jaeger JSON, Zipkin v2 JSON); it starts with "hello"; export the traces in one of these formats, uncompressed"##);
-    insta::assert_snapshot!(error(r#"{"hello": 1}"#), @r##"capture: not a trace file that is known (OTLP JSON or protobuf, Jaeger JSON, Zipkin v2 JSON); it starts with "{\"hello\": 1}"; export the traces in one of these formats, uncompressed"##);
+    insta::assert_snapshot!(error("hello"), @r##"capture: not a trace file that is known (OTLP JSON or protobuf, Jaeger JSON, Zipkin v2 JSON, CSV with named columns); it starts with "hello"; export the traces in one of these formats"##);
+    insta::assert_snapshot!(error(r#"{"hello": 1}"#), @r##"capture: not a trace file that is known (OTLP JSON or protobuf, Jaeger JSON, Zipkin v2 JSON, CSV with named columns); it starts with "{\"hello\": 1}"; export the traces in one of these formats"##);
     insta::assert_snapshot!(error("{\n  \"data\": [\n    oops"), @r##"capture:3:5: not valid Jaeger JSON: expected value; correct it there, or export it again"##);
     insta::assert_snapshot!(error("{\n  \"resourceSpans\": [{}"), @r##"capture:2:22: not valid OTLP JSON: EOF while parsing a list; the file is cut off: export it again, or remove its last line"##);
     insta::assert_snapshot!(error(r#"{"resourceSpans": 5}"#), @r##"capture:1:19: not valid OTLP JSON: invalid type: integer `5`, expected a sequence; correct it there, or export it again"##);
     insta::assert_snapshot!(error(r#"{"data": []}"#), @r##"capture: Jaeger JSON without a span that can be used (it is empty); export whole traces"##);
     insta::assert_snapshot!(error("[]"), @r##"capture: Zipkin v2 JSON without a span that can be used (it is empty); export whole traces"##);
     insta::assert_snapshot!(error("{\"resourceMetrics\": []}\n{\"resourceLogs\": []}"), @r##"capture: OTLP JSON without a span that can be used (documents of metrics: 1, documents of logs: 1); export whole traces"##);
-    insta::assert_snapshot!(error(&otlp("zz", "0000000000000001", "")), @r##"capture:1:1: not valid OTLP JSON: identifier `zz` is neither 32 hex digits nor base64 of 16 bytes; correct it in the document that starts there"##);
+    insta::assert_snapshot!(error(&otlp("zz", "0000000000000001", "")), @r##"capture:1:19: not valid OTLP JSON: identifier `zz` is neither 32 hex digits nor base64 of 16 bytes; correct it in the value that starts there"##);
     insta::assert_snapshot!(error(r#"[{"traceId": "1", "id": "2", "timestamp": -5}]"#), @r##"capture:1:44: not valid Zipkin v2 JSON: invalid type: integer `-5`, expected a whole number that is not negative; correct it there, or export it again"##);
     insta::assert_snapshot!(error("{\"resourceSpans\": []}\n\u{0}"), @r##"capture:2:1: not valid OTLP JSON: expected value; correct it there, or export it again"##);
 }
@@ -186,4 +186,25 @@ proptest! {
 /// The place at `part` thousandths of the length.
 fn cut(length: usize, part: usize) -> usize {
     length * part / 1_000
+}
+
+#[test]
+fn zipkin_v1_is_refused_with_the_way_out() {
+    let v1 = r#"[{"traceId":"1","name":"get","id":"2","annotations":[{"endpoint":{"serviceName":"a"},"timestamp":5,"value":"sr"}],"binaryAnnotations":[]}]"#;
+    insta::assert_snapshot!(error(v1), @"capture:1:2: Zipkin v1 spans are not read, as they do not tell which side took which time; ask Zipkin for v2: `/api/v2/traces` or `/api/v2/trace/ID`");
+    let v2 = r#"[{"traceId":"1","id":"2","timestamp":5,"duration":1,"annotations":[{"timestamp":5,"value":"wait"}]}]"#;
+    assert_eq!(read("capture", v2.as_bytes()).unwrap().spans().count(), 1);
+}
+
+#[test]
+fn lists_and_objects_without_end_overflow_no_stack() {
+    for text in ["[", "{\"trace\":", "{\"a\":", "[{\"spans\":"] {
+        check(&read("capture", text.repeat(100_000).as_bytes()));
+    }
+    let deep = format!(
+        "{{\"resourceSpans\":[{}1{}]}}",
+        "[".repeat(50_000),
+        "]".repeat(50_000)
+    );
+    check(&read("capture", deep.as_bytes()));
 }

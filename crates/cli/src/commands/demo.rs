@@ -8,6 +8,7 @@ use crate::daemon::{self, Daemon, Rehearsal};
 use crate::design_files::{check_sources, sound_of};
 use crate::example;
 use crate::exit::{Exit, Failure};
+use crate::receive::Receive;
 use crate::terminal;
 
 /// The recording is played this much faster than it was recorded, so that rates are seen.
@@ -33,6 +34,7 @@ pub(crate) fn run(arguments: &Demo) -> Result<Exit, Failure> {
             access,
             data: data.clone(),
             rehearsal,
+            receive: Receive::default(),
         }),
         None => {
             let folder = tempfile::Builder::new().prefix("tidegate-demo-").tempdir();
@@ -43,6 +45,7 @@ pub(crate) fn run(arguments: &Demo) -> Result<Exit, Failure> {
                 access,
                 data: folder.path().to_path_buf(),
                 rehearsal,
+                receive: Receive::default(),
             })
         }
     }

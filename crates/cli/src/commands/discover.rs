@@ -1,49 +1,89 @@
-//! `tidegate discover`: from trace files to a report and a draft design.
+//! `tidegate discover`: from traces or process logs to a report and a draft design.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use tidegate_base::limit::TRACE_FILE_BYTES_MAX;
-use tidegate_discover::{Discovery, Paint, ReportFormat};
-use tidegate_trace::Traces;
+use tidegate_discover::{Discovery, Draft, Options, Paint, ReportFormat};
 
 use crate::arguments::{Discover, DiscoverFormat};
+use crate::captures;
+use crate::commands::discover_process;
 use crate::commands::init::{quoted, system_name};
-use crate::design_files::{read_bytes, unreadable, write_new};
+use crate::design_files::write_new;
 use crate::exit::{Exit, Failure};
 use crate::terminal;
 
 pub(crate) fn run(arguments: &Discover) -> Result<Exit, Failure> {
-    let captures: Result<Vec<(String, Traces)>, Failure> =
-        arguments.files.iter().map(|file| capture(file)).collect();
-    let discovery = tidegate_discover::discover(&captures?);
+    if let Some(exit) = discover_process::run(arguments)? {
+        return Ok(exit);
+    }
+    let (format, paint) = look(arguments);
+    if let [before, after] = arguments.diff.as_slice() {
+        if arguments.format == DiscoverFormat::Html {
+            return Err(discover_process::no_page());
+        }
+        let before = discovery(arguments, std::slice::from_ref(before))?;
+        let after = discovery(arguments, std::slice::from_ref(after))?;
+        let difference = tidegate_discover::difference(&before, &after);
+        show(
+            arguments,
+            &tidegate_discover::report_difference(&difference, format),
+        )?;
+        return Ok(Exit::Yes);
+    }
+    let discovery = discovery(arguments, &arguments.files)?;
+    show(
+        arguments,
+        &tidegate_discover::report(&discovery, format, paint),
+    )?;
+    if let Some(folder) = &arguments.draft {
+        let name = system_name(arguments.system.as_deref(), folder)?;
+        write_draft(folder, &tidegate_discover::draft(&discovery, name))?;
+    }
+    Ok(Exit::Yes)
+}
+
+/// What is found in captures of traces.
+fn discovery(arguments: &Discover, paths: &[PathBuf]) -> Result<Discovery, Failure> {
+    let options = Options {
+        vocabulary: !arguments.no_vocabulary,
+        publish: arguments.publish_time,
+        ..Options::default()
+    };
+    let captures = captures::read(captures::Wanted {
+        paths,
+        columns: arguments.columns.as_deref(),
+        memory: arguments.memory,
+    })?;
+    Ok(tidegate_discover::discover_with(&captures, &options))
+}
+
+/// How the report is printed.
+pub(super) fn look(arguments: &Discover) -> (ReportFormat, Paint) {
     let format = match arguments.format {
         DiscoverFormat::Human => ReportFormat::Human,
         DiscoverFormat::Json => ReportFormat::Json,
         DiscoverFormat::Markdown => ReportFormat::Markdown,
         DiscoverFormat::Html => ReportFormat::Html,
     };
-    let paint = if terminal::paints_stdout() {
-        Paint::Ansi
-    } else {
-        Paint::Plain
+    let paints = arguments.out.is_none() && terminal::paints_stdout();
+    (format, if paints { Paint::Ansi } else { Paint::Plain })
+}
+
+/// Prints the report, or writes it into the file that was named.
+pub(super) fn show(arguments: &Discover, report: &str) -> Result<(), Failure> {
+    let Some(file) = &arguments.out else {
+        return terminal::print(report);
     };
-    terminal::print(&tidegate_discover::report(&discovery, format, paint))?;
-    if let Some(folder) = &arguments.draft {
-        write_draft(&discovery, folder, arguments.system.as_deref())?;
-    }
-    Ok(Exit::Yes)
+    std::fs::write(file, report).map_err(|error| {
+        Failure::configuration(format!("cannot write `{}`: {error}", file.display()))
+            .hint("name a file in a folder that is there and may be written")
+    })?;
+    terminal::say(&format!("wrote the report into {}", quoted(file)));
+    Ok(())
 }
 
-fn capture(file: &Path) -> Result<(String, Traces), Failure> {
-    let bytes = read_bytes(file, TRACE_FILE_BYTES_MAX).map_err(|error| unreadable(file, &error))?;
-    let name = file.display().to_string();
-    let traces = tidegate_trace::read(&name, &bytes)
-        .map_err(|error| Failure::configuration(error.to_string()))?;
-    Ok((name, traces))
-}
-
-fn write_draft(discovery: &Discovery, folder: &Path, system: Option<&str>) -> Result<(), Failure> {
-    let draft = tidegate_discover::draft(discovery, system_name(system, folder)?);
+/// Writes a draft into a folder that has none.
+pub(super) fn write_draft(folder: &Path, draft: &Draft) -> Result<(), Failure> {
     write_new(folder, &draft.files)?;
     let folder = quoted(folder);
     terminal::say(&format!(

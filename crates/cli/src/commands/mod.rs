@@ -8,6 +8,7 @@ pub(crate) mod consumer;
 mod consumer_seek;
 pub(crate) mod demo;
 pub(crate) mod discover;
+mod discover_process;
 pub(crate) mod dlq;
 mod dlq_edit;
 mod dlq_jobs;

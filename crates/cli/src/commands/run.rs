@@ -11,6 +11,7 @@ use crate::commands::simulate::recording;
 use crate::daemon::{self, Daemon, Rehearsal};
 use crate::design_files::{self, read_text, unreadable};
 use crate::exit::{Exit, Failure};
+use crate::receive::Receive;
 
 /// The file beside a design that `discover --draft` writes.
 const RECORDING: &str = "recording.jsonl";
@@ -24,6 +25,7 @@ pub(crate) fn run(arguments: &Run) -> Result<Exit, Failure> {
         access,
         data: arguments.data.clone(),
         rehearsal,
+        receive: Receive::of(arguments)?,
     })
 }
 

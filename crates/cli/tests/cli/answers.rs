@@ -221,6 +221,57 @@ fn a_draft_of_every_capture_is_accepted_by_check() {
     }
 }
 
+/// Twelve requests whose mail takes so many microseconds, as Zipkin writes them.
+fn requests_with_mail(took: u64) -> String {
+    let spans = (1..=12).flat_map(|request| {
+        let start = 1_000_000_000_000 + request * 1_000_000;
+        let span = |id: u64, parent: &str, kind: &str, service: &str, from: u64, took: u64| {
+            format!(
+                r#"{{"traceId":"{request:032x}","id":"{id:016x}","parentId":"{parent}","kind":"{kind}","name":"sendMail","timestamp":{from},"duration":{took},"localEndpoint":{{"serviceName":"{service}"}}}}"#
+            )
+        };
+        let (asking, answering) = ("0000000000000001", "0000000000000002");
+        [
+            span(1, "", "SERVER", "shop", start, 20_000 + took),
+            span(2, asking, "CLIENT", "shop", start + 15_000, took),
+            span(3, answering, "SERVER", "mailer", start + 15_100, took - 200),
+        ]
+    });
+    format!("[{}]", spans.collect::<Vec<_>>().join(","))
+}
+
+#[test]
+fn discover_predicts_compares_and_can_do_without_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, took| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, requests_with_mail(took)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (before, after) = (file("before.json", 10_000), file("after.json", 30_000));
+    let json = |arguments: &[&str]| -> Value {
+        let output = run(&[&["discover", "--format", "json"], arguments].concat());
+        expect_exit(&output, 0);
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let report = json(&[&before, "--publish-time", "1ms"]);
+    let first = &report["candidates"][0];
+    assert_eq!(first["class"], "FIRE_AND_FORGET");
+    assert_eq!(first["saving"]["mean"]["value"], 9_000_000.0);
+    assert_eq!(report["completeness"]["traces_used"], 12);
+    let without = json(&[&before, "--no-vocabulary"]);
+    assert_eq!(without["candidates"][0]["class"], "ASYNC_WITH_OUTBOX");
+    let difference = json(&["--diff", &before, &after]);
+    assert_eq!(difference["schema"], "tidegate/discover-diff/v1");
+    let cause = &difference["changes"][0];
+    assert_eq!(
+        (&cause["service"], &cause["total_ns"]),
+        (&"mailer".into(), &240_000_000.0.into())
+    );
+    expect_exit(&run(&["discover", "--diff", &before]), 2);
+    expect_exit(&run(&["discover", &before, "--diff", &before, &after]), 2);
+}
+
 /// The reference of the command line is what the command says of itself.
 /// Every command, in the order of the page.
 const COMMANDS: [&[&str]; 59] = [

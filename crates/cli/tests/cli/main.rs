@@ -5,6 +5,8 @@ mod answers;
 #[cfg(test)]
 mod asked;
 #[cfg(test)]
+mod captures;
+#[cfg(test)]
 mod dlq;
 #[cfg(test)]
 mod log;
@@ -12,6 +14,8 @@ mod log;
 mod operated;
 #[cfg(test)]
 mod outbox;
+#[cfg(test)]
+mod process_logs;
 #[cfg(test)]
 mod redrives;
 #[cfg(test)]

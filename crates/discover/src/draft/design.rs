@@ -134,9 +134,10 @@ fn event(
     };
     writeln!(
         out,
-        "    #   takes away at most {} of waiting ({share:.1}% of all), by critical path; no replay yet",
+        "    #   on the critical path for {} ({share:.1}% of all waiting)",
         format_duration(critical)
     )?;
+    predicted(out, proposal)?;
     let operation = proposal
         .calls
         .first()
@@ -158,6 +159,27 @@ fn event(
     targets(out, proposal)
 }
 
+/// What a replay says that requests save.
+fn predicted(out: &mut String, proposal: &Proposal<'_>) -> fmt::Result {
+    for saving in proposal
+        .calls
+        .iter()
+        .filter_map(|call| call.savings.first())
+    {
+        if let Some(mean) = saving.mean.value() {
+            let milliseconds = |nanos: f64| nanos / 1e6;
+            writeln!(
+                out,
+                "    #   saves {:.2} ms of {:.2} ms in each {} (predicted by replay)",
+                milliseconds(mean),
+                milliseconds(saving.before),
+                one_line(&saving.operation)
+            )?;
+        }
+    }
+    Ok(())
+}
+
 fn targets(out: &mut String, proposal: &Proposal<'_>) -> fmt::Result {
     let peak = proposal.peak_rate();
     writeln!(
@@ -169,6 +191,14 @@ fn targets(out: &mut String, proposal: &Proposal<'_>) -> fmt::Result {
     }
     if let Some(peak) = Rate::per_second(peak) {
         writeln!(out, "      peak: {peak}")?;
+    }
+    let sizes = proposal.calls.iter().filter_map(|call| call.workload.bytes);
+    if let Some(size) = sizes
+        .map(|(_, largest)| largest)
+        .max()
+        .filter(|size| *size > 0)
+    {
+        writeln!(out, "      size: {size}B")?;
     }
     writeln!(out)
 }
@@ -278,7 +308,7 @@ fn absent(
 }
 
 /// A name as a YAML scalar: quoted where YAML would read something else than a text.
-fn scalar(name: &impl fmt::Display) -> String {
+pub(crate) fn scalar(name: &impl fmt::Display) -> String {
     let name = name.to_string();
     let plain = name.starts_with(|first: char| first.is_ascii_alphabetic())
         && !matches!(
@@ -289,6 +319,6 @@ fn scalar(name: &impl fmt::Display) -> String {
 }
 
 /// A text as a YAML scalar in double quotes, which JSON's are.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     serde_json::Value::from(one_line(text)).to_string()
 }

@@ -1,8 +1,8 @@
 //! A draft design folder from what was discovered.
 
-mod comment;
-mod design;
-mod naming;
+pub(crate) mod comment;
+pub(crate) mod design;
+pub(crate) mod naming;
 mod proposal;
 mod readme;
 mod schema;

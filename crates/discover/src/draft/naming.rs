@@ -77,7 +77,7 @@ fn capitalized(word: &str) -> String {
 }
 
 /// A name in lower-case words with hyphens: `OrderPlaced` gives `order-placed`.
-pub(super) fn kebab(name: &Name) -> String {
+pub(crate) fn kebab(name: &Name) -> String {
     operation::split_words(name.as_str()).join("-")
 }
 

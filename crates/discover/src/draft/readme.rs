@@ -61,8 +61,7 @@ fn write(
     table(out, proposals)?;
     writeln!(
         out,
-        "\nThe time taken away is an upper bound: the part of requests in which nothing but the call\n\
-         went on. Other work may fill it again.\n\n\
+        "\nThe time saved is predicted: every trace is replayed as if nobody waited for the call.\n\n\
          ## What is measured and what is not\n\n\
          - Measured: rates, peaks, handler times, failures, who calls whom.\n\
          - Derived: concurrency (busy half the time at the peak), timeouts (five times the longest\n  \
@@ -81,7 +80,7 @@ fn write(
 fn table(out: &mut String, proposals: &[Proposal<'_>]) -> fmt::Result {
     writeln!(
         out,
-        "| event | from | to | calls | median handling | waiting taken away, at most |"
+        "| event | from | to | calls | median handling | waiting on the critical path |"
     )?;
     writeln!(out, "|---|---|---|---:|---:|---:|")?;
     for proposal in proposals {

@@ -5,7 +5,7 @@ use tidegate_base::format_duration;
 use super::{chart, words};
 use crate::discovery::{Call, Discovery, Weight};
 
-const STYLE: &str = include_str!("page.css");
+pub(crate) const STYLE: &str = include_str!("page.css");
 /// Most other calls that are listed.
 const ROWS_MAX: usize = 40;
 
@@ -33,10 +33,11 @@ pub(super) fn render(discovery: &Discovery) -> String {
     if !feasible.is_empty() {
         page.push_str("<section>\n<h2>What could become events</h2>\n");
         for (place, call) in feasible.iter().enumerate() {
-            page.push_str(&candidate(place + 1, call));
+            page.push_str(&candidate(place + 1, discovery, call));
         }
         page.push_str("</section>\n");
     }
+    page.push_str(&crate::business::of_calls(discovery));
     page.push_str(&stays(&others));
     page.push_str(&services(discovery));
     page.push_str(&footer(discovery));
@@ -71,10 +72,13 @@ fn header(discovery: &Discovery, feasible: usize) -> String {
     )
 }
 
-fn candidate(place: usize, call: &Call) -> String {
+fn candidate(place: usize, discovery: &Discovery, call: &Call) -> String {
+    let saved = words::saving(discovery, call);
+    let saved: Vec<String> = saved.into_iter().map(|(_, value)| value).collect();
     let facts = [
         ("How often", volume(call)),
         ("Waiting", waiting(call)),
+        ("What is saved", saved.join("; ")),
         ("Failures", failures(call)),
         (
             "What would change",
@@ -254,12 +258,12 @@ fn footer(discovery: &Discovery) -> String {
     format!(
         "<footer>\n<p>{}</p>\n<ul>{scope}</ul>\n<p>Intervals hold the true value in 95 of 100 cases: \
          Wilson's for shares, order statistics for times.</p>\n</footer>\n",
-        escape(words::UPPER_BOUND)
+        escape(words::PREDICTED)
     )
 }
 
 /// Text as HTML content or attribute value; control characters become spaces.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

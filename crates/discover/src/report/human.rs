@@ -17,14 +17,14 @@ pub(super) fn render(discovery: &Discovery, paint: Paint) -> String {
         .collect();
     lines.push(String::new());
     lines.push(paint.strong(&clean(&words::verdict(discovery))));
-    lines.push(words::UPPER_BOUND.to_owned());
+    lines.push(words::PREDICTED.to_owned());
     let (feasible, others): (Vec<&Call>, Vec<&Call>) = discovery
         .calls
         .iter()
         .partition(|call| call.class.is_feasible());
     for (place, call) in feasible.iter().enumerate() {
         lines.push(String::new());
-        candidate(&mut lines, place + 1, call, paint);
+        candidate(&mut lines, place + 1, (discovery, call), paint);
     }
     section(
         &mut lines,
@@ -50,7 +50,12 @@ pub(super) fn render(discovery: &Discovery, paint: Paint) -> String {
     lines.join("\n") + "\n"
 }
 
-fn candidate(lines: &mut Vec<String>, place: usize, call: &Call, paint: Paint) {
+fn candidate(
+    lines: &mut Vec<String>,
+    place: usize,
+    (discovery, call): (&Discovery, &Call),
+    paint: Paint,
+) {
     let title = format!(
         "{place}. {} -> {}: {}",
         call.caller, call.callee, call.callee_operation
@@ -81,9 +86,9 @@ fn candidate(lines: &mut Vec<String>, place: usize, call: &Call, paint: Paint) {
             ),
         ),
         (
-            "takes away",
+            "on path",
             format!(
-                "at most {} in all, {}, {} of all waiting",
+                "{} in all, {}, {} of all waiting",
                 format_duration(call.critical),
                 words::per_second(call.critical_per_second),
                 words::percent(call.critical_share)
@@ -91,9 +96,15 @@ fn candidate(lines: &mut Vec<String>, place: usize, call: &Call, paint: Paint) {
         ),
         ("failures", words::proportion(call.failures)),
     ];
-    for (name, value) in facts {
+    let savings = words::saving(discovery, call);
+    for (name, value) in facts.into_iter().chain(savings) {
         lines.push(clean(&format!("   {name:<11}{value}")));
     }
+    reasons(lines, call, paint);
+}
+
+/// What speaks for and against it, what is not known, and traces to look at.
+fn reasons(lines: &mut Vec<String>, call: &Call, paint: Paint) {
     for evidence in &call.evidence {
         let sign = match evidence.weight {
             Weight::Veto | Weight::Against => paint.bad("against    "),
@@ -110,7 +121,7 @@ fn candidate(lines: &mut Vec<String>, place: usize, call: &Call, paint: Paint) {
         });
         lines.push(format!(
             "   {sign}{}{}",
-            clean(&evidence.claim),
+            clean(&format!("{} [{}]", evidence.claim, evidence.signal.id())),
             interval.unwrap_or_default()
         ));
     }
@@ -225,7 +236,7 @@ fn operations(discovery: &Discovery) -> Table {
 }
 
 /// Text of a capture without control characters, which could drive the terminal.
-fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     text.chars()
         .map(|letter| {
             if letter.is_control() {
@@ -238,15 +249,15 @@ fn clean(text: &str) -> String {
 }
 
 impl Paint {
-    fn strong(self, text: &str) -> String {
+    pub(crate) fn strong(self, text: &str) -> String {
         self.style("1", text)
     }
 
-    fn good(self, text: &str) -> String {
+    pub(crate) fn good(self, text: &str) -> String {
         self.style("32", text)
     }
 
-    fn bad(self, text: &str) -> String {
+    pub(crate) fn bad(self, text: &str) -> String {
         self.style("33", text)
     }
 

@@ -4,8 +4,16 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::discovery::{Call, Capture, Class, Discovery, Evidence, Latency, Operation, Service};
+use crate::coupling::Coupling;
+use crate::discovery::{
+    Call, Capture, Class, Discovery, Evidence, Exclusive, Latency, Operation, Service,
+};
+use crate::interval::Estimate;
+use crate::ranking::Worth;
+use crate::replay::Saving;
+use crate::replay::complete::Completeness;
 use crate::statistics::{Proportion, Quantile};
+use crate::workload::Workload;
 
 pub(super) fn render(discovery: &Discovery) -> String {
     let list = |values: Vec<Value>| Value::Array(values);
@@ -16,9 +24,11 @@ pub(super) fn render(discovery: &Discovery) -> String {
         "traces": discovery.traces,
         "spans": discovery.spans,
         "orphans": discovery.orphans,
+        "completeness": completeness(&discovery.completeness),
         "waiting_ns": nanos(discovery.waiting),
-        "calls": list(discovery.calls.iter().map(call).collect()),
+        "candidates": list(discovery.calls.iter().map(call).collect()),
         "services": list(discovery.services.iter().map(service).collect()),
+        "critical_path": list(discovery.exclusive.iter().map(exclusive).collect()),
         "operations": list(discovery.operations.iter().map(operation).collect()),
     });
     format!("{document:#}\n")
@@ -69,16 +79,30 @@ fn call(call: &Call) -> Value {
         "caller": call.caller,
         "caller_operation": call.caller_operation,
         "callee": call.callee,
-        "callee_operation": call.callee_operation,
+        "operation": call.callee_operation,
         "count": call.count,
         "rate_per_second": call.rate,
         "peak_per_second": call.peak,
         "latency": latency(&call.latency),
         "handling": latency(&call.handling),
         "failures": proportion(call.failures),
-        "coupling": proportion(call.coupling),
+        "coupling": coupling(&call.coupled),
+        "saving": call.savings.first().map(saving),
+        "other_savings": call.savings.iter().skip(1).map(saving).collect::<Vec<_>>(),
+        "alternatives": call.alternatives.map(|other| json!({
+            "removed_mean": estimate(other.removed),
+            "delay_slope": other.per_delay,
+        })),
+        "worth": worth(&call.worth),
+        "workload": workload(&call.workload),
         "critical_ns": nanos(call.critical),
         "critical_share": call.critical_share,
+        "on_critical_path": proportion(call.on_path),
+        "critical_at_ns": {
+            "p50": call.critical_at[0].map(nanos),
+            "p95": call.critical_at[1].map(nanos),
+            "p99": call.critical_at[2].map(nanos),
+        },
         "critical_seconds_per_second": call.critical_per_second,
         "evidence": call.evidence.iter().map(evidence).collect::<Vec<_>>(),
         "missing": call.missing,
@@ -86,16 +110,126 @@ fn call(call: &Call) -> Value {
     })
 }
 
+/// The value is that of the share where the claim is about one.
 fn evidence(evidence: &Evidence) -> Value {
+    let interval = evidence.share.and_then(Proportion::interval);
     json!({
+        "id": evidence.signal.id(),
         "signal": evidence.signal,
         "weight": evidence.weight,
         "claim": evidence.claim,
-        "share": evidence.share.map(proportion),
+        "value": evidence.value.or(evidence.share.map(Proportion::share)),
+        "n": evidence.n,
+        "low": interval.map(|(low, _)| low),
+        "high": interval.map(|(_, high)| high),
     })
 }
 
-fn latency(latency: &Latency) -> Value {
+fn completeness(completeness: &Completeness) -> Value {
+    json!({
+        "lost_spans": proportion(completeness.lost),
+        "traces": completeness.traces,
+        "traces_used": completeness.used,
+        "withheld": completeness.withheld,
+        "traces_complete": completeness.measured.complete,
+        "share": completeness.measured.measure.share(),
+        "least_share": completeness.measured.measure.least_share(),
+        "measure": completeness.measured.measure,
+    })
+}
+
+fn saving(saving: &Saving) -> Value {
+    json!({
+        "service": saving.service,
+        "endpoint": saving.operation,
+        "requests": saving.requests,
+        "affected": saving.affected,
+        "rate_per_second": saving.rate,
+        "before_ns": saving.before.round(),
+        "mean": estimate(saving.mean),
+        "p50": estimate(saving.p50),
+        "p95": estimate(saving.p95),
+        "p99": estimate(saving.p99),
+        "mean_if_only_seen_orders_hold_ns": saving.optimistic.round(),
+        "order_confidence": saving.confidence,
+    })
+}
+
+/// Nanoseconds; null where `n` is below `needed`.
+fn estimate(estimate: Estimate) -> Value {
+    match estimate {
+        Estimate::Estimated {
+            value,
+            low,
+            high,
+            n,
+        } => json!({"value": value.round(), "low": low.round(), "high": high.round(), "n": n}),
+        Estimate::NotEstimable { n, needed } => {
+            json!({"value": null, "low": null, "high": null, "n": n, "needed": needed})
+        }
+    }
+}
+
+fn coupling(coupling: &Coupling) -> Value {
+    json!({
+        "failures": proportion(coupling.failures),
+        "request_fails_with": proportion(coupling.with),
+        "request_fails_without": proportion(coupling.without),
+        "excess": coupling.excess.map(|(value, ..)| value),
+        "low": coupling.excess.map(|(_, low, _)| low),
+        "high": coupling.excess.map(|(.., high)| high),
+        "failures_removed_per_million": coupling.removed_per_million,
+        "attempts": coupling.attempts,
+    })
+}
+
+fn worth(worth: &Worth) -> Value {
+    json!({
+        "seconds_per_day": worth.seconds_per_day,
+        "failures_per_day": worth.failures_per_day,
+        "obligations": worth.obligations,
+        "on_front": worth.is_on_front,
+        "probability_first": worth.is_first,
+        "experiment": worth.experiment,
+    })
+}
+
+fn workload(workload: &Workload) -> Value {
+    let dispersion: serde_json::Map<String, Value> = workload
+        .dispersion
+        .iter()
+        .map(|(window, value)| (tidegate_base::format_duration(*window), json!(value)))
+        .collect();
+    json!({
+        "rate_per_second": workload.rate,
+        "peak_per_second": workload.peak,
+        "dispersion": dispersion,
+        "interarrival_scv": workload.interarrival_scv,
+        "service_mean_ns": (workload.service_mean * 1e9).round(),
+        "service_scv": workload.service_scv,
+        "service_max_ns": (workload.service_max * 1e9).round(),
+        "bytes_median": workload.bytes.map(|(median, _)| median),
+        "bytes_max": workload.bytes.map(|(_, max)| max),
+        "keys": workload.keys.map(|keys| json!({
+            "count": keys.count,
+            "hottest_share": keys.hottest,
+            "zipf_exponent": keys.zipf,
+        })),
+        "fan_out": workload.fan_out,
+    })
+}
+
+fn exclusive(exclusive: &Exclusive) -> Value {
+    json!({
+        "service": exclusive.service,
+        "operation": exclusive.operation,
+        "asks": exclusive.callee,
+        "count": exclusive.count,
+        "own_critical_ns": nanos(exclusive.time),
+    })
+}
+
+pub(crate) fn latency(latency: &Latency) -> Value {
     json!({
         "p50": quantile(latency.p50),
         "p95": quantile(latency.p95),
@@ -105,7 +239,7 @@ fn latency(latency: &Latency) -> Value {
 }
 
 /// `value_ns` is null where `n` is below `needed`.
-fn quantile(quantile: Quantile) -> Value {
+pub(crate) fn quantile(quantile: Quantile) -> Value {
     match quantile {
         Quantile::Estimated {
             value,
@@ -119,7 +253,7 @@ fn quantile(quantile: Quantile) -> Value {
     }
 }
 
-fn proportion(proportion: Proportion) -> Value {
+pub(crate) fn proportion(proportion: Proportion) -> Value {
     let interval = proportion.interval();
     json!({
         "hits": proportion.hits,
@@ -129,6 +263,6 @@ fn proportion(proportion: Proportion) -> Value {
     })
 }
 
-fn nanos(duration: Duration) -> u64 {
+pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -20,13 +20,13 @@ pub(super) fn render(discovery: &Discovery) -> String {
         format!("**{}**", text(&words::verdict(discovery))),
         String::new(),
     ]);
-    lines.push(words::UPPER_BOUND.to_owned());
+    lines.push(words::PREDICTED.to_owned());
     let (feasible, others): (Vec<&Call>, Vec<&Call>) = discovery
         .calls
         .iter()
         .partition(|call| call.class.is_feasible());
     for (place, call) in feasible.iter().enumerate() {
-        candidate(&mut lines, place + 1, call);
+        candidate(&mut lines, place + 1, discovery, call);
     }
     if !others.is_empty() {
         lines.extend(["", "## Calls that stay", ""].map(str::to_owned));
@@ -54,7 +54,7 @@ pub(super) fn render(discovery: &Discovery) -> String {
     lines.join("\n") + "\n"
 }
 
-fn candidate(lines: &mut Vec<String>, place: usize, call: &Call) {
+fn candidate(lines: &mut Vec<String>, place: usize, discovery: &Discovery, call: &Call) {
     let title = format!(
         "## {place}. {} → {}",
         text(&call.caller),
@@ -82,7 +82,7 @@ fn candidate(lines: &mut Vec<String>, place: usize, call: &Call) {
         ("waiting, p50", words::quantile(call.latency.p50)),
         ("waiting, p99", words::quantile(call.latency.p99)),
         (
-            "takes away, at most",
+            "on the critical path",
             format!(
                 "{} in all, {}, {} of all waiting",
                 format_duration(call.critical),
@@ -99,6 +99,12 @@ fn candidate(lines: &mut Vec<String>, place: usize, call: &Call) {
             .iter()
             .map(|(name, value)| format!("| {name} | {value} |")),
     );
+    let savings = words::saving(discovery, call);
+    lines.extend(
+        savings
+            .iter()
+            .map(|(name, value)| format!("| {name} | {} |", text(value))),
+    );
     lines.push(String::new());
     for evidence in &call.evidence {
         let sign = match evidence.weight {
@@ -106,7 +112,8 @@ fn candidate(lines: &mut Vec<String>, place: usize, call: &Call) {
             Weight::For => "for",
             Weight::Benefit => "benefit",
         };
-        lines.push(format!("- **{sign}**: {}", text(&evidence.claim)));
+        let id = evidence.signal.id();
+        lines.push(format!("- **{sign}**: {} ({id})", text(&evidence.claim)));
     }
     lines.extend(
         call.missing
@@ -116,7 +123,7 @@ fn candidate(lines: &mut Vec<String>, place: usize, call: &Call) {
 }
 
 /// Text of a capture without a meaning in Markdown or HTML, on one line.
-fn text(raw: &str) -> String {
+pub(crate) fn text(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len());
     for letter in raw.chars() {
         match letter {

@@ -3,14 +3,15 @@
 //! Rendering is pure: the same discovery gives the same text.
 
 mod chart;
-mod html;
-mod human;
-mod json;
-mod markdown;
-mod table;
-mod words;
+mod difference;
+pub(crate) mod html;
+pub(crate) mod human;
+pub(crate) mod json;
+pub(crate) mod markdown;
+pub(crate) mod table;
+pub(crate) mod words;
 
-use crate::Discovery;
+use crate::{Difference, Discovery};
 
 /// A text format for a discovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,5 +63,16 @@ pub fn report(discovery: &Discovery, format: ReportFormat, paint: Paint) -> Stri
         ReportFormat::Json => json::render(discovery),
         ReportFormat::Markdown => markdown::render(discovery),
         ReportFormat::Html => html::render(discovery),
+    }
+}
+
+/// The difference of two discoveries as text: one JSON document, or else a table.
+#[must_use]
+pub fn report_difference(difference: &Difference, format: ReportFormat) -> String {
+    match format {
+        ReportFormat::Json => difference::json(difference),
+        ReportFormat::Human | ReportFormat::Markdown | ReportFormat::Html => {
+            difference::table(difference)
+        }
     }
 }

@@ -2,20 +2,20 @@
 
 /// Which edge a column keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Align {
+pub(crate) enum Align {
     Left,
     Right,
 }
 
 /// Rows under a head, as plain text; every row as long as the head.
-pub(super) struct Table {
-    pub(super) head: Vec<(&'static str, Align)>,
-    pub(super) rows: Vec<Vec<String>>,
+pub(crate) struct Table {
+    pub(crate) head: Vec<(&'static str, Align)>,
+    pub(crate) rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// The lines of the table, the head first.
-    pub(super) fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let widths: Vec<usize> = self
             .head
             .iter()

@@ -5,11 +5,69 @@ use std::time::Duration;
 use tidegate_base::format_duration;
 
 use crate::discovery::{Call, Discovery};
+use crate::interval::Estimate;
 use crate::statistics::{Proportion, Quantile};
 
-/// Why the benefit is not a promise; stands in every report.
-pub(super) const UPPER_BOUND: &str = "Time taken away is an upper bound: the part of requests in \
-which nothing but the call went on. It is not a prediction of a replay.";
+/// What the numbers mean; stands in every report.
+pub(super) const PREDICTED: &str = "What is saved is predicted: every trace is replayed as if the \
+caller published an event and did not wait. Less queueing comes on top, and is not in it.";
+
+/// What is saved, in a line for each number; why there is no number, where there is none.
+pub(super) fn saving(discovery: &Discovery, call: &Call) -> Vec<(&'static str, String)> {
+    if let Some(reason) = &discovery.completeness.withheld {
+        return vec![("saves", format!("withheld: {reason}"))];
+    }
+    let Some(saving) = call.savings.first() else {
+        return vec![("saves", "nothing: no request waits for it".to_owned())];
+    };
+    let of = format!(
+        "{} of {} in each {}",
+        estimate(saving.mean),
+        duration(saving.before),
+        saving.operation
+    );
+    let tails = [
+        ("p50", saving.p50),
+        ("p95", saving.p95),
+        ("p99", saving.p99),
+    ]
+    .map(|(name, value)| format!("{name} {}", estimate(value)));
+    let mut lines = vec![("saves", of), ("", tails.join(", "))];
+    let worth = &call.worth;
+    if let Some(seconds) = worth.seconds_per_day {
+        let first = worth.is_first.map_or(String::new(), |share| {
+            format!("; saves most of all with {} chance", percent(share))
+        });
+        let waiting = duration(seconds.max(0.0) * 1e9);
+        lines.push(("worth", format!("{waiting} of waiting a day{first}")));
+    }
+    if call.class.is_feasible() {
+        lines.push(("refuted by", worth.experiment.clone()));
+    }
+    lines
+}
+
+/// `12ms (10ms to 14ms)` of nanoseconds, or why there is no number.
+pub(super) fn estimate(estimate: Estimate) -> String {
+    match estimate {
+        Estimate::Estimated {
+            value, low, high, ..
+        } => {
+            let [value, low, high] = [value, low, high].map(duration);
+            format!("{value} ({low} to {high})")
+        }
+        Estimate::NotEstimable { n, needed } => format!("not estimable (n={n}, needs {needed})"),
+    }
+}
+
+/// Nanoseconds, to the microsecond where there are that many; less than zero with a minus.
+fn duration(nanos: f64) -> String {
+    let whole = Duration::try_from_secs_f64(nanos.abs() / 1e9).unwrap_or_default();
+    let step = if nanos.abs() < 1e5 { 1 } else { 1_000 };
+    let rounded = u64::try_from(whole.as_nanos()).unwrap_or(u64::MAX) / step * step;
+    let sign = if nanos < 0.0 && rounded > 0 { "-" } else { "" };
+    format!("{sign}{}", format_duration(Duration::from_nanos(rounded)))
+}
 
 /// `12ms (10ms to 14ms)`, or why there is no number.
 pub(super) fn quantile(quantile: Quantile) -> String {
@@ -25,14 +83,14 @@ pub(super) fn quantile(quantile: Quantile) -> String {
 }
 
 /// `12ms`, or a dash where there are too few observations.
-pub(super) fn short_quantile(quantile: Quantile) -> String {
+pub(crate) fn short_quantile(quantile: Quantile) -> String {
     quantile
         .value()
         .map_or_else(|| "-".to_owned(), format_duration)
 }
 
 /// `3 of 10 (11% to 60%)`.
-pub(super) fn proportion(proportion: Proportion) -> String {
+pub(crate) fn proportion(proportion: Proportion) -> String {
     let counts = format!("{} of {}", proportion.hits, proportion.total);
     match proportion.interval() {
         Some((low, high)) => format!("{counts} ({} to {})", percent(low), percent(high)),
@@ -41,7 +99,7 @@ pub(super) fn proportion(proportion: Proportion) -> String {
 }
 
 /// `12.3%`.
-pub(super) fn percent(share: f64) -> String {
+pub(crate) fn percent(share: f64) -> String {
     format!("{:.1}%", share * 100.0)
 }
 
@@ -97,6 +155,15 @@ pub(super) fn scope(discovery: &Discovery) -> Vec<String> {
         );
     }
     lines.push(all);
+    let completeness = &discovery.completeness;
+    if completeness.lost.hits > 0 {
+        lines.push(format!(
+            "{} of spans are lost; predictions rest on {} of {} traces that are complete",
+            percent(completeness.lost.share()),
+            completeness.used,
+            completeness.traces
+        ));
+    }
     lines
 }
 
@@ -115,7 +182,7 @@ pub(super) fn verdict(discovery: &Discovery) -> String {
         ),
         Some(first) => format!(
             "{} of the {total} calls between services could become events by this evidence; the \
-             one that takes away most waiting is {} to {} ({}).",
+             one that saves most waiting is {} to {} ({}).",
             feasible.len(),
             first.caller,
             first.callee,

@@ -7,12 +7,15 @@ use tidegate_trace::{Traces, read};
 
 /// The folder of captures; says so when it is absent.
 pub(crate) fn folder() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/traces");
-    if path.is_dir() {
-        return Some(path);
+    // Beside the project, or in a folder above it.
+    let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let found = above
+        .map(|above| above.join("shared/data/traces"))
+        .find(|path| path.is_dir());
+    if found.is_none() {
+        println!("skipped: shared/data/traces is absent");
     }
-    println!("skipped: {} is absent", path.display());
-    None
+    found
 }
 
 /// Every file that is a capture, with its name.

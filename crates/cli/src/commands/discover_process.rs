@@ -1,0 +1,127 @@
+//! `tidegate discover` of process logs.
+
+use std::path::PathBuf;
+
+use tidegate_discover::process::{self, Options, ProcessDiscovery};
+use tidegate_trace::process::{Columns, EventLog};
+
+use crate::arguments::{Discover, DiscoverFormat};
+use crate::captures::{self, File};
+use crate::commands::discover::{look, show, write_draft};
+use crate::commands::init::system_name;
+use crate::event_logs;
+use crate::exit::{Exit, Failure};
+
+/// Runs when the files are process logs; `None` when they are not.
+pub(super) fn run(arguments: &Discover) -> Result<Option<Exit>, Failure> {
+    let columns = columns(arguments)?;
+    let paths = [arguments.files.as_slice(), &arguments.diff].concat();
+    let (logs, others) = told(&paths, &columns)?;
+    if logs.is_empty() {
+        return only_traces(arguments, &columns);
+    }
+    only_logs(arguments, &others)?;
+    let (format, paint) = look(arguments);
+    if let [before, after] = arguments.diff.as_slice() {
+        if arguments.format == DiscoverFormat::Html {
+            return Err(no_page());
+        }
+        let analysed = |path: &PathBuf| {
+            let (logs, _) = told(std::slice::from_ref(path), &columns)?;
+            analyse(arguments, &read(&logs, &columns)?)
+        };
+        let compared = process::compare(&analysed(before)?, &analysed(after)?);
+        show(arguments, &process::report_diff(&compared, format))?;
+        return Ok(Some(Exit::Yes));
+    }
+    let discovery = analyse(arguments, &read(&logs, &columns)?)?;
+    show(arguments, &process::report(&discovery, format, paint))?;
+    if let Some(folder) = &arguments.draft {
+        let name = system_name(arguments.system.as_deref(), folder)?;
+        write_draft(folder, &process::draft(&discovery, name))?;
+    }
+    Ok(Some(Exit::Yes))
+}
+
+/// The files that are process logs, and the others.
+fn told(paths: &[PathBuf], columns: &Columns) -> Result<(Vec<File>, Vec<File>), Failure> {
+    let files = captures::files(paths)?.into_iter();
+    Ok(files.partition(|file| event_logs::is_log(&file.path, columns)))
+}
+
+fn read(logs: &[File], columns: &Columns) -> Result<Vec<EventLog>, Failure> {
+    logs.iter()
+        .map(|file| event_logs::read(&file.path, columns))
+        .collect()
+}
+
+/// That a comparison is no page.
+pub(super) fn no_page() -> Failure {
+    Failure::configuration("a comparison has no page")
+        .hint("ask for --format human, markdown or json")
+}
+
+fn analyse(arguments: &Discover, logs: &[EventLog]) -> Result<ProcessDiscovery, Failure> {
+    let options = Options {
+        visible_end: arguments.visible_end.clone(),
+    };
+    if let Some(end) = &options.visible_end
+        && !logs.iter().any(|log| log.activities.contains(end))
+    {
+        return Err(
+            Failure::configuration(format!("no case has an activity `{end}`"))
+                .hint("write it as the log does"),
+        );
+    }
+    Ok(process::analyse(logs, &options))
+}
+
+fn columns(arguments: &Discover) -> Result<Columns, Failure> {
+    let Some(text) = &arguments.columns else {
+        return Ok(Columns::default());
+    };
+    Columns::parse(text).map_err(|message| {
+        Failure::configuration(format!("--columns: {message}"))
+            .hint("such as --columns case=order_id,activity=step,end=done_at")
+    })
+}
+
+/// What only process logs have is refused for traces.
+fn only_traces(arguments: &Discover, columns: &Columns) -> Result<Option<Exit>, Failure> {
+    let given = [
+        (arguments.visible_end.is_some(), "--visible-end"),
+        (columns.are_of_a_log(), "--columns with what only they have"),
+    ];
+    match given.iter().find(|(given, _)| *given) {
+        Some((_, option)) => Err(Failure::configuration(format!(
+            "{option} is for process logs, and this is none"
+        ))
+        .hint("a process log is XES, OCEL 2.0, or CSV with a case, an activity and a time")),
+        None => Ok(None),
+    }
+}
+
+/// What only traces have is refused for process logs, and so are both together. What was found in a
+/// folder and is no log is passed over: beside logs there are licences and notes.
+fn only_logs(arguments: &Discover, others: &[File]) -> Result<(), Failure> {
+    if others.iter().any(|file| file.is_named) {
+        return Err(Failure::configuration(
+            "some of these files are process logs and others are not",
+        )
+        .hint("give those of one kind: cases and calls are not added up"));
+    }
+    let given = [
+        (arguments.no_vocabulary, "--no-vocabulary"),
+        (arguments.memory.is_some(), "--memory"),
+    ];
+    if let Some((_, option)) = given.iter().find(|(given, _)| *given) {
+        let message = format!("{option} is for traces, and these are process logs");
+        return Err(Failure::configuration(message).hint("leave it out"));
+    }
+    let others: Vec<String> = others
+        .iter()
+        .map(|file| file.path.display().to_string())
+        .collect();
+    captures::say_skipped(&others, "process log");
+    Ok(())
+}

@@ -1,0 +1,299 @@
+//! One call path, from its occurrences to what it could become.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+use tidegate_trace::recording::{Arrival, Outcome};
+
+use crate::classify::{CALLS_MIN, classify};
+use crate::coupling::Coupling;
+use crate::discovery::{Alternatives, Call, Class, Evidence, Signal, Weight};
+use crate::evidence::Facts;
+use crate::interval::{Estimate, nanos};
+use crate::observe::Observation;
+use crate::operation;
+use crate::options::Options;
+use crate::ranking::Worth;
+use crate::replay::change::Change;
+use crate::replay::{Saving, Site, WhatIf};
+use crate::services::{latency, peak, rate};
+use crate::signals::hash;
+use crate::signals::judge::LAG_NANOS;
+use crate::statistics::Proportion;
+use crate::vocabulary::{self, Verb};
+use crate::workload::Workload;
+
+/// Caller, its operation, callee, its operation.
+pub(crate) type Path = (String, String, String, String);
+
+/// The share of calls that must be made in a row to say that they are.
+const ROW_SHARE: f64 = 0.5;
+
+/// The delay that shows how much requests depend on the call, in nanoseconds.
+const DELAY: i64 = 1_000_000;
+
+/// What all calls are judged by.
+pub(crate) struct Court<'a> {
+    pub(crate) what_if: &'a WhatIf<'a>,
+    pub(crate) options: &'a Options,
+    pub(crate) observed: Duration,
+    pub(crate) waiting: Duration,
+    pub(crate) reads: Reads,
+    pub(crate) followers: Followers,
+}
+
+impl Court<'_> {
+    /// What is saved by one change of all the occurrences.
+    fn savings(&self, seen: &[Observation], change: Change) -> Vec<Saving> {
+        let mut sites = sites(seen);
+        if change != Change::Parallelise {
+            sites.extend(self.followers.of(seen).into_iter().map(|(site, _)| site));
+        }
+        let own: HashSet<Site> = seen.iter().map(|observation| observation.site).collect();
+        // What only prepares the call happens where the event is handled.
+        let change = |site: Site| match change {
+            Change::Slow { .. } if !own.contains(&site) => Change::Slow { by: 0 },
+            Change::Asynchronous { .. } if !own.contains(&site) => Change::Remove,
+            change => change,
+        };
+        self.what_if.savings(&sites, change, self.observed)
+    }
+
+    fn publish(&self) -> Change {
+        Change::Asynchronous {
+            publish: self.options.publish_time(),
+        }
+    }
+
+    /// What the call saves in each block of time.
+    pub(crate) fn blocks(&self, call: &Call, seen: &[Observation], blocks: usize) -> Vec<f64> {
+        if call.class.is_feasible() {
+            let publish = self.publish();
+            let own = sites(seen);
+            self.what_if.block_totals(&own, |_| publish, blocks)
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Judges one call path by its occurrences, in order of time.
+    pub(crate) fn judge(&self, path: &Path, seen: &[Observation]) -> Call {
+        let (caller, caller_operation, callee, callee_operation) = path.clone();
+        let facts = Facts::new(
+            seen,
+            (&callee, &callee_operation),
+            self.options.vocabulary,
+            self.reads.after(seen, &callee, &callee_operation),
+        );
+        let critical: Duration = seen.iter().map(|observation| observation.critical).sum();
+        let long_enough = self.observed >= Duration::from_secs(1);
+        let (class, row, savings) = self.class(&facts);
+        let mut evidence = facts.evidence();
+        evidence.extend(row);
+        evidence.extend(self.followers.evidence(seen));
+        Call {
+            alternatives: class.is_feasible().then(|| self.alternatives(seen)),
+            evidence,
+            missing: facts.missing(),
+            failures: facts.share(|observation| observation.failed),
+            coupling: facts.coupled(),
+            coupled: Coupling::of(seen, facts.attempts()),
+            workload: Workload::of(seen, self.observed),
+            worth: Worth::default(),
+            count: seen.len(),
+            rate: rate(seen.len(), self.observed),
+            peak: peak(seen.iter().map(|observation| observation.offset)),
+            latency: latency(seen.iter().map(|observation| observation.waited).collect()),
+            handling: latency(seen.iter().map(|observation| observation.handled).collect()),
+            critical,
+            critical_share: ratio(critical, self.waiting),
+            critical_per_second: long_enough.then(|| ratio(critical, self.observed)),
+            on_path: facts.share(|observation| !observation.critical.is_zero()),
+            critical_at: self
+                .what_if
+                .around(&critical_of_requests(self.what_if, seen)),
+            savings,
+            exemplars: exemplars(seen),
+            arrivals: seen.iter().map(arrival).collect(),
+            class,
+            caller,
+            caller_operation,
+            callee,
+            callee_operation,
+        }
+    }
+
+    fn alternatives(&self, seen: &[Observation]) -> Alternatives {
+        let removed = self.savings(seen, Change::Remove);
+        let slowed = self.savings(seen, Change::Slow { by: DELAY });
+        let first = |savings: &[Saving]| savings.first().map(|saving| saving.mean);
+        let nothing = Estimate::NotEstimable { n: 0, needed: 1 };
+        Alternatives {
+            removed: first(&removed).unwrap_or(nothing),
+            per_delay: slowed
+                .last()
+                .and_then(|saving| Some(-saving.mean.value()? / nanos(DELAY))),
+        }
+    }
+
+    /// The class, the evidence of calls in a row, and what the change that it means saves.
+    fn class(&self, facts: &Facts<'_>) -> (Class, Option<Evidence>, Vec<Saving>) {
+        let class = classify(facts);
+        let row = facts.share(|observation| observation.marks.in_row > 1);
+        let in_row = row.share() >= ROW_SHARE && row.hits >= CALLS_MIN;
+        let plain = self.savings(facts.observations, self.publish());
+        let only_reads = facts.read_only().is_some() && facts.veto().is_none();
+        if !in_row || !only_reads {
+            return (class, None, plain);
+        }
+        let claim = format!(
+            "the caller makes several of them, one after the other, in {} of {}; nothing shows that one \
+             needs the answer of another",
+            row.hits, row.total
+        );
+        let evidence = Evidence::share(Signal::Loop, Weight::For, claim, row);
+        let together = self.savings(facts.observations, Change::Parallelise);
+        let gains = together.first().and_then(|saving| saving.mean.interval());
+        if gains.is_some_and(|(low, _)| low > 0.0) {
+            (Class::Parallelise, Some(evidence), together)
+        } else {
+            (class, Some(evidence), plain)
+        }
+    }
+}
+
+/// Calls whose answers only another call uses: they go where that one goes.
+#[derive(Debug, Default)]
+pub(crate) struct Followers(HashMap<Site, Vec<(Site, String)>>);
+
+impl Followers {
+    pub(crate) fn note(&mut self, path: &Path, seen: &[Observation]) {
+        for observation in seen.iter().filter(|seen| seen.writes + seen.sends == 0) {
+            if let Some(span) = observation.marks.feeds {
+                let trace = observation.site.trace;
+                let followers = self.0.entry(Site { trace, span }).or_default();
+                followers.push((observation.site, format!("{} of {}", path.3, path.2)));
+            }
+        }
+    }
+
+    /// The followers of a call, where they follow it in nearly all of its occurrences.
+    fn of(&self, seen: &[Observation]) -> Vec<(Site, &str)> {
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        let followers = || {
+            let all = seen.iter().filter_map(|seen| self.0.get(&seen.site));
+            all.flatten().map(|(site, name)| (*site, name.as_str()))
+        };
+        for (_, name) in followers() {
+            *counts.entry(name).or_default() += 1;
+        }
+        let often = |name: &str| {
+            let count = counts.get(name).copied().unwrap_or_default();
+            count >= CALLS_MIN && count * 10 >= seen.len() * 9
+        };
+        followers().filter(|(_, name)| often(name)).collect()
+    }
+
+    fn evidence(&self, seen: &[Observation]) -> Vec<Evidence> {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for (_, name) in self.of(seen) {
+            *counts.entry(name).or_default() += 1;
+        }
+        let evidence = counts.into_iter().map(|(name, count)| Evidence {
+            n: count,
+            ..Evidence::plain(
+                Signal::Follower,
+                Weight::Benefit,
+                format!("{name} only prepares it, in {count}: it moves with it"),
+            )
+        });
+        evidence.collect()
+    }
+}
+
+fn sites(seen: &[Observation]) -> Vec<Site> {
+    seen.iter().map(|observation| observation.site).collect()
+}
+
+/// The critical-path time of the calls of each request.
+fn critical_of_requests(what_if: &WhatIf<'_>, seen: &[Observation]) -> HashMap<Site, Duration> {
+    let mut times = HashMap::new();
+    for observation in seen {
+        if let Some(request) = what_if.request_of(observation.site) {
+            *times.entry(request).or_default() += observation.critical;
+        }
+    }
+    times
+}
+
+/// When each session reads from each service.
+#[derive(Debug, Default)]
+pub(crate) struct Reads(HashMap<(u64, u64), Vec<u64>>);
+
+impl Reads {
+    pub(crate) fn note(&mut self, path: &Path, seen: &[Observation]) {
+        for observation in seen.iter().filter(|seen| is_read(&path.3, seen)) {
+            if let Some(session) = observation.marks.session {
+                let times = self.0.entry((session, hash(&path.2))).or_default();
+                times.push(observation.marks.start);
+            }
+        }
+    }
+
+    /// How often the session of a call that changes something reads from the same service soon.
+    fn after(&self, seen: &[Observation], callee: &str, operation: &str) -> Proportion {
+        let mut share = Proportion::default();
+        for observation in seen.iter().filter(|seen| !is_read(operation, seen)) {
+            let Some(session) = observation.marks.session else {
+                continue;
+            };
+            let start = observation.marks.start;
+            let soon = |time: &u64| *time > start && *time - start < LAG_NANOS;
+            let times = self.0.get(&(session, hash(&callee)));
+            share.count(times.is_some_and(|times| times.iter().any(soon)).into());
+        }
+        share
+    }
+}
+
+fn is_read(operation: &str, seen: &Observation) -> bool {
+    let by_name = vocabulary::verb(&operation::words(operation)) == Verb::Answer;
+    let by_method = matches!(seen.method, Some("GET" | "HEAD"));
+    seen.writes == 0 && (by_name || by_method)
+}
+
+fn ratio(part: Duration, whole: Duration) -> f64 {
+    if whole.is_zero() {
+        0.0
+    } else {
+        part.as_secs_f64() / whole.as_secs_f64()
+    }
+}
+
+/// The traces of the slowest, the median and the fastest call, without repetition.
+fn exemplars(seen: &[Observation]) -> Vec<String> {
+    let mut by_wait: Vec<&Observation> = seen.iter().collect();
+    by_wait.sort_by(|a, b| (b.waited, &a.trace_id).cmp(&(a.waited, &b.trace_id)));
+    let mut chosen: Vec<String> = Vec::new();
+    for index in [0, by_wait.len() / 2, by_wait.len().saturating_sub(1)] {
+        let id = by_wait
+            .get(index)
+            .map(|observation| observation.trace_id.to_string());
+        chosen.extend(id.filter(|id| !chosen.contains(id)));
+    }
+    chosen
+}
+
+fn arrival(observation: &Observation) -> Arrival {
+    Arrival {
+        offset: observation.offset,
+        handler_time: observation.handled,
+        outcome: if observation.failed {
+            Outcome::Failed
+        } else {
+            Outcome::Succeeded
+        },
+        key: observation.trace_id.to_string(),
+        payload_bytes: observation.request_bytes,
+    }
+}

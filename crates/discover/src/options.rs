@@ -1,0 +1,37 @@
+//! How discovery is done, where there is a choice.
+
+use std::time::Duration;
+
+use crate::replay::order::Order;
+
+/// How long a caller is busy storing an event, until measured otherwise: a quorum that flushes to
+/// disk takes one to three milliseconds.
+const PUBLISH: Duration = Duration::from_millis(2);
+
+/// How discovery is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Whether the words of operations count as evidence for a change. Words that ask for an answer
+    /// always count against it.
+    pub vocabulary: bool,
+    /// From what the order of calls is taken.
+    pub order: Order,
+    /// How long the caller of a call that becomes an event is busy publishing it.
+    pub publish: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            vocabulary: true,
+            order: Order::default(),
+            publish: PUBLISH,
+        }
+    }
+}
+
+impl Options {
+    pub(crate) fn publish_time(&self) -> i64 {
+        i64::try_from(self.publish.as_nanos()).unwrap_or(i64::MAX)
+    }
+}

@@ -1,0 +1,208 @@
+//! One trace as the replay needs it: lengths, where children lie in their parents, and call paths.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tidegate_trace::{Span, SpanKind, Trace};
+
+use super::place;
+use crate::operation;
+
+/// No slot: the parent has more children than order is learned for.
+pub(crate) const NO_SLOT: u16 = u16::MAX;
+
+/// Where one span lies in the span that waits for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// From the parent's start, by the parent's clock; never negative.
+    pub(crate) start: i64,
+    pub(crate) length: i64,
+    /// The call path from the root: which spans are the same in all traces.
+    pub(crate) path: u32,
+    /// Which child of its parent's path it is, for the learned order.
+    pub(crate) slot: u16,
+    /// How many spans wait for it, one for the other.
+    pub(crate) depth: u32,
+    /// Whether its end tells when the parent went on: both have one clock.
+    pub(crate) same_clock: bool,
+    /// By how much it outlasts every span around it with the same clock; zero when it does not.
+    pub(crate) outlasts: i64,
+    /// When the last of those and itself ends, by that clock.
+    chain_end: u64,
+    /// The step of the clock that its times are read from, in nanoseconds.
+    pub(crate) step: i64,
+    /// Whether it may be a mere frame around a span beside it: work of a service without children.
+    pub(crate) may_frame: bool,
+}
+
+impl Place {
+    pub(crate) fn end(&self) -> i64 {
+        self.start.saturating_add(self.length)
+    }
+}
+
+/// The step of each service's clock, in nanoseconds.
+pub(crate) type Steps = HashMap<Arc<str>, i64>;
+
+/// The steps of the clocks that spans start by: the largest of a millisecond and a microsecond that
+/// divides every start; 1 when none does. Ends may be finer, where durations are measured apart.
+pub(crate) fn steps(traces: &[&Trace]) -> Steps {
+    let mut steps: HashMap<Arc<str>, u64> = HashMap::new();
+    for span in traces.iter().flat_map(|trace| trace.spans()) {
+        let start = span.start.nanos();
+        if let Some(step) = steps.get_mut(&span.service) {
+            while !start.is_multiple_of(*step) {
+                *step = if *step > 1_000 { 1_000 } else { 1 };
+            }
+        } else {
+            let divides = |step: &&u64| start.is_multiple_of(**step);
+            let step = [1_000_000, 1_000]
+                .iter()
+                .find(divides)
+                .copied()
+                .unwrap_or(1);
+            steps.insert(Arc::clone(&span.service), step);
+        }
+    }
+    steps
+        .into_iter()
+        .map(|(service, step)| (service, i64::try_from(step).unwrap_or(1)))
+        .collect()
+}
+
+/// One trace, laid out.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    pub(crate) places: Vec<Place>,
+    /// Children that may be waited for, by start, parent after parent.
+    kids: Vec<u32>,
+    ranges: Vec<(u32, u32)>,
+}
+
+impl Layout {
+    pub(crate) fn new(trace: &Trace, paths: &mut Paths, steps: &Steps) -> Self {
+        let count = trace.spans().len();
+        let mut layout = Self {
+            places: trace
+                .spans()
+                .iter()
+                .map(|span| Place {
+                    start: 0,
+                    length: place::length(span),
+                    path: 0,
+                    slot: NO_SLOT,
+                    depth: 0,
+                    same_clock: true,
+                    outlasts: 0,
+                    chain_end: span.end.nanos(),
+                    step: steps.get(&span.service).copied().unwrap_or(1),
+                    may_frame: false,
+                })
+                .collect(),
+            kids: Vec::with_capacity(count),
+            ranges: vec![(0, 0); count],
+        };
+        for root in trace.roots() {
+            layout.enter(trace, root, Paths::ROOT, paths);
+        }
+        for parent in trace.depth_first() {
+            layout.add_children(trace, parent, paths);
+        }
+        layout
+    }
+
+    fn enter(&mut self, trace: &Trace, index: usize, above: u32, paths: &mut Paths) {
+        if let (Some(span), Some(place)) = (trace.span(index), self.places.get_mut(index)) {
+            place.path = paths.below(above, span);
+        }
+    }
+
+    fn add_children(&mut self, trace: &Trace, parent: usize, paths: &mut Paths) {
+        let (Some(asking), Some(own)) = (trace.span(parent), self.places.get(parent).copied())
+        else {
+            return;
+        };
+        let from = self.kids.len();
+        let one_answer = place::has_one_answer(trace, parent);
+        for child in trace.children(parent) {
+            let waited_for = place::is_waited_for(trace, parent, *child);
+            // What nobody waits for starts a path of its own: it is an entry, like a root.
+            let above = if waited_for { own.path } else { Paths::ROOT };
+            self.enter(trace, *child, above, paths);
+            let (Some(span), true) = (trace.span(*child), waited_for) else {
+                continue;
+            };
+            if let Some(place) = self.places.get_mut(*child) {
+                place.start = place::start_in(asking, span, one_answer).max(0);
+                place.depth = own.depth + 1;
+                let works = matches!(span.kind, SpanKind::Internal | SpanKind::Unspecified);
+                place.may_frame = works && trace.children(*child).is_empty();
+                place.same_clock = !place::is_across_hosts(asking, span);
+                if place.same_clock {
+                    let late = span.end.nanos().saturating_sub(own.chain_end);
+                    place.outlasts = i64::try_from(late).unwrap_or(i64::MAX);
+                    place.chain_end = span.end.nanos().max(own.chain_end);
+                }
+                self.kids.push(u32::try_from(*child).unwrap_or(u32::MAX));
+            }
+        }
+        let places = &self.places;
+        if let Some(kids) = self.kids.get_mut(from..) {
+            kids.sort_by_key(|kid| {
+                let place = places.get(*kid as usize);
+                place.map(|place| (place.start, place.end(), place.path, *kid))
+            });
+        }
+        let range = (u32::try_from(from), u32::try_from(self.kids.len()));
+        if let ((Ok(from), Ok(to)), Some(own)) = (range, self.ranges.get_mut(parent)) {
+            *own = (from, to);
+        }
+    }
+
+    /// The children that may be waited for, by start.
+    pub(crate) fn kids(&self, index: usize) -> &[u32] {
+        let (from, to) = self.ranges.get(index).copied().unwrap_or_default();
+        self.kids
+            .get(from as usize..to as usize)
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn place(&self, index: usize) -> Option<&Place> {
+        self.places.get(index)
+    }
+
+    pub(crate) fn length(&self, index: usize) -> i64 {
+        self.places.get(index).map_or(0, |place| place.length)
+    }
+}
+
+/// Call paths by number: the same service, operation and kind below the same path.
+#[derive(Debug, Default)]
+pub(crate) struct Paths {
+    labels: HashMap<(Arc<str>, String, SpanKind), u32>,
+    children: HashMap<(u32, u32), u32>,
+    /// The path above each path, and a span's label.
+    above: Vec<(u32, u32)>,
+}
+
+impl Paths {
+    /// Above every root.
+    pub(crate) const ROOT: u32 = u32::MAX;
+
+    fn below(&mut self, above: u32, span: &Span) -> u32 {
+        let key = (span.service.clone(), operation::name(span), span.kind);
+        let next = u32::try_from(self.labels.len()).unwrap_or(u32::MAX);
+        let label = *self.labels.entry(key).or_insert(next);
+        let next = u32::try_from(self.above.len()).unwrap_or(u32::MAX);
+        let path = *self.children.entry((above, label)).or_insert(next);
+        if path == next {
+            self.above.push((above, label));
+        }
+        path
+    }
+
+    /// How many paths there are.
+    pub(crate) fn len(&self) -> usize {
+        self.above.len()
+    }
+}

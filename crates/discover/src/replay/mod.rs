@@ -1,0 +1,400 @@
+//! What requests would have taken if a call had been changed: every trace, replayed.
+
+pub(crate) mod change;
+pub(crate) mod complete;
+pub(crate) mod layout;
+pub(crate) mod limit;
+pub(crate) mod order;
+pub(crate) mod place;
+
+use std::collections::HashMap;
+
+use tidegate_trace::Trace;
+
+use crate::interval::{self, Estimate, Paired, mean_saved, nanos, number};
+use crate::operation;
+use change::{Change, Replay};
+use complete::Completeness;
+use layout::{Layout, Paths};
+use order::{Learned, Order, View};
+
+/// One occurrence of a call: its trace and its span, by their places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Site {
+    pub(crate) trace: u32,
+    pub(crate) span: u32,
+}
+
+/// What the requests of one endpoint would save; nanoseconds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Saving {
+    /// The service that handles the requests.
+    pub service: String,
+    /// What they ask for.
+    pub operation: String,
+    /// Requests that were replayed.
+    pub requests: usize,
+    /// Those of them that the change makes a difference to.
+    pub affected: usize,
+    /// All requests of the endpoint, each second; `None` when less than a second was observed.
+    pub rate: Option<f64>,
+    /// What they take on average.
+    pub before: f64,
+    /// What is saved of it.
+    pub mean: Estimate,
+    /// What is saved of the median.
+    pub p50: Estimate,
+    /// What is saved of the 95th percentile.
+    pub p95: Estimate,
+    /// What is saved of the 99th percentile.
+    pub p99: Estimate,
+    /// What the mean would be if only orders that were seen to be waited for were real.
+    pub optimistic: f64,
+    /// How sure it is that each order that was taken for real is: of the least known call.
+    pub confidence: f64,
+}
+
+/// A request: an entry of a trace that is complete enough.
+#[derive(Clone, Copy, Debug)]
+struct Request {
+    site: Site,
+    start: u64,
+    length: i64,
+    weight: f64,
+}
+
+/// The requests of one endpoint, by time.
+#[derive(Debug, Default)]
+struct Endpoint {
+    service: String,
+    operation: String,
+    requests: Vec<Request>,
+    /// Those of incomplete traces as well.
+    all: usize,
+    first: u64,
+    last: u64,
+}
+
+/// All traces, ready to be replayed.
+#[derive(Debug)]
+pub(crate) struct WhatIf<'a> {
+    traces: Vec<&'a Trace>,
+    layouts: Vec<Layout>,
+    learned: Learned,
+    endpoints: Vec<Endpoint>,
+    /// Which endpoint an entry's path is of.
+    by_path: HashMap<u32, usize>,
+    pub(crate) completeness: Completeness,
+}
+
+impl<'a> WhatIf<'a> {
+    pub(crate) fn new(traces: &[&'a Trace], order: Order) -> Self {
+        let mut paths = Paths::default();
+        let steps = layout::steps(traces);
+        let mut layouts: Vec<Layout> = traces
+            .iter()
+            .map(|trace| Layout::new(trace, &mut paths, &steps))
+            .collect();
+        let learned = Learned::from(&mut layouts, paths.len(), order);
+        let weights = complete::weigh(traces, &layouts);
+        let mut what_if = Self {
+            traces: traces.to_vec(),
+            layouts,
+            learned,
+            endpoints: Vec::new(),
+            by_path: HashMap::new(),
+            completeness: weights.completeness,
+        };
+        for (index, weight) in weights.by_trace.iter().enumerate() {
+            what_if.add_requests(index, *weight);
+        }
+        for endpoint in &mut what_if.endpoints {
+            endpoint
+                .requests
+                .sort_by_key(|request| (request.start, request.site));
+        }
+        what_if
+    }
+
+    fn replay(&self, trace: usize, view: View) -> Option<Replay<'_>> {
+        Some(Replay {
+            trace: self.traces.get(trace)?,
+            layout: self.layouts.get(trace)?,
+            learned: &self.learned,
+            view,
+        })
+    }
+
+    fn add_requests(&mut self, index: usize, weight: f64) {
+        let Some(trace) = self.traces.get(index).copied() else {
+            return;
+        };
+        for span in 0..trace.spans().len() {
+            let replay = self.replay(index, View::Pessimistic);
+            let is_entry = replay.is_some_and(|replay| replay.waiting_parent(span).is_none());
+            let place = self
+                .layouts
+                .get(index)
+                .and_then(|layout| layout.place(span));
+            let (true, Some(place), Some(entry)) = (is_entry, place.copied(), trace.span(span))
+            else {
+                continue;
+            };
+            let next = self.endpoints.len();
+            let known = *self.by_path.entry(place.path).or_insert(next);
+            if known == next {
+                self.endpoints.push(Endpoint {
+                    service: entry.service.to_string(),
+                    operation: operation::name(entry),
+                    first: u64::MAX,
+                    ..Endpoint::default()
+                });
+            }
+            let (Some(endpoint), Some(site)) = (self.endpoints.get_mut(known), site(index, span))
+            else {
+                continue;
+            };
+            let start = entry.start.nanos();
+            endpoint.all += 1;
+            endpoint.first = endpoint.first.min(start);
+            endpoint.last = endpoint.last.max(start);
+            if weight > 0.0 {
+                endpoint.requests.push(Request {
+                    site,
+                    start,
+                    length: place.length,
+                    weight,
+                });
+            }
+        }
+    }
+
+    /// Whether the parent waits for its child, by all traces.
+    pub(crate) fn waits(&self, trace: usize, parent: usize, child: usize) -> bool {
+        self.replay(trace, View::Pessimistic)
+            .is_none_or(|replay| replay.waiting_parent(child) == Some(parent))
+    }
+
+    /// Whether the second child may have waited for the first, by all traces.
+    pub(crate) fn may_precede(&self, trace: usize, parent: usize, pair: (usize, usize)) -> bool {
+        self.layouts.get(trace).is_none_or(|layout| {
+            self.learned
+                .may_precede(layout, parent, pair, View::Pessimistic)
+        })
+    }
+
+    /// The request that waits for a call, however indirectly.
+    pub(crate) fn request_of(&self, call: Site) -> Option<Site> {
+        let replay = self.replay(call.trace as usize, View::Pessimistic)?;
+        let mut span = call.span as usize;
+        while let Some(parent) = replay.waiting_parent(span) {
+            span = parent;
+        }
+        site(call.trace as usize, span)
+    }
+
+    /// The mean of what is given for requests, over those about as long as the 50th, 95th and 99th
+    /// percentile of the endpoint that has most of them; within two percent of ranks to both sides.
+    pub(crate) fn around(
+        &self,
+        times: &HashMap<Site, std::time::Duration>,
+    ) -> [Option<std::time::Duration>; 3] {
+        let mut counts: HashMap<usize, usize> = HashMap::new();
+        for endpoint in times.keys().filter_map(|site| self.endpoint_of(*site)) {
+            *counts.entry(endpoint).or_default() += 1;
+        }
+        let most = counts
+            .into_iter()
+            .max_by_key(|(endpoint, count)| (*count, *endpoint));
+        let Some(endpoint) = most.and_then(|(endpoint, _)| self.endpoints.get(endpoint)) else {
+            return [None; 3];
+        };
+        let mut by_length: Vec<&Request> = endpoint.requests.iter().collect();
+        by_length.sort_by_key(|request| (request.length, request.site));
+        let n = by_length.len();
+        [50, 95, 99].map(|percent| {
+            let (from, to) = (n * (percent - 2) / 100, (n * (percent + 2) / 100).min(n));
+            let window = by_length.get(from..to).unwrap_or_default();
+            let count = u32::try_from(window.len())
+                .ok()
+                .filter(|count| *count >= 10)?;
+            let sum: std::time::Duration = window
+                .iter()
+                .filter_map(|request| times.get(&request.site))
+                .sum();
+            Some(sum / count)
+        })
+    }
+
+    /// What each endpoint would save, the largest saving in all first.
+    pub(crate) fn savings(
+        &self,
+        sites: &[Site],
+        change: impl Fn(Site) -> Change,
+        observed: std::time::Duration,
+    ) -> Vec<Saving> {
+        if self.completeness.withheld.is_some() {
+            return Vec::new();
+        }
+        let after = self.changed(sites, &change, View::Pessimistic);
+        let optimistic = self.changed(sites, &change, View::Optimistic);
+        let mut touched: Vec<usize> = after
+            .keys()
+            .chain(optimistic.keys())
+            .filter_map(|site| self.endpoint_of(*site))
+            .collect();
+        touched.sort_unstable();
+        touched.dedup();
+        let confidence = self.confidence(sites);
+        // What is lost may hide that part of what the call does, or of what is done beside it.
+        let lost = self.completeness.lost;
+        let lost = match lost.interval() {
+            Some((_, high)) if lost.hits > 0 => high,
+            _ => 0.0,
+        };
+        let mut savings: Vec<(f64, Saving)> = touched
+            .into_iter()
+            .filter_map(|index| self.endpoints.get(index))
+            .map(|endpoint| {
+                let pairs = |after: &HashMap<Site, i64>| -> Vec<Paired> {
+                    let requests = endpoint.requests.iter();
+                    requests
+                        .map(|request| Paired {
+                            before: request.length,
+                            after: *after.get(&request.site).unwrap_or(&request.length),
+                            weight: request.weight,
+                        })
+                        .collect()
+                };
+                let (least, most) = (pairs(&after), mean_saved(&pairs(&optimistic)));
+                let saving = endpoint.saving(&least, most, (confidence, lost), observed);
+                (mean_saved(&least) * number(endpoint.all), saving)
+            })
+            .collect();
+        savings.sort_by(|(a, one), (b, other)| {
+            let names = |saving: &Saving| (saving.service.clone(), saving.operation.clone());
+            b.total_cmp(a).then_with(|| names(one).cmp(&names(other)))
+        });
+        savings.into_iter().map(|(_, saving)| saving).collect()
+    }
+
+    /// What the calls would save in all, in each of so many blocks of requests, by their time.
+    pub(crate) fn block_totals(
+        &self,
+        sites: &[Site],
+        change: impl Fn(Site) -> Change,
+        blocks: usize,
+    ) -> Vec<f64> {
+        let after = self.changed(sites, &change, View::Pessimistic);
+        let first = self.endpoints.iter().map(|endpoint| endpoint.first).min();
+        let last = self.endpoints.iter().map(|endpoint| endpoint.last).max();
+        let (first, last) = (first.unwrap_or(0), last.unwrap_or(0));
+        let span = u128::from(last.saturating_sub(first)) + 1;
+        let mut totals = vec![0.0; blocks];
+        for request in self
+            .endpoints
+            .iter()
+            .flat_map(|endpoint| &endpoint.requests)
+        {
+            let Some(after) = after.get(&request.site) else {
+                continue;
+            };
+            let into = u128::from(request.start - first) * u128::try_from(blocks).unwrap_or(1);
+            let block = usize::try_from(into / span).unwrap_or(0);
+            if let Some(total) = totals.get_mut(block) {
+                *total += (nanos(request.length) - nanos(*after)) * request.weight;
+            }
+        }
+        totals
+    }
+
+    fn changed(
+        &self,
+        sites: &[Site],
+        change: &impl Fn(Site) -> Change,
+        view: View,
+    ) -> HashMap<Site, i64> {
+        let mut after = HashMap::new();
+        let mut sorted = sites.to_vec();
+        sorted.sort_unstable();
+        for sites in sorted.chunk_by(|a, b| a.trace == b.trace) {
+            let Some(first) = sites.first() else { continue };
+            let calls = sites.iter().map(|site| (site.span, change(*site)));
+            let calls: Vec<(u32, Change)> = calls.collect();
+            let Some(replay) = self.replay(first.trace as usize, view) else {
+                continue;
+            };
+            for changed in replay.change(&calls) {
+                if let Some(site) = site(first.trace as usize, changed.entry) {
+                    after.insert(site, changed.after);
+                }
+            }
+        }
+        after
+    }
+
+    fn endpoint_of(&self, site: Site) -> Option<usize> {
+        let layout = self.layouts.get(site.trace as usize)?;
+        let path = layout.place(site.span as usize)?.path;
+        self.by_path.get(&path).copied()
+    }
+
+    fn confidence(&self, sites: &[Site]) -> f64 {
+        let each = sites.iter().filter_map(|site| {
+            let replay = self.replay(site.trace as usize, View::Pessimistic)?;
+            let parent = replay.waiting_parent(site.span as usize)?;
+            let layout = replay.layout;
+            Some(self.learned.confidence(layout, parent, site.span as usize))
+        });
+        each.fold(1.0, f64::min)
+    }
+}
+
+impl Endpoint {
+    fn saving(
+        &self,
+        pairs: &[Paired],
+        optimistic: f64,
+        (confidence, lost): (f64, f64),
+        observed: std::time::Duration,
+    ) -> Saving {
+        #[expect(clippy::cast_precision_loss, reason = "seconds of a capture are few")]
+        let seconds = self.last.saturating_sub(self.first) as f64 / 1e9;
+        let blocks = interval::blocks(pairs.len(), seconds);
+        let least = mean_saved(pairs);
+        let hidden = lost * least.abs();
+        let below = (least - optimistic).max(0.0) + hidden;
+        let above = (optimistic - least).max(0.0) + hidden;
+        let weight: f64 = pairs.iter().map(|pair| pair.weight).sum();
+        let sum: f64 = pairs
+            .iter()
+            .map(|pair| nanos(pair.before) * pair.weight)
+            .sum();
+        let quantile =
+            |p| interval::quantile(pairs, blocks, p, &self.operation).widened(below, above);
+        Saving {
+            service: self.service.clone(),
+            operation: self.operation.clone(),
+            requests: pairs.len(),
+            affected: pairs
+                .iter()
+                .filter(|pair| pair.before != pair.after)
+                .count(),
+            rate: crate::services::rate(self.all, observed),
+            before: if weight > 0.0 { sum / weight } else { 0.0 },
+            mean: interval::mean(pairs, blocks, &self.operation).widened(below, above),
+            p50: quantile(0.5),
+            p95: quantile(0.95),
+            p99: quantile(0.99),
+            optimistic,
+            confidence,
+        }
+    }
+}
+
+fn site(trace: usize, span: usize) -> Option<Site> {
+    Some(Site {
+        trace: u32::try_from(trace).ok()?,
+        span: u32::try_from(span).ok()?,
+    })
+}

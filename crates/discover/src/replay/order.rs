@@ -1,0 +1,379 @@
+//! The order of calls, learned over all traces: what was never seen to overlap waits for each other,
+//! in the order of each trace.
+//!
+//! Sources: M. Chow et al., "The Mystery Machine", OSDI 2014 (all hypotheses, refuted by one
+//! counter-example); the rule of last finishers for the optimistic view is this project's own.
+
+use std::collections::HashMap;
+
+use super::layout::{Layout, NO_SLOT};
+use super::limit::Limits;
+
+/// Most children of one call path whose order is learned; more keep the order of each trace.
+const SLOTS_MAX: usize = 128;
+/// Most children of one span whose order is compared pair by pair; more are taken as they come.
+pub(crate) const KIDS_MAX: usize = 256;
+/// Most occurrences of one call path below one parent that are told apart.
+const OCCURRENCES_MAX: u16 = 64;
+/// How often a call must have been the last to end before another one started to show that it was
+/// waited for, and not just always early.
+const FORCED_MIN: u32 = 5;
+/// The chance of an interleaving that confidence is about.
+const INTERLEAVED: f64 = 0.01;
+
+/// From what the order of calls is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// From all traces: one counter-example refutes it.
+    #[default]
+    Learned,
+    /// From each trace alone, as most tools do it; to compare with.
+    EachTrace,
+}
+
+/// Which of the orders that no trace refutes are believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum View {
+    /// All: the least is gained.
+    Pessimistic,
+    /// Those that were seen to be waited for: the most is gained.
+    Optimistic,
+}
+
+/// The children of one call path.
+#[derive(Clone, Debug, Default)]
+struct Group {
+    slots: HashMap<(u32, u16), u16>,
+    /// For each pair: in how many traces both were there, and one ended before the other started.
+    both: Vec<u32>,
+    ordered: Vec<u32>,
+    /// In how many the first was the last to end before the second started.
+    last: Vec<u32>,
+    /// In how many the first was a frame around the second.
+    framed: Vec<u32>,
+    /// Which children are mere frames around others.
+    frames: Vec<bool>,
+    children: Vec<Child>,
+}
+
+/// One child of a call path.
+#[derive(Clone, Copy, Debug, Default)]
+struct Child {
+    seen: u32,
+    outlasted: u32,
+    /// In how many it ended inside, and in how many of these the parent went on at once.
+    inside: u32,
+    joined: u32,
+}
+
+impl Group {
+    fn at(&self, earlier: u16, later: u16) -> Option<usize> {
+        let count = self.children.len();
+        let (earlier, later) = (usize::from(earlier), usize::from(later));
+        (earlier < count && later < count).then_some(earlier * count + later)
+    }
+
+    fn ask(&self, table: &[u32], earlier: u16, later: u16) -> u32 {
+        let at = self.at(earlier, later);
+        at.and_then(|at| table.get(at)).copied().unwrap_or_default()
+    }
+
+    /// A child is a frame when it always surrounds another one: who waits for that one is not seen to
+    /// do anything meanwhile.
+    fn find_frames(&mut self) {
+        let count = self.children.len();
+        let is_frame = |frame: usize| {
+            (0..count).any(|other| {
+                let at = frame * count + other;
+                let framed = self.framed.get(at).copied().unwrap_or_default();
+                framed >= FORCED_MIN && self.both.get(at) == Some(&framed)
+            })
+        };
+        self.frames = (0..count).map(is_frame).collect();
+    }
+
+    /// Started before its parent ended, outlasted it somewhere, and was never seen to be waited for.
+    fn is_forgotten(&self, slot: u16) -> bool {
+        self.children.get(usize::from(slot)).is_some_and(|child| {
+            child.outlasted > 0 && u64::from(child.joined) * 2 <= u64::from(child.inside)
+        })
+    }
+}
+
+/// What was learned.
+#[derive(Clone, Debug)]
+pub(crate) struct Learned {
+    order: Order,
+    /// By number of the parent's path.
+    groups: Vec<Group>,
+    pub(crate) limits: Limits,
+}
+
+/// Times that are closer than this are the same: the step of the clock, or a microsecond, which is
+/// the resolution of most tracers.
+pub(crate) fn tolerance(layout: &Layout, parent: usize) -> i64 {
+    layout
+        .place(parent)
+        .map_or(1, |place| place.step)
+        .max(1_000)
+}
+
+impl Learned {
+    /// Learns from all traces; gives every child its slot.
+    pub(crate) fn from(layouts: &mut [Layout], paths: usize, order: Order) -> Self {
+        let mut learned = Self {
+            order,
+            groups: vec![Group::default(); paths],
+            limits: Limits::default(),
+        };
+        for layout in layouts.iter_mut() {
+            learned.give_slots(layout);
+        }
+        if order == Order::Learned {
+            learned.limits = Limits::from(layouts);
+        }
+        for group in &mut learned.groups {
+            let count = group.slots.len();
+            group.children = vec![Child::default(); count];
+            group.both = vec![0; count * count];
+            group.ordered = vec![0; count * count];
+            group.last = vec![0; count * count];
+            group.framed = vec![0; count * count];
+        }
+        for layout in layouts.iter() {
+            learned.each_parent(layout, count_pairs);
+        }
+        for group in &mut learned.groups {
+            group.find_frames();
+        }
+        let known = learned.clone();
+        for layout in layouts.iter() {
+            learned.each_parent(layout, |group, layout, parent, tolerance| {
+                count_last(&known, group, layout, parent, tolerance);
+            });
+        }
+        learned
+    }
+
+    fn give_slots(&mut self, layout: &mut Layout) {
+        let mut seen: HashMap<u32, u16> = HashMap::new();
+        for parent in 0..layout.places.len() {
+            let Some(path) = layout.place(parent).map(|place| place.path) else {
+                continue;
+            };
+            let Some(group) = self.groups.get_mut(path as usize) else {
+                continue;
+            };
+            seen.clear();
+            for kid in layout.kids(parent).to_vec() {
+                let Some(place) = layout.places.get_mut(kid as usize) else {
+                    continue;
+                };
+                let occurrence = seen.entry(place.path).or_default();
+                let next = u16::try_from(group.slots.len()).unwrap_or(NO_SLOT);
+                let key = (place.path, *occurrence);
+                place.slot = match group.slots.get(&key) {
+                    Some(slot) => *slot,
+                    None if usize::from(next) < SLOTS_MAX && *occurrence < OCCURRENCES_MAX => {
+                        *group.slots.entry(key).or_insert(next)
+                    }
+                    None => NO_SLOT,
+                };
+                *occurrence = occurrence.saturating_add(1);
+            }
+        }
+    }
+
+    fn each_parent(
+        &mut self,
+        layout: &Layout,
+        mut count: impl FnMut(&mut Group, &Layout, usize, i64),
+    ) {
+        for parent in 0..layout.places.len() {
+            if layout.kids(parent).is_empty() {
+                continue;
+            }
+            let path = layout.place(parent).map(|place| place.path as usize);
+            if let Some(group) = path.and_then(|path| self.groups.get_mut(path)) {
+                count(group, layout, parent, tolerance(layout, parent));
+            }
+        }
+    }
+
+    /// Whether the parent waits for its child, which the trace alone does not refute.
+    pub(crate) fn waits(&self, layout: &Layout, parent: usize, child: usize) -> bool {
+        let (Some(own), Some(place)) = (layout.place(parent), layout.place(child)) else {
+            return true;
+        };
+        let group = self.groups.get(own.path as usize);
+        let free = group.is_some_and(|group| {
+            let frames = group.frames.get(usize::from(place.slot));
+            group.is_forgotten(place.slot) || frames == Some(&true)
+        });
+        self.order == Order::EachTrace || !free
+    }
+
+    /// Whether `later` may have waited for `earlier`, two children of `parent` of which one ended
+    /// before the other one started.
+    pub(crate) fn may_precede(
+        &self,
+        layout: &Layout,
+        parent: usize,
+        (earlier, later): (usize, usize),
+        view: View,
+    ) -> bool {
+        let (Some(own), Some(first), Some(second)) = (
+            layout.place(parent),
+            layout.place(earlier),
+            layout.place(later),
+        ) else {
+            return true;
+        };
+        self.slots_may_precede(own.path, (first.slot, second.slot), view)
+    }
+
+    fn slots_may_precede(&self, path: u32, (earlier, later): (u16, u16), view: View) -> bool {
+        if self.order == Order::EachTrace {
+            return true;
+        }
+        let Some(group) = self.groups.get(path as usize) else {
+            return true;
+        };
+        let both = group.ask(&group.both, earlier, later);
+        let ordered = group.ask(&group.ordered, earlier, later);
+        let last = group.ask(&group.last, earlier, later);
+        match view {
+            // Children without slots have been seen zero times in both counts.
+            View::Pessimistic => ordered == both,
+            View::Optimistic => ordered == both && (last >= FORCED_MIN || both == 0),
+        }
+    }
+
+    /// How sure it is that no order around a child is taken for real that is not: the chance that
+    /// an interleaving in one of a hundred traces would have been seen.
+    pub(crate) fn confidence(&self, layout: &Layout, parent: usize, child: usize) -> f64 {
+        let (Some(own), Some(place)) = (layout.place(parent), layout.place(child)) else {
+            return 0.0;
+        };
+        let group = self.groups.get(own.path as usize);
+        let seen = group
+            .and_then(|group| group.children.get(usize::from(place.slot)))
+            .map_or(0, |child| child.seen);
+        1.0 - (1.0 - INTERLEAVED).powf(f64::from(seen))
+    }
+}
+
+fn count_pairs(group: &mut Group, layout: &Layout, parent: usize, tolerance: i64) {
+    let kids = layout.kids(parent);
+    for (index, kid) in kids.iter().enumerate() {
+        let Some(first) = layout.place(*kid as usize) else {
+            continue;
+        };
+        if first.slot == NO_SLOT {
+            continue;
+        }
+        for later in kids.iter().skip(index + 1) {
+            let Some(second) = layout.place(*later as usize) else {
+                continue;
+            };
+            let pair = (
+                group.at(first.slot, second.slot),
+                group.at(second.slot, first.slot),
+            );
+            let (Some(there), Some(back)) = pair else {
+                continue;
+            };
+            add(&mut group.both, there);
+            add(&mut group.both, back);
+            if first.end() <= second.start.saturating_add(tolerance) {
+                // Both orders: another program of the same name may do it the other way round, which
+                // shows nothing. What overlaps does not wait for each other.
+                add(&mut group.ordered, there);
+                add(&mut group.ordered, back);
+            }
+            let apart = second.end().abs_diff(first.end());
+            if first.may_frame
+                && !second.may_frame
+                && first.end() > second.start
+                && apart <= second.length.unsigned_abs() / 20
+            {
+                add(&mut group.framed, there);
+            }
+        }
+        count_end(group, first, tolerance);
+        count_join(group, layout, parent, index, tolerance);
+    }
+}
+
+fn add(table: &mut [u32], at: usize) {
+    if let Some(count) = table.get_mut(at) {
+        *count = count.saturating_add(1);
+    }
+}
+
+/// Counts whether the child outlasted all that could wait for it, by more than the end of a span is
+/// late.
+fn count_end(group: &mut Group, place: &super::layout::Place, tolerance: i64) {
+    if let Some(child) = group.children.get_mut(usize::from(place.slot)) {
+        child.seen += 1;
+        let late = tolerance.max(place.length / 100);
+        child.outlasted += u32::from(place.outlasts > late);
+    }
+}
+
+/// Counts whether the parent went on at once when the child had ended: the next child starts, or
+/// the parent ends, within a hundredth of the parent's length.
+fn count_join(group: &mut Group, layout: &Layout, parent: usize, index: usize, tolerance: i64) {
+    let kids = layout.kids(parent);
+    let length = layout.length(parent);
+    let Some(place) = kids.get(index).and_then(|kid| layout.place(*kid as usize)) else {
+        return;
+    };
+    let end = place.end();
+    if end > length {
+        return;
+    }
+    let mut next = length;
+    for kid in kids.iter().skip(index + 1) {
+        if let Some(start) = layout.place(*kid as usize).map(|kid| kid.start)
+            && start.saturating_add(tolerance) >= end
+        {
+            next = next.min(start);
+            break;
+        }
+    }
+    if let Some(child) = group.children.get_mut(usize::from(place.slot)) {
+        child.inside += 1;
+        child.joined += u32::from(next.saturating_sub(end) <= tolerance.max(length / 100));
+    }
+}
+
+/// Counts which child was the last to end before each one started.
+fn count_last(known: &Learned, group: &mut Group, layout: &Layout, parent: usize, tolerance: i64) {
+    let kids = layout.kids(parent);
+    if kids.len() > KIDS_MAX {
+        return;
+    }
+    for (index, kid) in kids.iter().enumerate() {
+        let later = *kid as usize;
+        let Some(start) = layout.place(later).map(|place| place.start) else {
+            continue;
+        };
+        let before = kids.iter().take(index).filter_map(|kid| {
+            let place = layout.place(*kid as usize)?;
+            let ended = place.end() <= start.saturating_add(tolerance);
+            let may = || {
+                let pair = (*kid as usize, later);
+                known.waits(layout, parent, *kid as usize)
+                    && known.may_precede(layout, parent, pair, View::Pessimistic)
+            };
+            (ended && may()).then_some((place.end(), place.slot))
+        });
+        let slot = layout.place(later).map_or(NO_SLOT, |place| place.slot);
+        if let Some((_, first)) = before.max()
+            && let Some(at) = group.at(first, slot)
+        {
+            add(&mut group.last, at);
+        }
+    }
+}

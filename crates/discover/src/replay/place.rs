@@ -1,0 +1,66 @@
+//! Where a span lies in time inside the span that waits for it, without comparing clocks of hosts.
+//!
+//! Across a hop only durations count: the answering span is centred in the asking span, so that a
+//! wrong clock on one host changes nothing. Times of several spans of another host inside one
+//! span, as captures without asking spans have them, are compared as they are where they fit.
+
+use tidegate_trace::{Span, SpanKind, Trace};
+
+use crate::messaging;
+
+/// A number of nanoseconds as the difference of two times has it.
+pub(crate) fn length(span: &Span) -> i64 {
+    i64::try_from(span.end.nanos().saturating_sub(span.start.nanos())).unwrap_or(i64::MAX)
+}
+
+/// Whether `parent` waits for `child` as far as one trace tells: not when it is a message, and not
+/// when the child started after the parent's end. An asking span whose clock runs behind waits all
+/// the same.
+pub(crate) fn is_waited_for(trace: &Trace, parent: usize, child: usize) -> bool {
+    let (Some(asking), Some(answering)) = (trace.span(parent), trace.span(child)) else {
+        return false;
+    };
+    if messaging::is_message(asking, answering) {
+        return false;
+    }
+    let skewed = asking.kind == SpanKind::Client && is_across_hosts(asking, answering);
+    skewed || answering.start < asking.end || asking.start == asking.end
+}
+
+/// Whether two spans were timed by different clocks, as far as the capture tells.
+pub(crate) fn is_across_hosts(parent: &Span, child: &Span) -> bool {
+    if parent.kind == SpanKind::Client && child.kind == SpanKind::Server {
+        return true;
+    }
+    match (&parent.host, &child.host) {
+        (Some(parent), Some(child)) => parent != child,
+        _ => parent.service != child.service,
+    }
+}
+
+/// Whether at most one of the parent's children was timed by another clock: then durations place it.
+pub(crate) fn has_one_answer(trace: &Trace, parent: usize) -> bool {
+    let Some(asking) = trace.span(parent) else {
+        return true;
+    };
+    let across = trace.children(parent).iter().filter(|child| {
+        trace
+            .span(**child)
+            .is_some_and(|child| is_across_hosts(asking, child))
+    });
+    across.take(2).count() < 2
+}
+
+/// When the child starts, from the parent's start, by the parent's clock; it may be before it.
+pub(crate) fn start_in(parent: &Span, child: &Span, has_one_answer: bool) -> i64 {
+    let raw = i128::from(child.start.nanos()) - i128::from(parent.start.nanos());
+    let raw = i64::try_from(raw).unwrap_or(if raw < 0 { i64::MIN } else { i64::MAX });
+    if !is_across_hosts(parent, child) {
+        return raw;
+    }
+    let inside = parent.start <= child.start && child.end <= parent.end;
+    if inside && !has_one_answer {
+        return raw;
+    }
+    (length(parent) - length(child)).max(0) / 2
+}

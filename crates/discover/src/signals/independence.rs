@@ -1,0 +1,117 @@
+//! Whether what the caller does next depends on how the call was answered: mutual information, tested
+//! by permutation.
+//!
+//! Sources: G. A. Miller, "Note on the bias of information estimates", 1955; P. Good,
+//! "Permutation, Parametric and Bootstrap Tests of Hypotheses", 3rd edition, 2005.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use tidegate_base::Random;
+
+use crate::interval::number;
+
+/// The fewest occurrences of the rarer answers.
+const MINORITY_MIN: usize = 50;
+/// How often the answers are shuffled.
+const PERMUTATIONS: usize = 199;
+/// Most pairs that are looked at.
+const PAIRS_MAX: usize = 5_000;
+
+/// The result of the test.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Test {
+    /// Bits of information that the answer holds about what is next, without its bias.
+    pub(crate) bits: f64,
+    /// How often shuffled answers told as much: small when they depend.
+    pub(crate) chance: f64,
+    pub(crate) n: usize,
+}
+
+/// Tests pairs of answers and what was next; `None` when too few answers differ from the usual one.
+pub(crate) fn test(pairs: &[(u64, u64)]) -> Option<Test> {
+    let pairs = pairs.get(..pairs.len().min(PAIRS_MAX)).unwrap_or_default();
+    let n = pairs.len();
+    let usual = counts(pairs.iter().map(|(answer, _)| *answer))
+        .into_values()
+        .max()?;
+    if n - usual < MINORITY_MIN {
+        return None;
+    }
+    let (mut answers, nexts): (Vec<u64>, Vec<u64>) = pairs.iter().copied().unzip();
+    let found = information(&answers, &nexts);
+    let random = Random::new(1, "permutation", "");
+    let mut index = 0;
+    let mut as_much = 1;
+    for _ in 0..PERMUTATIONS {
+        for last in (1..n).rev() {
+            let drawn = u128::from(random.bits(index)) * u128::try_from(last + 1).unwrap_or(1);
+            answers.swap(last, usize::try_from(drawn >> 64).unwrap_or(0));
+            index += 1;
+        }
+        as_much += usize::from(information(&answers, &nexts) >= found - 1e-12);
+    }
+    let kinds = |values: &mut dyn Iterator<Item = u64>| number(counts(values).len());
+    // Miller and Madow: chance alone tells this much, on average.
+    let both = counts(answers_and(pairs)).len();
+    let spread = kinds(&mut pairs.iter().map(|pair| pair.0))
+        + kinds(&mut pairs.iter().map(|pair| pair.1))
+        - number(both)
+        - 1.0;
+    let bias = spread / (2.0 * number(n) * std::f64::consts::LN_2);
+    Some(Test {
+        bits: (found + bias).max(0.0),
+        chance: number(as_much) / number(PERMUTATIONS + 1),
+        n,
+    })
+}
+
+fn answers_and(pairs: &[(u64, u64)]) -> impl Iterator<Item = (u64, u64)> {
+    pairs.iter().copied()
+}
+
+fn counts<T: Eq + Hash>(values: impl Iterator<Item = T>) -> HashMap<T, usize> {
+    let mut counts = HashMap::new();
+    for value in values {
+        *counts.entry(value).or_default() += 1;
+    }
+    counts
+}
+
+fn information(a: &[u64], b: &[u64]) -> f64 {
+    let entropy = |counts: Vec<usize>| -> f64 {
+        // In order, so that the sum is the same in every run.
+        let mut counts = counts;
+        counts.sort_unstable();
+        let n = number(counts.iter().sum());
+        counts
+            .iter()
+            .map(|count| number(*count) / n)
+            .map(|share| -share * share.log2())
+            .sum()
+    };
+    let one = |values: &[u64]| entropy(counts(values.iter().copied()).into_values().collect());
+    let joint = entropy(
+        counts(a.iter().copied().zip(b.iter().copied()))
+            .into_values()
+            .collect(),
+    );
+    one(a) + one(b) - joint
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_from_the_answer_is_told_from_what_does_not() {
+        let random = Random::new(5, "test", "");
+        let flips = |index: u64| random.bits(index) & 1;
+        let bound: Vec<(u64, u64)> = (0..200).map(|at| (flips(at), flips(at))).collect();
+        let free: Vec<(u64, u64)> = (0..200).map(|at| (flips(at), flips(at + 1_000))).collect();
+        let (bound, free) = (test(&bound).unwrap(), test(&free).unwrap());
+        assert!(bound.chance < 0.01 && bound.bits > 0.9, "{bound:?}");
+        assert!(free.chance > 0.01 && free.bits < 0.1, "{free:?}");
+        assert_eq!(test(&[(1, 1); 200]), None);
+    }
+}

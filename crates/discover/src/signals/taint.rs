@@ -1,0 +1,228 @@
+//! Values that travel: identifiers of one request alone that are first seen below a call and then
+//! elsewhere, which shows that its answer was needed.
+
+use std::collections::HashMap;
+
+use tidegate_trace::Trace;
+
+use super::hash;
+
+/// A value of less randomness could be seen twice by chance.
+const BITS_MIN: f64 = 40.0;
+/// Most values of all traces that are kept; beyond it no value tells anything.
+const VALUES_MAX: usize = 2_000_000;
+/// Most values of one span.
+const SPAN_VALUES_MAX: usize = 32;
+
+/// The values of all traces: which are of one trace alone.
+#[derive(Debug, Default)]
+pub(crate) struct Values {
+    /// By value: the one trace that has it; `None` when several do.
+    owners: HashMap<u64, Option<u32>>,
+    is_full: bool,
+}
+
+/// The values of one trace, by span.
+pub(crate) type Seen = HashMap<u64, Vec<usize>>;
+
+impl Values {
+    /// Notes the values of a trace.
+    pub(crate) fn add(&mut self, index: usize, trace: &Trace) {
+        let Ok(index) = u32::try_from(index) else {
+            return;
+        };
+        for (value, _) in values(trace) {
+            if self.owners.len() >= VALUES_MAX {
+                self.is_full = true;
+                return;
+            }
+            let owner = self.owners.entry(value).or_insert(Some(index));
+            if *owner != Some(index) {
+                *owner = None;
+            }
+        }
+    }
+
+    /// The values of a trace that no other trace has.
+    pub(crate) fn own(&self, index: usize, trace: &Trace) -> Seen {
+        let mut seen = Seen::new();
+        if self.is_full || self.owners.is_empty() {
+            return seen;
+        }
+        for (value, span) in values(trace) {
+            let owner = self.owners.get(&value).copied().flatten();
+            if owner.is_some_and(|owner| owner as usize == index) {
+                let spans = seen.entry(value).or_default();
+                if spans.last() != Some(&span) {
+                    spans.push(span);
+                }
+            }
+        }
+        seen
+    }
+}
+
+/// Whether a value first seen below `call` is seen elsewhere later; `None` when no value below it
+/// can tell.
+pub(crate) fn tainted(trace: &Trace, seen: &Seen, call: usize) -> Option<bool> {
+    if seen.is_empty() {
+        return None;
+    }
+    let mut tells = false;
+    let mut values: Vec<(&u64, &Vec<usize>)> = seen.iter().collect();
+    values.sort_unstable();
+    for (_, spans) in values {
+        let below = |span: usize| is_below(trace, call, span);
+        if !spans.iter().any(|span| below(*span)) {
+            continue;
+        }
+        let elsewhere: Vec<Order> = spans
+            .iter()
+            .filter(|span| !below(**span))
+            .map(|span| order(trace, call, *span))
+            .collect();
+        // What was there before, around or beside the call came with its request.
+        if elsewhere.iter().any(|order| *order != Order::Later) {
+            continue;
+        }
+        tells = true;
+        if !elsewhere.is_empty() {
+            return Some(true);
+        }
+    }
+    tells.then_some(false)
+}
+
+/// The one call, of `calls`, that uses the values first seen below `call`; `None` when no other call
+/// does, or something else as well.
+pub(crate) fn fed(trace: &Trace, seen: &Seen, call: usize, calls: &[usize]) -> Option<usize> {
+    let mut fed = None;
+    let mut values: Vec<(&u64, &Vec<usize>)> = seen.iter().collect();
+    values.sort_unstable();
+    for (_, spans) in values {
+        let below = |span: usize| is_below(trace, call, span);
+        if !spans.iter().any(|span| below(*span)) {
+            continue;
+        }
+        for span in spans.iter().filter(|span| !below(**span)) {
+            if order(trace, call, *span) != Order::Later {
+                return None;
+            }
+            let parent = trace.parent(call);
+            let user = calls.iter().copied().find(|other| {
+                *other != call && trace.parent(*other) == parent && is_below(trace, *other, *span)
+            })?;
+            if fed.is_some_and(|fed| fed != user) {
+                return None;
+            }
+            fed = Some(user);
+        }
+    }
+    fed
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    Around,
+    NotLater,
+    Later,
+}
+
+fn is_below(trace: &Trace, above: usize, mut span: usize) -> bool {
+    while span != above {
+        match trace.parent(span) {
+            Some(parent) => span = parent,
+            None => return false,
+        }
+    }
+    true
+}
+
+/// When `span` started, compared with the end of `call`, by the clock of their nearest common
+/// caller's children.
+fn order(trace: &Trace, call: usize, span: usize) -> Order {
+    if is_below(trace, span, call) {
+        return Order::Around;
+    }
+    let mut mine = call;
+    while let Some(parent) = trace.parent(mine) {
+        if is_below(trace, parent, span) {
+            let mut other = span;
+            while let Some(above) = trace.parent(other).filter(|above| *above != parent) {
+                other = above;
+            }
+            let later = match (trace.span(mine), trace.span(other)) {
+                (Some(mine), Some(other)) => other.start >= mine.end,
+                _ => false,
+            };
+            return if later { Order::Later } else { Order::NotLater };
+        }
+        mine = parent;
+    }
+    Order::NotLater
+}
+
+/// The values of every span that are random enough, with the span.
+fn values(trace: &Trace) -> impl Iterator<Item = (u64, usize)> {
+    trace.spans().iter().enumerate().flat_map(|(index, span)| {
+        let texts = span
+            .attributes
+            .iter()
+            .filter(|(name, _)| holds_values(name))
+            .flat_map(|(_, text)| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-'));
+        texts
+            .filter(|word| bits(word) >= BITS_MIN)
+            .take(SPAN_VALUES_MAX)
+            .map(move |word| (hash(&word), index))
+            .collect::<Vec<_>>()
+    })
+}
+
+fn holds_values(name: &str) -> bool {
+    !matches!(
+        name,
+        "session.id" | "enduser.id" | "user.id" | "server.address" | "net.peer.name"
+    ) && (name.starts_with("url.")
+        || name.starts_with("http.")
+        || name.starts_with("db.")
+        || name.starts_with("messaging.")
+        || name.starts_with("sql."))
+}
+
+/// How many bits the word would have if its characters were drawn from their kinds; words of letters
+/// alone are words.
+fn bits(word: &str) -> f64 {
+    let digits = word.bytes().filter(u8::is_ascii_digit).count();
+    let letters = word.bytes().filter(u8::is_ascii_alphabetic).count();
+    if digits < 2 {
+        return 0.0;
+    }
+    let hexadecimal = word
+        .bytes()
+        .all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    let each = match (letters, hexadecimal) {
+        (0, _) => 10_f64.log2(),
+        (_, true) => 4.0,
+        _ => 36_f64.log2(),
+    };
+    crate::interval::number(digits + letters) * each
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_words_are_told_from_names() {
+        for random in [
+            "3f2504e0-4f89-11d3-9a0c-0305e82c3301",
+            "8f3k2m9q1x",
+            "9007199254740993",
+        ] {
+            assert!(bits(random) >= BITS_MIN, "{random}");
+        }
+        for name in ["orders", "v1", "2024-01-01", "item-42", "applicationjson"] {
+            assert!(bits(name) < BITS_MIN, "{name}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What a log is written in, from its content.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::fmt;
+use std::io::Read;
+
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use tidegate_base::limit::LOG_FILE_BYTES_MAX;
+
+use super::{Columns, LogError, LogFormat, csv_log};
+
+/// Bytes in which a log says what it is.
+pub const START_BYTES: usize = 64 << 10;
+
+/// Whether the bytes are gzip.
+#[must_use]
+pub fn is_gzip(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0x1f, 0x8b])
+}
+
+/// The bytes, out of their gzip when they are in one.
+///
+/// # Errors
+///
+/// [`LogError::Gzip`] when it is broken, [`LogError::Large`] when too much is in it.
+pub fn unpacked<'a>(name: &str, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, LogError> {
+    if !is_gzip(bytes) {
+        return Ok(Cow::Borrowed(bytes));
+    }
+    let most = u64::try_from(LOG_FILE_BYTES_MAX).unwrap_or(u64::MAX);
+    let mut out = Vec::new();
+    flate2::read::MultiGzDecoder::new(bytes)
+        .take(most + 1)
+        .read_to_end(&mut out)
+        .map_err(|error| LogError::Gzip {
+            name: name.to_owned(),
+            message: error.to_string(),
+        })?;
+    if out.len() > LOG_FILE_BYTES_MAX {
+        return Err(LogError::Large {
+            name: name.to_owned(),
+        });
+    }
+    Ok(Cow::Owned(out))
+}
+
+/// The format of a process log by the start of its bytes, at least [`START_BYTES`] of them or all.
+#[must_use]
+pub fn sniff_start(bytes: &[u8], columns: &Columns) -> Option<LogFormat> {
+    let mut unpacked = Vec::new();
+    let start = if is_gzip(bytes) {
+        let most = u64::try_from(START_BYTES).unwrap_or(u64::MAX);
+        let mut decoder = flate2::read::MultiGzDecoder::new(bytes).take(most);
+        // What ends in the middle is an error, after all that can be read.
+        let _torn = decoder.read_to_end(&mut unpacked);
+        unpacked.as_slice()
+    } else {
+        bytes
+    };
+    sniff(
+        start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start),
+        columns,
+    )
+}
+
+/// The format of a process log; `None` when the bytes are none. Text in columns is one when it
+/// has a case, an activity and a time by usual names, or when `columns` names the case.
+#[must_use]
+pub fn sniff(text: &[u8], columns: &Columns) -> Option<LogFormat> {
+    if text.starts_with(b"SQLite format 3\0") {
+        return Some(LogFormat::OcelSqlite);
+    }
+    let first = text.iter().find(|byte| !byte.is_ascii_whitespace())?;
+    match first {
+        b'<' => xml(text),
+        b'{' => json(text).then_some(LogFormat::OcelJson),
+        _ => csv_log::fits(text, columns).then_some(LogFormat::Csv),
+    }
+}
+
+fn xml(text: &[u8]) -> Option<LogFormat> {
+    let head = String::from_utf8_lossy(text.get(..START_BYTES).unwrap_or(text));
+    let has = |mark: &str| head.contains(mark);
+    if has("<object-types") || has("<event-types") || (has("<objects") && has("<object ")) {
+        Some(LogFormat::OcelXml)
+    } else if has("<log") {
+        Some(LogFormat::Xes)
+    } else {
+        None
+    }
+}
+
+/// Whether a key of the outermost object is one of OCEL 2.0: no format of traces has it. Values are passed over.
+fn json(text: &[u8]) -> bool {
+    struct Keys<'a>(&'a Cell<bool>);
+    impl<'de> Visitor<'de> for Keys<'_> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+            while let Some(key) = entries.next_key::<Cow<'de, str>>()? {
+                if matches!(
+                    key.as_ref(),
+                    "objectTypes" | "eventTypes" | "objects" | "events"
+                ) {
+                    self.0.set(true);
+                    // What follows is not looked at: the answer is there.
+                    return Ok(());
+                }
+                entries.next_value::<IgnoredAny>()?;
+            }
+            Ok(())
+        }
+    }
+    let found = Cell::new(false);
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    // That it stops in the middle is an error for serde and none here.
+    let _stopped = deserializer.deserialize_map(Keys(&found));
+    found.get()
+}
+
+/// Why the bytes are no process log.
+pub(super) fn unknown(name: &str, text: &[u8]) -> LogError {
+    const SHOWN: usize = 24;
+    let start = String::from_utf8_lossy(text.get(..SHOWN).unwrap_or(text));
+    let head = String::from_utf8_lossy(text.get(..START_BYTES).unwrap_or(text));
+    let hint = if head.contains("\"ocel:") {
+        "this is OCEL 1.0: export it as OCEL 2.0".to_owned()
+    } else if let Some(header) = csv_log::header_of(text) {
+        format!(
+            "its columns are {}: name them with --columns case=NAME,activity=NAME,start=NAME,end=NAME,resource=NAME",
+            csv_log::listed(&header)
+        )
+    } else {
+        "export the log in one of these formats".to_owned()
+    };
+    LogError::Unknown {
+        name: name.to_owned(),
+        start: format!("{start:?}"),
+        hint,
+    }
+}

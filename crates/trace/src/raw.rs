@@ -1,0 +1,62 @@
+//! One span as a reader found it, before it is stored: texts borrow from the input.
+
+use std::borrow::Cow;
+
+use crate::attributes::{Key, cut_cow};
+use crate::identifier::Id;
+use crate::{SpanKind, Status};
+
+/// A span of any format, with its trace.
+#[derive(Clone, Debug)]
+pub(crate) struct RawSpan<'a> {
+    pub(crate) trace: Id<'a>,
+    pub(crate) id: Id<'a>,
+    pub(crate) parent: Option<Id<'a>>,
+    pub(crate) links: Vec<(Id<'a>, Id<'a>)>,
+    pub(crate) kind: SpanKind,
+    pub(crate) status: Status,
+    /// Nanoseconds since the epoch.
+    pub(crate) start: u64,
+    /// Nanoseconds; no less than `start`.
+    pub(crate) end: u64,
+    pub(crate) service: Cow<'a, str>,
+    pub(crate) host: Option<Cow<'a, str>>,
+    pub(crate) operation: Cow<'a, str>,
+    pub(crate) attributes: Vec<(Key, Cow<'a, str>)>,
+}
+
+impl<'a> RawSpan<'a> {
+    /// A span without anything that a format may leave out.
+    pub(crate) fn new(trace: Id<'a>, id: Id<'a>, start: u64, end: u64) -> Self {
+        Self {
+            trace,
+            id,
+            parent: None,
+            links: Vec::new(),
+            kind: SpanKind::Unspecified,
+            status: Status::Unset,
+            start,
+            end: end.max(start),
+            service: Cow::Borrowed("unknown"),
+            host: None,
+            operation: Cow::Borrowed(""),
+            attributes: Vec::new(),
+        }
+    }
+
+    /// Keeps the attribute if discovery reads it.
+    pub(crate) fn attribute(&mut self, name: &str, value: impl FnOnce() -> Option<Cow<'a, str>>) {
+        if let Some(key) = Key::of(name)
+            && let Some(value) = value()
+        {
+            self.attributes.push((key, cut_cow(value)));
+        }
+    }
+
+    /// The attributes in the order of their names; of one that is given twice, the least value.
+    pub(crate) fn settle_attributes(&mut self) {
+        self.attributes.sort_unstable();
+        self.attributes
+            .dedup_by(|later, earlier| later.0 == earlier.0);
+    }
+}
