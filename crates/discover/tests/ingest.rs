@@ -1,6 +1,7 @@
 //! What the readers keep is all that the judgement reads, and captures that did not fit into memory
 //! give the report of those that did.
 
+#[expect(dead_code, reason = "other tests read all of them")]
 mod captures;
 
 use std::collections::HashMap;

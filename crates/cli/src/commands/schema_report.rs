@@ -67,7 +67,7 @@ impl Page<'_> {
             "open_content": open_content(self.open_content),
             "new": self.new.name,
             "against": against,
-            "advice": advice(self.mode),
+            "advice": self.advice(),
             "findings": findings,
         })
     }
@@ -149,11 +149,16 @@ impl Page<'_> {
         };
         let says = tone.painted(&says, paint);
         line(text, &format!("{new} against {count} ({how}): {says}"));
-        if let Some(advice) = advice(self.mode)
-            && verdict.answer == Answer::Compatible
-        {
+        if let Some(advice) = self.advice() {
             line(text, advice);
         }
+    }
+
+    /// In which order services are upgraded: said only when versions were compared and go together.
+    fn advice(&self) -> Option<&'static str> {
+        let goes = self.compared.verdict.answer == Answer::Compatible;
+        let advice = advice(self.mode);
+        advice.filter(|_| goes && !self.compared.against.is_empty())
     }
 }
 
