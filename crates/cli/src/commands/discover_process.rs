@@ -46,7 +46,13 @@ pub(super) fn run(arguments: &Discover) -> Result<Option<Exit>, Failure> {
 /// The files that are process logs, and the others.
 fn told(paths: &[PathBuf], columns: &Columns) -> Result<(Vec<File>, Vec<File>), Failure> {
     let files = captures::files(paths)?.into_iter();
-    Ok(files.partition(|file| event_logs::is_log(&file.path, columns)))
+    Ok(files.partition(|file| {
+        let columns = Columns {
+            of_a_found_file: !file.is_named,
+            ..columns.clone()
+        };
+        event_logs::is_log(&file.path, &columns)
+    }))
 }
 
 fn read(logs: &[File], columns: &Columns) -> Result<Vec<EventLog>, Failure> {

@@ -270,7 +270,7 @@ fn one_mapping_serves_tables_of_both_kinds() {
 fn a_folder_of_logs_is_read_and_what_is_none_is_passed_over() {
     let folder = tempfile::tempdir().unwrap();
     table(folder.path(), "orders.csv", 3);
-    fs::write(folder.path().join("LICENSE"), "Nobody may.\n").unwrap();
+    fs::write(folder.path().join("LICENSE"), "Nobody may, ever.\n").unwrap();
     let path = folder.path().to_str().unwrap();
     let output = run(&["discover", path, "--columns", COLUMNS, "--format", "json"]);
     expect_exit(&output, 0);

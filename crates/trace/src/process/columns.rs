@@ -35,6 +35,9 @@ pub struct Columns {
     pub object_type: Option<String>,
     /// Whether columns were named that only a table of spans has.
     pub of_spans: bool,
+    /// Whether the file was found in a folder and not named: a table is then no log unless it has
+    /// the column of the case.
+    pub of_a_found_file: bool,
 }
 
 /// What a column can be.

@@ -26,15 +26,16 @@ struct Places {
 }
 
 /// Whether the text is a log: it has the columns. When `columns` names the case, text in columns is
-/// one even if a column that was named is absent, so that who reads it says which; unless columns of
-/// spans are named as well: then it is one if it has the case.
+/// one even if that column is absent, so that who reads it says so; unless columns of spans are named
+/// as well, or nobody named the file.
 pub(super) fn fits(text: &[u8], columns: &Columns) -> bool {
+    let has_doubt = columns.of_spans || columns.of_a_found_file;
     let Some(header) = header_of(text) else {
         let is_text = !text.iter().any(|byte| *byte < b'\t');
-        return columns.case.is_some() && !columns.of_spans && is_text;
+        return columns.case.is_some() && !has_doubt && is_text;
     };
     if let Some(case) = &columns.case {
-        return !columns.of_spans || header.contains(case);
+        return !has_doubt || header.contains(case);
     }
     if columns.of_spans {
         return false;
