@@ -67,6 +67,7 @@ pub(crate) struct Outbox {
 /// What was sent to be kept.
 #[derive(Clone, Debug)]
 struct Pending {
+    class: Class,
     records: Arc<[StateRecord]>,
     then: Vec<Then>,
 }
@@ -99,9 +100,17 @@ impl Outbox {
 
     /// Answers a command once all that was said before is durable.
     pub(crate) fn obey(&mut self, token: u64) {
-        match self.durable.then.is_empty() || mutant::is(Mutant::CommandObeyedEarly) {
-            true => self.effects.push(Effect::Obeyed { token }),
-            false => self.durable.then.push(Then::Obey(token)),
+        let under_way = self.pending.values_mut().rev();
+        let mut under_way = under_way.filter(|pending| pending.class == Class::Durable);
+        if mutant::is(Mutant::CommandObeyedEarly) {
+            self.effects.push(Effect::Obeyed { token });
+        } else if !self.durable.then.is_empty() {
+            self.durable.then.push(Then::Obey(token));
+        } else if let Some(last) = under_way.next() {
+            // The same was commanded before, and is not durable yet.
+            last.then.push(Then::Obey(token));
+        } else {
+            self.effects.push(Effect::Obeyed { token });
         }
     }
 
@@ -158,7 +167,12 @@ impl Outbox {
                 records: Arc::clone(&records),
             });
             let then = pile.then;
-            self.pending.insert(token, Pending { records, then });
+            let pending = Pending {
+                class,
+                records,
+                then,
+            };
+            self.pending.insert(token, pending);
         }
         effects.append(&mut self.effects);
     }

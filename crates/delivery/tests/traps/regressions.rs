@@ -468,3 +468,21 @@ fn a_start_is_not_forgotten_by_the_record_that_moves_it_into_the_state() {
     });
     assert_eq!(last, Some(tidegate_delivery::Company::Alone));
 }
+
+#[test]
+fn a_command_that_finds_its_work_under_way_is_answered_when_that_is_durable() {
+    let mut rig = Rig::new(config(), &["a"]);
+    rig.end(0, permanent());
+    rig.hold_commits = true;
+    let discard = Command::Discard {
+        consumer: id(),
+        sequences: vec![0],
+        reason: "a test order".to_owned(),
+    };
+    rig.command(discard.clone());
+    rig.command(discard);
+    assert_eq!(rig.obeyed, 0, "neither is durable");
+    rig.hold_commits = false;
+    rig.release_commits();
+    assert_eq!(rig.obeyed, 2);
+}
