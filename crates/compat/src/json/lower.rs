@@ -357,8 +357,8 @@ impl Lowering<'_> {
 fn is_moot(keyword: &str, schema: &Map<String, Value>) -> bool {
     let has = |name| schema.contains_key(name);
     match keyword {
+        // An `if` alone refuses nothing, but its fields and items count as looked at.
         "then" | "else" => !has("if"),
-        "if" => !has("then") && !has("else"),
         "minContains" | "maxContains" => !has("contains"),
         _ => false,
     }

@@ -112,6 +112,14 @@ fn what_was_wrong_once() {
             json!({"type": "object", "additionalProperties": true, "unevaluatedProperties": false}),
             json!({"maxProperties": 0}),
         ),
+        (
+            json!({"if": {"unevaluatedProperties": true}, "unevaluatedProperties": false}),
+            json!({"additionalProperties": {"maxProperties": 0}}),
+        ),
+        (
+            json!({"if": {"items": true}, "unevaluatedItems": false}),
+            json!({"maxItems": 0}),
+        ),
         (json!({"enum": [1.0]}), json!({"type": "integer"})),
         (json!({"enum": [1, 2]}), json!({"type": "integer"})),
         (
