@@ -1,5 +1,7 @@
 //! The profile `exact`: what a reader that validates does with every event that a writer may write.
 
+use serde_json::Value;
+
 use super::OpenContent;
 use super::draft::Draft;
 use super::effort::Effort;
@@ -16,12 +18,60 @@ use crate::verdict::{Answer, Reason, Witness};
 const PROOF_STEPS: u64 = 120_000;
 /// Work for samples of what the library says is the difference.
 const SAMPLE_STEPS: u64 = 20_000;
+/// From here on integers are read as floats: 2^63.
+const INTEGERS_END: f64 = 9_223_372_036_854_775_808.0;
 /// Most reasons for which an event is searched.
 const REASONS_MAX: usize = 24;
 
 /// The reasons why the reader does not read all that the writer may write; none is a proof that it
 /// does.
 pub(crate) fn compare(
+    writer: &Schema,
+    reader: &Schema,
+    open: OpenContent,
+    keep_going: &dyn Fn() -> bool,
+) -> Vec<Reason> {
+    let reasons = decide(writer, reader, open, keep_going);
+    let rounded = [writer, reader].map(|schema| has_rounded(&schema.lowered.root));
+    match rounded.contains(&true) {
+        true => beyond_precision(reasons),
+        false => reasons,
+    }
+}
+
+/// Whether it has a number that was rounded when it was read, or may have been: one beyond 64 bits.
+fn has_rounded(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => {
+            let is_float = !number.is_i64() && !number.is_u64();
+            is_float
+                && number
+                    .as_f64()
+                    .is_some_and(|float| float.abs() >= INTEGERS_END)
+        }
+        Value::Array(items) => items.iter().any(has_rounded),
+        Value::Object(fields) => fields.values().any(has_rounded),
+        Value::Null | Value::Bool(_) | Value::String(_) => false,
+    }
+}
+
+/// What is left of an answer that rests on numbers that were rounded: events without such numbers.
+fn beyond_precision(mut reasons: Vec<Reason>) -> Vec<Reason> {
+    for reason in &mut reasons {
+        let is_exact = |witness: &Witness| !has_rounded(&witness.event);
+        reason.witness = reason.witness.take().filter(is_exact);
+        if reason.witness.is_none() {
+            reason.answer = Answer::NotProved;
+        }
+    }
+    if !reasons.iter().any(|one| one.answer == Answer::Incompatible) {
+        let why = "a number is beyond 64 bits, where those that differ in their last digits look the same";
+        reasons.insert(0, unproved("not-understood", why));
+    }
+    reasons
+}
+
+fn decide(
     writer: &Schema,
     reader: &Schema,
     open: OpenContent,
