@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tidegate_base::Clock;
 use tidegate_base::limit::SCHEMA_BYTES_MAX;
-use tidegate_compat::json::{Named, Schema as JsonSchema};
-use tidegate_compat::{Answer, CompareError, Compared, Format, Options, Version};
+use tidegate_compat::json::{JsonError, Named, OpenContent, Policy, Schema as JsonSchema};
+use tidegate_compat::{Answer, CompareError, Compared, Format, Options, Profile, Version};
 use tidegate_runtime::TokioClock;
 
 use super::schema_report::{self, Page};
@@ -29,6 +29,7 @@ pub(crate) fn run(arguments: &Schema) -> Result<Exit, Failure> {
 }
 
 fn compat(arguments: &Compat) -> Result<Exit, Failure> {
+    check_options(arguments)?;
     let mut versions = Vec::new();
     for path in &arguments.schemas {
         let text = read(path, FILE_BYTES_MAX)?;
@@ -58,6 +59,26 @@ fn compat(arguments: &Compat) -> Result<Exit, Failure> {
         Answer::Compatible => Exit::Yes,
         Answer::Incompatible | Answer::NotProved => Exit::No,
     })
+}
+
+/// Refuses what the format or the profile has no use for: it would look as if it had been heeded.
+fn check_options(arguments: &Compat) -> Result<(), Failure> {
+    let format = Format::from(arguments.r#type);
+    let profile = Profile::from(arguments.profile);
+    let exact = format == Format::Json && profile == Profile::Exact;
+    let confluent = format == Format::Json && profile == Profile::Confluent;
+    let refused = if arguments.message.is_some() && format != Format::Protobuf {
+        ("--message", "--type protobuf")
+    } else if OpenContent::from(arguments.open_content) != OpenContent::Exact && !exact {
+        ("--open-content reserved", "--type json --profile exact")
+    } else if Policy::from(arguments.policy) != Policy::Strict && !confluent {
+        ("--policy lenient", "--type json --profile confluent")
+    } else {
+        return Ok(());
+    };
+    let (option, wanted) = refused;
+    let message = format!("`{option}` is of no use for {format} schemas in profile {profile}");
+    Err(Failure::configuration(message).hint(format!("leave it out, or ask with {wanted}")))
 }
 
 fn compare(
@@ -101,9 +122,14 @@ fn refusal(error: &CompareError) -> Failure {
         CompareError::Group { property, .. } => failure.hint(format!(
             "say it in the schema's file: {{\"metadata\": {{\"properties\": {{\"{property}\": …}}}}}}"
         )),
-        CompareError::Json(_) => failure.hint(
-            "give what it refers to with --reference, and its draft with --draft, if it names none",
-        ),
+        CompareError::Json(error) => failure.hint(match error {
+            JsonError::Reference { .. } => "give what it refers to with --reference",
+            JsonError::Large { .. } => "compare its parts, each as a schema of its own",
+            _ => {
+                "mend the schema there; what it refers to is given with --reference, another kind of \
+                 schema with --type, another draft, if it names none, with --draft"
+            }
+        }),
     }
 }
 
@@ -137,7 +163,12 @@ fn validate(arguments: &Validate) -> Result<Exit, Failure> {
     let mut events = Vec::new();
     for path in &arguments.events {
         let text = read(path, EVENTS_BYTES_MAX)?;
-        events.extend(events_of(path, &text)?);
+        let of_file = events_of(path, &text)?;
+        if of_file.is_empty() {
+            let message = format!("{} holds no event", path.display());
+            return Err(Failure::configuration(message).hint("write one JSON value, or one a line"));
+        }
+        events.extend(of_file);
     }
     let mut fit = true;
     let mut answers = Vec::new();

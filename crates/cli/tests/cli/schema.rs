@@ -175,3 +175,59 @@ fn events_are_held_against_a_schema() {
     v1.json (draft 2020-12): 0 of 1 events fit
     "#);
 }
+
+#[test]
+fn options_that_would_be_ignored_are_refused() {
+    let folder = orders();
+    let cases: [(&[&str], &str); 4] = [
+        (&["--message", "shop.Order"], "--type protobuf"),
+        (&["--policy", "lenient"], "--profile confluent"),
+        (
+            &["--type", "avro", "--open-content", "reserved"],
+            "--type json --profile exact",
+        ),
+        (
+            &["--profile", "confluent", "--open-content", "reserved"],
+            "--type json --profile exact",
+        ),
+    ];
+    for (options, wanted) in cases {
+        let all = [&["compat"], options, &["line.json", "line.json"]].concat();
+        let refused = schema(folder.path(), &all, 2);
+        assert!(refused.contains(wanted), "{options:?}: {refused}");
+    }
+}
+
+#[test]
+fn a_file_without_events_does_not_pass() {
+    let folder = orders();
+    std::fs::write(folder.path().join("empty.json"), "\n").unwrap();
+    let refused = schema(folder.path(), &["validate", "line.json", "empty.json"], 2);
+    assert!(refused.contains("empty.json holds no event"), "{refused}");
+}
+
+/// What differs in digits that are not read is not said to be the same.
+#[test]
+fn numbers_that_are_rounded_prove_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("one.json", r#"{"const": 123456789012345678901234567890}"#);
+    write("two.json", r#"{"const": 123456789012345678901234567891}"#);
+    write("any.json", r#"{"type": "integer"}"#);
+    write(
+        "not.json",
+        r#"{"not": {"const": 123456789012345678901234567891}}"#,
+    );
+    write("text.json", r#"{"type": "string"}"#);
+    for (old, new, answer) in [
+        ("one.json", "two.json", Value::Null),
+        ("any.json", "not.json", Value::Null),
+        // An event that holds no such number shows what it shows.
+        ("any.json", "text.json", json!(false)),
+        ("text.json", "one.json", json!(false)),
+    ] {
+        let all = ["compat", "--format", "json", old, new];
+        let json: Value = serde_json::from_str(&schema(folder.path(), &all, 1)).unwrap();
+        assert_eq!(json["compatible"], answer, "{old} {new}: {json}");
+    }
+}
