@@ -392,3 +392,15 @@ pub enum Weight {
     /// Says what it would bring, not whether it can be done.
     Benefit,
 }
+
+impl Weight {
+    /// Its word in drafts.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Veto => "veto",
+            Self::For => "for",
+            Self::Against => "against",
+            Self::Benefit => "benefit",
+        }
+    }
+}

@@ -8,7 +8,7 @@ use tidegate_base::{Name, Rate, format_duration};
 use super::comment::one_line;
 use super::proposal::Proposal;
 use super::{Basis, schema};
-use crate::discovery::{Discovery, Weight};
+use crate::discovery::Discovery;
 
 /// What one service does in the draft, by index of proposal.
 #[derive(Default)]
@@ -112,13 +112,8 @@ fn event(
             writeln!(out, "    #   {}", one_line(&call.class.explanation()))?;
         }
         for evidence in &call.evidence {
-            let sign = match evidence.weight {
-                Weight::Veto => "veto",
-                Weight::For => "for",
-                Weight::Against => "against",
-                Weight::Benefit => "benefit",
-            };
-            writeln!(out, "    #   {sign}: {}", one_line(&evidence.claim))?;
+            let weight = evidence.weight.word();
+            writeln!(out, "    #   {weight}: {}", one_line(&evidence.claim))?;
         }
         writeln!(
             out,

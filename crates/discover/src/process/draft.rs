@@ -13,7 +13,6 @@ use tidegate_trace::recording::{Arrival, Outcome, Stream, write};
 use super::found::{Candidate, ProcessDiscovery};
 use super::naming;
 use super::report::words::long;
-use crate::discovery::Weight;
 use crate::draft::Draft;
 use crate::draft::comment::one_line;
 use crate::draft::design::{quoted, scalar};
@@ -229,13 +228,8 @@ fn event(out: &mut String, one: &Drafted<'_>, window: Duration) -> fmt::Result {
             long(candidate.waiting)
         )?;
         for reason in &candidate.evidence {
-            let sign = match reason.weight {
-                Weight::Veto => "veto",
-                Weight::For => "for",
-                Weight::Against => "against",
-                Weight::Benefit => "benefit",
-            };
-            writeln!(out, "    #   {sign}: {}", one_line(&reason.claim))?;
+            let weight = reason.weight.word();
+            writeln!(out, "    #   {weight}: {}", one_line(&reason.claim))?;
         }
         writeln!(
             out,
