@@ -19,6 +19,8 @@ pub(crate) fn to_log(batch: Batch) -> tidegate_log::Batch {
     let state = match batch.state {
         StateChange::Append(records) => tidegate_log::StateChange::Append(records),
         StateChange::Replace(records) => tidegate_log::StateChange::Replace(records),
+        StateChange::Begin(records) => tidegate_log::StateChange::Begin(records),
+        StateChange::Finish(records) => tidegate_log::StateChange::Finish(records),
     };
     tidegate_log::Batch {
         appends: batch.appends.into_iter().map(append).collect(),

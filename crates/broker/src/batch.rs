@@ -76,7 +76,10 @@ impl StateChange {
     #[must_use]
     pub fn records(&self) -> &[Bytes] {
         match self {
-            Self::Append(records) | Self::Replace(records) => records,
+            Self::Append(records)
+            | Self::Replace(records)
+            | Self::Begin(records)
+            | Self::Finish(records) => records,
         }
     }
 }

@@ -48,6 +48,13 @@ pub enum StateChange {
     Append(Vec<Bytes>),
     /// Takes the place of everything before: a checkpoint.
     Replace(Vec<Bytes>),
+    /// Adds records, which start a checkpoint of several batches: nothing is removed until it is finished, and
+    /// others may add theirs meanwhile.
+    Begin(Vec<Bytes>),
+    /// Adds records, and in the same step removes everything before the last [`Begin`](Self::Begin). Where there was
+    /// none since the broker was opened or the state was replaced, it only adds. Until it is done a reader may
+    /// still see what it removes.
+    Finish(Vec<Bytes>),
 }
 
 /// What is written together.
@@ -243,7 +250,8 @@ pub trait Broker: Send + Sync + fmt::Debug {
     /// [`CleanError`] when the store cannot be cleaned. What must stay is there nevertheless.
     fn clean(&self, now: Timestamp) -> BoxFuture<'static, Result<Cleaned, CleanError>>;
 
-    /// The state: the records of the last `Replace` and of every `Append` since, in order.
+    /// The state: the records of the last `Replace`, or from the `Begin` of the last checkpoint that was finished,
+    /// and of every change since, in order.
     ///
     /// # Errors
     ///

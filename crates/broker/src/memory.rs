@@ -31,6 +31,8 @@ pub struct MemoryBroker {
 struct Held {
     channels: HashMap<Name, Channel>,
     state: Vec<Bytes>,
+    /// Where a checkpoint of several batches has begun.
+    begun: Option<usize>,
     bytes: usize,
 }
 
@@ -161,8 +163,9 @@ impl Held {
         batch.validate()?;
         let added = batch.bytes();
         let dropped = match &batch.state {
-            StateChange::Append(_) => 0,
-            StateChange::Replace(_) => self.state.iter().map(Bytes::len).sum(),
+            StateChange::Append(_) | StateChange::Begin(_) => 0,
+            StateChange::Replace(_) => self.state_bytes(self.state.len()),
+            StateChange::Finish(_) => self.state_bytes(self.begun.unwrap_or(0)),
         };
         if self.bytes.saturating_sub(dropped).saturating_add(added) > bytes_max {
             let reason = format!("memory holds {} of at most {bytes_max} bytes", self.bytes);
@@ -189,11 +192,30 @@ impl Held {
         match change {
             StateChange::Append(records) => self.state.extend(records),
             StateChange::Replace(records) => {
-                let dropped = self.state.iter().map(Bytes::len).sum();
-                self.bytes = self.bytes.saturating_sub(dropped);
+                self.drop_state(self.state.len());
+                self.begun = None;
                 self.state = records;
             }
+            StateChange::Begin(records) => {
+                self.begun = Some(self.state.len());
+                self.state.extend(records);
+            }
+            StateChange::Finish(records) => {
+                let begun = self.begun.take().unwrap_or(0);
+                self.drop_state(begun);
+                self.state.extend(records);
+            }
         }
+    }
+
+    /// Bytes of the first records of the state.
+    fn state_bytes(&self, count: usize) -> usize {
+        self.state.iter().take(count).map(Bytes::len).sum()
+    }
+
+    fn drop_state(&mut self, count: usize) {
+        self.bytes = self.bytes.saturating_sub(self.state_bytes(count));
+        self.state.drain(..count);
     }
 
     fn read(&self, channel: &Name, from: u64, limit: ReadLimit) -> Vec<Record> {

@@ -1,4 +1,5 @@
-//! Writes the log that `tests/formats.rs` expects into the directory given: for a new format version.
+//! Writes the log that `tests/formats.rs` expects into the directory given: for a new format version. With `parts`
+//! behind it, the one with a checkpoint in parts.
 
 #![expect(clippy::expect_used, reason = "it stops at the first error")]
 
@@ -16,6 +17,9 @@ fn main() {
         ..Options::default()
     };
     let (log, _) = Log::open(Path::new(&directory), options).expect("a new log");
+    if std::env::args().nth(2).is_some_and(|what| what == "parts") {
+        return in_parts(&log);
+    }
     for number in 0..5 {
         if number == 4 {
             clean(&log);
@@ -30,6 +34,27 @@ fn append(log: &Log, batch: Batch) {
         sender.send(result).expect("the receiver is there");
     });
     done.recv().expect("an answer").expect("an append");
+}
+
+/// A checkpoint that was cut off, and one that was finished, each with something appended meanwhile.
+fn in_parts(log: &Log) {
+    let text = |text: &str| vec![Bytes::from(text.repeat(100))];
+    let states = [
+        StateChange::Append(text("a")),
+        StateChange::Begin(text("b")),
+        StateChange::Append(text("c")),
+        StateChange::Begin(text("d")),
+        StateChange::Append(text("e")),
+        StateChange::Finish(text("f")),
+        StateChange::Append(text("g")),
+    ];
+    for state in states {
+        let batch = Batch {
+            state,
+            ..Batch::EMPTY
+        };
+        append(log, batch);
+    }
 }
 
 /// Leaves a segment that was written anew: of `stock`, only the latest record of each key.

@@ -40,6 +40,12 @@ pub enum StateChange {
     Append(Vec<Bytes>),
     /// Takes the place of everything before: a checkpoint.
     Replace(Vec<Bytes>),
+    /// Adds records, which start a checkpoint of several batches: nothing is removed until it is finished.
+    /// Others may add theirs meanwhile.
+    Begin(Vec<Bytes>),
+    /// Adds records, and in the same step removes everything before the last [`Begin`](Self::Begin). Where there
+    /// was none since the log was opened or the state was replaced, it only adds.
+    Finish(Vec<Bytes>),
 }
 
 impl StateChange {
@@ -56,7 +62,10 @@ impl StateChange {
     #[must_use]
     pub fn records(&self) -> &[Bytes] {
         match self {
-            Self::Append(records) | Self::Replace(records) => records,
+            Self::Append(records)
+            | Self::Replace(records)
+            | Self::Begin(records)
+            | Self::Finish(records) => records,
         }
     }
 }
@@ -94,7 +103,7 @@ impl Batch {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placed {
     /// The place of its first record in the whole log, from 0. Each record takes one, in the order:
-    /// records of channels, the change of the state, cursors.
+    /// records of channels, the change of the state (two when it finishes a checkpoint), cursors.
     pub position: u64,
     /// The place of each append in its channel, from 0, in the order of the batch.
     pub sequences: SmallVec<[u64; 2]>,

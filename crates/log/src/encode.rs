@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use tidegate_base::Name;
 
 use crate::frame::FrameEncoder;
+use crate::record::STATE_NAME;
 use crate::registry::{Number, STATE, slot_mut};
 use crate::snapshot::Extent;
 use crate::{Batch, StateChange};
@@ -39,6 +40,8 @@ pub(crate) struct Target<'a> {
     /// The first sequence of a channel that has none yet.
     pub(crate) floor: u64,
     pub(crate) cursors: &'a mut BTreeMap<Name, u64>,
+    /// Where a checkpoint of several batches has begun, until it is finished.
+    pub(crate) begun: &'a mut Option<u64>,
 }
 
 impl Target<'_> {
@@ -61,12 +64,28 @@ impl Target<'_> {
 
     fn state(&mut self, change: &StateChange) {
         let sequence = self.next(STATE);
-        if matches!(change, StateChange::Replace(_)) {
-            slot_mut(self.extents, STATE).low = sequence;
-            self.changes.push(Change::Low(STATE, sequence));
-        }
+        let low = match change {
+            StateChange::Append(_) => None,
+            StateChange::Begin(_) => {
+                *self.begun = Some(sequence);
+                None
+            }
+            StateChange::Replace(_) => {
+                *self.begun = None;
+                Some(sequence)
+            }
+            StateChange::Finish(_) => self.begun.take(),
+        };
         let at = self.frame.state(change, sequence);
         self.note(STATE, at, sequence, 0);
+        let Some(low) = low else {
+            return;
+        };
+        if matches!(change, StateChange::Finish(_)) {
+            self.frame.trim(STATE_NAME, low);
+        }
+        slot_mut(self.extents, STATE).low = low;
+        self.changes.push(Change::Low(STATE, low));
     }
 
     /// Encodes how far retention has passed channels.

@@ -203,7 +203,8 @@ impl Log {
         read::records(&self.shared, channel, from, limit)
     }
 
-    /// The state: the records of the last replacement and of every addition since, in order.
+    /// The state: the records of the last replacement, or from the start of the last checkpoint that was
+    /// finished, and of every addition since, in order.
     ///
     /// # Errors
     ///

@@ -130,6 +130,8 @@ struct Gathering {
     numbers: Vec<Number>,
     extents: Vec<Extent>,
     cursors: BTreeMap<Name, u64>,
+    /// Where a checkpoint of several batches has begun, until it is finished.
+    begun: Option<u64>,
     /// The first sequence of a channel that has none yet.
     floor: u64,
     /// Bytes of all segments before the one of `head`.
@@ -181,6 +183,7 @@ impl Queue {
                 numbers: Vec::new(),
                 extents: visible.extents.clone(),
                 cursors: visible.cursors.clone(),
+                begun: None,
                 floor: visible.floor,
                 closed_bytes: visible.closed_bytes(),
                 groups: VecDeque::new(),
@@ -514,6 +517,7 @@ impl Gathering {
                 extents: &mut self.extents,
                 floor: self.floor,
                 cursors: &mut self.cursors,
+                begun: &mut self.begun,
             };
             match work {
                 Work::Batch(batch) => {

@@ -36,7 +36,7 @@ pub(crate) fn records(
     }
 }
 
-/// The state: the records of the last replacement and of every addition since, in order.
+/// The state: what no replacement or finished checkpoint has removed, in order.
 pub(crate) fn state(shared: &Shared) -> Result<Vec<Bytes>, ReadError> {
     let query = Query {
         shared,

@@ -11,7 +11,7 @@
 //!          kind 2, state, adds:      sequence u64 | (length u32 | bytes) …
 //!          kind 3, state, replaces:  sequence u64 | (length u32 | bytes) …
 //!          kind 4, a cursor:         value u64 | name length u8 | name
-//!          kind 5, a trim:           first sequence that stays u64 | name length u8 | name
+//!          kind 5, a trim:           first sequence that stays u64 | name length u8 (0: the state) | name
 //! body     key length u16 (0xFFFF: no key) | key | headers u16 | header … | payload
 //! header   name length u16 | name | value length u32 | value
 //! ```
@@ -42,6 +42,9 @@ pub const KEY_LENGTH_MAX: usize = u16::MAX as usize - 1;
 
 /// The length of a key that is not there.
 const NO_KEY: u16 = u16::MAX;
+
+/// What stands for the state where a channel has its name.
+pub(crate) const STATE_NAME: &str = "";
 
 const CHANNEL: u8 = 1;
 const STATE_APPEND: u8 = 2;
@@ -198,7 +201,11 @@ pub(crate) fn state_bytes(change: &StateChange) -> usize {
         return 0;
     }
     let items: usize = change.records().iter().map(|item| 4 + item.len()).sum();
-    HEAD_BYTES + 8 + items
+    let trim = match change {
+        StateChange::Finish(_) => named_bytes(STATE_NAME),
+        _ => 0,
+    };
+    HEAD_BYTES + 8 + items + trim
 }
 
 /// Bytes of the record of a cursor or a trim.
@@ -277,7 +284,7 @@ impl RecordEncoder<'_> {
     /// A change of the state.
     pub(crate) fn state(&mut self, change: &StateChange, position: u64, sequence: u64) {
         let kind = match change {
-            StateChange::Append(_) => STATE_APPEND,
+            StateChange::Append(_) | StateChange::Begin(_) | StateChange::Finish(_) => STATE_APPEND,
             StateChange::Replace(_) => STATE_REPLACE,
         };
         self.record(position, kind, |out| {

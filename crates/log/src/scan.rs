@@ -12,7 +12,7 @@ use tidegate_base::Name;
 use crate::disk::DiskFile;
 use crate::frame;
 use crate::places::{ChannelPlaces, Place, Places};
-use crate::record::{Content, RECORD_BYTES_MIN, Wrong};
+use crate::record::{Content, RECORD_BYTES_MIN, STATE_NAME, Wrong};
 use crate::registry::{Number, Registry, STATE, slot_mut};
 use crate::segment::Segment;
 use crate::snapshot::{Extent, Snapshot};
@@ -241,7 +241,10 @@ impl Scan<'_> {
                 self.found.cursors.insert(name, value);
             }
             Content::Trim { name, first } => {
-                let number = self.number(name)?;
+                let number = match name {
+                    STATE_NAME => STATE,
+                    name => self.number(name)?,
+                };
                 let extent = slot_mut(&mut self.found.extents, number);
                 extent.low = extent.low.max(first.min(extent.next));
             }

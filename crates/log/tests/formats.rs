@@ -155,3 +155,12 @@ fn version_2_that_is_damaged_is_read_around_the_damage() {
         .collect();
     assert_eq!(lost, [3]);
 }
+
+#[test]
+fn a_checkpoint_in_parts_stands_for_what_was_before_it() {
+    let (_copy, opened) = open("v2/parts");
+    let (log, recovery) = opened.unwrap();
+    assert!(recovery.damages.is_empty(), "{recovery:?}");
+    let state: Vec<_> = log.state().unwrap();
+    assert_eq!(state, ["d", "e", "f", "g"].map(|text| text.repeat(100)));
+}

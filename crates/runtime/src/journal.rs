@@ -6,9 +6,9 @@ use bytes::Bytes;
 use tidegate_base::limit::BATCH_BYTES_MAX;
 use tidegate_delivery::StateRecord;
 
-use crate::together::{self, Together};
-
+use crate::checkpoint;
 use crate::runtime::StartError;
+use crate::together::{self, Together};
 
 /// Lines are joined up to this size.
 const RECORD_BYTES: usize = 256 << 10;
@@ -16,8 +16,9 @@ const RECORD_BYTES: usize = 256 << 10;
 pub(crate) const COMMIT_BYTES_MAX: usize = BATCH_BYTES_MAX / 2;
 
 /// Records as lines, joined into few pieces.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Lines {
+    piece_bytes_max: usize,
     pieces: Vec<Bytes>,
     last: Vec<u8>,
     bytes: usize,
@@ -25,7 +26,23 @@ pub(crate) struct Lines {
     together: Together,
 }
 
+impl Default for Lines {
+    fn default() -> Self {
+        Self::in_pieces_of(RECORD_BYTES)
+    }
+}
+
 impl Lines {
+    fn in_pieces_of(piece_bytes_max: usize) -> Self {
+        Self {
+            piece_bytes_max,
+            pieces: Vec::new(),
+            last: Vec::new(),
+            bytes: 0,
+            together: Together::default(),
+        }
+    }
+
     pub(crate) fn push(&mut self, record: &StateRecord) {
         if self.together.takes(record) {
             return;
@@ -43,7 +60,7 @@ impl Lines {
     }
 
     fn line(&mut self, line: &[u8]) {
-        if !self.last.is_empty() && self.last.len() + line.len() > RECORD_BYTES {
+        if !self.last.is_empty() && self.last.len() + line.len() > self.piece_bytes_max {
             self.close();
         }
         if !self.last.is_empty() {
@@ -73,9 +90,9 @@ impl Lines {
     }
 }
 
-/// The records as lines, joined into few pieces.
-pub(crate) fn encode(records: &[StateRecord]) -> Vec<Bytes> {
-    let mut lines = Lines::default();
+/// The records as lines, joined into few pieces, which are no larger than they must be.
+pub(crate) fn encode(records: &[StateRecord], piece_bytes_max: usize) -> Vec<Bytes> {
+    let mut lines = Lines::in_pieces_of(piece_bytes_max.min(RECORD_BYTES));
     for record in records {
         lines.push(record);
     }
@@ -85,18 +102,8 @@ pub(crate) fn encode(records: &[StateRecord]) -> Vec<Bytes> {
 /// What a compressed piece starts with, as no line does: then its length, `u32`, and an LZ4 block.
 const COMPRESSED: u8 = 1;
 
-/// The whole state, to be committed in one batch in the place of what was kept before; `None` when it is
-/// too large for that.
-pub(crate) fn checkpoint(records: &[StateRecord]) -> Option<Vec<Bytes>> {
-    let pieces = encode(records);
-    if fits(&pieces) {
-        return Some(pieces);
-    }
-    let pieces: Vec<Bytes> = pieces.iter().map(|piece| compress(piece)).collect();
-    fits(&pieces).then_some(pieces)
-}
-
-fn compress(piece: &[u8]) -> Bytes {
+/// The piece in less room.
+pub(crate) fn compress(piece: &[u8]) -> Bytes {
     let mut compressed = vec![COMPRESSED];
     compressed.extend(lz4_flex::compress_prepend_size(piece));
     Bytes::from(compressed)
@@ -122,24 +129,16 @@ fn lines(piece: &Bytes) -> Result<Bytes, String> {
 }
 
 /// How many bytes the pieces have together.
-pub(crate) fn bytes(pieces: &[Bytes]) -> u64 {
-    pieces
-        .iter()
-        .map(|piece| u64::try_from(piece.len()).unwrap_or(u64::MAX))
-        .sum()
+pub(crate) fn bytes(pieces: &[Bytes]) -> usize {
+    pieces.iter().map(Bytes::len).sum()
 }
 
-/// Whether the pieces can be committed together.
-pub(crate) fn fits(pieces: &[Bytes]) -> bool {
-    usize::try_from(bytes(pieces)).is_ok_and(|bytes| bytes <= COMMIT_BYTES_MAX)
-}
-
-/// The pieces in groups that can be committed one after the other.
-pub(crate) fn groups(pieces: Vec<Bytes>) -> Vec<Vec<Bytes>> {
+/// The pieces in groups of at most so many bytes, or of one piece.
+pub(crate) fn groups(pieces: Vec<Bytes>, bytes_max: usize) -> Vec<Vec<Bytes>> {
     let mut groups: Vec<Vec<Bytes>> = Vec::new();
     for piece in pieces {
         match groups.last_mut() {
-            Some(group) if group_takes(group, &piece) => {
+            Some(group) if bytes(group) + piece.len() <= bytes_max => {
                 group.push(piece);
             }
             _ => groups.push(vec![piece]),
@@ -148,16 +147,11 @@ pub(crate) fn groups(pieces: Vec<Bytes>) -> Vec<Vec<Bytes>> {
     groups
 }
 
-fn group_takes(group: &[Bytes], piece: &Bytes) -> bool {
-    let together: usize = group.iter().map(Bytes::len).sum();
-    together + piece.len() <= COMMIT_BYTES_MAX
-}
-
 /// The records of a state.
 pub(crate) fn decode(state: &[Bytes]) -> Result<Vec<StateRecord>, StartError> {
     let mut records = Vec::new();
-    for (index, bytes) in state.iter().enumerate() {
-        let bytes = lines(bytes).map_err(|reason| StartError::State { index, reason })?;
+    for (index, bytes) in checkpoint::resolve(state) {
+        let bytes = lines(&bytes).map_err(|reason| StartError::State { index, reason })?;
         for line in bytes
             .split(|byte| *byte == b'\n')
             .filter(|line| !line.is_empty())
@@ -176,38 +170,17 @@ mod tests {
     #[test]
     fn many_records_are_few_and_come_back() {
         let records: Vec<StateRecord> = (0..200_000).map(StateRecord::Epoch).collect();
-        let pieces = encode(&records);
+        let pieces = encode(&records, RECORD_BYTES);
         assert!(pieces.len() < 100, "{}", pieces.len());
-        assert!(fits(&pieces));
         assert_eq!(decode(&pieces).unwrap(), records);
     }
 
     #[test]
     fn what_does_not_fit_is_committed_in_groups() {
         let pieces = vec![Bytes::from(vec![b'x'; 3 << 20]); 5];
-        assert!(!fits(&pieces));
-        let groups = groups(pieces.clone());
-        assert!(groups.iter().all(|group| fits(group)));
+        let groups = groups(pieces.clone(), COMMIT_BYTES_MAX);
+        assert!(groups.iter().all(|group| bytes(group) <= COMMIT_BYTES_MAX));
         assert_eq!(groups.concat(), pieces);
-    }
-
-    #[test]
-    fn a_state_of_many_records_is_one_checkpoint_and_comes_back() {
-        let record = |sequence| StateRecord::Done {
-            consumer: "billing/OrderPlaced".parse().unwrap(),
-            sequence,
-            identity: None,
-            state: None,
-            generation: 1,
-        };
-        let records: Vec<StateRecord> = (0..200_000).map(record).collect();
-        assert!(!fits(&encode(&records)));
-        let pieces = checkpoint(&records).unwrap();
-        assert!(fits(&pieces));
-        assert_eq!(decode(&pieces).unwrap(), records);
-        let cut = pieces.first().unwrap().slice(..100);
-        let error = decode(&[cut]).unwrap_err().to_string();
-        assert!(error.contains("cannot be decompressed"), "{error}");
     }
 
     #[test]
@@ -221,6 +194,6 @@ mod tests {
             error.starts_with("state record 1 cannot be understood"),
             "{error}"
         );
-        assert!(encode(&[]).is_empty());
+        assert!(encode(&[], RECORD_BYTES).is_empty());
     }
 }

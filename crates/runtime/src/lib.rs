@@ -11,6 +11,7 @@ mod attention;
 mod backlog;
 mod caller;
 mod catalog;
+mod checkpoint;
 mod clock;
 mod command;
 mod dead_letter;

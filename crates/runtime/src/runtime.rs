@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tidegate_base::{Clock, ConsumerId, Envelope, Timestamp};
-use tidegate_broker::{Batch, Broker, CommitError, Durability, ReadError, StateChange};
+use tidegate_broker::{Batch, Broker, CommitError, Durability, ReadError};
 use tidegate_delivery::{Effect, Input, Machine};
 use tidegate_model::Design;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -27,7 +27,7 @@ use crate::seek::{ReplayWatermark, SeekReport, SeekRequest};
 use crate::settings::Settings;
 use crate::view::{DeadLetterDetail, SystemView};
 use crate::why::Why;
-use crate::{journal, plan};
+use crate::{checkpoint, journal, plan};
 
 /// Most orders that wait for the actor.
 const COMMANDS_MAX: usize = 1_024;
@@ -113,7 +113,7 @@ impl Runtime {
             now,
             journal::decode(&state)?,
         );
-        let taken = take_over(&mut machine, &*broker, design, now).await?;
+        let taken = take_over(&mut machine, &*broker, design, &settings, now).await?;
         let parts = Parts {
             design: design.clone(),
             machine,
@@ -329,6 +329,7 @@ async fn take_over(
     machine: &mut Machine,
     broker: &dyn Broker,
     design: &Design,
+    settings: &Settings,
     now: Timestamp,
 ) -> Result<Taken, StartError> {
     let mut effects = Vec::new();
@@ -337,32 +338,18 @@ async fn take_over(
         let head = broker.head(&channel);
         machine.step(now, Input::Trimmed { channel, head }, &mut effects);
     }
-    let pieces = journal::checkpoint(&machine.checkpoint());
-    let checkpoint_bytes = pieces.as_deref().map_or(0, journal::bytes);
+    let changes = checkpoint::changes(&machine.checkpoint(), settings.checkpoint_batch_bytes_max);
+    let checkpoint_bytes = checkpoint::bytes(&changes);
     let mut tokens = Vec::new();
-    let mut records = Vec::new();
     let mut rest = Vec::new();
     for effect in effects {
         match effect {
-            Effect::Persist {
-                token,
-                records: new,
-                ..
-            } => {
-                tokens.push(token);
-                records.extend(new.iter().cloned());
-            }
+            // What it wants kept is in the checkpoint.
+            Effect::Persist { token, .. } => tokens.push(token),
             // Such as the time at which an open breaker probes.
             other => rest.push(other),
         }
     }
-    let changes = match pieces {
-        Some(pieces) => vec![StateChange::Replace(pieces)],
-        None => {
-            let groups = journal::groups(journal::encode(&records));
-            groups.into_iter().map(StateChange::Append).collect()
-        }
-    };
     for state in changes {
         let batch = Batch {
             appends: Vec::new(),

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tidegate_base::limit::IN_FLIGHT_MAX;
 
+use crate::journal::COMMIT_BYTES_MAX;
+
 /// Settings of a runtime; the default suits one machine.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -26,6 +28,8 @@ pub struct Settings {
     pub checkpoint_growth: u64,
     /// A checkpoint is not worth its commit before so many bytes were appended.
     pub checkpoint_bytes_min: u64,
+    /// Most bytes of a checkpoint in one batch: one that has more is written in parts.
+    pub checkpoint_batch_bytes_max: usize,
 }
 
 impl Default for Settings {
@@ -40,6 +44,7 @@ impl Default for Settings {
             clean_interval: Duration::from_secs(60),
             checkpoint_growth: 4,
             checkpoint_bytes_min: 1 << 20,
+            checkpoint_batch_bytes_max: COMMIT_BYTES_MAX,
         }
     }
 }

@@ -162,7 +162,7 @@ impl History {
                 }
             }
         }
-        let Some((count, contents)) = best else {
+        let Some((count, mut contents)) = best else {
             let (found, most) = (tails(&log), contents.tails());
             return Err(format!(
                 "no prefix of the batches is there: {found:?} of {most:?}"
@@ -173,6 +173,7 @@ impl History {
                 "{least} batches were acknowledged, {count} are there"
             ));
         }
+        contents.begun = None;
         self.base = contents;
         self.sent.clear();
         self.numbers = 0;
@@ -277,9 +278,11 @@ impl History {
             let item = |_| Bytes::from(format!("{:x}", dice.bits()));
             (0..count).map(item).collect()
         };
-        let state = match dice.roll(6) {
+        let state = match dice.roll(8) {
             0..=2 => StateChange::NONE,
             3 => StateChange::Replace(items(dice)),
+            4 => StateChange::Begin(items(dice)),
+            5 => StateChange::Finish(items(dice)),
             _ => StateChange::Append(items(dice)),
         };
         let mut cursors = Vec::new();

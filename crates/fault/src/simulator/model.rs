@@ -52,6 +52,8 @@ impl Expected {
 pub(super) struct Contents {
     pub(super) channels: [Vec<Expected>; CHANNELS],
     pub(super) state: Vec<Bytes>,
+    /// Where a checkpoint of several batches has begun; nobody knows once the log is opened anew.
+    pub(super) begun: Option<usize>,
     pub(super) cursors: BTreeMap<Name, u64>,
 }
 
@@ -62,7 +64,18 @@ impl Contents {
         }
         match &batch.state {
             StateChange::Append(records) => self.state.extend(records.iter().cloned()),
-            StateChange::Replace(records) => self.state.clone_from(records),
+            StateChange::Replace(records) => {
+                self.begun = None;
+                self.state.clone_from(records);
+            }
+            StateChange::Begin(records) => {
+                self.begun = Some(self.state.len());
+                self.state.extend(records.iter().cloned());
+            }
+            StateChange::Finish(records) => {
+                self.state.drain(..self.begun.take().unwrap_or(0));
+                self.state.extend(records.iter().cloned());
+            }
         }
         self.cursors.extend(batch.cursors.iter().cloned());
     }

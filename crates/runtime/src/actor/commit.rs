@@ -11,6 +11,7 @@ use tidegate_delivery::{Class, Input, StateRecord};
 
 use super::Actor;
 use super::hear::Event;
+use crate::checkpoint;
 use crate::journal::{self, Lines};
 use crate::settings::Settings;
 use crate::view::Mode;
@@ -75,7 +76,10 @@ pub(super) struct Commits {
     /// outputs that are to come with theirs: it waits for them, and what comes meanwhile waits for it.
     publishing: usize,
     appended_bytes: u64,
+    /// Of the last one, even if it failed.
     checkpoint_bytes: u64,
+    /// A checkpoint is under way, perhaps in parts: no other one begins.
+    checkpointing: bool,
 }
 
 impl Commits {
@@ -93,6 +97,7 @@ impl Commits {
             publishing: 0,
             appended_bytes: 0,
             checkpoint_bytes,
+            checkpointing: false,
         }
     }
 
@@ -157,7 +162,7 @@ impl Commits {
     fn is_due(&self, settings: &Settings) -> bool {
         let base = self.checkpoint_bytes.max(settings.checkpoint_bytes_min);
         let most = base.saturating_mul(settings.checkpoint_growth);
-        self.refused == 0 && self.appended_bytes > most
+        self.refused == 0 && !self.checkpointing && self.appended_bytes > most
     }
 
     fn awaits_checkpoint(&self, settings: &Settings) -> bool {
@@ -217,8 +222,8 @@ impl Actor {
 
     fn send(&mut self, mut pile: Pile, durability: Durability, wait: Duration) {
         let pieces = pile.lines.pieces();
-        self.commits.appended_bytes += journal::bytes(&pieces);
-        let groups = journal::groups(pieces);
+        self.commits.appended_bytes += journal::bytes(&pieces) as u64;
+        let groups = journal::groups(pieces, journal::COMMIT_BYTES_MAX);
         let mut appends = pile.outputs.clone();
         self.commits.under_way += 1;
         self.commits.publishing += usize::from(!pile.outputs.is_empty());
@@ -306,30 +311,32 @@ impl Actor {
             .collect();
         let records = self.parts.machine.checkpoint_before(&waiting);
         self.commits.appended_bytes = 0;
-        let Some(pieces) = journal::checkpoint(&records) else {
-            // A checkpoint in parts could be cut off in the middle; the appended records are all there.
-            let records = records.len();
-            tracing::warn!(
-                records,
-                "the state is too large for a checkpoint and goes on growing"
-            );
-            return;
-        };
-        self.commits.checkpoint_bytes = journal::bytes(&pieces);
-        let state = StateChange::Replace(pieces);
-        let batch = Batch {
-            appends: Vec::new(),
-            state,
-        };
+        let changes = checkpoint::changes(&records, self.parts.settings.checkpoint_batch_bytes_max);
+        self.commits.checkpoint_bytes = checkpoint::bytes(&changes);
         self.commits.under_way += 1;
-        let commit = self.parts.broker.commit(batch, Durability::Durable);
-        self.work
-            .push(async move { Event::Checkpointed(commit.await.map(drop)) }.boxed());
+        self.commits.checkpointing = true;
+        let broker = self.parts.broker.clone();
+        let commit = move |state| {
+            let appends = Vec::new();
+            broker.commit(Batch { appends, state }, Durability::Durable)
+        };
+        // The first one is called here and now, which fixes what comes before it and what after; each other one only
+        // once all before it are done, as the last removes what they stand for.
+        let mut changes = changes.into_iter();
+        let first = changes.next().map(&commit);
+        let work = async move {
+            for commit in first.into_iter().chain(changes.map(commit)) {
+                commit.await?;
+            }
+            Ok(())
+        };
+        self.work.push(work.map(Event::Checkpointed).boxed());
     }
 
     /// Hears how a checkpoint ended. One that failed changed nothing: the next one is as good.
     pub(super) fn checkpointed(&mut self, result: Result<(), CommitError>) {
         self.commits.under_way -= 1;
+        self.commits.checkpointing = false;
         if let Err(error) = result {
             tracing::warn!(%error, "no checkpoint was written");
         }

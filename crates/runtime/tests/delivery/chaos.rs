@@ -162,7 +162,11 @@ async fn mend(world: &World, pulls: &mut Pulls, accepted: usize) {
 }
 
 /// Lives through it. Returns the calls, and how many events were accepted.
-async fn live(happenings: Vec<(Happening, u64)>, checkpoints: u64) -> (Vec<String>, usize) {
+async fn live(
+    happenings: Vec<(Happening, u64)>,
+    checkpoints: u64,
+    batch: usize,
+) -> (Vec<String>, usize) {
     let broker = FaultyBroker::default();
     let shared: Arc<dyn Broker> = Arc::new(broker.clone());
     let clock = TokioClock::starting_at(Timestamp::from_millis(1_700_000_000_000));
@@ -173,6 +177,7 @@ async fn live(happenings: Vec<(Happening, u64)>, checkpoints: u64) -> (Vec<Strin
         clean_interval: Duration::from_millis(300),
         checkpoint_growth: checkpoints,
         checkpoint_bytes_min: 1,
+        checkpoint_batch_bytes_max: batch,
         ..Settings::default()
     };
     let mut world = World::on(&text, settings, shared, Script::default(), clock).await;
@@ -234,13 +239,15 @@ proptest! {
         happenings in proptest::collection::vec(happening(), 1..30),
         // From one after every commit to none.
         checkpoints in prop::sample::select(vec![0, 4, u64::MAX]),
+        // Each in many parts, in some, in one.
+        batch in prop::sample::select(vec![1, 600, 1 << 20]),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
             .build()
             .unwrap();
-        let (calls, accepted) = runtime.block_on(live(happenings, checkpoints));
+        let (calls, accepted) = runtime.block_on(live(happenings, checkpoints, batch));
         let mut latest: HashMap<usize, usize> = HashMap::new();
         for call in calls.iter().filter(|call| !call.starts_with("last")) {
             let number: usize = call.parse().unwrap();

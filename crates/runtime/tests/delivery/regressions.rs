@@ -91,6 +91,8 @@ struct Slow {
     read_time: Arc<Mutex<Duration>>,
     fails: Arc<Mutex<bool>>,
     slow: Arc<Mutex<bool>>,
+    /// Whether it finds no room for some of what comes between the first part of a checkpoint and its last.
+    crowded: Arc<Mutex<bool>>,
     random: Arc<Mutex<u64>>,
 }
 
@@ -114,6 +116,19 @@ impl Broker for Slow {
         durability: Durability,
     ) -> BoxFuture<'static, Result<Vec<u64>, CommitError>> {
         self.seen.lock().unwrap().push(batch.clone());
+        let is_part = |piece: &Bytes| piece.first() == Some(&2);
+        let goes_on = matches!(batch.state, StateChange::Append(_));
+        let part = goes_on && batch.state.records().iter().any(is_part);
+        if part && *self.crowded.lock().unwrap() && self.dice(8) == 0 {
+            let (reason, retry_after) = ("it is full".to_owned(), seconds(1));
+            return async move {
+                Err(CommitError::Full {
+                    reason,
+                    retry_after,
+                })
+            }
+            .boxed();
+        }
         let done = self.memory.commit(batch, durability);
         if !*self.slow.lock().unwrap() {
             return done;
@@ -254,6 +269,45 @@ async fn a_checkpoint_never_overtakes_outputs() {
     }
     assert_eq!(stored, 400);
     assert!(checkpoints > 10, "{checkpoints}");
+}
+
+/// no checkpoint in parts removes what it stands for unless all its parts are there.
+#[tokio::test(start_paused = true)]
+async fn a_checkpoint_without_one_of_its_parts_removes_nothing() {
+    let broker = Slow::default();
+    *broker.crowded.lock().unwrap() = true;
+    let settings = Settings {
+        checkpoint_bytes_min: 600,
+        checkpoint_growth: 1,
+        checkpoint_batch_bytes_max: 300,
+        ..Settings::default()
+    };
+    let mut world = on(&broker, DESIGN, settings).await;
+    world.script.counts();
+    for n in 0..200 {
+        world
+            .publish([order(&n.to_string(), &format!("k{}", n % 50))])
+            .await;
+        world.pass(Duration::from_millis(n % 3)).await;
+        if n % 20 == 19 {
+            world.pass(seconds(2)).await;
+            *broker.crowded.lock().unwrap() = false;
+            world = world.restart().await;
+            *broker.crowded.lock().unwrap() = true;
+            world.pass(seconds(2)).await;
+        }
+    }
+    let count = |is: fn(&StateChange) -> bool| {
+        let seen = broker.seen.lock().unwrap();
+        seen.iter().filter(|batch| is(&batch.state)).count()
+    };
+    let begun = count(|state| matches!(state, StateChange::Begin(_)));
+    let finished = count(|state| matches!(state, StateChange::Finish(_)));
+    assert_eq!(world.script.calls().len(), 200, "nothing ran again");
+    assert!(
+        finished > 10 && begun > finished + 5,
+        "{finished} of {begun}"
+    );
 }
 
 /// a puller is not told that its settling is taken when it is not.
