@@ -52,6 +52,8 @@ pub const SEARCH_RECORDS_MAX: u64 = 100_000;
 /// Most discarded dead letters of one consumer that can be taken back; beyond it the oldest are gone for
 /// good.
 pub const DISCARDED_LETTERS_MAX: usize = 1_000;
+/// Most dead letters of one consumer that are given up at once because nobody looked after them in time.
+pub const LETTERS_GIVEN_UP_MAX: usize = 100;
 /// Most attempts kept in the history of one delivery; the first and the latest stay.
 pub const ATTEMPT_HISTORY_MAX: usize = 16;
 /// Longest error text kept with an attempt, in bytes.

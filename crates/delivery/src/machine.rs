@@ -320,7 +320,7 @@ impl Machine {
                 sequences,
             } => self.with(&consumer, |consumer, shared| {
                 for sequence in sequences {
-                    consumer.restore_letter(sequence, shared);
+                    consumer.restore_letter(now, sequence, shared);
                 }
             }),
             Command::Replay { .. } | Command::Skip { .. } => self.seek(now, command),

@@ -343,7 +343,7 @@ pub struct Death {
     pub reason: DeathReason,
     /// The last error.
     pub error: String,
-    /// When.
+    /// When it became one, or was taken back after it had been given up.
     pub at: Timestamp,
 }
 

@@ -1,6 +1,7 @@
 //! Discarded letters: dead letters that an operator gives up, and may take back.
 
 use thiserror::Error;
+use tidegate_base::Timestamp;
 use tidegate_base::limit::DISCARDED_LETTERS_MAX;
 
 use super::Consumer;
@@ -113,7 +114,7 @@ impl Consumer {
     }
 
     /// Takes a discarded letter back. It holds nothing up before that is durable.
-    pub(crate) fn restore_letter(&mut self, sequence: u64, shared: &mut Shared) {
+    pub(crate) fn restore_letter(&mut self, now: Timestamp, sequence: u64, shared: &mut Shared) {
         if self.may_restore(sequence).is_err() {
             return;
         }
@@ -123,7 +124,12 @@ impl Consumer {
         let Phase::Discarded(death, discard) = &delivery.phase else {
             return;
         };
-        let (kept, death) = (delivery.kept(Some(death.clone())), death.clone());
+        // Whoever takes it back has as long to look after it as there was at first.
+        let death = Death {
+            at: now,
+            ..death.clone()
+        };
+        let kept = delivery.kept(Some(death.clone()));
         self.discarded.remove(&(discard.at, sequence));
         self.burying += 1;
         self.keep_letter(kept, shared, |index| {

@@ -1,11 +1,15 @@
-//! Retention: the broker is told what each channel keeps, and cleans now and then.
+//! Retention: the broker is told what each channel keeps, and cleans now and then; dead letters that nobody looked after
+//! in their time are given up.
 
 use futures_util::future::FutureExt;
+use tidegate_base::limit::LETTERS_GIVEN_UP_MAX;
 use tidegate_broker::{CleanError, Cleaned, History, Keep};
+use tidegate_delivery::Command;
 use tidegate_model::design::{CleanupPolicy, Event as EventDesign};
 
 use super::Actor;
 use super::hear::Event;
+use super::operate::Answer;
 use crate::view::Mode;
 
 impl Actor {
@@ -30,10 +34,42 @@ impl Actor {
         if self.cleaning || self.parts.publisher.mode() != Mode::Running {
             return;
         }
+        self.give_up_letters();
         self.keep();
         self.cleaning = true;
         let clean = self.parts.broker.clean(self.now());
         self.work.push(clean.map(Event::Cleaned).boxed());
+    }
+
+    /// Discards the letters that are older than their consumer keeps them: as an operator would, so that they can be
+    /// taken back for a while. What waits behind them goes on.
+    fn give_up_letters(&mut self) {
+        let now = self.now();
+        let mut commands = Vec::new();
+        for consumer in self.parts.design.consumers() {
+            let Some(design) = &consumer.consume.dead_letter else {
+                continue;
+            };
+            let (id, kept) = (consumer.id(), design.retention.value);
+            let letters = self.parts.machine.dead_letters(&id);
+            let old = letters.filter(|letter| now.since(letter.death.at) > kept);
+            let sequences: Vec<u64> = old
+                .map(|letter| letter.sequence)
+                .take(LETTERS_GIVEN_UP_MAX)
+                .collect();
+            if sequences.is_empty() {
+                continue;
+            }
+            let kept = tidegate_base::format_duration(kept);
+            commands.push(Command::Discard {
+                consumer: id,
+                sequences,
+                reason: format!("kept for {kept}, as `dead-letter.retention` says"),
+            });
+        }
+        for command in commands {
+            self.command(command, Answer::Nobody);
+        }
     }
 
     /// Hears how a clean ended. One that failed left what is needed: the next one is as good.

@@ -189,3 +189,40 @@ async fn an_event_is_found_far_back_in_its_channel() {
     let billing = &why.deliveries[0];
     assert_eq!((billing.sequence, billing.state), (307, "done"));
 }
+
+/// A letter that nobody looked after in its time is given up, as an operator would: its followers go on, and it can be
+/// taken back, with as much time again.
+#[tokio::test(start_paused = true)]
+async fn a_dead_letter_is_kept_as_long_as_the_design_says() {
+    let world = World::with(
+        &DESIGN.replace("retention: 30d", "retention: 2h"),
+        Settings::default(),
+    )
+    .await;
+    world.script.answer("1", [permanent()]);
+    world.publish([order("1", "a"), order("2", "a")]).await;
+    world.pass(seconds(7_100)).await;
+    assert_eq!(world.letters().await.total, 1);
+    assert_eq!(billings_calls(&world), ["1"]);
+    world.pass(seconds(300)).await;
+    assert_eq!(world.letters().await.total, 0);
+    assert_eq!(billings_calls(&world), ["1", "2"]);
+    let filter = || DeadLetterFilter {
+        which: LetterFilter {
+            discarded: true,
+            ..LetterFilter::default()
+        },
+        ..DeadLetterFilter::default()
+    };
+    let page = world.runtime.dead_letters(filter()).await;
+    let reason = &page.letters[0].discarded.as_ref().unwrap().reason;
+    assert_eq!(reason, "kept for 2h, as `dead-letter.retention` says");
+
+    let letter = vec!["billing/OrderPlaced/0".to_owned()];
+    world.runtime.restore(letter).await.unwrap();
+    world.pass(seconds(7_100)).await;
+    let world = world.restart().await;
+    assert_eq!(world.letters().await.total, 1);
+    world.pass(seconds(300)).await;
+    assert_eq!(world.letters().await.total, 0);
+}
