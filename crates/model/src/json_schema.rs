@@ -108,6 +108,11 @@ fn kind(kind: &Kind, definitions: &mut Map<String, Value>) -> Map<String, Value>
                 {"type": "object"},
             ],
         }),
+        Kind::Literal => json!({"type": ["string", "number", "boolean", "null"]}),
+        Kind::Short(short) => {
+            let plain = self::kind(&short.kind, definitions);
+            json!({"anyOf": [plain, define(short.section, definitions)]})
+        }
         Kind::List(item, repeats) => {
             let items = self::kind(item, definitions);
             json!({"type": "array", "items": items, "uniqueItems": *repeats == Repeats::Refused})
