@@ -115,7 +115,9 @@ fn kind(kind: &Kind, definitions: &mut Map<String, Value>) -> Map<String, Value>
         }
         Kind::List(item, repeats) => {
             let items = self::kind(item, definitions);
-            json!({"type": "array", "items": items, "uniqueItems": *repeats == Repeats::Refused})
+            // The reader compares what is written in short alone.
+            let is_unique = *repeats == Repeats::Refused && !matches!(item, Kind::Short(_));
+            json!({"type": "array", "items": items, "uniqueItems": is_unique})
         }
         Kind::Section(inner) => define(inner, definitions),
         Kind::Named(inner) => json!({

@@ -361,6 +361,7 @@ fn the_reference_of_the_command_line_is_current() {
     page.push_str(include_str!("daemon_answers.txt"));
     page.push_str(include_str!("outbox_answers.txt"));
     page.push_str(include_str!("schema_answers.txt"));
+    page.push_str(include_str!("contracts_answers.txt"));
     let path = repository("docs/reference/cli.md");
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, &page).unwrap();

@@ -43,8 +43,25 @@ fn contracts_are_shown_in_three_formats() {
         assert!(output.stderr.is_empty());
         text(&output.stdout).replace(&design, "design.yaml")
     };
-    insta::assert_snapshot!("contracts_human", shown("human"));
-    insta::assert_snapshot!("contracts_markdown", shown("markdown"));
+    let human = shown("human");
+    let head = "EVENT        VERSION  PRODUCER  CONSUMER  READ\n\
+                OrderPlaced  v1       orders    email     yes\n\
+                OrderPlaced  v1       orders    archive   yes\n\
+                OrderPlaced  v2       (kept)    email     no\n\
+                OrderPlaced  v2       (kept)    archive   no\n";
+    assert!(human.starts_with(head), "{human}");
+    assert!(
+        human.contains("this event may be sent: {\"id\":\"a\",\"status\":\"paid\"}"),
+        "{human}"
+    );
+    let steps =
+        "upgrade, in this order:\n  1. archive: take OrderPlaced in version v2\n  1. email: take";
+    assert!(human.contains(steps), "{human}");
+    assert!(
+        human.contains("  2. orders: publish OrderPlaced in version v2 alone\n"),
+        "{human}"
+    );
+    assert!(shown("markdown").contains("| OrderPlaced | v2 | (kept) | email | **no** |"));
     let json: Value = serde_json::from_str(&shown("json")).unwrap();
     assert_eq!(
         (&json["schema"], &json["met"]),
@@ -88,7 +105,17 @@ fn impact_names_who_breaks_and_their_owners() {
     let design = file(folder.path(), SHOP);
     let output = run(&["impact", &design, "OrderPlaced#/status"]);
     assert_eq!(output.status.code(), Some(0));
-    insta::assert_snapshot!("impact_human", text(&output.stdout));
+    let human = text(&output.stdout);
+    assert!(
+        human.starts_with(
+            "OrderPlaced#/status (team-orders)\n  published by orders (team-orders)\n"
+        )
+    );
+    assert!(
+        human.contains("  read as a whole by archive (team-data)\n"),
+        "{human}"
+    );
+    assert!(human.contains("  breaks email (team-email)\n"), "{human}");
     let output = run(&["impact", &design, "OrderPlaced#/status", "--format", "json"]);
     let json: Value = serde_json::from_str(&text(&output.stdout)).unwrap();
     assert_eq!(json["schema"], "tidegate/impact/v1");
@@ -139,5 +166,5 @@ fn the_contracts_of_the_example_are_met() {
     let design = repository("examples/checkout").display().to_string();
     let output = run(&["contracts", &design]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
-    insta::assert_snapshot!("contracts_of_the_example", text(&output.stdout));
+    assert!(text(&output.stdout).contains("everybody is on the newest version already"));
 }

@@ -1,6 +1,6 @@
 //! Contracts as findings of a design.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde_json::{Map, Value};
@@ -84,42 +84,53 @@ fn versions(design: &Design) -> Vec<Finding> {
 
 /// Rules that cannot be read, and examples that break one.
 fn rules(design: &Design) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let rules_of = |consumer: &ConsumerRef<'_>| !consumer.consume.rules.is_empty();
-    let with_rules: HashSet<&Name> = design
-        .consumers()
-        .filter(rules_of)
-        .map(|consumer| consumer.event_name)
+    let mut relied_on: HashMap<&Name, Vec<ConsumerRef<'_>>> = HashMap::new();
+    for consumer in design.consumers() {
+        if !consumer.consume.rules.is_empty() {
+            let consumers = relied_on.entry(consumer.event_name).or_default();
+            consumers.push(consumer);
+        }
+    }
+    let events: Vec<_> = design
+        .events
+        .iter()
+        .map(|(name, event)| (name, event, relied_on.remove(name).unwrap_or_default()))
+        .filter(|(_, event, consumers)| !event.rules.is_empty() || !consumers.is_empty())
         .collect();
-    for (name, event) in &design.events {
-        if event.rules.is_empty() && !with_rules.contains(name) {
-            continue;
+    let findings = events.into_par_iter().map(|(name, event, consumers)| {
+        let mut findings = Vec::new();
+        rules_of(name, event, &consumers, &mut findings);
+        findings
+    });
+    findings.flatten().collect()
+}
+
+fn rules_of(
+    name: &Name,
+    event: &Event,
+    consumers: &[ConsumerRef<'_>],
+    findings: &mut Vec<Finding>,
+) {
+    let shape = event.schema.as_ref().and_then(shape_of);
+    let mut readable = Vec::new();
+    for rule in &event.rules {
+        let path = format!("events.{name}.rules");
+        match Expression::read(&rule.expression.value, shape.as_ref()) {
+            Ok(expression) => readable.push((rule, expression)),
+            Err(problems) => report(rule, &path, problems, findings),
         }
-        let shape = event.schema.as_ref().and_then(shape_of);
-        let mut readable = Vec::new();
-        for rule in &event.rules {
-            let path = format!("events.{name}.rules");
-            match Expression::read(&rule.expression.value, shape.as_ref()) {
-                Ok(expression) => readable.push((rule, expression)),
-                Err(problems) => report(rule, &path, problems, &mut findings),
-            }
-        }
-        if let (Some(shape), false) = (&shape, readable.is_empty()) {
-            examples(name, event, shape, &readable, &mut findings);
-        }
-        if with_rules.contains(name) {
-            for consumer in design.consumers().filter(|one| one.event_name == name) {
-                for rule in &consumer.consume.rules {
-                    let path = format!("{}.requires", consumer.path());
-                    let read = Expression::read(&rule.expression.value, shape.as_ref());
-                    if let Err(problems) = read {
-                        report(rule, &path, problems, &mut findings);
-                    }
-                }
+    }
+    if let (Some(shape), false) = (&shape, readable.is_empty()) {
+        examples(name, event, shape, &readable, findings);
+    }
+    for consumer in consumers {
+        for rule in &consumer.consume.rules {
+            let path = format!("{}.requires", consumer.path());
+            if let Err(problems) = Expression::read(&rule.expression.value, shape.as_ref()) {
+                report(rule, &path, problems, findings);
             }
         }
     }
-    findings
 }
 
 fn report(rule: &Rule, path: &str, problems: Vec<Problem>, findings: &mut Vec<Finding>) {

@@ -159,7 +159,7 @@ static REQUIREMENT: Section = Section {
         ),
         field(
             "values",
-            Kind::List(&Kind::Literal, Repeats::Refused),
+            Kind::List(&Kind::Literal, Repeats::Allowed),
             Optional,
             "The only values that the consumer handles there.",
             "[placed, paid]",
