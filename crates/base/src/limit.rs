@@ -156,3 +156,9 @@ pub const SEARCH_BYTES_MAX: usize = 16 << 20;
 pub const SEARCH_CONDITIONS_MAX: usize = 16;
 /// Most subschemas of one schema that is compared with another, those it refers to once each.
 pub const COMPAT_NODES_MAX: usize = 50_000;
+/// Longest rule on data, in bytes.
+pub const RULE_BYTES_MAX: usize = 4 << 10;
+/// Most parts of one rule on data.
+pub const RULE_NODES_MAX: usize = 1_000;
+/// Most steps that judging one event by one rule may take.
+pub const RULE_STEPS_MAX: u64 = 2_000_000;

@@ -111,7 +111,12 @@ impl<'a> Index<'a> {
 
     /// The schema of `event`, compiled; `None` without one, or when it could not be read.
     pub(crate) fn schema(&self, event: &'a Event) -> Option<&Outcome> {
-        self.schemas.get(&identity(event.schema.as_ref()?)?)
+        self.outcome(event.schema.as_ref()?)
+    }
+
+    /// What a schema says; `None` when it could not be read.
+    pub(crate) fn outcome(&self, schema: &'a Schema) -> Option<&Outcome> {
+        self.schemas.get(&identity(schema)?)
     }
 
     /// Every consumer whose event is known, with that event.
@@ -177,7 +182,8 @@ fn schemas(design: &Design) -> HashMap<Identity<'_>, Outcome> {
     let schemas = design
         .events
         .values()
-        .filter_map(|event| event.schema.as_ref());
+        .flat_map(|event| event.all_versions())
+        .filter_map(|(_, schema)| schema);
     let schemas: HashMap<Identity<'_>, &Schema> = schemas
         .filter_map(|schema| Some((identity(schema)?, schema)))
         .collect();

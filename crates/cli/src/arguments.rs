@@ -1,6 +1,7 @@
 //! The command line, as written.
 
 pub(crate) mod asyncapi;
+pub(crate) mod contracts;
 pub(crate) mod letters;
 pub(crate) mod operate;
 pub(crate) mod outbox;
@@ -35,6 +36,10 @@ pub(crate) enum Command {
     Init(Init),
     /// Check a design: every finding with its place and the next step
     Check(Check),
+    /// Hold what consumers rely on against what producers may send, version by version
+    Contracts(contracts::Contracts),
+    /// Say who reads an event or one of its fields, and who breaks if it changes
+    Impact(contracts::Impact),
     /// Explain the code of a finding
     Explain(Explain),
     /// Show what of recorded traces or process logs could become events

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tidegate_base::limit::DESIGN_FILE_BYTES_MAX;
 use tidegate_check::report::{self, Format, Paint};
-use tidegate_model::{Design, Finding, Reading, SchemaPath, Severity, Source, read};
+use tidegate_model::{Code, Design, Finding, Reading, SchemaPath, Severity, Source, read};
 
 use crate::exit::Failure;
 use crate::terminal;
@@ -61,12 +61,10 @@ pub(crate) fn check_sources(
         design,
         mut findings,
     } = read(&sources, schema_text);
-    findings.extend(
-        design
-            .as_ref()
-            .map(tidegate_check::check)
-            .unwrap_or_default(),
-    );
+    if let Some(design) = &design {
+        findings.extend(tidegate_check::check(design));
+        findings.extend(tidegate_contracts::parties::check(design));
+    }
     findings.sort_by(|a, b| (&a.place, a.code).cmp(&(&b.place, b.code)));
     Checked {
         design,
@@ -83,6 +81,17 @@ pub(crate) fn check_sources(
 /// As [`check`], and when the design has errors.
 pub(crate) fn sound(path: &Path) -> Result<Design, Failure> {
     sound_of(check(path)?, &path.display().to_string())
+}
+
+/// As [`sound`], for commands that show themselves what is wrong by one code.
+///
+/// # Errors
+///
+/// As [`sound`], but for that code.
+pub(crate) fn sound_but_for(path: &Path, code: Code) -> Result<Design, Failure> {
+    let mut checked = check(path)?;
+    checked.findings.retain(|finding| finding.code != code);
+    sound_of(checked, &path.display().to_string())
 }
 
 /// The design of `checked` when it has no errors.

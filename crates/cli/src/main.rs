@@ -49,6 +49,8 @@ fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Init(arguments) => commands::init::run(&arguments),
         Command::Check(arguments) => commands::check::run(&arguments),
+        Command::Contracts(arguments) => commands::contracts::contracts(&arguments),
+        Command::Impact(arguments) => commands::contracts::impact(&arguments),
         Command::Explain(arguments) => commands::explain::run(&arguments),
         Command::Discover(arguments) => commands::discover::run(&arguments),
         Command::Select(arguments) => commands::select::run(&arguments),

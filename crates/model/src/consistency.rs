@@ -1,14 +1,15 @@
 //! What no single field can show: values that contradict each other.
 
-use tidegate_base::format_duration;
+use tidegate_base::{Name, format_duration};
 
-use crate::code::OUT_OF_RANGE;
-use crate::design::Design;
+use crate::code::{DUPLICATE, OUT_OF_RANGE};
+use crate::design::{Design, Event, Service};
 use crate::findings::{Findings, Problem};
 
 /// Reports values of one element that contradict each other.
 pub(crate) fn check(design: &Design, findings: &mut Findings) {
     for (name, event) in &design.events {
+        versions(name, event, findings);
         let targets = &event.targets;
         if let (Some(rate), Some(peak), Some(place)) = (targets.rate, targets.peak, &targets.place)
             && peak < rate
@@ -22,6 +23,9 @@ pub(crate) fn check(design: &Design, findings: &mut Findings) {
                 problem,
             );
         }
+    }
+    for (name, service) in &design.services {
+        publications(name, service, findings);
     }
     for consumer in design.consumers() {
         let rate = consumer.consume.deliver.rate.as_ref();
@@ -42,6 +46,36 @@ pub(crate) fn check(design: &Design, findings: &mut Findings) {
                 Problem::new(&OUT_OF_RANGE, message).hint("raise `max`, or lower `initial`");
             let path = format!("{}.retry.initial", consumer.path());
             findings.report_at(retry.initial.place.clone(), path, problem);
+        }
+    }
+}
+
+/// The newest version has a name of its own.
+fn versions(name: &Name, event: &Event, findings: &mut Findings) {
+    if let Some((older, version)) = event
+        .versions
+        .iter()
+        .find(|(older, _)| older.as_str() == event.newest())
+    {
+        let message = format!("`{older}` is the name of the newest version too");
+        let problem = Problem::new(&DUPLICATE, message)
+            .hint("say what `schema` is called with `version`, or rename this one");
+        let path = format!("events.{name}.versions.{older}");
+        findings.report_at(version.place.clone(), path, problem);
+    }
+}
+
+/// An event stands in the list once, with all versions in which it is published.
+fn publications(name: &Name, service: &Service, findings: &mut Findings) {
+    let mut seen = std::collections::HashSet::new();
+    for event in &service.publishes {
+        let is_versioned = service.publishes_versions.contains_key(&event.value);
+        if !seen.insert(&event.value) && is_versioned {
+            let message = format!("`{}` is in the list twice", event.value);
+            let problem =
+                Problem::new(&DUPLICATE, message).hint("write one entry, with all its `versions`");
+            let path = format!("services.{name}.publishes");
+            findings.report_at(event.place.clone(), path, problem);
         }
     }
 }

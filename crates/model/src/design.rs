@@ -2,6 +2,8 @@
 //!
 //! References are *not* guaranteed to resolve: a rule reports them, so lookups return `Option`.
 
+mod contract;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -9,6 +11,8 @@ use indexmap::IndexMap;
 use tidegate_base::{Bytes, ConsumerId, Name, Rate, Ratio};
 
 use crate::finding::Place;
+
+pub use contract::{EventVersion, FieldType, NEWEST, Presence, Requirement, Rule};
 
 /// A value with the place where it is written.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,6 +80,12 @@ pub struct Event {
     pub owner: Option<Located<String>>,
     /// The schema of its payload.
     pub schema: Option<Schema>,
+    /// What `schema` is called among the versions; see [`Event::newest`].
+    pub version: Option<Located<Name>>,
+    /// Older schemas by name, the oldest first.
+    pub versions: IndexMap<Name, EventVersion>,
+    /// What every event keeps beyond its schema.
+    pub rules: Vec<Rule>,
     /// A JSON pointer into the payload; events with the same value keep their order.
     pub key: Option<Located<String>>,
     /// How its schema may change.
@@ -235,6 +245,8 @@ pub struct Service {
     pub owner: Option<Located<String>>,
     /// The events that it publishes.
     pub publishes: Vec<Located<Name>>,
+    /// The versions in which it publishes an event, where the design says so.
+    pub publishes_versions: IndexMap<Name, Vec<Located<Name>>>,
     /// The events that it consumes, by event.
     pub consumes: IndexMap<Name, Consume>,
 }
@@ -244,8 +256,12 @@ pub struct Service {
 pub struct Consume {
     /// Where it is written.
     pub place: Place,
-    /// The fields that the consumer reads: top-level names or JSON pointers.
-    pub requires: Vec<Located<String>>,
+    /// The fields that the consumer relies on.
+    pub requires: Vec<Requirement>,
+    /// The rules that it relies on.
+    pub rules: Vec<Rule>,
+    /// The version that it was built to read; `None`: the newest.
+    pub reads: Option<Located<Name>>,
     /// How a delivery reaches the handler.
     pub deliver: Deliver,
     /// Which deliveries may not overtake each other.

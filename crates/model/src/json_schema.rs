@@ -108,9 +108,16 @@ fn kind(kind: &Kind, definitions: &mut Map<String, Value>) -> Map<String, Value>
                 {"type": "object"},
             ],
         }),
+        Kind::Literal => json!({"type": ["string", "number", "boolean", "null"]}),
+        Kind::Short(short) => {
+            let plain = self::kind(&short.kind, definitions);
+            json!({"anyOf": [plain, define(short.section, definitions)]})
+        }
         Kind::List(item, repeats) => {
             let items = self::kind(item, definitions);
-            json!({"type": "array", "items": items, "uniqueItems": *repeats == Repeats::Refused})
+            // The reader compares what is written in short alone.
+            let is_unique = *repeats == Repeats::Refused && !matches!(item, Kind::Short(_));
+            json!({"type": "array", "items": items, "uniqueItems": is_unique})
         }
         Kind::Section(inner) => define(inner, definitions),
         Kind::Named(inner) => json!({

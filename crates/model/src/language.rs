@@ -3,6 +3,7 @@
 //! A change here changes the reader and the published JSON Schema together; what a field becomes in
 //! the design is in [`crate::resolve`].
 
+mod contract;
 mod flow;
 mod messaging;
 
@@ -171,6 +172,9 @@ static EVENT: Section = Section {
              `.proto#Message`) relative to this file, or a JSON Schema written inline.",
             "{type: object}",
         ),
+        contract::VERSION,
+        contract::VERSIONS,
+        contract::RULES,
         field(
             "key",
             Kind::Pointer,
@@ -252,13 +256,7 @@ static SERVICE: Section = Section {
     fields: &[
         SUMMARY,
         OWNER,
-        field(
-            "publishes",
-            names(),
-            Optional,
-            "The events that it publishes.",
-            "[OrderPlaced]",
-        ),
+        contract::PUBLISHES,
         field(
             "consumes",
             Kind::Named(&CONSUME),
@@ -273,13 +271,8 @@ static CONSUME: Section = Section {
     name: "consume",
     summary: "One service's side of the contract for one event.",
     fields: &[
-        field(
-            "requires",
-            Kind::List(&Kind::FieldPath, Repeats::Refused),
-            Optional,
-            "The fields that this consumer reads: top-level names or JSON pointers.",
-            "[orderId, /customer/id]",
-        ),
+        contract::REQUIRES,
+        contract::READS,
         field(
             "deliver",
             Kind::Section(&DELIVER),

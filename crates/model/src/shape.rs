@@ -79,12 +79,29 @@ pub(crate) enum Kind {
     Url,
     /// A schema: the path of a file, or a JSON Schema written inline.
     Schema,
+    /// One plain value of any kind: a text, a number, true, false or nothing.
+    Literal,
+    /// A section, or in short the value of one of its fields.
+    Short(&'static Short),
     /// Values of one kind, in order.
     List(&'static Kind, Repeats),
     /// A mapping with known fields.
     Section(&'static Section),
     /// A mapping from names to sections of one shape.
     Named(&'static Section),
+}
+
+/// A section that may be written as the value of one field, when nothing else is to be said.
+#[derive(Debug)]
+pub(crate) struct Short {
+    /// The section.
+    pub(crate) section: &'static Section,
+    /// The field that a plain value stands for.
+    pub(crate) field: &'static str,
+    /// The kind of that field.
+    pub(crate) kind: Kind,
+    /// Fields of which exactly one must be there; empty: no such rule.
+    pub(crate) one_of: &'static [&'static str],
 }
 
 /// Whether a share may be nothing.

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::design::{
-    Backoff, CleanupPolicy, Compatibility, Criticality, Followers, Guarantee, Jitter, Limit, Order,
-    Replay, RetryMode, Transaction,
+    Backoff, CleanupPolicy, Compatibility, Criticality, FieldType, Followers, Guarantee, Jitter,
+    Limit, Order, Presence, Replay, RetryMode, Transaction,
 };
 
 /// An allowed word with what it means.
@@ -130,4 +130,18 @@ words!(RetryMode {
 words!(Followers {
     Wait "wait" "They wait behind it until it is redriven or discarded.",
     Continue "continue" "They go on.",
+});
+
+words!(Presence {
+    Always "always" "Every event has it.",
+    Optional "optional" "An event may be without it.",
+});
+
+words!(FieldType {
+    String "string" "A text.",
+    Number "number" "Any number.",
+    Integer "integer" "A whole number.",
+    Boolean "boolean" "True or false.",
+    Object "object" "Fields.",
+    Array "array" "Items.",
 });

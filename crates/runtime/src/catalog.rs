@@ -4,6 +4,7 @@ use foldhash::{HashMap, HashMapExt};
 use serde_json::Value;
 use tidegate_base::limit::KEY_BYTES_MAX;
 use tidegate_base::{Envelope, Name, Timestamp};
+use tidegate_contracts::parties::Rules;
 use tidegate_model::design::{Schema, SchemaFormat};
 use tidegate_model::{Design, closest};
 use tidegate_schema::{EventSchema, SchemaError};
@@ -28,6 +29,9 @@ pub(crate) struct Catalog {
 pub(crate) struct Entry {
     pub(crate) name: Name,
     schema: Option<EventSchema>,
+    /// Older schemas, the newest of them first: events are still produced with them.
+    older: Vec<EventSchema>,
+    rules: Option<Rules>,
     key: Option<String>,
 }
 
@@ -36,15 +40,25 @@ impl Catalog {
     pub(crate) fn new(design: &Design) -> Result<Self, StartError> {
         let mut events = HashMap::new();
         for (name, event) in &design.events {
-            let compiled = event.schema.as_ref().and_then(compile);
-            let schema = compiled.transpose().map_err(|error| StartError::Schema {
+            let refused = |reason: String| StartError::Schema {
                 event: name.clone(),
-                reason: error.to_string(),
-            })?;
+                reason,
+            };
+            let compiled = event.schema.as_ref().and_then(compile);
+            let schema = compiled
+                .transpose()
+                .map_err(|error| refused(error.to_string()))?;
+            let older = event.versions.values().rev();
+            let older = older.filter_map(|version| version.schema.as_ref().and_then(compile));
+            let older: Result<Vec<_>, _> = older.collect();
+            let older = older.map_err(|error| refused(error.to_string()))?;
+            let rules = Rules::of(event).map_err(|error| refused(error.to_string()))?;
             let key = event.key.as_ref().map(|key| key.value.clone());
             let entry = Entry {
                 name: name.clone(),
                 schema,
+                older,
+                rules,
                 key,
             };
             events.insert(event.event_type.clone(), entry);
@@ -86,10 +100,21 @@ impl Catalog {
 impl Entry {
     fn judge(&self, envelope: &Envelope) -> Result<Option<String>, Problem> {
         let json = match &self.schema {
-            Some(schema) => Some(judged(schema, envelope)?),
-            None if self.key.is_some() => Some(payload(envelope).ok_or(Problem::NotJson)?),
+            Some(schema) => Some(judged(schema, &self.older, envelope)?),
+            None if self.key.is_some() || self.rules.is_some() => {
+                Some(payload(envelope).ok_or(Problem::NotJson)?)
+            }
             None => None,
         };
+        if let (Some(rules), Some(json)) = (&self.rules, &json)
+            && let Some(broken) = rules.broken_by(envelope, json)
+        {
+            return Err(Problem::Rule {
+                rule: broken.rule,
+                because: broken.because,
+                error: broken.error,
+            });
+        }
         match (&self.key, &json) {
             (Some(pointer), Some(json)) => key(pointer, json).map(Some),
             _ => extension_key(envelope),
@@ -111,7 +136,11 @@ fn compile(schema: &Schema) -> Option<Result<EventSchema, SchemaError>> {
 
 /// The payload as JSON, once it keeps its schema: JSON by the schema's mapping, and bytes when the
 /// media type says that they are in the schema's own encoding.
-fn judged(schema: &EventSchema, envelope: &Envelope) -> Result<Value, Problem> {
+fn judged(
+    schema: &EventSchema,
+    older: &[EventSchema],
+    envelope: &Envelope,
+) -> Result<Value, Problem> {
     let media = envelope.data_content_type.as_deref().unwrap_or_default();
     let (json, violations) = if schema.is_binary(media) {
         match schema.read_binary(envelope.data.as_deref().unwrap_or_default()) {
@@ -123,7 +152,11 @@ fn judged(schema: &EventSchema, envelope: &Envelope) -> Result<Value, Problem> {
             Some(binary) => Problem::Encoding { binary },
             None => Problem::NotJson,
         })?;
-        let violations = schema.validate(&json);
+        let mut violations = schema.validate(&json);
+        // An event of an older version is as good; what is wrong is told of the newest.
+        if !violations.is_empty() && older.iter().any(|one| one.validate(&json).is_empty()) {
+            violations.clear();
+        }
         (json, violations)
     };
     if violations.is_empty() {

@@ -163,6 +163,16 @@ pub enum Problem {
         /// Every violation, at most the first hundred.
         violations: Vec<SchemaViolation>,
     },
+    /// The event breaks a rule of the design.
+    #[error("the event breaks the rule `{rule}`{}{}", reason(": ", .error), reason("; ", .because))]
+    Rule {
+        /// The rule, in CEL.
+        rule: String,
+        /// Why it is a rule, as the design says.
+        because: Option<String>,
+        /// What went wrong; `None` when the rule is just false.
+        error: Option<String>,
+    },
     /// The time before which it is not to be delivered is none.
     #[error("`notbefore` is `{time}`, and no RFC 3339 date-time such as 2027-01-01T08:00:00Z")]
     NotBefore {
@@ -186,6 +196,11 @@ pub struct SchemaViolation {
     pub path: String,
     /// What is wrong there.
     pub message: String,
+}
+
+fn reason(between: &str, reason: &Option<String>) -> String {
+    let reason = reason.as_ref();
+    reason.map_or_else(String::new, |reason| format!("{between}{reason}"))
 }
 
 fn first(violations: &[SchemaViolation]) -> String {

@@ -164,6 +164,15 @@ pub(crate) fn invalid(message: &str, problem: &Invalid) -> Problem {
             .with("encoding", *binary)
             .hint("send JSON, or bytes with this media type as `datacontenttype`"),
         Invalid::Key { .. } => unprocessable("key"),
+        Invalid::Rule {
+            rule,
+            because,
+            error,
+        } => unprocessable("rule")
+            .with("rule", rule.as_str())
+            .with("because", because.clone())
+            .with("reason", error.clone())
+            .hint("the rule is in the design, under `rules` of the event"),
         Invalid::NotBefore { .. } => unprocessable("not-before"),
         Invalid::Schema { violations } => {
             let violations: Vec<Value> = violations

@@ -64,12 +64,10 @@ impl Design {
             design,
             mut findings,
         } = read(&sources, &schema);
-        findings.extend(
-            design
-                .as_ref()
-                .map(tidegate_check::check)
-                .unwrap_or_default(),
-        );
+        if let Some(design) = &design {
+            findings.extend(tidegate_check::check(design));
+            findings.extend(tidegate_contracts::parties::check(design));
+        }
         findings.retain(|finding| finding.severity == Severity::Error);
         findings.sort_by(|a, b| (&a.place, a.code).cmp(&(&b.place, b.code)));
         match design {

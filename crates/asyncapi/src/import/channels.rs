@@ -6,7 +6,7 @@ use super::events::{Events, dead_letter_channels};
 use super::info::first_line;
 use super::lost::lose;
 use super::policies::{bytes, duration, put, put_default, rate};
-use super::{Draft, report, schema_files};
+use super::{Draft, contract, report, schema_files};
 use crate::application::whole;
 use crate::application::{Application, Channel, Message};
 use crate::bundle::At;
@@ -36,7 +36,7 @@ const CHANNEL: [&str; 17] = [
 ];
 
 /// What is carried of a message.
-const MESSAGE: [&str; 17] = [
+const MESSAGE: [&str; 20] = [
     "name",
     "title",
     "summary",
@@ -51,6 +51,9 @@ const MESSAGE: [&str; 17] = [
     "x-owner",
     "x-key",
     "x-compatibility",
+    "x-rules",
+    "x-version",
+    "x-versions",
     "x-schema-file",
     "x-schema-dialect",
     "x-schema-id",
@@ -153,6 +156,7 @@ fn event(
     if let Some(schema) = schema_files::schema(application.bundle, &at, name, draft, findings) {
         event.insert("schema".to_owned(), schema);
     }
+    contract::promised(&at, draft, &mut event);
     if let Some(key) = key(application, channel, &at, findings) {
         event.insert("key".to_owned(), json!(key));
     }

@@ -65,6 +65,11 @@ fn delivery(at: &At<'_>, message: Option<&Message<'_>>, contract: &mut Map<Strin
     if let Some(requires) = list("requires") {
         contract.insert("requires".to_owned(), requires.to_json());
     }
+    put(
+        contract,
+        "reads",
+        at.node.text_of("reads").map(str::to_owned),
+    );
     let mut deliver = Map::new();
     put(
         &mut deliver,

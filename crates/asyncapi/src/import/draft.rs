@@ -25,6 +25,8 @@ pub(crate) struct Service {
     /// Its summary and owner.
     pub(crate) about: Map<String, Value>,
     publishes: Vec<String>,
+    /// The versions in which an event is published, where somebody says so.
+    versions: Map<String, Value>,
     consumes: Map<String, Value>,
 }
 
@@ -40,7 +42,14 @@ impl Service {
     fn finish(self) -> Value {
         let mut service = self.about;
         if !self.publishes.is_empty() {
-            service.insert("publishes".to_owned(), json!(self.publishes));
+            let publishes = self
+                .publishes
+                .iter()
+                .map(|event| match self.versions.get(event) {
+                    Some(versions) => json!({"event": event, "versions": versions}),
+                    None => json!(event),
+                });
+            service.insert("publishes".to_owned(), publishes.collect());
         }
         if !self.consumes.is_empty() {
             service.insert("consumes".to_owned(), Value::Object(self.consumes));
@@ -86,6 +95,13 @@ impl Draft {
         if !service.publishes(event) {
             service.publishes.push(event.to_owned());
         }
+    }
+
+    /// Says in which versions a service publishes an event.
+    pub(crate) fn publish_versions(&mut self, service: &str, event: &str, versions: Value) {
+        self.service(service)
+            .versions
+            .insert(event.to_owned(), versions);
     }
 
     /// Adds an event to those that a service consumes. The first contract counts: `false` when this

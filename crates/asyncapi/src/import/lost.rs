@@ -17,7 +17,7 @@ pub(super) fn lose(at: &At<'_>, carried: &[&str], of: &str, findings: &mut Findi
 }
 
 /// What is carried of an operation, or says nothing of the system.
-const OPERATION: [&str; 26] = [
+const OPERATION: [&str; 27] = [
     "action",
     "channel",
     "messages",
@@ -31,6 +31,7 @@ const OPERATION: [&str; 26] = [
     "bindings",
     "reply",
     "x-service",
+    "x-versions",
     "x-delivery",
     "x-retry",
     "retry",

@@ -5,6 +5,7 @@
 
 mod channels;
 mod consume;
+mod contract;
 mod draft;
 mod events;
 mod info;
@@ -96,7 +97,10 @@ fn operations(
                 continue;
             };
             match operation.action {
-                Action::Send => draft.publish(&service, event),
+                Action::Send => {
+                    draft.publish(&service, event);
+                    contract::published(operation, (&service, event), draft);
+                }
                 Action::Receive => {
                     let message = channel.messages.get(*message);
                     let contract =

@@ -64,7 +64,7 @@ pub(super) fn schema(
 }
 
 /// Adds a file; `None` where another text has that name. JSON is the same however it is written.
-fn add(draft: &mut Draft, name: &str, text: String) -> Option<String> {
+pub(super) fn add(draft: &mut Draft, name: &str, text: String) -> Option<String> {
     let path = name.split('#').next().unwrap_or_default();
     let Some((_, known)) = draft.files.iter().find(|(known, _)| known == path) else {
         draft.files.push((path.to_owned(), text));
@@ -95,7 +95,7 @@ fn dialect(value: &mut Value, message: &At<'_>, named: Option<&str>) {
 }
 
 /// Whether a path stays in the folder of the design.
-fn is_beside(file: &str) -> bool {
+pub(super) fn is_beside(file: &str) -> bool {
     let path = file.split('#').next().unwrap_or_default();
     let is_plain = !path.is_empty() && !path.starts_with('/') && !path.contains(['\\', ':']);
     is_plain && path.split('/').all(|part| !["", ".", ".."].contains(&part))

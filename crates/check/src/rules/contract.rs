@@ -1,7 +1,7 @@
 //! What consumers and keys rely on is what the schema promises.
 
 use tidegate_base::Name;
-use tidegate_model::design::{ConsumerRef, Located, Schema};
+use tidegate_model::design::{ConsumerRef, Located, Presence, Requirement, Schema};
 use tidegate_schema::{Declared, Outline};
 
 use crate::codes::{FIELD_NOT_DECLARED, FIELD_NOT_REQUIRED, KEY_NOT_DECLARED, KEY_NOT_REQUIRED};
@@ -18,8 +18,8 @@ pub(super) fn rule(index: &Index<'_>, out: &mut Findings) {
     }
     for (consumer, event) in index.resolved() {
         if let (Some(schema), Some(Ok(outline))) = (&event.schema, index.schema(event)) {
-            for field in &consumer.consume.requires {
-                field_is_promised(&consumer, field, (schema, outline), out);
+            for required in &consumer.consume.requires {
+                field_is_promised(&consumer, required, (schema, outline), out);
             }
         }
     }
@@ -51,10 +51,11 @@ fn key_is_promised(
 
 fn field_is_promised(
     consumer: &ConsumerRef<'_>,
-    field: &Located<String>,
+    required: &Requirement,
     (schema, outline): (&Schema, &Outline),
     out: &mut Findings,
 ) {
+    let field = &required.field;
     let (name, path) = (&field.value, format!("{}.requires", consumer.path()));
     let event = consumer.event_name;
     if outline.declares(name) == Declared::No {
@@ -66,7 +67,7 @@ fn field_is_promised(
         out.add(FIELD_NOT_DECLARED, &field.place, path, message)
             .hint(hint)
             .related(&schema.place, "the schema");
-    } else if outline.requires(name) == Declared::No {
+    } else if required.presence == Presence::Always && outline.requires(name) == Declared::No {
         let message = format!(
             "`{}` reads `{name}`, which the schema of `{event}` leaves optional",
             consumer.id()

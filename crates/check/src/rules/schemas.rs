@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tidegate_base::Name;
 use tidegate_model::Place;
 use tidegate_model::design::Schema;
 use tidegate_schema::{Position, SchemaError, locate};
@@ -13,24 +12,25 @@ use crate::index::Index;
 
 pub(super) fn rule(index: &Index<'_>, out: &mut Findings) {
     for (name, event) in &index.design.events {
-        let Some(schema) = &event.schema else {
-            continue;
-        };
-        if let Some(Err(error)) = index.schema(event) {
-            invalid(name, schema, error, out);
+        if let (Some(schema), Some(Err(error))) = (&event.schema, index.schema(event)) {
+            let path = format!("events.{name}.schema");
+            invalid(&format!("`{name}`"), path, (schema, error), out);
+        }
+        for (version, of) in &event.versions {
+            let Some(schema) = &of.schema else { continue };
+            if let Some(Err(error)) = index.outcome(schema) {
+                let path = format!("events.{name}.versions.{version}.schema");
+                let what = format!("version `{version}` of `{name}`");
+                invalid(&what, path, (schema, error), out);
+            }
         }
     }
 }
 
-fn invalid(name: &Name, schema: &Schema, error: &SchemaError, out: &mut Findings) {
-    let message = format!("the schema of `{name}` is not valid: {error}");
+fn invalid(what: &str, path: String, (schema, error): (&Schema, &SchemaError), out: &mut Findings) {
+    let message = format!("the schema of {what} is not valid: {error}");
     let draft = out
-        .add(
-            SCHEMA_INVALID,
-            &schema.place,
-            format!("events.{name}.schema"),
-            message,
-        )
+        .add(SCHEMA_INVALID, &schema.place, path, message)
         .hint("correct the schema there: nothing can be published to this event until it compiles");
     if let Some(place) = inside(schema, error) {
         draft.related(&place, "inside the schema");

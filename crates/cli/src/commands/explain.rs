@@ -30,6 +30,7 @@ pub(crate) fn run(arguments: &Explain) -> Result<Exit, Failure> {
 fn list() -> String {
     let mut text = String::new();
     let codes = tidegate_model::CODES.iter().chain(tidegate_check::CODES);
+    let codes = codes.chain(tidegate_contracts::parties::CODES);
     for code in codes.chain(tidegate_asyncapi::CODES) {
         let severity = format!("{:?}", code.severity).to_lowercase();
         // Writing to a String does not fail.

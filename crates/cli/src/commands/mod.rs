@@ -6,6 +6,7 @@ pub(crate) mod breaker;
 pub(crate) mod check;
 pub(crate) mod consumer;
 mod consumer_seek;
+pub(crate) mod contracts;
 pub(crate) mod demo;
 pub(crate) mod discover;
 mod discover_process;

@@ -12,6 +12,10 @@ pub(crate) fn files() -> Vec<(String, String)> {
     let proto = "syntax = \"proto3\";\nmessage Audited {\n  string who = 1;\n}\nmessage Other {}\n";
     [
         ("schemas/order.json", order),
+        (
+            "schemas/order-v2.json",
+            r#"{"type": "object", "required": ["orderId"]}"#,
+        ),
         ("parcel.avsc", avro),
         ("audited.proto", proto),
     ]
@@ -28,7 +32,10 @@ pub(crate) fn everything() -> Value {
         "events": {
             "OrderPlaced": {
                 "type": "com.example.order-placed", "summary": "An order: \"new\".\nAnd more.", "owner": "team-orders",
-                "schema": "schemas/order.json", "key": "/orderId", "compatibility": "full-transitive",
+                "schema": "schemas/order.json", "version": "v3",
+                "versions": {"v1": {"schema": {"type": "object", "required": ["orderId"], "properties": {"orderId": {"type": "string"}}}}, "v2": {"schema": "schemas/order-v2.json"}},
+                "rules": [{"rule": "has(event.orderId)", "because": "it is asked for"}, {"rule": "attributes.source != 'x'"}],
+                "key": "/orderId", "compatibility": "full-transitive",
                 "retention": "30d", "retention-size": "10GB",
                 "backlog": {"events": 1000, "bytes": "1GB", "age": "1h"},
                 "targets": {"rate": "2000/s", "peak": "10000/s", "p99": "250ms", "size": "1KiB"}
@@ -42,11 +49,12 @@ pub(crate) fn everything() -> Value {
             "Forgotten": {"schema": {"type": "object"}}
         },
         "services": {
-            "orders": {"summary": "Takes orders.", "owner": "team-orders", "publishes": ["OrderPlaced", "Audited"]},
+            "orders": {"summary": "Takes orders.", "owner": "team-orders", "publishes": ["Audited", {"event": "OrderPlaced", "versions": ["v1", "v3"]}]},
             "billing": {
                 "publishes": ["PaymentTaken"],
                 "consumes": {"OrderPlaced": {
-                    "requires": ["orderId"],
+                    "requires": ["orderId", {"field": "/lines/0", "presence": "optional", "type": "string", "values": ["a", 1, null, true], "because": "that is all we know"}, {"rule": "has(event.orderId)", "because": "it is promised"}],
+                    "reads": "v2",
                     "deliver": {"to": "http://localhost:9001/events", "concurrency": 4, "limit": "adaptive", "rate": "50/s", "burst": 7, "timeout": "5s", "handler-time": "40ms", "transaction": "postgres"},
                     "order": "total", "guarantee": "exactly-once-effect", "replay": "allowed",
                     "needs": ["payments-api", "ledger"],

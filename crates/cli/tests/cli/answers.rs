@@ -70,6 +70,8 @@ fn what_is_not_there_is_said_with_exit_code_2() {
     let cases: [&[&str]; 8] = [
         &["check", "/nowhere/design.yaml"],
         &["check"],
+        &["contracts"],
+        &["impact"],
         &["frobnicate"],
         &["check", "--format", "xml", "x"],
         &["explain", "E9999"],
@@ -274,7 +276,7 @@ fn discover_predicts_compares_and_can_do_without_words() {
 
 /// The reference of the command line is what the command says of itself.
 /// Every command, in the order of the page.
-const COMMANDS: [&[&str]; 59] = [
+const COMMANDS: [&[&str]; 61] = [
     &[],
     &["init"],
     &["check"],
@@ -359,6 +361,7 @@ fn the_reference_of_the_command_line_is_current() {
     page.push_str(include_str!("daemon_answers.txt"));
     page.push_str(include_str!("outbox_answers.txt"));
     page.push_str(include_str!("schema_answers.txt"));
+    page.push_str(include_str!("contracts_answers.txt"));
     let path = repository("docs/reference/cli.md");
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, &page).unwrap();

@@ -7,6 +7,8 @@ mod asked;
 #[cfg(test)]
 mod captures;
 #[cfg(test)]
+mod contracts;
+#[cfg(test)]
 mod dlq;
 #[cfg(test)]
 mod log;

@@ -164,6 +164,17 @@ fn in_difference(
     court.of_samples(&mut study, events)
 }
 
+/// Events that a schema allows.
+pub(crate) fn samples(schema: &Schema, keep_going: &dyn Fn() -> bool) -> Vec<Value> {
+    let effort = Effort::new(SAMPLE_STEPS, keep_going);
+    let how = (integers(schema, schema), false);
+    let mut study = Study::new(&schema.lowered, &schema.lowered, how, effort);
+    let known = Known::of(vec![Node::start(&schema.lowered)]);
+    let mut events = study.samples(&known, 0);
+    events.retain(|event| schema.allows(event));
+    events
+}
+
 fn reason(failure: Failure<'_>, witness: Option<Witness>) -> Reason {
     Reason {
         answer: match witness {

@@ -65,3 +65,9 @@ pub fn compare_as_confluent(
 ) -> Vec<Reason> {
     confluent::compare(writer, reader, policy, keep_going)
 }
+
+/// Events that a schema allows: small ones, and those at its edges. Never all of them.
+#[must_use]
+pub fn samples(schema: &Schema, keep_going: &dyn Fn() -> bool) -> Vec<serde_json::Value> {
+    exact::samples(schema, keep_going)
+}

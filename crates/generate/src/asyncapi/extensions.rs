@@ -48,10 +48,7 @@ pub(super) fn delivery(consume: &Consume, event: &Event) -> Value {
     if let Some(emits) = &consume.emits {
         set(&mut value, "emits", names(emits));
     }
-    if !consume.requires.is_empty() {
-        let requires: Vec<&str> = consume.requires.iter().map(|r| r.value.as_str()).collect();
-        set(&mut value, "requires", json!(requires));
-    }
+    super::contract::relied_on(consume, &mut value);
     value
 }
 

@@ -6,6 +6,7 @@
 //! `x-retry`, `x-dead-letter`, `x-breaker`, `x-targets`, `x-backlog` and others, which
 //! `tidegate import asyncapi` reads back. Durations are ISO 8601.
 
+mod contract;
 mod extensions;
 mod payload;
 mod quantity;
@@ -178,7 +179,9 @@ impl<'a> Document<'a> {
         for event in &service.publishes {
             if self.design.events.contains_key(&event.value) {
                 self.add_channel(&event.value);
-                self.add_operation("send", name, &event.value, Map::new());
+                let mut extra = Map::new();
+                contract::published(service, &event.value, &mut extra);
+                self.add_operation("send", name, &event.value, extra);
             }
         }
         for (event_name, consume) in &service.consumes {
@@ -289,6 +292,7 @@ impl<'a> Document<'a> {
             "x-compatibility",
             json!(event.compatibility.word()),
         );
+        contract::promised(event, &mut message);
         if let Some(schema) = &event.schema {
             set(
                 &mut message,

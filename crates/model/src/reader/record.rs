@@ -20,6 +20,8 @@ pub(crate) enum Value {
     Name(Name),
     Text(String),
     Word(&'static str),
+    /// One plain value.
+    Json(serde_json::Value),
     /// A schema in a file: the path as written, and its format.
     SchemaFile(String, SchemaFormat),
     /// A JSON Schema written inline, as JSON.
@@ -77,6 +79,7 @@ from_value! {
     Ratio = Ratio,
     u32 = Count,
     Name = Name,
+    serde_json::Value = Json,
 }
 
 impl FromValue for String {
@@ -126,6 +129,18 @@ impl Record {
             })
         };
         Some(items.iter().filter_map(located).collect())
+    }
+
+    /// The sections of a list, in the order written; none when it is absent.
+    pub(crate) fn sections(&self, name: &str) -> impl Iterator<Item = &Self> {
+        let items = match self.slot(name).map(|slot| &slot.value) {
+            Some(Value::List(items)) => items.as_slice(),
+            _ => &[],
+        };
+        items.iter().filter_map(|item| match &item.value {
+            Value::Section(record) => Some(&**record),
+            _ => None,
+        })
     }
 
     /// A section within this one; `None` when it is absent and has no default.

@@ -11,7 +11,7 @@ use crate::pointer::{field_segments, pointer_segments};
 use crate::shape::{Kind, Share};
 use crate::suggest::closest;
 use crate::words::Choice;
-use crate::yaml::{Plain, Style, resolve};
+use crate::yaml::{Plain, Style, plain_value, resolve};
 
 /// What came of reading a scalar: a value, a problem, or a value in spite of a problem.
 #[derive(Clone, Debug, Default)]
@@ -37,7 +37,7 @@ impl From<Result<Value, Problem>> for ScalarReading {
 
 /// Reads a scalar as a value of a kind that is a scalar.
 pub(crate) fn read(kind: &Kind, text: &str, style: Style) -> ScalarReading {
-    if resolve(text, style) == Plain::Null {
+    if resolve(text, style) == Plain::Null && !matches!(kind, Kind::Literal) {
         return Err(no_value(kind)).into();
     }
     match kind {
@@ -56,10 +56,14 @@ pub(crate) fn read(kind: &Kind, text: &str, style: Style) -> ScalarReading {
         Kind::Url => url::check(text)
             .map(|()| Value::Text(text.to_owned()))
             .into(),
+        Kind::Literal => Ok(Value::Json(plain(text, style))).into(),
         // Not scalars: the callers read them otherwise.
-        Kind::Schema | Kind::Weights | Kind::List(..) | Kind::Section(_) | Kind::Named(_) => {
-            ScalarReading::default()
-        }
+        Kind::Schema
+        | Kind::Weights
+        | Kind::Short(_)
+        | Kind::List(..)
+        | Kind::Section(_)
+        | Kind::Named(_) => ScalarReading::default(),
     }
 }
 
@@ -80,6 +84,8 @@ pub(crate) fn expected(kind: &Kind) -> &'static str {
         Kind::FieldPath => "a field or a JSON pointer",
         Kind::Url => "a URL",
         Kind::Schema => "a schema file or an inline JSON Schema",
+        Kind::Literal => "a value",
+        Kind::Short(short) => expected(&short.kind),
         Kind::List(..) => "a list",
         Kind::Section(_) | Kind::Named(_) => "a mapping",
     }
@@ -101,6 +107,8 @@ pub(crate) fn written(kind: &Kind) -> String {
         Kind::FieldPath => "write `orderId` or a JSON pointer, such as `/customer/id`".to_owned(),
         Kind::Url => "write a URL, such as `http://localhost:9001/events`".to_owned(),
         Kind::Schema => "write the path of a file, or a JSON Schema as a mapping".to_owned(),
+        Kind::Literal => "write a text, a number, `true`, `false` or `null`".to_owned(),
+        Kind::Short(short) => written(&short.kind),
         Kind::List(..) => "write `[first, second]`".to_owned(),
         Kind::Weights | Kind::Section(_) | Kind::Named(_) => {
             "write `name: value`, indented below".to_owned()
@@ -191,6 +199,14 @@ fn listed(choices: &[Choice]) -> String {
         .map(|choice| format!("`{}`", choice.word))
         .collect();
     words.join(", ")
+}
+
+/// A scalar as JSON: in quotes it is a text.
+fn plain(text: &str, style: Style) -> serde_json::Value {
+    match style {
+        Style::Plain => plain_value(text),
+        Style::Quoted => serde_json::Value::from(text),
+    }
 }
 
 fn pointer(text: &str) -> Result<Value, Problem> {

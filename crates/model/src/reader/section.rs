@@ -3,11 +3,11 @@
 use super::record::{Record, Value};
 use super::scalar::{self, expected};
 use super::schema_path;
-use crate::code::{MISSING_FIELD, UNKNOWN_FIELD, WRONG_TYPE};
+use crate::code::{DUPLICATE, MISSING_FIELD, UNKNOWN_FIELD, WRONG_TYPE};
 use crate::design::Located;
 use crate::findings::{Findings, Problem, excerpt};
 use crate::path::Path;
-use crate::shape::{Field, Kind, Presence, Section};
+use crate::shape::{Field, Kind, Presence, Section, Short};
 use crate::suggest::closest;
 use crate::yaml::{Content, Entry, Node, Span, Style};
 
@@ -95,6 +95,19 @@ impl<'f> Reader<'f> {
                 None
             }
             Presence::Optional | Presence::Derived(_) => None,
+            Presence::Default(_) => self.default_of(field, at, span),
+        }
+    }
+
+    /// The value that the absence of a field means.
+    fn default_of(
+        &mut self,
+        field: &'static Field,
+        at: &Path<'_>,
+        span: Span,
+    ) -> Option<Located<Value>> {
+        match field.presence {
+            Presence::Required | Presence::Optional | Presence::Derived(_) => None,
             Presence::Default(text) => {
                 let value = match &field.kind {
                     Kind::Section(section) => {
@@ -131,6 +144,7 @@ impl<'f> Reader<'f> {
             ))),
             Kind::Named(section) => Some(Value::Named(self.named(section, node, at, key))),
             Kind::List(item, repeats) => self.list(item, *repeats, node, at, key).map(Value::List),
+            Kind::Short(short) => self.short(short, node, at, key),
             Kind::Weights => Some(Value::Weights(self.weights(node, at, key))),
             Kind::Schema if matches!(node.content, Content::Mapping(_)) => {
                 Some(Value::SchemaInline(node.to_json()))
@@ -141,6 +155,50 @@ impl<'f> Reader<'f> {
             value,
             place: self.findings.place(key),
         })
+    }
+
+    /// A section, or the value of one of its fields alone.
+    fn short(
+        &mut self,
+        short: &'static Short,
+        node: &Node<'_>,
+        at: &Path<'_>,
+        key: Span,
+    ) -> Option<Value> {
+        if matches!(node.content, Content::Mapping(_)) {
+            let record = self.section(short.section, node, at, key);
+            self.one_of(short, node, at, key);
+            return Some(Value::Section(Box::new(record)));
+        }
+        let value = self.scalar(&short.kind, node, at, key)?;
+        let position = short.section.position(short.field)?;
+        let slots = short.section.fields.iter().enumerate();
+        let slots = slots.map(|(index, field)| match index == position {
+            true => Some(value.clone()),
+            false => self.default_of(field, at, key),
+        });
+        let slots = slots.collect();
+        Some(Value::Section(Box::new(Record {
+            place: self.findings.place(key),
+            section: short.section,
+            slots,
+        })))
+    }
+
+    /// Reports when not exactly one of the fields is there of which one must be.
+    fn one_of(&mut self, short: &'static Short, node: &Node<'_>, at: &Path<'_>, key: Span) {
+        let there = short.one_of.iter().filter(|name| node.get(name).is_some());
+        let names: Vec<_> = short.one_of.iter().map(|n| format!("`{n}`")).collect();
+        let problem = match (there.count(), names.is_empty()) {
+            (_, true) | (1, _) => return,
+            (0, _) => Problem::new(&MISSING_FIELD, format!("{} is missing", names.join(" or "))),
+            _ => Problem::new(
+                &DUPLICATE,
+                format!("{} exclude each other", names.join(" and ")),
+            ),
+        };
+        let problem = problem.hint("write each as an item of its own");
+        self.findings.report(key, at, problem);
     }
 
     fn scalar(

@@ -1,5 +1,6 @@
 //! One service's side of the contract for one event.
 
+use super::contract;
 use crate::design::{
     Consume, DeadLetter, Deliver, Followers, Guarantee, Located, Order, Replay, Retry,
 };
@@ -18,7 +19,9 @@ pub(super) fn resolve(record: &Record, natural_order: Order) -> Consume {
     };
     Consume {
         place: record.place.clone(),
-        requires: record.list("requires").unwrap_or_default(),
+        requires: contract::requirements(record),
+        rules: contract::rules(record, "requires"),
+        reads: record.get("reads"),
         deliver: deliver(record.section("deliver").unwrap_or(record)),
         guarantee,
         replay: replay.map_or(natural_replay, |written| written.value),

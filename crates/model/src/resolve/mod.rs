@@ -1,6 +1,7 @@
 //! From records to the design: every default that depends on others is filled in here.
 
 mod consume;
+mod contract;
 mod schema;
 
 use indexmap::IndexMap;
@@ -75,14 +76,18 @@ fn process(record: &Record) -> Process {
 
 fn event(name: &Name, record: &Record, schemas: &mut Schemas<'_>) -> Event {
     let event_type: Option<Located<String>> = record.get("type");
+    let schema = record.slot("schema");
+    let schema = schema.and_then(|written| schemas.resolve((name, None), written));
+    let versions = contract::versions(name, record, schemas);
     Event {
         place: record.place.clone(),
         event_type: event_type.map_or_else(|| name.to_string(), |written| written.value),
         summary: summary(record),
         owner: record.get("owner"),
-        schema: record
-            .slot("schema")
-            .and_then(|written| schemas.resolve(name, written)),
+        schema,
+        version: record.get("version"),
+        versions,
+        rules: contract::rules(record, "rules"),
         key: record.get("key"),
         compatibility: record.value("compatibility"),
         retention: record.located("retention"),
@@ -126,7 +131,8 @@ fn service(record: &Record, events: &IndexMap<Name, Event>) -> Service {
         place: record.place.clone(),
         summary: summary(record),
         owner: record.get("owner"),
-        publishes: record.list("publishes").unwrap_or_default(),
+        publishes: contract::published(record),
+        publishes_versions: contract::published_versions(record),
         consumes: consumes.collect(),
     }
 }

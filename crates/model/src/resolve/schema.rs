@@ -13,6 +13,9 @@ use crate::reader::Value;
 use crate::source::SchemaPath;
 use crate::yaml;
 
+/// Whose schema it is: the event's own, or that of an older version.
+type Version<'a> = (&'a Name, Option<&'a Name>);
+
 /// Finds the texts of schemas.
 pub(crate) struct Schemas<'a> {
     schema_text: &'a dyn Fn(&SchemaPath) -> Result<String, String>,
@@ -31,7 +34,7 @@ impl<'a> Schemas<'a> {
     }
 
     /// The schema of an event; its text is absent when the file cannot be read, which is a finding.
-    pub(super) fn resolve(&mut self, event: &Name, written: &Located<Value>) -> Option<Schema> {
+    pub(super) fn resolve(&mut self, of: Version<'_>, written: &Located<Value>) -> Option<Schema> {
         let place = written.place.clone();
         match &written.value {
             Value::SchemaInline(json) => Some(Schema {
@@ -42,7 +45,7 @@ impl<'a> Schemas<'a> {
                 imports: BTreeMap::new(),
             }),
             Value::SchemaFile(file, format) => {
-                let text = self.read(event, &place, file, *format);
+                let text = self.read(of, &place, file, *format);
                 let imports = match &text {
                     Some(text) if *format == SchemaFormat::Protobuf => {
                         self.imports(&place, file, text)
@@ -63,7 +66,7 @@ impl<'a> Schemas<'a> {
 
     fn read(
         &mut self,
-        event: &Name,
+        of: Version<'_>,
         place: &Place,
         file: &str,
         format: SchemaFormat,
@@ -76,13 +79,13 @@ impl<'a> Schemas<'a> {
         let text = match (self.schema_text)(&path) {
             Ok(text) if text.len() > SCHEMA_BYTES_MAX => {
                 let why = format!("is {} bytes; the most is {SCHEMA_BYTES_MAX}", text.len());
-                self.report(event, place, &path, &why);
+                self.report(of, place, &path, &why);
                 return None;
             }
             Ok(text) => text,
             Err(why) => {
                 self.report(
-                    event,
+                    of,
                     place,
                     &path,
                     &format!("cannot be read: {}", excerpt(&why)),
@@ -140,12 +143,21 @@ impl<'a> Schemas<'a> {
         yaml::load(text, file, self.findings).map(|tree| tree.to_json())
     }
 
-    fn report(&mut self, event: &Name, place: &Place, path: &SchemaPath, why: &str) {
+    fn report(
+        &mut self,
+        (event, version): Version<'_>,
+        place: &Place,
+        path: &SchemaPath,
+        why: &str,
+    ) {
         let message = format!("schema file `{}` {why}", excerpt(&path.path()));
         let problem = Problem::new(&SCHEMA_FILE, message)
             .hint("the path is relative to the folder of the file that names it");
-        self.findings
-            .report_at(place.clone(), format!("events.{event}.schema"), problem);
+        let path = match version {
+            None => format!("events.{event}.schema"),
+            Some(version) => format!("events.{event}.versions.{version}.schema"),
+        };
+        self.findings.report_at(place.clone(), path, problem);
     }
 }
 

@@ -17,6 +17,7 @@ mod pressure;
 mod redrives;
 mod regressions;
 mod retention;
+mod rules;
 mod schedule;
 mod seek;
 mod support;
