@@ -285,7 +285,7 @@ pub(crate) struct Run {
     #[arg(long, default_value_t = 1.0, value_parser = parse_speed)]
     pub(crate) speed: f64,
     /// By whose rules the schema registry compares schemas
-    #[arg(long, value_enum, default_value_t = RegistryRules::Confluent)]
+    #[arg(long = "registry", value_name = "RULES", value_enum, default_value_t = RegistryRules::Confluent)]
     pub(crate) registry_rules: RegistryRules,
     /// Receive traces over HTTP, and say at `/v1/discover` what those of the last 15 minutes show
     #[arg(
@@ -312,10 +312,10 @@ pub(crate) struct Run {
 /// By whose rules the schema registry compares schemas.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RegistryRules {
-    /// As the Confluent Schema Registry answers; what events do is said as well
+    // As the Confluent Schema Registry answers; what events do is said as well.
     #[default]
     Confluent,
-    /// By what readers do with every event that a writer may write
+    // By what readers do with every event that a writer may write.
     Exact,
 }
 

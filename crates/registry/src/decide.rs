@@ -142,17 +142,13 @@ impl Deciding<'_> {
         if is_governed && is_import {
             return Err(ApiError::governed(subject, "the schema"));
         }
-        match (id.or(version), is_import) {
-            (Some(_), false) => {
-                let message = format!("Subject {subject} is not in import mode");
-                return Err(ApiError::not_permitted(message));
-            }
-            (None, true) => {
-                let message =
-                    format!("Subject {subject} is in import mode: give `id` and `version`");
-                return Err(ApiError::not_permitted(message));
-            }
-            _ => {}
+        if !is_import && id.or(version).is_some() {
+            let message = format!("Subject {subject} is not in import mode");
+            return Err(ApiError::not_permitted(message));
+        }
+        if is_import && id.is_none() {
+            let message = format!("Subject {subject} is in import mode: give an `id`");
+            return Err(ApiError::not_permitted(message));
         }
         if !is_import {
             let judgement = judge(index, subject, &prepared, false, self.keep_going)?;
@@ -264,13 +260,21 @@ fn check_room(index: &Index, body: &Body) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// A version that others use stays: hidden ones use it too when it would be gone for good.
-fn check_unused(index: &Index, subject: &str, version: u32, gone: bool) -> Result<(), ApiError> {
+/// Versions that others use stay: hidden ones use them too when they would be gone for good.
+fn check_unused(
+    index: &Index,
+    subject: &str,
+    versions: &[u32],
+    gone: bool,
+) -> Result<(), ApiError> {
     let listed = if gone { Listed::All } else { Listed::Live };
-    let by = index.referenced_by(subject, version, listed);
-    if by.is_empty() {
+    let used = index.used_versions(subject, listed);
+    let found = versions
+        .iter()
+        .find_map(|version| used.get_key_value(version));
+    let Some((version, by)) = found else {
         return Ok(());
-    }
+    };
     Err(ApiError::new(
         42206,
         format!(
@@ -309,11 +313,11 @@ fn delete_subject(index: &Index, subject: &str, permanent: bool) -> Result<Decid
         .into_iter()
         .filter(|(_, entry)| permanent || !entry.is_deleted)
         .collect();
-    for (version, entry) in &chosen {
+    for (_, entry) in &chosen {
         check_not_in_force(index, subject, entry.id)?;
-        check_unused(index, subject, *version, permanent)?;
     }
     let versions: Vec<u32> = chosen.iter().map(|(version, _)| *version).collect();
+    check_unused(index, subject, &versions, permanent)?;
     let mut records = remove(index, subject, &versions, permanent);
     records.extend(forget_settings(index, subject));
     Ok(done(Done::Versions(versions), records))
@@ -347,7 +351,7 @@ fn delete_version(
     if !permanent {
         check_not_in_force(index, subject, found.id)?;
     }
-    check_unused(index, subject, version, permanent)?;
+    check_unused(index, subject, &[version], permanent)?;
     let mut records = remove(index, subject, &[version], permanent);
     let others = index.entries(subject, Listed::Live);
     if others.filter(|(other, _)| *other != version).count() == 0 {
@@ -376,14 +380,14 @@ fn remove(index: &Index, subject: &str, versions: &[u32], permanent: bool) -> Ve
             });
         }
     }
+    if !permanent {
+        return records;
+    }
+    let others = index.ids_beside(subject, versions);
     ids.sort_unstable();
     ids.dedup();
-    for id in ids.into_iter().filter(|_| permanent) {
-        let uses = index.uses(id, Listed::All).unwrap_or_default();
-        let is_used = uses
-            .iter()
-            .any(|(name, version)| name != subject || !versions.contains(version));
-        if let Some(stored) = index.schemas.get(&id).filter(|_| !is_used) {
+    for id in ids.into_iter().filter(|id| !others.contains(id)) {
+        if let Some(stored) = index.schemas.get(&id) {
             records.push(Record::Schema {
                 id,
                 identity: stored.identity.clone(),

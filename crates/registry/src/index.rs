@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tidegate_compat::Mode;
 
-use crate::body::{Body, Reference};
+use crate::body::Body;
 use crate::command::{Rules, VersionWanted};
 use crate::error::ApiError;
 use crate::record::{Access, Config, Record, VersionState};
@@ -296,19 +296,51 @@ impl Index {
         Ok(found)
     }
 
+    /// Whether a schema is, or was until it was hidden, a version of a subject.
+    #[must_use]
+    pub fn has(&self, subject: &str, id: u32) -> bool {
+        let mut all = self.entries(subject, Listed::All);
+        all.any(|(_, entry)| entry.id == id)
+    }
+
     /// The numbers of the schemas that use a version of a subject.
     #[must_use]
     pub fn referenced_by(&self, subject: &str, version: u32, listed: Listed) -> Vec<u32> {
-        let uses = |one: &Reference| one.subject == subject && one.version == version;
-        let mut found = BTreeSet::new();
+        let used = self.used_versions(subject, listed).remove(&version);
+        used.unwrap_or_default().into_iter().collect()
+    }
+
+    /// The versions of a subject that are used, with the schemas that do.
+    pub(crate) fn used_versions(
+        &self,
+        subject: &str,
+        listed: Listed,
+    ) -> BTreeMap<u32, BTreeSet<u32>> {
+        let mut used: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
         for entry in self.subjects.values().flat_map(BTreeMap::values) {
             let body = self.schemas.get(&entry.id).map(|stored| &stored.body);
-            let is_using = body.is_some_and(|body| body.references.iter().any(uses));
-            if is_using && listed.takes(entry.is_deleted) {
-                found.insert(entry.id);
+            let references = body.map(|body| body.references.as_slice());
+            let references = references.unwrap_or_default().iter();
+            for one in references.filter(|one| one.subject == subject) {
+                if listed.takes(entry.is_deleted) {
+                    used.entry(one.version).or_default().insert(entry.id);
+                }
             }
         }
-        found.into_iter().collect()
+        used
+    }
+
+    /// The schemas of all versions but these of one subject.
+    pub(crate) fn ids_beside(&self, subject: &str, versions: &[u32]) -> BTreeSet<u32> {
+        let without: BTreeSet<u32> = versions.iter().copied().collect();
+        let mut ids = BTreeSet::new();
+        for (name, entries) in &self.subjects {
+            let entries = entries.iter();
+            let entries =
+                entries.filter(|(version, _)| name != subject || !without.contains(version));
+            ids.extend(entries.map(|(_, entry)| entry.id));
+        }
+        ids
     }
 
     /// What is said for a subject, or for all; of a subject of the design, what the design says.

@@ -151,6 +151,17 @@ fn by(
             ));
             continue;
         }
+        if !keep_going() {
+            answer = if answer == Answer::Compatible {
+                Answer::NotProved
+            } else {
+                answer
+            };
+            messages.push(format!(
+                "not proved: version {version} was not reached in time"
+            ));
+            break;
+        }
         let old = parse(index, body)?;
         for finding in findings(&old, &new.parsed, mode, profile, keep_going)? {
             match finding.answer {

@@ -19,6 +19,8 @@ mod process_logs;
 #[cfg(test)]
 mod redrives;
 #[cfg(test)]
+mod registry;
+#[cfg(test)]
 mod schema;
 #[cfg(test)]
 mod scripted;

@@ -132,10 +132,10 @@ impl Registry {
 
     fn check_subject(&self, subject: &str, number: u32, shown: &str) -> Result<(), Problem> {
         let index = self.index();
-        let uses = index.uses(number, Listed::All).unwrap_or_default();
-        if uses.iter().any(|(name, _)| name == subject) {
+        if index.has(subject, number) {
             return Ok(());
         }
+        let uses = index.uses(number, Listed::All).unwrap_or_default();
         let mut names: Vec<&str> = uses.iter().map(|(name, _)| name.as_str()).collect();
         names.dedup();
         names.truncate(5);
