@@ -1,3 +1,5 @@
+//! Every part of the language, there and back.
+
 use super::*;
 
 fn sources(files: &[(&str, &str)]) -> Sources {

@@ -4,4 +4,5 @@
 mod api;
 mod clients;
 mod payloads;
+mod rules;
 mod support;

@@ -108,7 +108,11 @@ async fn the_designs_schemas_are_there_and_payloads_name_them() {
         202
     );
     assert_eq!(system.pull("AvroOrder", "json").await["data"], plain);
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn payloads_of_the_other_formats_name_them_too() {
+    let system = System::start().await;
     let id = system.id_of("ProtoOrder-value").await;
     let plain = json!({"orderId": "1", "total": {"unit": "EUR", "cents": "250"}});
     let second_message = [&[2, 2], PROTO].concat();
@@ -244,7 +248,11 @@ async fn what_names_no_schema_of_the_event_is_refused() {
         );
         assert!(answer.to_string().contains(word), "{word}: {answer}");
     }
-    // An event without a schema takes any bytes, until something is registered for it.
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_without_a_schema_takes_any_bytes_until_something_is_registered() {
+    let system = System::start().await;
     assert_eq!(
         system
             .publish("Free", "1", &[BINARY], vec![0, 9, 9, 9, 9, 9])
