@@ -162,3 +162,19 @@ pub const RULE_BYTES_MAX: usize = 4 << 10;
 pub const RULE_NODES_MAX: usize = 1_000;
 /// Most steps that judging one event by one rule may take.
 pub const RULE_STEPS_MAX: u64 = 2_000_000;
+/// Most schemas of the registry.
+pub const REGISTRY_SCHEMAS_MAX: usize = 50_000;
+/// Most versions of all subjects of the registry, hidden ones too.
+pub const REGISTRY_VERSIONS_MAX: usize = 100_000;
+/// Most bytes of the registry's schemas, with what is said about them.
+pub const REGISTRY_BYTES_MAX: usize = 256 << 20;
+/// Most subjects for which a compatibility, and most for which a mode, is said.
+pub const REGISTRY_SETTINGS_MAX: usize = 50_000;
+/// Longest name of a subject, in bytes.
+pub const REGISTRY_SUBJECT_BYTES_MAX: usize = 500;
+/// Most schemas that one schema uses, directly and through others.
+pub const REGISTRY_REFERENCES_MAX: usize = 200;
+/// Most bytes of references, metadata and rules of one schema.
+pub const REGISTRY_METADATA_BYTES_MAX: usize = 64 << 10;
+/// Most schemas that are kept compiled to read payloads; beyond it all are forgotten and compiled anew.
+pub const REGISTRY_COMPILED_MAX: usize = 1_000;

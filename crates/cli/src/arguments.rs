@@ -289,6 +289,9 @@ pub(crate) struct Run {
     /// How much faster than recorded, or the factor of the target rates
     #[arg(long, default_value_t = 1.0, value_parser = parse_speed)]
     pub(crate) speed: f64,
+    /// By whose rules the schema registry compares schemas
+    #[arg(long = "registry", value_name = "RULES", value_enum, default_value_t = RegistryRules::Confluent)]
+    pub(crate) registry_rules: RegistryRules,
     /// Receive traces over HTTP, and say at `/v1/discover` what those of the last 15 minutes show
     #[arg(
         long,
@@ -309,6 +312,16 @@ pub(crate) struct Run {
         default_missing_value = "127.0.0.1:4317"
     )]
     pub(crate) otlp_grpc: Option<SocketAddr>,
+}
+
+/// By whose rules the schema registry compares schemas.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RegistryRules {
+    // As the Confluent Schema Registry answers; what events do is said as well.
+    #[default]
+    Confluent,
+    // By what readers do with every event that a writer may write.
+    Exact,
 }
 
 #[derive(Debug, Args)]

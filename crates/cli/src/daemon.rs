@@ -10,9 +10,10 @@ use std::time::Duration;
 use tidegate_base::{Clock, Envelope, format_duration};
 use tidegate_broker::Broker;
 use tidegate_broker_log::{LogBroker, OpenError, Options};
+use tidegate_compat::Profile;
 use tidegate_model::Design;
 use tidegate_model::design::{Deliver, Guarantee};
-use tidegate_runtime::{DrainReport, Runtime, Settings, TokioClock};
+use tidegate_runtime::{DrainReport, Registry, Runtime, Settings, TokioClock};
 use tidegate_server::{Access, HttpCaller, Server, Token};
 use tidegate_trace::recording::Recording;
 use tidegate_traffic::{Emitted, Injection, Plan, Played, Scenario, Stage, StandIns, play};
@@ -42,6 +43,8 @@ pub(crate) struct Daemon {
     pub(crate) rehearsal: Option<Rehearsal>,
     /// Where traces are received.
     pub(crate) receive: Receive,
+    /// By whose rules the schema registry compares schemas.
+    pub(crate) registry_rules: Profile,
 }
 
 /// Traffic, stand-in services and a story.
@@ -101,6 +104,7 @@ async fn live(daemon: Daemon) -> Result<Exit, Failure> {
         data,
         rehearsal,
         receive,
+        registry_rules,
     } = daemon;
     let interrupted = interrupted()?;
     let clock: Arc<dyn Clock> = Arc::new(TokioClock::new());
@@ -113,8 +117,18 @@ async fn live(daemon: Daemon) -> Result<Exit, Failure> {
     };
     let caller = Arc::new(HttpCaller::new(Arc::clone(&clock)));
     let shared: Arc<dyn Broker> = Arc::new(broker.clone());
+    let registry = Registry::open(
+        &design,
+        Arc::clone(&shared),
+        Arc::clone(&clock),
+        registry_rules,
+    );
+    let registry = registry
+        .await
+        .map_err(|error| Failure::caused(Kind::Configuration, &error))?;
     let settings = Settings {
         seed,
+        registry: Some(registry),
         ..Settings::default()
     };
     let runtime = Runtime::start(&design, shared, caller, Arc::clone(&clock), settings)

@@ -10,6 +10,7 @@ use tidegate_model::{Design, closest};
 use tidegate_schema::{EventSchema, SchemaError};
 
 use crate::publish::{Problem, SchemaViolation};
+use crate::registry::{Framed, Registry, SCHEMA_ID};
 use crate::runtime::StartError;
 use crate::stored::NOT_BEFORE;
 
@@ -33,11 +34,13 @@ pub(crate) struct Entry {
     older: Vec<EventSchema>,
     rules: Option<Rules>,
     key: Option<String>,
+    /// Of the schemas that payloads name.
+    registry: Option<Registry>,
 }
 
 impl Catalog {
     /// The catalog of `design`, with every schema compiled.
-    pub(crate) fn new(design: &Design) -> Result<Self, StartError> {
+    pub(crate) fn new(design: &Design, registry: Option<&Registry>) -> Result<Self, StartError> {
         let mut events = HashMap::new();
         for (name, event) in &design.events {
             let refused = |reason: String| StartError::Schema {
@@ -60,6 +63,7 @@ impl Catalog {
                 older,
                 rules,
                 key,
+                registry: registry.cloned(),
             };
             events.insert(event.event_type.clone(), entry);
         }
@@ -76,6 +80,27 @@ impl Catalog {
         let mut known: Vec<&str> = self.events.keys().map(String::as_str).collect();
         known.sort_unstable();
         closest(event_type, known).map(str::to_owned)
+    }
+
+    /// The event with its payload as JSON, where it is in another encoding that can be read.
+    pub(crate) fn decoded(&self, envelope: &Envelope) -> Option<Envelope> {
+        let entry = self.events.get(&envelope.event_type)?;
+        let media = envelope.data_content_type.as_deref().unwrap_or_default();
+        let json = match entry.framed(envelope) {
+            Some(read) => read.ok()?,
+            None => {
+                let schema = entry.schema.as_ref()?;
+                let own = schema
+                    .is_binary(media)
+                    .then_some(envelope.data.as_deref()?)?;
+                schema.read_binary(own).ok()?
+            }
+        };
+        let mut decoded = envelope.clone();
+        decoded.extensions.remove(SCHEMA_ID);
+        decoded.data_content_type = Some("application/json".to_owned());
+        decoded.data = Some(json.to_string().into());
+        Some(decoded)
     }
 
     /// The event that `envelope` is an instance of, and its key.
@@ -99,7 +124,9 @@ impl Catalog {
 
 impl Entry {
     fn judge(&self, envelope: &Envelope) -> Result<Option<String>, Problem> {
+        let framed = self.framed(envelope);
         let json = match &self.schema {
+            _ if framed.is_some() => framed.transpose()?,
             Some(schema) => Some(judged(schema, &self.older, envelope)?),
             None if self.key.is_some() || self.rules.is_some() => {
                 Some(payload(envelope).ok_or(Problem::NotJson)?)
@@ -119,6 +146,17 @@ impl Entry {
             (Some(pointer), Some(json)) => key(pointer, json).map(Some),
             _ => extension_key(envelope),
         }
+    }
+}
+
+impl Entry {
+    /// The payload as JSON, where it names the schema that it was written with.
+    fn framed(&self, envelope: &Envelope) -> Option<Result<Value, Problem>> {
+        let registry = self.registry.as_ref()?;
+        let schema = self.schema.as_ref();
+        let framed = Framed::of(envelope, schema)?;
+        let is_meant = schema.is_some() || framed == Framed::Beside || registry.knows(&self.name);
+        is_meant.then(|| registry.read_framed(framed, &self.name, envelope, schema))
     }
 }
 

@@ -28,6 +28,7 @@ mod publisher;
 mod pull;
 mod recent;
 mod redrive;
+mod registry;
 mod runtime;
 mod seek;
 mod settings;
@@ -52,6 +53,7 @@ pub use redrive::{
     InvalidLetter, JobBegun, JobError, JobRequest, RedriveDetail, RedriveLetterView, RedriveView,
     Rehearsal,
 };
+pub use registry::{REGISTRY_CHANNEL, Registry, RegistryError};
 pub use runtime::{DrainReport, Runtime, StartError};
 pub use seek::{ReplayWatermark, SeekAction, SeekReport, SeekRequest, SeekTo, SeekToError};
 pub use settings::Settings;

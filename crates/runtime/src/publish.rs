@@ -173,6 +173,14 @@ pub enum Problem {
         /// What went wrong; `None` when the rule is just false.
         error: Option<String>,
     },
+    /// The payload names a schema with which it cannot be read.
+    #[error("the payload cannot be read with the schema `{id}` that it names: {reason}")]
+    SchemaId {
+        /// The id or the GUID; empty when there is none.
+        id: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// The time before which it is not to be delivered is none.
     #[error("`notbefore` is `{time}`, and no RFC 3339 date-time such as 2027-01-01T08:00:00Z")]
     NotBefore {

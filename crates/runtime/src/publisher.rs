@@ -18,6 +18,7 @@ use crate::backlog::{Pressure, Progress, Refusal};
 use crate::catalog::Catalog;
 use crate::publish::{Accept, Accepted, Problem, PublishError};
 use crate::recent::{Known, Recent};
+use crate::registry::Registry;
 use crate::runtime::StartError;
 use crate::settings::Settings;
 use crate::stored;
@@ -93,7 +94,7 @@ impl Publisher {
             pressure: Pressure::new(event, designed.backlog.as_ref()),
         };
         Ok(Self {
-            catalog: Catalog::new(design)?,
+            catalog: Catalog::new(design, settings.registry.as_ref())?,
             emits: emits(design),
             channels: design
                 .events
@@ -105,6 +106,10 @@ impl Publisher {
             settings: settings.clone(),
             mode: AtomicU8::new(0),
         })
+    }
+
+    pub(crate) fn registry(&self) -> Option<&Registry> {
+        self.settings.registry.as_ref()
     }
 
     pub(crate) fn mode(&self) -> Mode {

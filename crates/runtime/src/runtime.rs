@@ -23,6 +23,7 @@ use crate::operate::OperateError;
 use crate::publish::{Accepted, PublishError};
 use crate::publisher::Publisher;
 use crate::pull::{PullError, PulledDelivery, SettleError};
+use crate::registry::Registry;
 use crate::seek::{ReplayWatermark, SeekReport, SeekRequest};
 use crate::settings::Settings;
 use crate::view::{DeadLetterDetail, SystemView};
@@ -180,6 +181,20 @@ impl Runtime {
         })
         .await
         .unwrap_or(Err(SettleError::Stopped))
+    }
+
+    /// The event with its payload as JSON: of bytes that name their schema, or are in the encoding of
+    /// the event's own; as it is when it is JSON already, or cannot be read.
+    #[must_use]
+    pub fn decoded(&self, event: &Envelope) -> Envelope {
+        let decoded = self.publisher.catalog.decoded(event);
+        decoded.unwrap_or_else(|| event.clone())
+    }
+
+    /// The schema registry, where the system has one.
+    #[must_use]
+    pub fn registry(&self) -> Option<&Registry> {
+        self.publisher.registry()
     }
 
     /// The system as of the last renewal, at most half a second old.

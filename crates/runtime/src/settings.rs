@@ -5,6 +5,7 @@ use std::time::Duration;
 use tidegate_base::limit::IN_FLIGHT_MAX;
 
 use crate::journal::COMMIT_BYTES_MAX;
+use crate::registry::Registry;
 
 /// Settings of a runtime; the default suits one machine.
 #[derive(Clone, Debug)]
@@ -26,6 +27,8 @@ pub struct Settings {
     pub clean_interval: Duration,
     /// Appended state records before the state is checkpointed, as a multiple of the live ones.
     pub checkpoint_growth: u64,
+    /// The schemas that payloads may name; without it no payload names one.
+    pub registry: Option<Registry>,
     /// A checkpoint is not worth its commit before so many bytes were appended.
     pub checkpoint_bytes_min: u64,
     /// Most bytes of a checkpoint in one batch: one that has more is written in parts.
@@ -43,6 +46,7 @@ impl Default for Settings {
             view_interval: Duration::from_millis(500),
             clean_interval: Duration::from_secs(60),
             checkpoint_growth: 4,
+            registry: None,
             checkpoint_bytes_min: 1 << 20,
             checkpoint_batch_bytes_max: COMMIT_BYTES_MAX,
         }

@@ -16,9 +16,11 @@ mod fields;
 mod keyword;
 mod locate;
 mod outline;
+pub mod proto_text;
 pub mod protobuf;
 mod refusal;
 mod violation;
+pub mod wire;
 
 pub use compiled::Compiled;
 pub use error::SchemaError;

@@ -24,7 +24,9 @@ use crate::access::{Access, guard};
 use crate::history::History;
 use crate::observe::{self, Observed};
 use crate::problem::Problem;
-use crate::{assets, dead_letters, edits, ingest, metrics, operate, pull, redrives, seek, state};
+use crate::{
+    assets, dead_letters, edits, ingest, metrics, operate, pull, redrives, registry, seek, state,
+};
 
 /// How long a request may take, its body included; a pull waits at most half of it.
 const REQUEST_LIMIT: Duration = Duration::from_secs(60);
@@ -178,6 +180,7 @@ fn routes(shared: Shared, access: Access) -> Router {
         .route("/v1/redrives/{id}", get(redrives::one))
         .route("/v1/redrives/{id}/{turn}", post(redrives::turn))
         .route("/v1/discover", get(observe::discover))
+        .nest(registry::MOUNT, registry::routes())
         .route("/metrics", get(metrics::metrics))
         .route("/healthz", get(state::healthz))
         .route("/readyz", get(state::readyz))
@@ -186,6 +189,7 @@ fn routes(shared: Shared, access: Access) -> Router {
         .layer(from_fn(in_time))
         .layer(DefaultBodyLimit::max(REQUEST_BODY_BYTES_MAX))
         .layer(from_fn_with_state(access, guard))
+        .layer(from_fn(registry::shaped))
         .with_state(shared)
 }
 

@@ -163,6 +163,9 @@ pub(crate) fn invalid(message: &str, problem: &Invalid) -> Problem {
         Invalid::Encoding { binary } => unprocessable("not-json")
             .with("encoding", *binary)
             .hint("send JSON, or bytes with this media type as `datacontenttype`"),
+        Invalid::SchemaId { id, .. } => unprocessable("schema-id")
+            .with("schema_id", id.as_str())
+            .hint("register the schema under the event's subject, `EVENT-value`, before publishing with it"),
         Invalid::Key { .. } => unprocessable("key"),
         Invalid::Rule {
             rule,

@@ -20,6 +20,7 @@ mod problem;
 mod pull;
 mod push;
 mod redrives;
+mod registry;
 mod seek;
 mod state;
 

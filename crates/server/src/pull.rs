@@ -27,6 +27,20 @@ const PULL_MAX: usize = 256;
 pub(crate) struct PullRequest {
     max: Option<usize>,
     wait: Option<String>,
+    /// How payloads are wanted.
+    #[serde(default)]
+    payload: PayloadWanted,
+}
+
+/// How the payloads of pulled events are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum PayloadWanted {
+    /// As they were published.
+    #[default]
+    Raw,
+    /// As JSON, where they can be read.
+    Json,
 }
 
 /// How a delivery went.
@@ -101,7 +115,11 @@ pub(crate) async fn pull(
         .pull(&consumer, max, wait)
         .await
         .map_err(|error| not_pulled(&error))?;
-    let deliveries: Vec<Value> = deliveries.iter().map(lease).collect();
+    let leased = |delivery: PulledDelivery| match request.payload {
+        PayloadWanted::Raw => lease(&delivery, &delivery.envelope),
+        PayloadWanted::Json => lease(&delivery, &runtime.decoded(&delivery.envelope)),
+    };
+    let deliveries: Vec<Value> = deliveries.into_iter().map(leased).collect();
     Ok(Json(json!({ "deliveries": deliveries })))
 }
 
@@ -112,11 +130,11 @@ fn pull_request(body: &[u8]) -> Result<PullRequest, Problem> {
     }
     serde_json::from_slice(body).map_err(|error| {
         Problem::new(StatusCode::BAD_REQUEST, "body", error.to_string())
-            .hint("send `{\"max\": 10, \"wait\": \"20s\"}`, or nothing")
+            .hint("send `{\"max\": 10, \"wait\": \"20s\"}`, with `\"payload\": \"json\"` if wanted, or nothing")
     })
 }
 
-fn lease(delivery: &PulledDelivery) -> Value {
+fn lease(delivery: &PulledDelivery, event: &Envelope) -> Value {
     let mut lease = json!({
         "lease": delivery.lease,
         "deadline": delivery.deadline.to_string(),
@@ -126,7 +144,7 @@ fn lease(delivery: &PulledDelivery) -> Value {
         "epoch": delivery.epoch,
         "timeout_ms": u64::try_from(delivery.timeout.as_millis()).unwrap_or(u64::MAX),
         "state": delivery.state.as_deref().map(state),
-        "event": delivery.envelope.to_value(),
+        "event": event.to_value(),
     });
     if delivery.generation > 0
         && let Some(lease) = lease.as_object_mut()

@@ -35,6 +35,7 @@ pub(crate) fn run(arguments: &Demo) -> Result<Exit, Failure> {
             data: data.clone(),
             rehearsal,
             receive: Receive::default(),
+            registry_rules: tidegate_compat::Profile::Confluent,
         }),
         None => {
             let folder = tempfile::Builder::new().prefix("tidegate-demo-").tempdir();
@@ -46,6 +47,7 @@ pub(crate) fn run(arguments: &Demo) -> Result<Exit, Failure> {
                 data: folder.path().to_path_buf(),
                 rehearsal,
                 receive: Receive::default(),
+                registry_rules: tidegate_compat::Profile::Confluent,
             })
         }
     }

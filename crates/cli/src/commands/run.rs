@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use tidegate_base::limit::DESIGN_FILE_BYTES_MAX;
+use tidegate_compat::Profile;
 use tidegate_model::Design;
 use tidegate_traffic::Scenario;
 
-use crate::arguments::{Run, Traffic};
+use crate::arguments::{RegistryRules, Run, Traffic};
 use crate::commands::simulate::recording;
 use crate::daemon::{self, Daemon, Rehearsal};
 use crate::design_files::{self, read_text, unreadable};
@@ -26,6 +27,10 @@ pub(crate) fn run(arguments: &Run) -> Result<Exit, Failure> {
         data: arguments.data.clone(),
         rehearsal,
         receive: Receive::of(arguments)?,
+        registry_rules: match arguments.registry_rules {
+            RegistryRules::Confluent => Profile::Confluent,
+            RegistryRules::Exact => Profile::Exact,
+        },
     })
 }
 

@@ -21,6 +21,8 @@ mod process_logs;
 #[cfg(test)]
 mod redrives;
 #[cfg(test)]
+mod registry;
+#[cfg(test)]
 mod schema;
 #[cfg(test)]
 mod scripted;

@@ -5,6 +5,7 @@
 
 mod datum;
 mod decode;
+mod inline;
 mod json;
 mod logical;
 mod name;
@@ -18,6 +19,7 @@ use crate::refusal;
 use crate::violation::{Violation, short};
 
 pub use datum::Datum;
+pub use inline::inline;
 pub use name::FullName;
 
 /// Deepest nesting of a datum that is read or written.
