@@ -156,7 +156,7 @@ impl Entry {
         let schema = self.schema.as_ref();
         let framed = Framed::of(envelope, schema)?;
         let is_meant = schema.is_some() || framed == Framed::Beside || registry.knows(&self.name);
-        is_meant.then(|| registry.read_framed(framed, &self.name, envelope, schema))
+        is_meant.then(|| registry.read_framed(framed, &self.name, envelope, schema, &self.older))
     }
 }
 

@@ -58,6 +58,7 @@ impl Registry {
         event: &Name,
         envelope: &Envelope,
         design: Option<&EventSchema>,
+        older: &[EventSchema],
     ) -> Result<Value, Problem> {
         let data = envelope.data.clone().unwrap_or_default();
         let (id, rest) = match framed {
@@ -99,7 +100,7 @@ impl Registry {
         match design {
             // It was read with the design's own schema.
             None | Some(EventSchema::Protobuf(_)) => Ok(json),
-            Some(schema) => held_against(schema, json),
+            Some(schema) => held_against(schema, older, json),
         }
     }
 
@@ -147,9 +148,14 @@ impl Registry {
     }
 }
 
-fn held_against(schema: &EventSchema, json: Value) -> Result<Value, Problem> {
+fn held_against(
+    schema: &EventSchema,
+    older: &[EventSchema],
+    json: Value,
+) -> Result<Value, Problem> {
     let violations = schema.validate(&json);
-    if violations.is_empty() {
+    // An event of an older version is as good; what is wrong is told of the newest.
+    if violations.is_empty() || older.iter().any(|one| one.validate(&json).is_empty()) {
         return Ok(json);
     }
     let violations = violations.into_iter().map(|one| SchemaViolation {
