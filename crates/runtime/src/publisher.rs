@@ -414,6 +414,11 @@ impl Publisher {
                 return Err(self.refused(error, rest.len()));
             }
         };
+        Ok(self.note_places(rest, found, sequences))
+    }
+
+    /// Where each event of a batch is stored, now that it is, and notes that.
+    fn note_places(&self, rest: Vec<Rest>, found: Vec<Found>, sequences: Vec<u64>) -> Vec<Place> {
         let mut sequences = sequences.into_iter();
         let mut places: Vec<Place> = Vec::with_capacity(rest.len());
         let mut held: Option<(usize, MutexGuard<'_, Recent>)> = None;
@@ -448,7 +453,7 @@ impl Publisher {
                 accept,
             });
         }
-        Ok(places)
+        places
     }
 
     fn give_up(&self, news: &[Rest]) {
