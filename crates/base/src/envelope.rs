@@ -158,7 +158,7 @@ impl Envelope {
                     expected,
                 });
             }
-            if value.chars().any(char::is_control) {
+            if has_control(value) {
                 let expected = "free of control characters";
                 return Err(EnvelopeError::AttributeValue {
                     name: name.to_owned(),
@@ -203,39 +203,81 @@ impl Envelope {
         )
     }
 
+    /// Every attribute that is present but `specversion`, as [`Envelope::attributes`] has them.
+    #[must_use]
+    pub fn into_attributes(self) -> Vec<(String, String)> {
+        let Self {
+            id,
+            source,
+            event_type,
+            subject,
+            time,
+            data_content_type,
+            data_schema,
+            extensions,
+            data: _,
+        } = self;
+        let required = [("id", id), ("source", source), ("type", event_type)];
+        let optional = [
+            ("subject", subject),
+            ("time", time),
+            ("datacontenttype", data_content_type),
+            ("dataschema", data_schema),
+        ];
+        let mut attributes = Vec::with_capacity(required.len() + optional.len() + extensions.len());
+        attributes.extend(required.map(|(name, value)| (name.to_owned(), value)));
+        for (name, value) in optional {
+            attributes.extend(value.map(|value| (name.to_owned(), value)));
+        }
+        attributes.extend(extensions);
+        attributes
+    }
+
     /// An event of attributes by their CloudEvents names and a payload; not validated.
     #[must_use]
     pub fn from_attributes(
         attributes: impl IntoIterator<Item = (String, String)>,
         data: Option<Bytes>,
     ) -> Self {
-        let mut extensions: BTreeMap<String, String> = attributes.into_iter().collect();
-        let mut take = |name: &str| extensions.remove(name);
-        let _version = take("specversion");
-        Self {
-            id: take("id").unwrap_or_default(),
-            source: take("source").unwrap_or_default(),
-            event_type: take("type").unwrap_or_default(),
-            subject: take("subject"),
-            time: take("time"),
-            data_content_type: take("datacontenttype"),
-            data_schema: take("dataschema"),
-            extensions,
+        let mut event = Self {
+            id: String::new(),
+            source: String::new(),
+            event_type: String::new(),
+            subject: None,
+            time: None,
+            data_content_type: None,
+            data_schema: None,
+            extensions: BTreeMap::new(),
             data,
+        };
+        for (name, value) in attributes {
+            match name.as_str() {
+                "specversion" => {}
+                "id" => event.id = value,
+                "source" => event.source = value,
+                "type" => event.event_type = value,
+                "subject" => event.subject = Some(value),
+                "time" => event.time = Some(value),
+                "datacontenttype" => event.data_content_type = Some(value),
+                "dataschema" => event.data_schema = Some(value),
+                _ => {
+                    event.extensions.insert(name, value);
+                }
+            }
         }
+        event
     }
 
     /// Whether the payload is JSON by its media type; an absent media type counts as JSON.
     #[must_use]
     pub fn is_json(&self) -> bool {
         self.data_content_type.as_deref().is_none_or(|media| {
-            let essence = media
-                .split(';')
-                .next()
-                .unwrap_or_default()
-                .trim()
-                .to_ascii_lowercase();
-            essence == "application/json" || essence == "text/json" || essence.ends_with("+json")
+            let essence = media.split(';').next().unwrap_or_default().trim();
+            let suffix = essence.len().checked_sub("+json".len());
+            let suffix = suffix.and_then(|at| essence.get(at..));
+            essence.eq_ignore_ascii_case("application/json")
+                || essence.eq_ignore_ascii_case("text/json")
+                || suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case("+json"))
         })
     }
 
@@ -303,6 +345,12 @@ fn take_extensions(object: Map<String, Value>) -> Result<BTreeMap<String, String
         extensions.insert(name, text);
     }
     Ok(extensions)
+}
+
+/// Whether a text has a control character. Most are plain ASCII, which is told without decoding.
+fn has_control(text: &str) -> bool {
+    let is_plain = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    !is_plain && text.chars().any(char::is_control)
 }
 
 fn check_name(name: &str) -> Result<(), EnvelopeError> {

@@ -130,6 +130,11 @@ pub struct ConsumerId {
 
 impl fmt::Display for ConsumerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.width().is_none() && f.precision().is_none() {
+            f.write_str(self.service.as_str())?;
+            f.write_str("/")?;
+            return f.write_str(self.event.as_str());
+        }
         f.pad(&format!("{}/{}", self.service, self.event))
     }
 }

@@ -54,11 +54,18 @@ impl Serialize for Identity {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         // Written for every event that a deduplicated consumer finishes: without a string of its own.
         let mut digits = [0; 32];
-        for (place, digit) in digits.iter_mut().rev().enumerate() {
-            let value = (self.0 >> (4 * place)) & 0xf;
-            *digit = char::from_digit(value as u32, 16).map_or(b'0', |digit| digit as u8);
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(self.0.to_be_bytes()) {
+            pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 0xf)]);
         }
         serializer.serialize_str(std::str::from_utf8(&digits).unwrap_or_default())
+    }
+}
+
+/// A hexadecimal digit.
+const fn digit(value: u8) -> u8 {
+    match value {
+        0..=9 => b'0' + value,
+        _ => b'a' + value - 10,
     }
 }
 

@@ -25,6 +25,7 @@ mod ranges;
 mod rate;
 mod record;
 mod retry;
+mod sequences;
 mod share;
 mod shared;
 

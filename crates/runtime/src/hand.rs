@@ -1,14 +1,15 @@
 //! Events at hand: read with their channel and not started yet, so that an attempt need not read again.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use bytes::Bytes;
 use foldhash::{HashMap, HashMapExt};
-use tidegate_base::ConsumerId;
 use tidegate_base::limit::AT_HAND_BYTES_MAX;
-use tidegate_broker::Record;
+use tidegate_base::{ConsumerId, Envelope};
 
-/// Records by consumer and sequence, each consumer with its share. What finds no room is read again when it starts.
+use crate::stored::Read;
+
+/// Events by consumer and sequence, each consumer with its share. What finds no room is read again when it starts.
 #[derive(Debug)]
 pub(crate) struct AtHand {
     of: HashMap<ConsumerId, Share>,
@@ -18,7 +19,13 @@ pub(crate) struct AtHand {
 
 #[derive(Debug, Default)]
 struct Share {
-    records: BTreeMap<u64, Record>,
+    events: BTreeMap<u64, Held>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Held {
+    envelope: Arc<Envelope>,
     bytes: usize,
 }
 
@@ -32,62 +39,56 @@ impl AtHand {
     }
 
     /// Keeps what a consumer has read, as far as there is room: the first will start first.
-    pub(crate) fn keep(
-        &mut self,
-        consumer: &ConsumerId,
-        records: impl IntoIterator<Item = Record>,
-    ) {
+    pub(crate) fn keep(&mut self, consumer: &ConsumerId, read: impl IntoIterator<Item = Read>) {
         let share = self.of.entry(consumer.clone()).or_default();
-        for mut record in records {
-            let bytes = size(&record);
-            if share.bytes + bytes > self.most {
+        for read in read {
+            if share.bytes + read.bytes > self.most {
                 return;
             }
-            // The payload may be a view of something larger, which would stay as long as it does.
-            record.payload = Bytes::copy_from_slice(&record.payload);
-            if share.records.insert(record.sequence, record).is_none() {
-                share.bytes += bytes;
+            let held = Held {
+                envelope: read.envelope,
+                bytes: read.bytes,
+            };
+            share.bytes += held.bytes;
+            if let Some(before) = share.events.insert(read.sequence, held) {
+                share.bytes -= before.bytes;
             }
         }
     }
 
-    /// The record of a delivery that starts or needs none any more.
-    pub(crate) fn take(&mut self, consumer: &ConsumerId, sequence: u64) -> Option<Record> {
+    /// The event of a delivery that starts or needs none any more.
+    pub(crate) fn take(&mut self, consumer: &ConsumerId, sequence: u64) -> Option<Arc<Envelope>> {
         let share = self.of.get_mut(consumer)?;
-        let record = share.records.remove(&sequence)?;
-        share.bytes -= size(&record);
-        Some(record)
+        let held = share.events.remove(&sequence)?;
+        share.bytes -= held.bytes;
+        Some(held.envelope)
     }
 
-    /// Lets go of the records of a consumer that are not `wanted`.
+    /// Lets go of the events of a consumer that are not `wanted`.
     pub(crate) fn retain(&mut self, consumer: &ConsumerId, wanted: impl Fn(u64) -> bool) {
         if let Some(share) = self.of.get_mut(consumer) {
-            share.records.retain(|sequence, _| wanted(*sequence));
-            share.bytes = share.records.values().map(size).sum();
+            share.events.retain(|sequence, _| wanted(*sequence));
+            share.bytes = share.events.values().map(|held| held.bytes).sum();
         }
     }
-}
-
-fn size(record: &Record) -> usize {
-    let headers = record.headers.iter();
-    let headers: usize = headers.map(|(name, value)| name.len() + value.len()).sum();
-    size_of::<Record>() + record.payload.len() + headers
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use tidegate_base::Timestamp;
+    use tidegate_broker::Record;
 
     use super::*;
 
-    fn record(sequence: u64, bytes: usize) -> Record {
-        Record {
+    fn record(sequence: u64, bytes: usize) -> Read {
+        Read::of(Record {
             sequence,
             key: None,
             time: Timestamp::EPOCH,
             headers: Vec::new(),
             payload: Bytes::from(vec![0; bytes]),
-        }
+        })
     }
 
     #[test]

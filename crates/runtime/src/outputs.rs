@@ -66,7 +66,7 @@ impl Publisher {
                 )));
             }
             let now = self.clock.now();
-            appends.push(stored::append(entry.name.clone(), key, now, &output));
+            appends.push(stored::append(entry.name.clone(), key, now, output));
         }
         let bytes: usize = appends.iter().map(size).sum();
         if bytes > OUTPUT_BYTES_MAX {

@@ -5,11 +5,11 @@ use std::fmt;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use foldhash::{HashMap, HashMapExt};
 use indexmap::IndexMap;
 use tidegate_base::limit::{BATCH_EVENTS_MAX, PAYLOAD_BYTES_MAX};
 use tidegate_base::{Clock, ConsumerId, Envelope, Name, Timestamp};
 use tidegate_broker::{Append, Batch, Broker, CommitError, Durability, ReadLimit, StateChange};
+use tidegate_delivery::Identity;
 use tidegate_model::Design;
 use tidegate_model::design::Event;
 use tokio::sync::{OnceCell, watch};
@@ -17,7 +17,7 @@ use tokio::sync::{OnceCell, watch};
 use crate::backlog::{Pressure, Progress, Refusal};
 use crate::catalog::Catalog;
 use crate::publish::{Accept, Accepted, Problem, PublishError};
-use crate::recent::{Known, Recent};
+use crate::recent::{Found, Recent};
 use crate::registry::Registry;
 use crate::runtime::StartError;
 use crate::settings::Settings;
@@ -62,7 +62,7 @@ fn count(bytes: usize) -> u64 {
 struct New {
     index: usize,
     channel: usize,
-    identity: String,
+    identity: Identity,
     append: Append,
 }
 
@@ -209,7 +209,7 @@ impl Publisher {
             Mode::Stopped => return Err(PublishError::Stopped),
         }
         check_size(&events)?;
-        let news = self.judge(&events)?;
+        let (news, ids) = self.judge(events)?;
         self.check_backlogs(&news)?;
         for new in &news {
             self.load(new.channel).await;
@@ -218,24 +218,23 @@ impl Publisher {
         // On a task of its own: a producer that hangs up does not leave half of it done.
         let stored = tokio::spawn(async move { publisher.store(news).await });
         let places = stored.await.unwrap_or(Err(PublishError::Stopped))?;
-        let accepted = events
-            .into_iter()
-            .zip(places)
-            .map(|(event, place)| Accepted {
-                id: event.id,
-                event: place.event,
-                sequence: place.sequence,
-                duplicate: place.accept,
-            });
+        let accepted = ids.into_iter().zip(places).map(|(id, place)| Accepted {
+            id,
+            event: place.event,
+            sequence: place.sequence,
+            duplicate: place.accept,
+        });
         Ok(accepted.collect())
     }
 
-    fn judge(&self, events: &[Envelope]) -> Result<Vec<New>, PublishError> {
+    /// The events as they are to be stored, with their `id`s.
+    fn judge(&self, events: Vec<Envelope>) -> Result<(Vec<New>, Vec<String>), PublishError> {
         let now = self.clock.now();
         let mut news = Vec::with_capacity(events.len());
-        for (index, event) in events.iter().enumerate() {
-            let (entry, key) = self.catalog.judge(event).map_err(|problem| {
-                self.count_invalid(event);
+        let mut ids = Vec::with_capacity(events.len());
+        for (index, event) in events.into_iter().enumerate() {
+            let (entry, key) = self.catalog.judge(&event).map_err(|problem| {
+                self.count_invalid(&event);
                 PublishError::Invalid {
                     index,
                     event_id: event.id.clone(),
@@ -243,7 +242,8 @@ impl Publisher {
                 }
             })?;
             let channel = self.channels.get_index_of(&entry.name).unwrap_or_default();
-            let identity = stored::identity(&event.source, &event.id);
+            let identity = Identity::of(&event.source, &event.id);
+            ids.push(event.id.clone());
             let append = stored::append(entry.name.clone(), key, now, event);
             news.push(New {
                 index,
@@ -252,7 +252,7 @@ impl Publisher {
                 append,
             });
         }
-        Ok(news)
+        Ok((news, ids))
     }
 
     fn count_invalid(&self, event: &Envelope) {
@@ -351,36 +351,30 @@ impl Publisher {
     /// Finds what is stored already, and announces the rest, unless another batch is about to
     /// store one of them.
     fn announce(&self, news: &[New], heard: &watch::Receiver<()>) -> Announced {
-        let mut guards = HashMap::new();
         let mut indexes: Vec<usize> = news.iter().map(|new| new.channel).collect();
         indexes.sort_unstable();
         indexes.dedup();
         // Always in the order of the channels, so that two batches cannot wait for each other.
-        for index in indexes {
-            if let Some(channel) = self.channel(index) {
-                guards.insert(index, lock(&channel.recent));
-            }
-        }
+        let channels = indexes.iter().filter_map(|index| self.channel(*index));
+        let mut guards: Vec<_> = channels.map(|channel| lock(&channel.recent)).collect();
+        let place = |channel: usize| indexes.binary_search(&channel).unwrap_or_default();
         let mut places = Vec::with_capacity(news.len());
-        let mut first_of: HashMap<(usize, &str), usize> = HashMap::new();
         for new in news {
-            let known = guards
-                .get(&new.channel)
-                .and_then(|recent| recent.get(&new.identity));
-            let first = first_of
-                .entry((new.channel, &new.identity))
-                .or_insert(new.index);
-            places.push(match known {
-                Some(Known::UnderWay(other)) => return Announced::Wait(other),
-                Some(Known::Stored(sequence)) => Found::Stored(sequence),
-                None if *first != new.index => Found::SameAs(*first),
+            let found = match guards.get_mut(place(new.channel)) {
+                Some(recent) => recent.announce(new.identity, heard, new.index),
                 None => Found::New,
-            });
-        }
-        for (new, found) in news.iter().zip(&places) {
-            if let (Found::New, Some(recent)) = (found, guards.get_mut(&new.channel)) {
-                recent.announce(new.identity.clone(), heard.clone());
+            };
+            if let Found::UnderWay(other) = found {
+                // What was announced of the batch is taken back: it is announced again as a whole.
+                for (new, found) in news.iter().zip(&places) {
+                    if let (Found::New, Some(recent)) = (found, guards.get_mut(place(new.channel)))
+                    {
+                        recent.give_up(new.identity);
+                    }
+                }
+                return Announced::Wait(other);
             }
+            places.push(found);
         }
         Announced::Ready(places)
     }
@@ -399,7 +393,12 @@ impl Publisher {
         ) in news.into_iter().zip(&found)
         {
             let bytes = count(append.payload.len());
-            rest.push((channel, identity, append.channel.clone(), bytes));
+            rest.push(Rest {
+                channel,
+                identity,
+                event: append.channel.clone(),
+                bytes,
+            });
             if matches!(found, Found::New) {
                 appends.push(append);
             }
@@ -420,15 +419,28 @@ impl Publisher {
                 return Err(self.refused(error, rest.len()));
             }
         };
+        Ok(self.note_places(rest, found, sequences))
+    }
+
+    /// Where each event of a batch is stored, now that it is, and notes that.
+    fn note_places(&self, rest: Vec<Rest>, found: Vec<Found>, sequences: Vec<u64>) -> Vec<Place> {
         let mut sequences = sequences.into_iter();
         let mut places: Vec<Place> = Vec::with_capacity(rest.len());
-        for ((channel, identity, event, bytes), found) in rest.into_iter().zip(found) {
+        let mut held: Option<(usize, MutexGuard<'_, Recent>)> = None;
+        for (one, found) in rest.into_iter().zip(found) {
             let (sequence, accept) = match found {
                 Found::New => {
                     let sequence = sequences.next().unwrap_or_default();
-                    if let Some(channel) = self.channel(channel) {
-                        lock(&channel.recent).store(identity, sequence);
-                        channel.pressure.stored(sequence, bytes);
+                    if let Some(channel) = self.channel(one.channel) {
+                        // Once for events of one channel that follow each other.
+                        if held.as_ref().is_none_or(|(of, _)| *of != one.channel) {
+                            drop(held.take());
+                            held = Some((one.channel, lock(&channel.recent)));
+                        }
+                        if let Some((_, recent)) = &mut held {
+                            recent.store(one.identity, sequence);
+                        }
+                        channel.pressure.stored(sequence, one.bytes);
                     }
                     (sequence, Accept::New)
                 }
@@ -437,20 +449,22 @@ impl Publisher {
                     places.get(first).map_or(0, |place| place.sequence),
                     Accept::Duplicate,
                 ),
+                // It is waited for before anything is stored.
+                Found::UnderWay(_) => (0, Accept::Duplicate),
             };
             places.push(Place {
-                event,
+                event: one.event,
                 sequence,
                 accept,
             });
         }
-        Ok(places)
+        places
     }
 
-    fn give_up(&self, news: &[(usize, String, Name, u64)]) {
-        for (channel, identity, ..) in news {
-            if let Some(channel) = self.channel(*channel) {
-                lock(&channel.recent).give_up(identity);
+    fn give_up(&self, news: &[Rest]) {
+        for one in news {
+            if let Some(channel) = self.channel(one.channel) {
+                lock(&channel.recent).give_up(one.identity);
             }
         }
     }
@@ -495,11 +509,12 @@ enum Announced {
     Ready(Vec<Found>),
 }
 
-enum Found {
-    New,
-    Stored(u64),
-    /// The same event stands earlier in the batch.
-    SameAs(usize),
+/// What is left of an event once it is handed to the broker.
+struct Rest {
+    channel: usize,
+    identity: Identity,
+    event: Name,
+    bytes: u64,
 }
 
 /// Where an event is stored.

@@ -1,25 +1,48 @@
 //! The events that a channel has taken lately, to recognise one that is published again.
 
 use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
 
 use foldhash::{HashMap, HashMapExt};
+use tidegate_delivery::Identity;
 use tokio::sync::watch;
 
-/// What is known of an identity.
+/// What is known of an event.
 #[derive(Clone, Debug)]
-pub(crate) enum Known {
+enum Known {
     /// It is in the channel.
     Stored(u64),
-    /// Somebody is about to store it; the receiver closes when that is done or has failed.
+    /// Somebody is about to store it.
+    UnderWay(UnderWay),
+}
+
+#[derive(Clone, Debug)]
+struct UnderWay {
+    /// Closes when it is stored or that has failed.
+    settled: watch::Receiver<()>,
+    /// Its place in the batch that stores it.
+    index: usize,
+}
+
+/// What an announcement found.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// It is new, and announced.
+    New,
+    /// It is in the channel.
+    Stored(u64),
+    /// The same event stands earlier in the batch.
+    SameAs(usize),
+    /// Another batch is about to store it; the receiver closes when that is done or has failed.
     UnderWay(watch::Receiver<()>),
 }
 
-/// The latest identities of one channel; the oldest is forgotten at the limit.
+/// The latest events of one channel by what they are recognised by; the oldest is forgotten at the limit.
 #[derive(Debug)]
 pub(crate) struct Recent {
     max: usize,
-    known: HashMap<String, Known>,
-    order: VecDeque<String>,
+    known: HashMap<Identity, Known>,
+    order: VecDeque<Identity>,
 }
 
 impl Recent {
@@ -31,31 +54,48 @@ impl Recent {
         }
     }
 
-    /// What is known of an identity; one whose storing was given up is not known.
-    pub(crate) fn get(&self, identity: &str) -> Option<Known> {
-        let given_up = |known: &&Known| match known {
-            Known::Stored(_) => false,
-            Known::UnderWay(heard) => heard.has_changed().is_err(),
+    /// Announces that a batch is about to store the event at its `index`, unless it is known. One whose
+    /// storing was given up is not known.
+    pub(crate) fn announce(
+        &mut self,
+        identity: Identity,
+        settled: &watch::Receiver<()>,
+        index: usize,
+    ) -> Found {
+        let announced = || {
+            Known::UnderWay(UnderWay {
+                settled: settled.clone(),
+                index,
+            })
         };
-        self.known
-            .get(identity)
-            .filter(|known| !given_up(known))
-            .cloned()
+        match self.known.entry(identity) {
+            Entry::Vacant(place) => {
+                place.insert(announced());
+            }
+            Entry::Occupied(mut place) => match place.get() {
+                Known::Stored(sequence) => return Found::Stored(*sequence),
+                Known::UnderWay(other) if other.settled.same_channel(settled) => {
+                    return Found::SameAs(other.index);
+                }
+                Known::UnderWay(other) if other.settled.has_changed().is_ok() => {
+                    return Found::UnderWay(other.settled.clone());
+                }
+                Known::UnderWay(_given_up) => {
+                    place.insert(announced());
+                }
+            },
+        }
+        Found::New
     }
 
-    /// Announces that an identity is about to be stored.
-    pub(crate) fn announce(&mut self, identity: String, heard: watch::Receiver<()>) {
-        self.known.insert(identity, Known::UnderWay(heard));
-    }
-
-    /// Notes where an identity is stored.
-    pub(crate) fn store(&mut self, identity: String, sequence: u64) {
-        let before = self.known.get(&identity);
-        if matches!(before, Some(Known::Stored(_))) {
+    /// Notes where an event is stored.
+    pub(crate) fn store(&mut self, identity: Identity, sequence: u64) {
+        let before = self.known.insert(identity, Known::Stored(sequence));
+        if let Some(Known::Stored(first)) = before {
             // Twice in the order, it would be forgotten before its time.
+            self.known.insert(identity, Known::Stored(first));
             return;
         }
-        self.known.insert(identity.clone(), Known::Stored(sequence));
         self.order.push_back(identity);
         if self.order.len() > self.max
             && let Some(oldest) = self.order.pop_front()
@@ -64,10 +104,10 @@ impl Recent {
         }
     }
 
-    /// Forgets an identity that could not be stored.
-    pub(crate) fn give_up(&mut self, identity: &str) {
-        if matches!(self.known.get(identity), Some(Known::UnderWay(_))) {
-            self.known.remove(identity);
+    /// Forgets an event that was announced and is not stored.
+    pub(crate) fn give_up(&mut self, identity: Identity) {
+        if matches!(self.known.get(&identity), Some(Known::UnderWay(_))) {
+            self.known.remove(&identity);
         }
     }
 }
@@ -76,33 +116,51 @@ impl Recent {
 mod tests {
     use super::*;
 
+    fn of(id: &str) -> Identity {
+        Identity::of("/shop", id)
+    }
+
+    fn found(recent: &mut Recent, id: &str) -> Found {
+        let (_told, heard) = watch::channel(());
+        let found = recent.announce(of(id), &heard, 0);
+        if matches!(found, Found::New) {
+            recent.give_up(of(id));
+        }
+        found
+    }
+
     #[test]
     fn the_oldest_is_forgotten() {
         let mut recent = Recent::new(2);
-        for (sequence, identity) in ["a", "b", "c"].into_iter().enumerate() {
-            recent.store(identity.to_owned(), sequence as u64);
+        for (sequence, id) in ["a", "b", "c"].into_iter().enumerate() {
+            recent.store(of(id), sequence as u64);
         }
-        assert!(recent.get("a").is_none());
-        assert!(matches!(recent.get("c"), Some(Known::Stored(2))));
+        assert!(matches!(found(&mut recent, "a"), Found::New));
+        assert!(matches!(found(&mut recent, "c"), Found::Stored(2)));
     }
 
     #[test]
     fn what_is_read_twice_is_remembered_as_long_as_the_rest() {
         let mut recent = Recent::new(2);
-        for identity in ["a", "b", "a", "b"] {
-            recent.store(identity.to_owned(), 0);
+        for id in ["a", "b", "a", "b"] {
+            recent.store(of(id), 0);
         }
-        recent.store("c".to_owned(), 2);
-        assert!(recent.get("a").is_none() && recent.get("b").is_some());
+        recent.store(of("c"), 2);
+        assert!(matches!(found(&mut recent, "a"), Found::New));
+        assert!(matches!(found(&mut recent, "b"), Found::Stored(0)));
     }
 
     #[test]
-    fn what_was_given_up_is_not_known() {
+    fn an_announced_event_is_known_to_its_batch_and_waited_for_by_others() {
         let mut recent = Recent::new(2);
         let (told, heard) = watch::channel(());
-        recent.announce("a".to_owned(), heard);
-        assert!(matches!(recent.get("a"), Some(Known::UnderWay(_))));
+        assert!(matches!(recent.announce(of("a"), &heard, 3), Found::New));
+        assert!(matches!(
+            recent.announce(of("a"), &heard, 4),
+            Found::SameAs(3)
+        ));
+        assert!(matches!(found(&mut recent, "a"), Found::UnderWay(_)));
         drop(told);
-        assert!(recent.get("a").is_none());
+        assert!(matches!(found(&mut recent, "a"), Found::New));
     }
 }

@@ -5,24 +5,21 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tidegate_base::{Envelope, Name, Timestamp};
 use tidegate_broker::{Append, Record};
-use tidegate_delivery::{Arrival, EventRef};
+use tidegate_delivery::{Arrival, EventRef, Identity};
 
 /// The record of an event: its attributes are the headers, its data is the payload.
 pub(crate) fn append(
     channel: Name,
     key: Option<String>,
     time: Timestamp,
-    event: &Envelope,
+    event: Envelope,
 ) -> Append {
-    let headers = event
-        .attributes()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()));
     Append {
         channel,
         key,
         time,
-        headers: headers.collect(),
         payload: event.data.clone().unwrap_or_default(),
+        headers: event.into_attributes(),
     }
 }
 
@@ -34,26 +31,64 @@ pub(crate) fn envelope(record: Record) -> Envelope {
 
 /// What the machine is told of a record.
 pub(crate) fn arrival(record: &Record) -> Arrival {
-    let event = EventRef {
+    Arrival {
+        sequence: record.sequence,
+        event: Arc::new(event_ref(record)),
+        accepted: record.time,
+    }
+}
+
+fn event_ref(record: &Record) -> EventRef {
+    EventRef {
         key: record.key.as_deref().map(Arc::from),
         source: header(record, "source"),
         id: header(record, "id"),
         not_before: not_before(&record.headers),
-    };
-    Arrival {
-        sequence: record.sequence,
-        event: Arc::new(event),
-        accepted: record.time,
+    }
+}
+
+/// A record as it is taken in: what the machine is told of it, and its event for the attempt.
+#[derive(Clone, Debug)]
+pub(crate) struct Read {
+    pub(crate) sequence: u64,
+    pub(crate) event: Arc<EventRef>,
+    pub(crate) accepted: Timestamp,
+    pub(crate) envelope: Arc<Envelope>,
+    pub(crate) payload_bytes: usize,
+    /// About what it takes in memory.
+    pub(crate) bytes: usize,
+}
+
+impl Read {
+    pub(crate) fn of(mut record: Record) -> Self {
+        let event = event_ref(&record);
+        // The payload may be a view of something larger, which would stay as long as it does.
+        record.payload = Bytes::copy_from_slice(&record.payload);
+        let headers = record.headers.iter();
+        let headers: usize = headers.map(|(name, value)| name.len() + value.len()).sum();
+        let payload_bytes = record.payload.len();
+        Self {
+            sequence: record.sequence,
+            event: Arc::new(event),
+            accepted: record.time,
+            envelope: Arc::new(envelope(record)),
+            payload_bytes,
+            bytes: size_of::<Envelope>() + payload_bytes + headers,
+        }
+    }
+
+    /// What the machine is told of it.
+    pub(crate) fn arrival(&self) -> Arrival {
+        Arrival {
+            sequence: self.sequence,
+            event: Arc::clone(&self.event),
+            accepted: self.accepted,
+        }
     }
 }
 
 /// The extension attribute of an event that is not to be delivered before a time.
 pub(crate) const NOT_BEFORE: &str = "notbefore";
-
-/// Whether a record is to be delivered at a time of its own.
-pub(crate) fn is_scheduled(record: &Record) -> bool {
-    not_before(&record.headers).is_some()
-}
 
 /// When it may be delivered; a time that cannot be read was not accepted by this version.
 fn not_before(headers: &[(String, String)]) -> Option<Timestamp> {
@@ -61,27 +96,25 @@ fn not_before(headers: &[(String, String)]) -> Option<Timestamp> {
     found.and_then(|(_, time)| Timestamp::parse_rfc3339(time))
 }
 
-/// What an event is recognised by: attributes have no control characters, so this is unambiguous.
-pub(crate) fn identity(source: &str, id: &str) -> String {
-    format!("{source}\0{id}")
+/// What the event of a record is recognised by.
+pub(crate) fn identity_of(record: &Record) -> Identity {
+    identity(&record.headers)
 }
 
-/// As [`identity`], of a record.
-pub(crate) fn identity_of(record: &Record) -> String {
-    identity(&header(record, "source"), &header(record, "id"))
+/// As [`identity_of`], of what is to be a record.
+pub(crate) fn identity_of_append(append: &Append) -> Identity {
+    identity(&append.headers)
 }
 
-/// As [`identity`], of what is to be a record.
-pub(crate) fn identity_of_append(append: &Append) -> String {
-    let of = |name| value(&append.headers, name);
-    identity(&of("source"), &of("id"))
+fn identity(headers: &[(String, String)]) -> Identity {
+    Identity::of(value(headers, "source"), value(headers, "id"))
 }
 
 fn header(record: &Record, name: &str) -> String {
-    value(&record.headers, name)
+    value(&record.headers, name).to_owned()
 }
 
-fn value(headers: &[(String, String)], name: &str) -> String {
+fn value<'a>(headers: &'a [(String, String)], name: &str) -> &'a str {
     let found = headers.iter().find(|(header, _)| header == name);
-    found.map(|(_, value)| value.clone()).unwrap_or_default()
+    found.map_or("", |(_, value)| value)
 }

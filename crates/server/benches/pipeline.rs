@@ -1,6 +1,7 @@
 //! The whole way of an event beside the log alone: validate, persist, dispatch to a handler in this
 //! process, record its end, with deduplication; in events a second, and as a ratio to the log that only
-//! persists the same events in the same batches, measured in turns in the same run.
+//! persists the same events in the same batches, measured in turns in the same run. Beside them stands the
+//! processor time of an event, on all threads: unlike the rest it is nearly the same on a busy machine.
 //!
 //! `cargo bench -p tidegate-server --bench pipeline`
 
@@ -132,8 +133,47 @@ fn append(event: &Envelope) -> Append {
     }
 }
 
+/// What a run took.
+struct Took {
+    time: Duration,
+    /// Of the processors; `None` where it cannot be told.
+    busy: Option<Duration>,
+}
+
+/// A run that has begun.
+struct Run {
+    start: Instant,
+    busy: Option<Duration>,
+}
+
+impl Run {
+    fn begin() -> Self {
+        let (start, busy) = (Instant::now(), busy());
+        Self { start, busy }
+    }
+
+    fn end(&self) -> Took {
+        let before = self.busy;
+        let busy = busy().zip(before);
+        Took {
+            time: self.start.elapsed(),
+            busy: busy.map(|(now, before)| now.saturating_sub(before)),
+        }
+    }
+}
+
+/// How long the processors have worked for this process, to a hundredth of a second: on Linux.
+fn busy() -> Option<Duration> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The name of the program may have spaces. After it, user and system time are the 12th and the 13th.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    let ticks: Option<Vec<u64>> = ticks.map(|ticks| ticks.parse().ok()).collect();
+    Some(Duration::from_millis(10 * ticks?.iter().sum::<u64>()))
+}
+
 /// How long the log alone takes.
-async fn bare(bytes: usize) -> Duration {
+async fn bare(bytes: usize) -> Took {
     let folder = tempfile::tempdir().expect("a folder");
     let broker = broker(folder.path());
     let work: Vec<Vec<Batch>> = (0..PRODUCERS)
@@ -146,7 +186,7 @@ async fn bare(bytes: usize) -> Duration {
             batches.collect()
         })
         .collect();
-    let start = Instant::now();
+    let run = Run::begin();
     let tasks: Vec<_> = work
         .into_iter()
         .map(|batches| {
@@ -162,11 +202,11 @@ async fn bare(bytes: usize) -> Duration {
     for task in tasks {
         task.await.expect("no panic");
     }
-    start.elapsed()
+    run.end()
 }
 
 /// How long the whole way takes, until every end is recorded.
-async fn whole(bytes: usize) -> Duration {
+async fn whole(bytes: usize) -> Took {
     let folder = tempfile::tempdir().expect("a folder");
     let broker = broker(folder.path());
     let counter = Arc::new(Counter::default());
@@ -181,7 +221,7 @@ async fn whole(bytes: usize) -> Duration {
         .map(|producer| batches(producer, bytes))
         .collect();
     let published: u64 = work.iter().flatten().map(|batch| batch.len() as u64).sum();
-    let start = Instant::now();
+    let run = Run::begin();
     for batches in work {
         let runtime = runtime.clone();
         tokio::spawn(async move {
@@ -209,9 +249,17 @@ async fn whole(bytes: usize) -> Duration {
         views.changed().await.expect("it runs");
     }
     let report = runtime.drain(Duration::from_secs(30)).await;
-    let took = start.elapsed();
+    let took = run.end();
     assert_eq!(report.backlog, 0, "all is done");
     took
+}
+
+/// The processor time of an event.
+fn of_event(took: &Took, events: u64) -> String {
+    let busy = took.busy.map(|busy| busy.as_secs_f64() * 1e6);
+    busy.map_or("unknown".to_owned(), |busy| {
+        format!("{:.1} µs", busy / events as f64)
+    })
 }
 
 fn main() {
@@ -223,18 +271,20 @@ fn main() {
     println!(
         "{events} events in batches of {BATCH} from {PRODUCERS} producers, {KEYS} keys, deduplicated"
     );
-    println!("payload   bare log     whole way    ratio");
+    println!("payload   bare log     whole way    ratio   processor time of an event");
     for bytes in [256, 1_024] {
         let mut ratios = Vec::new();
         for _ in 0..ROUNDS {
             let bare = runtime.block_on(bare(bytes));
             let whole = runtime.block_on(whole(bytes));
-            let rate = |time: Duration| events as f64 / time.as_secs_f64();
-            let ratio = rate(whole) / rate(bare);
+            let rate = |took: &Took| events as f64 / took.time.as_secs_f64();
+            let ratio = rate(&whole) / rate(&bare);
             println!(
-                "{bytes:>5} B  {:>8.0}/s  {:>8.0}/s  {ratio:>7.3}",
-                rate(bare),
-                rate(whole)
+                "{bytes:>5} B  {:>8.0}/s  {:>8.0}/s  {ratio:>7.3}   {} and {}",
+                rate(&bare),
+                rate(&whole),
+                of_event(&bare, events),
+                of_event(&whole, events)
             );
             ratios.push(ratio);
         }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use std::collections::BTreeSet;
-
 use tidegate_base::Timestamp;
 
 use super::Consumer;
@@ -14,6 +12,7 @@ use crate::input::{Conclusion, Effect, Release, Ticket};
 use crate::mutant::{self, Mutant};
 use crate::outbox::Then;
 use crate::record::{Company, HaltCause, StateRecord};
+use crate::sequences::SequenceSet;
 use crate::shared::Shared;
 
 /// What keeps a consumer's runnable deliveries from running.
@@ -168,7 +167,7 @@ impl Consumer {
         };
         let foremost = |runnable| self.foremost(runnable, last);
         let (mut fresh, mut again) = (foremost(&self.fresh), foremost(&self.again));
-        let put_off = |sequence: Option<u64>| sequence.is_some_and(|s| self.put_off.contains(&s));
+        let put_off = |sequence: Option<u64>| sequence.is_some_and(|s| self.put_off.contains(s));
         match (put_off(fresh), put_off(again)) {
             (true, false) if again.is_some() => fresh = None,
             (false, true) if fresh.is_some() => again = None,
@@ -180,7 +179,7 @@ impl Consumer {
         {
             return Ok(Some(fresh));
         }
-        let suspect = self.suspects.first().copied();
+        let suspect = self.suspects.first();
         if let Some(suspect) = suspect.filter(|suspect| *suspect <= last) {
             let crashed = self
                 .deliveries
@@ -207,11 +206,14 @@ impl Consumer {
     }
 
     /// The first of `runnable` up to `last` that was not put off, or else the first.
-    fn foremost(&self, runnable: &BTreeSet<u64>, last: u64) -> Option<u64> {
+    fn foremost(&self, runnable: &SequenceSet, last: u64) -> Option<u64> {
         let mut within = runnable.range(..=last);
-        let first = within.clone().next();
-        let not_put_off = |sequence: &&u64| !self.put_off.contains(sequence);
-        within.find(not_put_off).or(first).copied()
+        let first = within.next()?;
+        if !self.put_off.contains(first) {
+            return Some(first);
+        }
+        let mut rest = within.filter(|sequence| !self.put_off.contains(*sequence));
+        rest.next().or(Some(first))
     }
 
     /// `sequence`, when it is no retry or the budget has a token for it.
@@ -250,7 +252,7 @@ impl Consumer {
 
     fn start(&mut self, now: Timestamp, sequence: u64, shared: &mut Shared) {
         // One that was put off starts when all that could run were: the next round begins.
-        if self.put_off.contains(&sequence) {
+        if self.put_off.contains(sequence) {
             self.put_off.clear();
         }
         self.occupy_lane(sequence);
@@ -295,7 +297,11 @@ impl Consumer {
         });
         // What moves it into the state says that it never started: its start must come behind that.
         let moves = delivery.custody == Custody::Moving;
-        self.running_identities.extend(delivery.identities());
+        for identity in delivery.identities() {
+            if let Some(live) = self.live.get_mut(&identity) {
+                live.runs = true;
+            }
+        }
         self.starting += 1;
         let in_flight = self.in_flight();
         self.flow.started(now, in_flight, &mut shared.shares);

@@ -137,7 +137,7 @@ impl Consumer {
             return;
         };
         let reason = death.reason;
-        let (custody, lane) = (delivery.custody, delivery.lane.clone());
+        let custody = delivery.custody;
         delivery.custody = Custody::State;
         delivery.phase = Phase::Dead(death);
         self.settle_one(sequence);
@@ -147,11 +147,11 @@ impl Consumer {
         self.conclude(sequence, Conclusion::DeadLettered(reason), shared);
         match self.config.followers {
             Followers::Wait if mutant::is(Mutant::LetterReleasesLane) => {
-                self.leave_lane(sequence, &lane);
+                self.leave_lane(sequence);
             }
             Followers::Continue => {
                 let later = self.scheduled_behind(sequence);
-                self.leave_lane(sequence, &lane);
+                self.leave_lane(sequence);
                 self.keep_scheduled(later, shared);
             }
             Followers::Wait => {
@@ -254,8 +254,8 @@ impl Consumer {
     /// Every dead letter, oldest event first.
     pub(crate) fn dead_letters(&self) -> impl Iterator<Item = DeadLetter<'_>> {
         self.deliveries
-            .keys()
-            .filter_map(|sequence| self.dead_letter(*sequence))
+            .range(..)
+            .filter_map(|(sequence, _)| self.dead_letter(sequence))
     }
 
     /// One dead letter.

@@ -20,6 +20,8 @@ pub(crate) struct Delivery {
     /// The replay that it is of; 0: of none.
     pub(crate) generation: u64,
     pub(crate) lane: LaneKey,
+    /// Of the lane, while it is in there.
+    pub(crate) lane_number: Option<usize>,
     /// Set for a deduplicated consumer: that of its event in its generation.
     pub(crate) identity: Option<Identity>,
     /// What is delivered in the place of the event of its channel.

@@ -50,10 +50,6 @@ impl Consumer {
         (death, discard): (Death, Discard),
         shared: &mut Shared,
     ) {
-        let Some(delivery) = self.deliveries.get_mut(&sequence) else {
-            return;
-        };
-        let lane = delivery.lane.clone();
         let loose = self.followers(sequence).map(|d| d.sequence);
         let loose = loose.filter(|_| mutant::is(Mutant::DiscardForgetsOrder));
         let loose: Vec<u64> = loose.collect();
@@ -65,7 +61,7 @@ impl Consumer {
         delivery.phase = Phase::Discarded(death, discard);
         self.dead = self.dead.saturating_sub(1);
         self.conclude(sequence, Conclusion::Discarded, shared);
-        self.leave_lane(sequence, &lane);
+        self.leave_lane(sequence);
         self.keep_scheduled(later, shared);
         loose.into_iter().for_each(|follower| self.expose(follower));
         self.forget_discarded(shared);

@@ -50,7 +50,7 @@ impl Consumer {
         });
         let is_next = [&self.fresh, &self.again, &self.suspects]
             .iter()
-            .any(|set| set.contains(&sequence));
+            .any(|set| set.contains(sequence));
         let until = match delivery.map(|delivery| &delivery.phase) {
             Some(Phase::Waiting { until }) => Some(*until),
             _ => None,

@@ -1,9 +1,10 @@
 //! Lanes: what keeps its order, and which delivery of each may run next.
 
-use std::collections::BTreeSet;
+use foldhash::HashMap;
 
 use super::Consumer;
 use super::delivery::{Custody, Delivery, LaneKey, Phase};
+use super::members::Members;
 use crate::config::Order;
 use crate::mutant::{self, Mutant};
 use crate::record::EventRef;
@@ -14,7 +15,7 @@ use crate::retry::RetryMode;
 /// A redriven dead letter takes its old place, before everything newer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Lane {
-    members: BTreeSet<u64>,
+    members: Members,
     /// The one that starts, runs or is being recorded.
     busy: Option<u64>,
     /// The one that may run next.
@@ -24,7 +25,50 @@ pub(crate) struct Lane {
 impl Lane {
     /// The oldest of the lane.
     pub(super) fn first(&self) -> Option<u64> {
-        self.members.first().copied()
+        self.members.first()
+    }
+}
+
+/// The lanes of a consumer. Each member knows the number of its lane, so that its key is looked up when it
+/// joins and when the lane ends, and not in between.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lanes {
+    numbers: HashMap<LaneKey, usize>,
+    lanes: Vec<Lane>,
+    /// Numbers of lanes that have ended.
+    free: Vec<usize>,
+}
+
+impl Lanes {
+    fn get(&self, number: usize) -> Option<&Lane> {
+        self.lanes.get(number)
+    }
+
+    fn get_mut(&mut self, number: usize) -> Option<&mut Lane> {
+        self.lanes.get_mut(number)
+    }
+
+    /// The number of the lane with a key.
+    fn number(&mut self, key: &LaneKey) -> usize {
+        if let Some(number) = self.numbers.get(key) {
+            return *number;
+        }
+        let number = self.free.pop().unwrap_or(self.lanes.len());
+        if number == self.lanes.len() {
+            self.lanes.push(Lane::default());
+        }
+        self.numbers.insert(key.clone(), number);
+        number
+    }
+
+    /// A lane without members is no more.
+    fn end(&mut self, key: &LaneKey, number: usize) {
+        self.numbers.remove(key);
+        self.free.push(number);
+        if let Some(lane) = self.lanes.get_mut(number) {
+            // What a long lane has taken up is given back.
+            *lane = Lane::default();
+        }
     }
 }
 
@@ -37,39 +81,63 @@ impl Consumer {
         }
     }
 
+    /// The lane of a delivery, be it in there or not.
+    pub(super) fn lane(&self, sequence: u64) -> Option<&Lane> {
+        self.lanes.get(self.lane_number(sequence)?)
+    }
+
+    fn lane_number(&self, sequence: u64) -> Option<usize> {
+        let delivery = self.deliveries.get(&sequence)?;
+        let number = || self.lanes.numbers.get(&delivery.lane).copied();
+        delivery.lane_number.or_else(number)
+    }
+
+    fn lane_mut(&mut self, sequence: u64) -> Option<&mut Lane> {
+        let number = self.lane_number(sequence)?;
+        self.lanes.get_mut(number)
+    }
+
     /// Puts a delivery in its place.
     pub(super) fn join_lane(&mut self, sequence: u64) {
-        if let Some(key) = self.lane_key(sequence)
-            && key != LaneKey::Free
+        if let Some(delivery) = self.deliveries.get_mut(&sequence)
+            && delivery.lane != LaneKey::Free
         {
-            self.lanes.entry(key).or_default().members.insert(sequence);
+            let number = self.lanes.number(&delivery.lane);
+            delivery.lane_number = Some(number);
+            if let Some(lane) = self.lanes.get_mut(number) {
+                lane.members.insert(sequence);
+            }
         }
         self.refresh(sequence);
     }
 
     /// Takes a delivery out, and lets the next one through.
-    pub(super) fn leave_lane(&mut self, sequence: u64, key: &LaneKey) {
+    pub(super) fn leave_lane(&mut self, sequence: u64) {
         self.conceal(sequence);
-        let Some(lane) = self.lanes.get_mut(key) else {
+        let Some(number) = self.lane_number(sequence) else {
             return;
         };
-        lane.members.remove(&sequence);
+        let Some(delivery) = self.deliveries.get_mut(&sequence) else {
+            return;
+        };
+        delivery.lane_number = None;
+        let Some(lane) = self.lanes.get_mut(number) else {
+            return;
+        };
+        lane.members.remove(sequence);
         lane.busy = lane.busy.filter(|busy| *busy != sequence);
         lane.exposed = lane.exposed.filter(|exposed| *exposed != sequence);
         if lane.members.is_empty() {
-            self.lanes.remove(key);
+            self.lanes.end(&delivery.lane, number);
         } else {
-            self.refresh_lane(key);
+            self.refresh_lane(number);
         }
     }
 
     /// Closes the lane of a delivery that starts.
     pub(super) fn occupy_lane(&mut self, sequence: u64) {
         self.conceal(sequence);
-        if let Some(lane) = self
-            .lane_key(sequence)
-            .and_then(|key| self.lanes.get_mut(&key))
-        {
+        if let Some(lane) = self.lane_mut(sequence) {
             lane.busy = Some(sequence);
             lane.exposed = None;
         }
@@ -77,10 +145,7 @@ impl Consumer {
 
     /// Opens the lane of a delivery that stopped running and stays.
     pub(super) fn vacate_lane(&mut self, sequence: u64) {
-        if let Some(lane) = self
-            .lane_key(sequence)
-            .and_then(|key| self.lanes.get_mut(&key))
-        {
+        if let Some(lane) = self.lane_mut(sequence) {
             lane.busy = lane.busy.filter(|busy| *busy != sequence);
         }
         self.refresh(sequence);
@@ -88,15 +153,23 @@ impl Consumer {
 
     /// Finds out anew what may run next in the lane of a delivery.
     pub(super) fn refresh(&mut self, sequence: u64) {
-        match self.lane_key(sequence) {
+        match self
+            .deliveries
+            .get(&sequence)
+            .map(|delivery| &delivery.lane)
+        {
             Some(LaneKey::Free) => self.expose(sequence),
-            Some(key) => self.refresh_lane(&key),
+            Some(_) => {
+                if let Some(number) = self.lane_number(sequence) {
+                    self.refresh_lane(number);
+                }
+            }
             None => {}
         }
     }
 
-    fn refresh_lane(&mut self, key: &LaneKey) {
-        let Some(lane) = self.lanes.get(key) else {
+    fn refresh_lane(&mut self, number: usize) {
+        let Some(lane) = self.lanes.get(number) else {
             return;
         };
         let next = if lane.busy.is_some() {
@@ -111,7 +184,7 @@ impl Consumer {
         if let Some(before) = before {
             self.conceal(before);
         }
-        if let Some(lane) = self.lanes.get_mut(key) {
+        if let Some(lane) = self.lanes.get_mut(number) {
             lane.exposed = next;
         }
         if let Some(next) = next {
@@ -120,7 +193,7 @@ impl Consumer {
     }
 
     fn next_of(&self, lane: &Lane) -> Option<u64> {
-        let delivery = |sequence: &u64| self.deliveries.get(sequence);
+        let delivery = |sequence: u64| self.deliveries.get(&sequence);
         let passes = |delivery: &&Delivery| {
             (self.config.retry.mode == RetryMode::Blocking
                 && !mutant::is(Mutant::RetryReleasesLane))
@@ -142,21 +215,21 @@ impl Consumer {
 
     /// The delivery of its lane that goes before it.
     pub(super) fn blocker(&self, sequence: u64) -> Option<u64> {
-        let lane = self.lanes.get(&self.lane_key(sequence)?)?;
-        let waits = |sequence: &&u64| {
-            let delivery = self.deliveries.get(*sequence);
+        let lane = self.lane(sequence)?;
+        let waits = |sequence: &u64| {
+            let delivery = self.deliveries.get(sequence);
             !delivery.is_some_and(Delivery::is_scheduled)
         };
-        let first = lane.busy.or(lane.members.iter().find(waits).copied())?;
-        (lane.members.contains(&sequence) && first != sequence && lane.exposed != Some(sequence))
+        let first = lane.busy.or_else(|| lane.members.iter().find(waits))?;
+        (lane.members.contains(sequence) && first != sequence && lane.exposed != Some(sequence))
             .then_some(first)
     }
 
     /// Whether the member of its lane right before it would come from the channel after a restart.
     pub(super) fn is_behind_channel(&self, sequence: u64) -> bool {
-        let lane = self.lane_key(sequence).and_then(|key| self.lanes.get(&key));
-        lane.and_then(|lane| lane.members.range(..sequence).next_back())
-            .and_then(|before| self.deliveries.get(before))
+        let lane = self.lane(sequence);
+        lane.and_then(|lane| lane.members.before(sequence).next_back())
+            .and_then(|before| self.deliveries.get(&before))
             .is_some_and(|before| before.custody == Custody::Channel)
             && !mutant::is(Mutant::FollowerAheadOfChannel)
     }
@@ -170,34 +243,25 @@ impl Consumer {
 
     /// The members of a delivery's lane after it, oldest first.
     pub(super) fn followers(&self, sequence: u64) -> impl Iterator<Item = &Delivery> {
-        let lane = self.lane_key(sequence).and_then(|key| self.lanes.get(&key));
-        lane.into_iter()
-            .flat_map(move |lane| lane.members.range(sequence.saturating_add(1)..))
-            .filter_map(|sequence| self.deliveries.get(sequence))
+        let lane = self.lane(sequence).into_iter();
+        lane.flat_map(move |lane| lane.members.after(sequence))
+            .filter_map(|sequence| self.deliveries.get(&sequence))
     }
 
     /// The members of a delivery's lane before it, oldest first.
     pub(super) fn members_before(&self, sequence: u64) -> impl Iterator<Item = &Delivery> {
-        let lane = self.lane_key(sequence).and_then(|key| self.lanes.get(&key));
-        lane.into_iter()
-            .flat_map(move |lane| lane.members.range(..sequence))
-            .filter_map(|sequence| self.deliveries.get(sequence))
+        let lane = self.lane(sequence).into_iter();
+        lane.flat_map(move |lane| lane.members.before(sequence))
+            .filter_map(|sequence| self.deliveries.get(&sequence))
     }
 
     /// Whether the oldest delivery of its lane, other than itself, is a dead letter.
     pub(super) fn is_behind_dead_letter(&self, sequence: u64) -> bool {
-        let lane = self.lane_key(sequence).and_then(|key| self.lanes.get(&key));
         let before = |lane: &Lane| {
-            let mut before = lane.members.range(..sequence);
-            before.any(|one| self.deliveries.get(one).is_some_and(Delivery::is_dead))
+            let mut before = lane.members.before(sequence);
+            before.any(|one| self.deliveries.get(&one).is_some_and(Delivery::is_dead))
         };
-        self.dead > 0 && lane.is_some_and(before)
-    }
-
-    fn lane_key(&self, sequence: u64) -> Option<LaneKey> {
-        self.deliveries
-            .get(&sequence)
-            .map(|delivery| delivery.lane.clone())
+        self.dead > 0 && self.lane(sequence).is_some_and(before)
     }
 
     /// Puts a delivery that is ready among those that may run.
@@ -212,13 +276,13 @@ impl Consumer {
         } else {
             &mut self.again
         };
-        set.insert(sequence);
+        let _is_new = set.insert(sequence);
     }
 
     pub(super) fn conceal(&mut self, sequence: u64) {
-        self.suspects.remove(&sequence);
-        self.fresh.remove(&sequence);
-        self.again.remove(&sequence);
+        self.suspects.remove(sequence);
+        self.fresh.remove(sequence);
+        self.again.remove(sequence);
         if self.twins.is_empty() {
             return;
         }

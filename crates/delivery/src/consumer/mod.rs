@@ -10,6 +10,7 @@ mod explain;
 mod flow;
 mod histories;
 mod lane;
+mod members;
 mod redrives;
 mod repetition;
 mod restore;
@@ -21,7 +22,7 @@ mod window;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
+use foldhash::{HashMap, HashMapExt};
 use tidegate_base::Timestamp;
 use tidegate_base::limit::{DEAD_LETTERS_MAX, WINDOW_DELIVERIES_MAX};
 
@@ -45,12 +46,14 @@ use crate::identity::Identity;
 use crate::mutant::{self, Mutant};
 use crate::outbox::Then;
 use crate::record::{Halt, Pause, Progress, StateRecord};
+use crate::sequences::{SequenceMap, SequenceSet};
 use crate::shared::Shared;
-use delivery::{Delivery, LaneKey};
+use delivery::Delivery;
 use done::DoneSet;
 use flow::Flow;
 use histories::Histories;
-use lane::Lane;
+use lane::Lanes;
+use repetition::Live;
 use seek::{Replays, Skips};
 use states::States;
 
@@ -68,7 +71,7 @@ pub(crate) struct Consumer {
     pub(crate) tail: u64,
     next_fetch: u64,
     fetching: bool,
-    deliveries: BTreeMap<u64, Delivery>,
+    deliveries: SequenceMap<Delivery>,
     /// Deliveries in memory that the cursor has not passed.
     in_window: usize,
     /// Deliveries in memory that the state keeps and that are no dead letters.
@@ -76,16 +79,16 @@ pub(crate) struct Consumer {
     /// What deliveries that are still to be fetched went through before a restart.
     restored: BTreeMap<u64, (Progress, Option<Timestamp>)>,
 
-    lanes: HashMap<LaneKey, Lane>,
+    lanes: Lanes,
     /// May run, never failed.
-    fresh: BTreeSet<u64>,
+    fresh: SequenceSet,
     /// May run, failed before.
-    again: BTreeSet<u64>,
+    again: SequenceSet,
     /// Runnable, but refused by an overload or by an open breaker: others go first, so that a few that
     /// are always refused starve nobody, and another one probes next time.
-    put_off: BTreeSet<u64>,
+    put_off: SequenceSet,
     /// May run, may have ended the process.
-    suspects: BTreeSet<u64>,
+    suspects: SequenceSet,
     /// Could run, but their event runs under another sequence.
     twins: HashMap<Identity, BTreeSet<u64>>,
     waiting: BTreeSet<(Timestamp, u64)>,
@@ -94,11 +97,10 @@ pub(crate) struct Consumer {
     starting: u32,
     running: u32,
     alone: Option<u64>,
-    running_identities: HashSet<Identity>,
     done: DoneSet,
     states: States,
-    /// How many deliveries in memory each identity has.
-    live: HashMap<Identity, usize>,
+    /// The identities of the deliveries in memory.
+    live: HashMap<Identity, Live>,
     replays: Replays,
     skips: Skips,
     /// Replays and skips that are being recorded: nothing is fetched meanwhile.
@@ -145,22 +147,21 @@ impl Consumer {
             tail: 0,
             next_fetch: 0,
             fetching: false,
-            deliveries: BTreeMap::new(),
+            deliveries: SequenceMap::default(),
             in_window: 0,
             kept: 0,
             restored: BTreeMap::new(),
-            lanes: HashMap::new(),
-            fresh: BTreeSet::new(),
-            again: BTreeSet::new(),
-            put_off: BTreeSet::new(),
-            suspects: BTreeSet::new(),
+            lanes: Lanes::default(),
+            fresh: SequenceSet::default(),
+            again: SequenceSet::default(),
+            put_off: SequenceSet::default(),
+            suspects: SequenceSet::default(),
             twins: HashMap::new(),
             waiting: BTreeSet::new(),
             leases: BTreeSet::new(),
             starting: 0,
             running: 0,
             alone: None,
-            running_identities: HashSet::new(),
             done: DoneSet::default(),
             states: States::default(),
             live: HashMap::new(),

@@ -86,7 +86,7 @@ impl Consumer {
         if self.config.followers == Followers::Continue || mutant::is(Mutant::JobOvertakes) {
             return None;
         }
-        let lane = self.lanes.get(&self.deliveries.get(&sequence)?.lane)?;
+        let lane = self.lane(sequence)?;
         let head = lane.first().filter(|head| *head < sequence)?;
         let is_dead = self.deliveries.get(&head).is_some_and(|d| d.is_dead());
         Some((head, is_dead))

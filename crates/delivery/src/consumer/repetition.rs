@@ -1,7 +1,9 @@
 //! Deduplication: events that are in the channel twice, and when what is finished is forgotten.
 
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use tidegate_base::Timestamp;
 
 use super::Consumer;
@@ -18,6 +20,15 @@ use crate::shared::Shared;
 /// For how long a finished event is known when a fault makes it a matter of time.
 const MEMORY: Duration = Duration::from_millis(500);
 
+/// What is known of an identity while deliveries with it are in memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Live {
+    /// How many there are.
+    deliveries: usize,
+    /// Whether one of them starts, runs or is being recorded.
+    pub(super) runs: bool,
+}
+
 impl Consumer {
     /// Why a delivery does not run now, if its event ran before or runs.
     pub(super) fn repeated(&self, now: Timestamp, sequence: u64) -> Option<Repeat> {
@@ -31,7 +42,7 @@ impl Consumer {
         }
         delivery
             .identities()
-            .any(|one| self.running_identities.contains(&one))
+            .any(|one| self.live.get(&one).is_some_and(|live| live.runs))
             .then_some(Repeat::Running)
     }
 
@@ -58,9 +69,9 @@ impl Consumer {
 
     /// Keeps a delivery out of the way while its event runs under another sequence.
     pub(super) fn set_aside(&mut self, sequence: u64) {
-        self.fresh.remove(&sequence);
-        self.again.remove(&sequence);
-        self.suspects.remove(&sequence);
+        self.fresh.remove(sequence);
+        self.again.remove(sequence);
+        self.suspects.remove(sequence);
         for identity in self.identities_of(sequence) {
             self.twins.entry(identity).or_default().insert(sequence);
         }
@@ -76,30 +87,35 @@ impl Consumer {
     /// A delivery is in memory: what it is recognised by is not forgotten.
     pub(super) fn count_live(&mut self, delivery: &Delivery) {
         for identity in delivery.identities() {
-            *self.live.entry(identity).or_default() += 1;
+            self.live.entry(identity).or_default().deliveries += 1;
         }
     }
 
     /// A delivery is no longer in memory, or is recognised by something else.
     pub(super) fn discount_live(&mut self, delivery: &Delivery) {
         for identity in delivery.identities() {
-            if let Some(count) = self.live.get_mut(&identity) {
-                *count -= 1;
-                if *count == 0 {
-                    self.live.remove(&identity);
+            if let Entry::Occupied(mut live) = self.live.entry(identity) {
+                live.get_mut().deliveries -= 1;
+                if live.get().deliveries == 0 {
+                    live.remove();
                 }
             }
         }
     }
 
-    pub(super) fn identities_of(&self, sequence: u64) -> Vec<Identity> {
+    pub(super) fn identities_of(&self, sequence: u64) -> SmallVec<[Identity; 1]> {
         let delivery = self.deliveries.get(&sequence);
-        delivery.map_or_else(Vec::new, |delivery| delivery.identities().collect())
+        delivery.map_or_else(SmallVec::new, |delivery| delivery.identities().collect())
     }
 
     /// Lets those come forward that were set aside for an event that no longer runs.
     pub(super) fn bring_forward(&mut self, identity: Identity) {
-        self.running_identities.remove(&identity);
+        if let Some(live) = self.live.get_mut(&identity) {
+            live.runs = false;
+        }
+        if self.twins.is_empty() {
+            return;
+        }
         for sequence in self.twins.remove(&identity).unwrap_or_default() {
             self.expose(sequence);
         }
@@ -130,7 +146,7 @@ impl Consumer {
     /// taken back, or one that waits behind such a one, may still bring.
     pub(crate) fn replay_watermark(&self) -> u64 {
         let mark = self.inbox_mark();
-        let first = self.deliveries.keys().next().copied();
+        let first = self.deliveries.first();
         first.map_or(mark, |first| first.min(mark))
     }
 

@@ -262,10 +262,10 @@ impl Consumer {
     pub(crate) fn take_over(&mut self, now: Timestamp, shared: &mut Shared) -> Vec<StateRecord> {
         let consumer = &self.config.id;
         let mut records = Vec::new();
-        for (sequence, delivery) in &self.deliveries {
+        for (sequence, delivery) in self.deliveries.range(..) {
             if delivery.is_suspect() {
                 let (progress, until) = (delivery.progress.clone(), None);
-                let (consumer, sequence) = (consumer.clone(), *sequence);
+                let consumer = consumer.clone();
                 records.push(StateRecord::Progress {
                     consumer,
                     sequence,

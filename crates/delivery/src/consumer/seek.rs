@@ -203,7 +203,7 @@ impl Consumer {
 
     fn in_memory(&self, start: u64, end: u64) -> Vec<u64> {
         let deliveries = self.deliveries.range(start..end);
-        deliveries.map(|(sequence, _)| *sequence).collect()
+        deliveries.map(|(sequence, _)| sequence).collect()
     }
 
     /// Lets what is finished run again.
@@ -278,7 +278,7 @@ impl Consumer {
             delivery.custody == Custody::Channel
                 && matches!(delivery.phase, Phase::Ready | Phase::Waiting { .. })
         });
-        let newer: Vec<u64> = newer.map(|(sequence, _)| *sequence).collect();
+        let newer: Vec<u64> = newer.map(|(sequence, _)| sequence).collect();
         for sequence in newer {
             self.put_back(sequence);
         }
@@ -289,7 +289,7 @@ impl Consumer {
         let Some(delivery) = self.deliveries.get(&sequence) else {
             return;
         };
-        let (lane, progress) = (delivery.lane.clone(), delivery.progress.clone());
+        let progress = delivery.progress.clone();
         let until = match &delivery.phase {
             Phase::Waiting { until } => Some(*until),
             _ => None,
@@ -297,8 +297,8 @@ impl Consumer {
         if let Some(until) = until {
             self.waiting.remove(&(until, sequence));
         }
-        self.leave_lane(sequence, &lane);
-        self.put_off.remove(&sequence);
+        self.leave_lane(sequence);
+        self.put_off.remove(sequence);
         self.remove_from_memory(sequence);
         self.in_window = self.in_window.saturating_sub(1);
         if progress != Progress::default() || until.is_some() {
@@ -327,7 +327,7 @@ impl Consumer {
             if matches!(delivery.phase, Phase::Ready | Phase::Waiting { .. })
                 || (runs && mutant::is(Mutant::SkipSettlesRunning))
             {
-                ranges.settle(*sequence);
+                ranges.settle(sequence);
             }
         }
         SeekPlan::of(ranges.settled_within(0, end).collect(), 0, 0)

@@ -243,13 +243,13 @@ impl Consumer {
         let Some(delivery) = self.deliveries.get(&sequence) else {
             return;
         };
-        let (lane, custody) = (delivery.lane.clone(), delivery.custody);
+        let custody = delivery.custody;
         let identities: SmallVec<[Identity; 1]> = delivery.identities().collect();
         let later = self.scheduled_behind(sequence);
-        self.leave_lane(sequence, &lane);
+        self.leave_lane(sequence);
         self.remove_from_memory(sequence);
         self.keep_scheduled(later, shared);
-        self.put_off.remove(&sequence);
+        self.put_off.remove(sequence);
         self.give_back(custody);
         if conclusion == Conclusion::Succeeded {
             for identity in identities {

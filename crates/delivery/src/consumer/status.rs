@@ -140,7 +140,7 @@ impl Consumer {
 
     /// Deliveries before `sequence` that are not finished.
     pub(crate) fn live_before(&self, sequence: u64) -> impl Iterator<Item = u64> + use<'_> {
-        self.deliveries.range(..sequence).map(|(live, _)| *live)
+        self.deliveries.range(..sequence).map(|(live, _)| live)
     }
 
     /// Every attempt that runs.

@@ -191,6 +191,7 @@ impl Consumer {
             since: order.map_or(due, |order| order.at.max(due)),
             generation,
             lane,
+            lane_number: None,
             identity,
             edit,
             custody,

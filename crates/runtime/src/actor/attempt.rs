@@ -1,13 +1,15 @@
 //! Attempts: read the payload, reach the handler, hear how it ended.
 
+use std::fmt::Write;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::future::FutureExt;
 use tidegate_base::limit::PAYLOAD_BYTES_MAX;
 use tidegate_base::{Clock, Envelope, Timestamp};
-use tidegate_broker::{Broker, ReadLimit, Record};
+use tidegate_broker::{Broker, ReadLimit};
 use tidegate_delivery::{Outcome, RetryClass, Ticket};
 
 use super::attempts::Call;
@@ -17,6 +19,9 @@ use super::{Actor, Parts};
 use crate::caller::{Attempt, Caller};
 use crate::publisher::Publisher;
 use crate::stored;
+
+/// Digits of the largest sequence.
+const SEQUENCE_DIGITS_MAX: usize = 20;
 
 /// How far the clock of a called attempt reaches back: its read counts as part of it.
 struct Push {
@@ -100,20 +105,25 @@ impl Actor {
             state,
             edits,
         };
-        let called = call(source, Arc::clone(&self.reach), push);
-        let ended = unless_it_panics(ticket.clone(), called).boxed();
+        let reach = Arc::clone(&self.reach);
+        let of = ticket.clone();
+        // The call is made within what is boxed: outside, its large future would be copied into it.
+        let ended = async move {
+            let called = AssertUnwindSafe(call(source, reach, push)).catch_unwind();
+            called.await.unwrap_or_else(|_panic| panicked(of))
+        };
+        let ended = ended.boxed();
         self.attempts.add(Call { ticket, ended });
     }
 }
 
-/// How an attempt ends, be it that something else than the handler panics: others are called with it.
-async fn unless_it_panics(ticket: Ticket, called: impl Future<Output = Event>) -> Event {
-    let ended = AssertUnwindSafe(called).catch_unwind().await;
-    ended.unwrap_or_else(|_panic| Event::Ended {
+/// How an attempt ends when something else than the handler panics: others are called with it.
+fn panicked(ticket: Ticket) -> Event {
+    Event::Ended {
         ticket,
         judged: failed(RetryClass::Retryable, "the attempt panicked".to_owned()).into(),
         took: Duration::ZERO,
-    })
+    }
 }
 
 async fn call(source: EventSource, reach: Arc<Reach>, push: Push) -> Event {
@@ -129,7 +139,7 @@ async fn call(source: EventSource, reach: Arc<Reach>, push: Push) -> Event {
     } = push;
     let started = reach.clock.now();
     let envelope = match source.read(&*reach.broker, &ticket).await {
-        Ok(Some(envelope)) => Arc::new(envelope),
+        Ok(Some(envelope)) => envelope,
         Ok(None) => return Event::Gone { ticket },
         Err(reason) => return Event::Unreadable { ticket, reason },
     };
@@ -148,7 +158,14 @@ async fn call(source: EventSource, reach: Arc<Reach>, push: Push) -> Event {
         timeout,
     };
     let called = AssertUnwindSafe(async { reach.caller.call(attempt).await }).catch_unwind();
-    let answer = match tokio::time::timeout(timeout, called).await {
+    let mut called = std::pin::pin!(called);
+    // One that answers at once needs no timer.
+    let first = std::future::poll_fn(|context| Poll::Ready(called.as_mut().poll(context)));
+    let answered = match first.await {
+        Poll::Ready(answered) => Ok(answered),
+        Poll::Pending => tokio::time::timeout(timeout, called).await,
+    };
+    let answer = match answered {
         Ok(Ok(answer)) => answer,
         Ok(Err(_panic)) => failed(RetryClass::Retryable, "the handler panicked".to_owned()).into(),
         Err(_elapsed) => {
@@ -175,7 +192,7 @@ fn failed(class: RetryClass, error: String) -> Outcome {
 }
 
 fn lease(
-    event: Result<Option<Envelope>, String>,
+    event: Result<Option<Arc<Envelope>>, String>,
     ticket: Ticket,
     attempt: u32,
     generation: u64,
@@ -189,7 +206,7 @@ fn lease(
             generation,
             deadline,
             state,
-            envelope: Arc::new(envelope),
+            envelope,
             delivery_id,
         }),
         Ok(None) => Event::Gone { ticket },
@@ -200,15 +217,23 @@ fn lease(
 /// From where the event of an attempt comes: it was edited, or read with its channel, or is read now.
 struct EventSource {
     edited: Option<Arc<str>>,
-    at_hand: Option<Record>,
+    at_hand: Option<Arc<Envelope>>,
 }
 
 impl EventSource {
     /// The event of a delivery, `None` when it was removed, or why it cannot be read.
-    async fn read(self, broker: &dyn Broker, ticket: &Ticket) -> Result<Option<Envelope>, String> {
+    async fn read(
+        self,
+        broker: &dyn Broker,
+        ticket: &Ticket,
+    ) -> Result<Option<Arc<Envelope>>, String> {
         match (self.edited, self.at_hand) {
-            (None, Some(record)) => Ok(Some(stored::envelope(record))),
-            (edited, _) => present_event(broker, &ticket.consumer, ticket.sequence, edited).await,
+            (None, Some(envelope)) => Ok(Some(envelope)),
+            (edited, _) => {
+                let (consumer, sequence) = (&ticket.consumer, ticket.sequence);
+                let event = present_event(broker, consumer, sequence, edited).await?;
+                Ok(event.map(Arc::new))
+            }
         }
     }
 }
@@ -235,7 +260,18 @@ pub(super) async fn read_event(
 /// The same for every attempt and redrive; that of a replay is another. So is that of an edited event: a
 /// handler that has seen the one before must not take it for a repetition.
 fn delivery_id(ticket: &Ticket, generation: u64, edits: usize) -> String {
-    let mut id = format!("{}/{}", ticket.consumer, ticket.sequence);
+    let Ticket {
+        consumer, sequence, ..
+    } = ticket;
+    // Made for every attempt: in one piece.
+    let names = consumer.service.as_str().len() + consumer.event.as_str().len();
+    let mut id = String::with_capacity(names + 2 + SEQUENCE_DIGITS_MAX);
+    id.push_str(consumer.service.as_str());
+    id.push('/');
+    id.push_str(consumer.event.as_str());
+    id.push('/');
+    // Writing to a string has no way to fail.
+    let _written = write!(id, "{sequence}");
     if generation > 0 {
         id += &format!("/replay-{generation}");
     }

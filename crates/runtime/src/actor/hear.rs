@@ -16,7 +16,7 @@ use super::Actor;
 use super::commit::Pile;
 use super::edits::JudgedEdit;
 use super::pulls::Settling;
-use crate::stored;
+use crate::stored::Read;
 use crate::view::DeadLetterDetail;
 use crate::why::Why;
 
@@ -31,7 +31,7 @@ pub(super) enum Event {
     Fetched {
         consumer: ConsumerId,
         from: u64,
-        result: Result<Vec<Record>, ReadError>,
+        result: Result<Vec<Read>, ReadError>,
     },
     Grown {
         channel: Name,
@@ -183,18 +183,31 @@ impl Actor {
             records: limit.max(1),
             bytes: 4 * PAYLOAD_BYTES_MAX,
         };
-        let read = self.parts.broker.read(&consumer.event, from, limit);
+        let broker = Arc::clone(&self.parts.broker);
+        let channel = consumer.event.clone();
+        // On a task of its own: what was read is made ready beside the actor and not by it.
+        let read = tokio::spawn(async move {
+            let records = broker.read(&channel, from, limit).await?;
+            Ok(records.into_iter().map(Read::of).collect())
+        });
         let work = async move {
+            let unreadable = |error: tokio::task::JoinError| {
+                Err(ReadError::Unreadable {
+                    channel: consumer.event.clone(),
+                    reason: error.to_string(),
+                })
+            };
+            let result = read.await.unwrap_or_else(unreadable);
             Event::Fetched {
                 consumer,
                 from,
-                result: read.await,
+                result,
             }
         };
         self.work.push(work.boxed());
     }
 
-    fn fetched(&mut self, consumer: ConsumerId, from: u64, result: Result<Vec<Record>, ReadError>) {
+    fn fetched(&mut self, consumer: ConsumerId, from: u64, result: Result<Vec<Read>, ReadError>) {
         match result {
             Ok(records) => {
                 // Where none is left, retention has passed.
@@ -208,9 +221,9 @@ impl Actor {
                     self.tell(Input::ChannelFault { consumer, reason });
                     return;
                 }
-                let sizes = records.iter().map(|r| (r.sequence, r.payload.len()));
+                let sizes = records.iter().map(|r| (r.sequence, r.payload_bytes));
                 self.parts.publisher.note_read(&consumer.event, sizes);
-                let arrivals = records.iter().map(stored::arrival).collect();
+                let arrivals = records.iter().map(Read::arrival).collect();
                 self.tell(Input::Arrived {
                     consumer: consumer.clone(),
                     records: arrivals,
@@ -219,7 +232,7 @@ impl Actor {
                 // What is for later, or was finished before, would only take the room of what starts now.
                 let machine = &self.parts.machine;
                 let soon = records.into_iter().filter(|r| {
-                    !stored::is_scheduled(r) && starts_soon(machine, &consumer, r.sequence)
+                    r.event.not_before.is_none() && starts_soon(machine, &consumer, r.sequence)
                 });
                 self.at_hand.keep(&consumer, soon);
             }

@@ -97,6 +97,10 @@ pub(crate) struct Actor {
     /// A clean of the channels is under way.
     cleaning: bool,
     meters: HashMap<ConsumerId, ConsumerMeter>,
+    /// What is counted of consumers that the design does not have: it is shown nowhere.
+    nobody: ConsumerMeter,
+    /// The clock as it was when the actor last looked: once for all that is heard together.
+    present: Timestamp,
     arrivals: HashMap<tidegate_base::Name, RateMeter>,
     portrait: Portrait,
 }
@@ -124,6 +128,8 @@ impl Actor {
                 },
             )
         });
+        let meters = parts.design.consumers();
+        let meters = meters.map(|consumer| (consumer.id(), ConsumerMeter::default()));
         let now = parts.clock.now();
         let portrait = Portrait::new(now);
         let placeholder = portrait.blank(&parts);
@@ -146,7 +152,9 @@ impl Actor {
             show_soon: false,
             drain: None,
             cleaning: false,
-            meters: HashMap::new(),
+            meters: meters.collect(),
+            nobody: ConsumerMeter::default(),
+            present: now,
             arrivals: HashMap::new(),
             portrait,
             parts,
@@ -178,16 +186,24 @@ impl Actor {
         self.carry_out();
         loop {
             let wait = self.next_wake();
-            tokio::select! {
+            let due = tokio::select! {
                 command = self.commands.recv() => match command {
-                    Some(command) => self.obey(command),
+                    Some(command) => Due::Command(command),
                     None => return,
                 },
-                Some(event) = self.work.next() => self.hear_burst(vec![event]),
-                events = self.attempts.next() => self.hear_burst(events),
-                () = sleep(wait) => self.wake(),
-                _ = renewal.tick() => self.show(),
-                _ = cleaning.tick() => self.clean(),
+                Some(event) = self.work.next() => Due::Events(vec![event]),
+                events = self.attempts.next() => Due::Events(events),
+                () = sleep(wait) => Due::Wake,
+                _ = renewal.tick() => Due::View,
+                _ = cleaning.tick() => Due::Clean,
+            };
+            self.look_at_clock();
+            match due {
+                Due::Command(command) => self.obey(command),
+                Due::Events(events) => self.hear_burst(events),
+                Due::Wake => self.wake(),
+                Due::View => self.show(),
+                Due::Clean => self.clean(),
             }
             self.carry_out();
             if std::mem::take(&mut self.show_soon) {
@@ -197,7 +213,11 @@ impl Actor {
     }
 
     fn now(&self) -> Timestamp {
-        self.parts.clock.now()
+        self.present
+    }
+
+    fn look_at_clock(&mut self) {
+        self.present = self.parts.clock.now();
     }
 
     /// Tells the machine what happened; what it wants done about it is asked in [`Actor::carry_out`].
@@ -226,6 +246,7 @@ impl Actor {
         let mut next = Some(first);
         let mut heard = 0;
         while let Some(events) = next {
+            self.look_at_clock();
             heard += events.len();
             for event in events {
                 self.hear(event);
@@ -310,15 +331,19 @@ impl Actor {
     fn carry_out_decided(&mut self) -> bool {
         let mut any = false;
         loop {
+            self.look_at_clock();
             let now = self.now();
             self.parts.machine.decide(now, &mut self.effects);
             if self.effects.is_empty() {
                 return any;
             }
             any = true;
-            for effect in std::mem::take(&mut self.effects) {
+            let mut effects = std::mem::take(&mut self.effects);
+            for effect in effects.drain(..) {
                 self.carry_out_one(effect);
             }
+            // Its memory serves the next decision.
+            self.effects = effects;
         }
     }
 
@@ -396,13 +421,20 @@ impl Actor {
     }
 
     fn meter(&mut self, consumer: &ConsumerId) -> &mut ConsumerMeter {
-        // Looked up twice when it is new, so that it is not copied when it is not.
-        if !self.meters.contains_key(consumer) {
-            self.meters
-                .insert(consumer.clone(), ConsumerMeter::default());
+        match self.meters.get_mut(consumer) {
+            Some(meter) => meter,
+            None => &mut self.nobody,
         }
-        self.meters.entry(consumer.clone()).or_default()
     }
+}
+
+/// What the actor is woken by.
+enum Due {
+    Command(Command),
+    Events(Vec<Event>),
+    Wake,
+    View,
+    Clean,
 }
 
 async fn sleep(time: Option<Duration>) {
