@@ -76,6 +76,8 @@ pub struct Event {
     pub owner: Option<Located<String>>,
     /// The schema of its payload.
     pub schema: Option<Schema>,
+    /// Whether a schema is written and none is to be had, of which there is a finding.
+    pub is_schema_refused: bool,
     /// A JSON pointer into the payload; events with the same value keep their order.
     pub key: Option<Located<String>>,
     /// How its schema may change.

@@ -83,6 +83,7 @@ fn event(name: &Name, record: &Record, schemas: &mut Schemas<'_>) -> Event {
         schema: record
             .slot("schema")
             .and_then(|written| schemas.resolve(name, written)),
+        is_schema_refused: record.is_refused("schema"),
         key: record.get("key"),
         compatibility: record.value("compatibility"),
         retention: record.located("retention"),
