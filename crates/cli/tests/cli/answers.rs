@@ -274,7 +274,7 @@ fn discover_predicts_compares_and_can_do_without_words() {
 
 /// The reference of the command line is what the command says of itself.
 /// Every command, in the order of the page.
-const COMMANDS: [&[&str]; 59] = [
+const COMMANDS: [&[&str]; 60] = [
     &[],
     &["init"],
     &["check"],
@@ -334,6 +334,7 @@ const COMMANDS: [&[&str]; 59] = [
     &["schema"],
     &["schema", "compat"],
     &["schema", "validate"],
+    &["schema", "show"],
 ];
 
 #[test]
