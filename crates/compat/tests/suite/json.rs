@@ -343,6 +343,10 @@ fn what_an_open_writer_may_send_is_shown() {
             json!({"properties": {"a": {"additionalProperties": false}}}),
             "property-added-to-open-object",
         ),
+        (
+            json!({"properties": {"a": {"not": {"pattern": "^\\p{Lu}{3}$"}}}}),
+            "property-added-to-open-object",
+        ),
         (json!({"maximum": 1e300}), "maximum-lowered"),
         (json!({"minimum": -1e300}), "minimum-raised"),
         (
