@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use crate::bundle::{At, Bundle, DATA};
-use crate::node::{Kind, Node};
+use crate::node::{Kind, Node, Span};
 
 /// The language of a schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,11 +90,26 @@ pub(crate) type Origins = Vec<(String, (u32, String))>;
 
 /// As [`bundled`], with the origins of the definitions.
 pub(crate) fn bundled_from(bundle: &Bundle, at: &At<'_>) -> Option<(Value, Origins)> {
+    let (value, origins, _) = bundled_whole(bundle, at)?;
+    Some((value, origins))
+}
+
+/// References that lead nowhere, or out of the files at hand, each with its place.
+pub(crate) type Dead = Vec<(Span, String)>;
+
+/// As [`bundled`], with the references that are dead: what they refer to allows everything.
+pub(crate) fn bundled_telling(bundle: &Bundle, at: &At<'_>) -> Option<(Value, Dead)> {
+    let (value, _, dead) = bundled_whole(bundle, at)?;
+    Some((value, dead))
+}
+
+fn bundled_whole(bundle: &Bundle, at: &At<'_>) -> Option<(Value, Origins, Dead)> {
     let mut bundler = Bundler {
         bundle,
         root: at.clone(),
         definitions: IndexMap::new(),
         waiting: Vec::new(),
+        dead: Vec::new(),
         nodes: 0,
     };
     let mut root = bundler.convert(at.node)?;
@@ -116,7 +131,7 @@ pub(crate) fn bundled_from(bundle: &Bundle, at: &At<'_>) -> Option<(Value, Origi
         .definitions
         .into_iter()
         .map(|(origin, name)| (name, origin));
-    Some((root, origins.collect()))
+    Some((root, origins.collect(), bundler.dead))
 }
 
 struct Bundler<'b> {
@@ -125,6 +140,7 @@ struct Bundler<'b> {
     /// The name of a target, by its file and path.
     definitions: IndexMap<(u32, String), String>,
     waiting: Vec<(String, &'b Node)>,
+    dead: Dead,
     nodes: usize,
 }
 
@@ -163,6 +179,7 @@ impl<'b> Bundler<'b> {
         let is_alive = |target: &At<'b>| self.bundle.follow(target.clone()).is_ok();
         let Some(target) = target.filter(is_alive) else {
             // A dead reference is a finding of its own; here it allows everything.
+            self.dead.push((node.span, text.to_owned()));
             return self.named((u32::MAX, String::new()), None, "anything");
         };
         let root = (self.root.node.span.file, &self.root.path);

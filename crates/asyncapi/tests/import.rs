@@ -70,3 +70,160 @@ fn what_two_operations_say_of_one_consumer_is_held_against_each_other() {
         "{findings:#?}"
     );
 }
+
+#[test]
+fn what_is_not_at_hand_is_lost_and_what_is_left_is_a_schema() {
+    let with = |payload: &str| {
+        let text = SENDER.replace("payload: {type: object}", payload);
+        let imported = imported(&[&text]);
+        let lost: Vec<String> = imported
+            .findings
+            .iter()
+            .filter(|finding| finding.code.0 == "E0871")
+            .map(|finding| finding.message.clone())
+            .collect();
+        (imported, lost)
+    };
+    let remote = "https://schemas.example/order.json";
+    // Inside of a schema, its place allows everything.
+    let inside = format!("payload: {{type: object, properties: {{o: {{$ref: '{remote}'}}}}}}");
+    let (made, lost) = with(&inside);
+    assert!(lost.iter().any(|text| text.contains(remote)), "{lost:?}");
+    let schema = tidegate_schema::Compiled::json_schema(&made.files[0].1).unwrap();
+    assert_eq!(schema.validate(&serde_json::json!({"o": 7})), []);
+    assert!(!made.files[0].1.contains(remote));
+    // As a whole, there is no schema.
+    let avro = "application/vnd.apache.avro;version=1.9.0";
+    for whole in [
+        format!("payload: {{$ref: '{remote}'}}"),
+        format!("payload: {{schemaFormat: '{avro}', schema: {{$ref: '{remote}'}}}}"),
+        format!(
+            "payload: {{schemaFormat: '{avro}', schema: {{type: record, name: A, fields: [{{name: b, type: {{$ref: '{remote}'}}}}]}}}}"
+        ),
+        format!(
+            "payload: {{schemaFormat: application/vnd.google.protobuf, schema: {{$ref: '{remote}'}}}}"
+        ),
+    ] {
+        let (made, lost) = with(&whole);
+        assert!(
+            lost.iter().any(|text| text.contains("schema of `Placed`")),
+            "{whole}: {lost:?}"
+        );
+        for (_, text) in &made.files {
+            assert!(
+                tidegate_schema::Compiled::json_schema(text).is_ok(),
+                "{text}"
+            );
+        }
+    }
+}
+
+fn rabbit(definitions: &str) -> Imported {
+    let source = Source {
+        name: "definitions.json".into(),
+        text: definitions.to_owned(),
+    };
+    tidegate_asyncapi::rabbitmq::import(&source, &"shop".parse().unwrap())
+}
+
+#[test]
+fn definitions_of_another_form_are_refused_with_their_place() {
+    for (text, place) in [
+        (r#"{"exchanges": {"name": "x"}}"#, "#/exchanges"),
+        (r#"{"queues": [], "exchanges": "x"}"#, "#/exchanges"),
+        (r#"{"queues": [7]}"#, "#/queues/0"),
+        (r#"{"queues": [{"name": 7}]}"#, "#/queues/0"),
+        (
+            r#"{"queues": [], "exchanges": [{"name": "x", "type": 7}]}"#,
+            "#/exchanges/0",
+        ),
+        (
+            r#"{"queues": [], "bindings": [{"source": "x"}]}"#,
+            "#/bindings/0",
+        ),
+    ] {
+        let findings = rabbit(text).findings;
+        let found = findings.iter().find(|finding| finding.code.0 == "E0803");
+        assert!(
+            found.is_some_and(|one| one.path == place),
+            "{text}: {findings:#?}"
+        );
+    }
+    let fine = r#"{"queues": [{"name": "q", "vhost": "/", "arguments": {}}], "exchanges": [], "bindings": []}"#;
+    assert!(
+        rabbit(fine)
+            .findings
+            .iter()
+            .all(|finding| finding.code.0 != "E0803")
+    );
+}
+
+#[test]
+fn only_quorum_queues_have_a_limit_of_deliveries() {
+    let attempts = |queue: &str| {
+        let made = rabbit(&format!(
+            r#"{{"queues": [{{"name": "q", "vhost": "/", {queue}}}]}}"#
+        ));
+        let consumes = &made.design["services"]["q"]["consumes"];
+        let contract = consumes
+            .as_object()
+            .unwrap()
+            .values()
+            .next()
+            .unwrap()
+            .clone();
+        (contract["retry"]["attempts"].clone(), made.findings.len())
+    };
+    let null = serde_json::Value::Null;
+    let quorum = r#""arguments": {"x-queue-type": "quorum", "x-delivery-limit": 4}"#;
+    assert_eq!(attempts(quorum), (serde_json::json!(5), 0));
+    assert_eq!(attempts(r#""arguments": {"x-queue-type": "quorum"}"#).0, 21);
+    let endless = r#""arguments": {"x-queue-type": "quorum", "x-delivery-limit": -1}"#;
+    assert_eq!(attempts(endless).0, null);
+    let (none, findings) = attempts(r#""arguments": {"x-delivery-limit": 4}"#);
+    assert_eq!((none, findings), (null, 1));
+}
+
+#[test]
+fn of_amqp_and_nats_what_a_design_can_hold_is_kept_and_the_rest_is_named() {
+    let text = SENDER
+        .replace("payload: {type: object}", "payload: {type: object}, bindings: {amqp: {messageType: shop.placed, contentEncoding: gzip}}")
+        .replace("address: placed,", "address: placed, bindings: {amqp: {is: routingKey, exchange: {name: orders, type: topic, durable: true, autoDelete: false, vhost: /}}},")
+        .replace("action: send,", "action: receive, bindings: {amqp: {ack: true, deliveryMode: 2, priority: 9}, nats: {queue: workers}},");
+    let made = imported(&[&text]);
+    let lost: Vec<&str> = made
+        .findings
+        .iter()
+        .filter(|finding| finding.code.0 == "E0871")
+        .map(|finding| finding.message.as_str())
+        .collect();
+    let events = made.design["events"].as_object().unwrap();
+    assert_eq!(events.values().next().unwrap()["type"], "shop.placed");
+    for named in [
+        "`contentEncoding`",
+        "\"orders\"",
+        "\"topic\"",
+        "`priority`",
+        "`workers`",
+    ] {
+        assert!(
+            lost.iter().any(|text| text.contains(named)),
+            "{named}: {lost:#?}"
+        );
+    }
+    // What is so anyway is not lost.
+    for held in [
+        "`durable`",
+        "`autoDelete`",
+        "`vhost`",
+        "`ack`",
+        "`deliveryMode`",
+        "`is`",
+        "messageType",
+    ] {
+        assert!(
+            !lost.iter().any(|text| text.contains(held)),
+            "{held}: {lost:#?}"
+        );
+    }
+}

@@ -203,11 +203,70 @@ pub fn compare(
         Format::Json => json_findings(old, new, &against, options)?,
         Format::Avro | Format::Protobuf => encoded_findings(format, old, new, &against, options)?,
     };
+    if options.profile == Profile::Confluent {
+        shown_by_events(&mut findings, format, (old, new), (&against, options))?;
+    }
     findings.sort_by_key(order);
     Ok(Compared {
         verdict: Verdict::of(findings),
         against,
     })
+}
+
+/// Gives what a registry refuses the event that shows it, where there is one.
+///
+/// A registry's rules are about schemas: some refuse what breaks no event, which then has none.
+fn shown_by_events(
+    findings: &mut Vec<Finding>,
+    format: Format,
+    (old, new): (&[Version], &Version),
+    (against, options): (&[usize], &Options<'_>),
+) -> Result<(), CompareError> {
+    let is_bare = |one: &Finding| one.answer == Answer::Incompatible && one.witness.is_none();
+    if !findings.iter().any(is_bare) {
+        return Ok(());
+    }
+    let exact = Options {
+        profile: Profile::Exact,
+        open_content: OpenContent::Exact,
+        ..*options
+    };
+    let mut shown = match format {
+        Format::Json => json_findings(old, new, against, &exact)?,
+        Format::Avro | Format::Protobuf => encoded_findings(format, old, new, against, &exact)?,
+    };
+    shown.retain(|one| one.witness.is_some());
+    let same_side = |a: &Finding, b: &Finding| (a.against, a.direction) == (b.against, b.direction);
+    // The same place says more than the same kind of change.
+    type Alike = fn(&Finding, &Finding) -> bool;
+    let alike: [Alike; 3] = [
+        |a, b| a.path == b.path && a.code == b.code,
+        |a, b| a.path == b.path,
+        |a, b| a.code == b.code,
+    ];
+    for alike in alike {
+        for finding in findings.iter_mut().filter(|one| is_bare(one)) {
+            let same = shown
+                .iter()
+                .position(|one| same_side(finding, one) && alike(finding, one));
+            if let Some(at) = same {
+                finding.witness = shown.swap_remove(at).witness;
+            }
+        }
+    }
+    // What breaks elsewhere is told as what it is, once for each side that has no event yet.
+    for one in shown {
+        let needs = findings
+            .iter()
+            .any(|other| same_side(other, &one) && is_bare(other));
+        let has = findings
+            .iter()
+            .any(|other| same_side(other, &one) && other.witness.is_some());
+        if needs && !has {
+            findings.push(one);
+        }
+    }
+    Ok(())
 }
 
 /// By old version, then direction, then what was shown, then path.
@@ -308,7 +367,7 @@ fn encoded_findings(
     let (mode, profile) = (options.mode, options.profile);
     let compared = if format == Format::Avro {
         let texts: Vec<&str> = chosen.iter().map(|version| version.text.as_str()).collect();
-        avro::compare(&texts, &new.text, mode, profile)
+        avro::compare_while(&texts, &new.text, (mode, profile), options.keep_going)
     } else {
         let sources: Vec<Sources> = chosen.iter().map(|one| files(one, options)).collect();
         let version = |files| protobuf::Version {
@@ -316,7 +375,8 @@ fn encoded_findings(
             root: options.message,
         };
         let olds: Vec<_> = sources.iter().map(version).collect();
-        protobuf::compare(&olds, &version(&files(new, options)), mode, profile)
+        let new = files(new, options);
+        protobuf::compare_while(&olds, &version(&new), (mode, profile), options.keep_going)
     };
     let verdict = compared.map_err(|VersionError { version, error }| {
         let at_fault = version.map_or(Some(new), |at| chosen.get(at).copied());

@@ -1,5 +1,7 @@
 //! The cases that Avro itself, Apicurio and Karapace test their checkers with.
 
+#![cfg(test)]
+
 mod support;
 
 use std::collections::BTreeMap;

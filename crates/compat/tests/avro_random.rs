@@ -1,11 +1,14 @@
 //! Random pairs of Avro schemas: a *yes* holds for every event that is tried, a *no* is shown.
 
+#![cfg(test)]
+
 mod support;
 
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::schema_compatibility::{Compatibility, SchemaCompatibility};
 use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
 use support::avro_maker::{change, datum, schema};
 use support::{Chance, no_one_reads};
 use tidegate_compat::{Answer, Mode, Profile, avro};
@@ -29,35 +32,74 @@ proptest! {
 
     #[test]
     fn a_no_is_shown_and_a_yes_holds(seed in any::<u64>()) {
-        let Some((old, new)) = pair(seed) else { return Ok(()) };
-        let verdict = avro::compare(&[&old], &new, Mode::Full, Profile::Exact).unwrap();
-        let mut refused = [false, false];
-        for finding in &verdict.findings {
-            if finding.answer == Answer::Incompatible {
-                let witness = finding.witness.as_ref();
-                prop_assert!(witness.is_some(), "{old}\n{new}\n{finding:?}");
-                prop_assert!(no_one_reads(&old, &new, &verdict, witness.unwrap()));
-                refused[finding.direction as usize] = true;
-            }
-            prop_assert_ne!(finding.answer, Answer::NotProved, "{}\n{}", old, new);
+        check(seed)?;
+    }
+}
+
+/// Compares and refutes. Returns how many events were read where all should be.
+fn check(seed: u64) -> Result<u64, TestCaseError> {
+    let mut instances = 0;
+    let Some((old, new)) = pair(seed) else {
+        return Ok(0);
+    };
+    let verdict = avro::compare(&[&old], &new, Mode::Full, Profile::Exact).unwrap();
+    let mut refused = [false, false];
+    for finding in &verdict.findings {
+        if finding.answer == Answer::Incompatible {
+            let witness = finding.witness.as_ref();
+            prop_assert!(witness.is_some(), "{old}\n{new}\n{finding:?}");
+            prop_assert!(no_one_reads(&old, &new, &verdict, witness.unwrap()));
+            refused[finding.direction as usize] = true;
         }
-        let (old_schema, new_schema) = (Avro::parse(&old).unwrap(), Avro::parse(&new).unwrap());
-        let mut chance = Chance::new(seed);
-        let sides = [(&old_schema, &new_schema), (&new_schema, &old_schema)];
-        for ((writer, reader), refused) in sides.into_iter().zip(refused) {
-            for _ in 0..20 {
-                let Some(event) = datum(&mut chance, writer) else { break };
-                let bytes = writer.encode(&event).unwrap();
-                prop_assert_eq!(&writer.decode(&bytes).unwrap(), &event);
-                prop_assert_eq!(&writer.from_json(&writer.to_json(&event)).unwrap(), &event);
-                if !refused {
-                    let read = avro::read(writer, reader, &event);
-                    prop_assert!(read.is_ok(), "{:?}: {}\n{}\n{}", read, writer.to_json(&event),
-                        writer.text(), reader.text());
-                }
+        prop_assert_ne!(finding.answer, Answer::NotProved, "{}\n{}", old, new);
+    }
+    let (old_schema, new_schema) = (Avro::parse(&old).unwrap(), Avro::parse(&new).unwrap());
+    let mut chance = Chance::new(seed);
+    let sides = [(&old_schema, &new_schema), (&new_schema, &old_schema)];
+    for ((writer, reader), refused) in sides.into_iter().zip(refused) {
+        for _ in 0..20 {
+            let Some(event) = datum(&mut chance, writer) else {
+                break;
+            };
+            let bytes = writer.encode(&event).unwrap();
+            prop_assert_eq!(&writer.decode(&bytes).unwrap(), &event);
+            prop_assert_eq!(&writer.from_json(&writer.to_json(&event)).unwrap(), &event);
+            if !refused {
+                instances += 1;
+                let read = avro::read(writer, reader, &event);
+                prop_assert!(
+                    read.is_ok(),
+                    "{:?}: {}\n{}\n{}",
+                    read,
+                    writer.to_json(&event),
+                    writer.text(),
+                    reader.text()
+                );
             }
         }
     }
+    Ok(instances)
+}
+
+/// A million events of writers, each read by a reader that is said to read all of them.
+#[test]
+#[ignore = "it takes minutes: cargo test -p tidegate-compat --release -- --ignored million"]
+#[expect(clippy::print_stdout, reason = "what was done is shown")]
+fn a_million_events_refute_nothing() {
+    let start = std::time::Instant::now();
+    let (mut instances, mut seed) = (0, 0);
+    while instances < 1_000_000 {
+        instances += check(seed).unwrap();
+        seed += 1;
+    }
+    println!(
+        "{instances} events of {seed} pairs of schemas in {:?}",
+        start.elapsed()
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     /// The library of Apache reads what ours says yes to, but for aliases, which it does not know.
     #[test]

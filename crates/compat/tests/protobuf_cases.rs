@@ -1,5 +1,7 @@
 //! The cases that Karapace and Buf test their checkers with.
 
+#![cfg(test)]
+
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -261,3 +261,40 @@ fn schemas_made_to_hurt_are_answered_or_left_open_in_time() {
     let lost = verdict(&two(&values), &two("V0 = 0;"), Mode::Backward);
     assert_eq!(lost.answer, Answer::Incompatible);
 }
+
+#[test]
+fn a_map_is_its_entries_on_the_wire() {
+    let map = three("map<string, int32> a = 1;");
+    let entry = "message E { string key = 1; int32 value = 2; }";
+    let list = three(&format!("repeated E a = 1; {entry}"));
+    // A map gives every key once: each of its events is read as it was written.
+    let read = verdict(&map, &list, Mode::Backward);
+    assert_eq!(read.answer, Answer::Compatible);
+    assert!(
+        read.findings
+            .iter()
+            .any(|one| one.code == "map-as-entries" && one.reason.contains("any order")),
+        "{:?}",
+        read.findings
+    );
+    // Messages may give one key twice, and then one is lost.
+    let lost = breaks(&list, &map);
+    assert!(
+        lost.starts_with("entries-repeat-keys M.a: {\"a\":[{"),
+        "{lost}"
+    );
+    // What differs inside of the entries is found there.
+    let long = three("repeated E a = 1; message E { string key = 1; int64 value = 2; }");
+    let cut = breaks(&long, &map);
+    assert!(cut.contains("type-changed"), "{cut}");
+    let text = three("repeated E a = 1; message E { string key = 1; string value = 2; }");
+    let form = breaks(&map, &text);
+    assert!(form.contains("wire-type-changed M.E.value"), "{form}");
+    // Messages of another form are no entries.
+    let other = three("repeated E a = 1; message E { string key = 1; }");
+    assert!(
+        breaks(&map, &other).starts_with("cardinality-changed"),
+        "{}",
+        breaks(&map, &other)
+    );
+}

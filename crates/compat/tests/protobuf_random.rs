@@ -1,8 +1,11 @@
 //! Random pairs of Protobuf schemas: a *yes* holds for every message that is tried, a *no* is shown.
 
+#![cfg(test)]
+
 mod support;
 
 use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
 use support::proto_maker::{Model, message};
 use support::{Chance, is_shown};
 use tidegate_compat::protobuf::{Version, compare, difference};
@@ -24,40 +27,78 @@ proptest! {
 
     #[test]
     fn a_no_is_shown_and_a_yes_holds(seed in any::<u64>()) {
-        let Some((old_files, new_files)) = pair(seed) else { return Ok(()) };
-        let old = Version { files: &old_files, root: Some("M0") };
-        let new = Version { files: &new_files, root: Some("M0") };
-        let verdict = compare(&[old], &new, Mode::Full, Profile::Exact).unwrap();
-        let texts = || format!("{}\n{}", old_files["m.proto"], new_files["m.proto"]);
-        for finding in &verdict.findings {
-            if finding.answer == Answer::Incompatible {
-                let Some(witness) = finding.witness.as_ref() else {
-                    prop_assert!(false, "{finding:?}\n{}", texts());
-                    continue;
-                };
-                prop_assert!(is_shown(&old, &new, &verdict, witness), "{witness:?}\n{}", texts());
-            }
-        }
-        let compile = |files| Protobuf::compile(files, Some("M0")).unwrap();
-        let (old, new) = (compile(&old_files), compile(&new_files));
-        let mut chance = Chance::new(seed);
-        for direction in [Direction::Backward, Direction::Forward] {
-            let is_yes = verdict.findings.iter().all(|finding| {
-                finding.direction != direction || finding.answer == Answer::Compatible
-            });
-            let (writer, reader) = match direction {
-                Direction::Backward => (&old, &new),
-                Direction::Forward => (&new, &old),
+        check(seed)?;
+    }
+}
+
+/// Compares and refutes. Returns how many messages were read where all should be.
+fn check(seed: u64) -> Result<u64, TestCaseError> {
+    let mut instances = 0;
+    let Some((old_files, new_files)) = pair(seed) else {
+        return Ok(0);
+    };
+    let old = Version {
+        files: &old_files,
+        root: Some("M0"),
+    };
+    let new = Version {
+        files: &new_files,
+        root: Some("M0"),
+    };
+    let verdict = compare(&[old], &new, Mode::Full, Profile::Exact).unwrap();
+    let texts = || format!("{}\n{}", old_files["m.proto"], new_files["m.proto"]);
+    for finding in &verdict.findings {
+        if finding.answer == Answer::Incompatible {
+            let Some(witness) = finding.witness.as_ref() else {
+                prop_assert!(false, "{finding:?}\n{}", texts());
+                continue;
             };
-            for _ in 0..20 {
-                let event = message(&mut chance, writer.root().unwrap(), 4);
-                if is_yes && tidegate_schema::protobuf::missing(&event).is_empty() {
-                    let differs = difference(&event, reader.root().unwrap());
-                    prop_assert!(differs.is_empty(), "{differs:?}\n{event:?}\n{}", texts());
-                }
+            prop_assert!(
+                is_shown(&old, &new, &verdict, witness),
+                "{witness:?}\n{}",
+                texts()
+            );
+        }
+    }
+    let compile = |files| Protobuf::compile(files, Some("M0")).unwrap();
+    let (old, new) = (compile(&old_files), compile(&new_files));
+    let mut chance = Chance::new(seed);
+    for direction in [Direction::Backward, Direction::Forward] {
+        let is_yes = verdict
+            .findings
+            .iter()
+            .all(|finding| finding.direction != direction || finding.answer == Answer::Compatible);
+        let (writer, reader) = match direction {
+            Direction::Backward => (&old, &new),
+            Direction::Forward => (&new, &old),
+        };
+        for _ in 0..20 {
+            let event = message(&mut chance, writer.root().unwrap(), 4);
+            if is_yes && tidegate_schema::protobuf::missing(&event).is_empty() {
+                instances += 1;
+                let differs = difference(&event, reader.root().unwrap());
+                prop_assert!(differs.is_empty(), "{differs:?}\n{event:?}\n{}", texts());
             }
         }
     }
+    Ok(instances)
+}
+
+/// A million messages of writers, each read by a reader that is said to read all of them.
+#[test]
+#[ignore = "it takes minutes: cargo test -p tidegate-compat --release -- --ignored million"]
+#[expect(clippy::print_stdout, reason = "what was done is shown")]
+fn a_million_messages_refute_nothing() {
+    let start = std::time::Instant::now();
+    let (mut instances, mut seed) = (0, 0);
+    while instances < 1_000_000 {
+        instances += check(seed).unwrap();
+        seed += 1;
+    }
+    println!(
+        "{instances} messages of {seed} pairs of schemas in {:?}",
+        start.elapsed()
+    );
 }
 
 /// What was not proved is rare, so a *yes* or a *no* is what is usually had.

@@ -11,9 +11,14 @@ pub(crate) struct Ids {
 impl Ids {
     /// `wanted` when it is free, otherwise with a number behind it.
     pub(crate) fn claim(&mut self, wanted: &str) -> String {
+        self.claim_beside(wanted, |_| false)
+    }
+
+    /// As [`Self::claim`], and none of those that others have.
+    pub(crate) fn claim_beside(&mut self, wanted: &str, others: impl Fn(&str) -> bool) -> String {
         let free = std::iter::once(wanted.to_owned())
             .chain((2_u64..).map(|number| format!("{wanted}_{number}")))
-            .find(|id| !self.taken.contains(id))
+            .find(|id| !self.taken.contains(id) && !others(id))
             .unwrap_or_default();
         self.taken.insert(free.clone());
         free

@@ -86,6 +86,8 @@ pub struct Event {
     pub versions: IndexMap<Name, EventVersion>,
     /// What every event keeps beyond its schema.
     pub rules: Vec<Rule>,
+    /// Whether a schema is written and none is to be had, of which there is a finding.
+    pub is_schema_refused: bool,
     /// A JSON pointer into the payload; events with the same value keep their order.
     pub key: Option<Located<String>>,
     /// How its schema may change.

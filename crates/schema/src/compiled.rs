@@ -30,6 +30,8 @@ pub struct Compiled {
     root: Value,
     /// The longest chain of subschemas that one value is led along.
     chain: usize,
+    /// How many subschemas one value meets at most.
+    reach: usize,
     validator: Validator,
 }
 
@@ -55,7 +57,7 @@ impl Compiled {
             return Err(SchemaError::Large(text.len()));
         }
         let root: Value = serde_json::from_str(text).map_err(|error| refusal::syntax(&error))?;
-        let chain = fanout::check(&root)?;
+        let (chain, reach) = fanout::check(&root)?;
         let patterns = PatternOptions::regex()
             .size_limit(PATTERN_BYTES_MAX)
             .dfa_size_limit(PATTERN_BYTES_MAX);
@@ -68,6 +70,7 @@ impl Compiled {
         Ok(Self {
             root,
             chain,
+            reach,
             validator,
         })
     }
@@ -102,6 +105,19 @@ impl Compiled {
             Some(Err(error)) => vec![Violation::of(&error)],
             Some(Ok(())) | None => vec![Violation::unexplained()],
         }
+    }
+
+    /// Whether `payload` fits, without a word about why not. One that is nested too deep does not.
+    #[must_use]
+    pub fn accepts(&self, payload: &Value) -> bool {
+        nesting(payload).saturating_mul(self.chain) <= WALK_DEPTH_MAX
+            && self.validator.is_valid(payload)
+    }
+
+    /// How many subschemas one value meets at most: what it takes to judge it.
+    #[must_use]
+    pub const fn reach(&self) -> usize {
+        self.reach
     }
 
     /// The names that `required` lists for the payload itself, through local references and

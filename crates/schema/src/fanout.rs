@@ -42,18 +42,21 @@ impl Reach {
     }
 }
 
-/// Checks every subschema of `root`; the length of the longest chain that one value is led along.
-pub(crate) fn check(root: &Value) -> Result<usize, SchemaError> {
+/// Checks every subschema of `root`; the length of the longest chain that one value is led along, and
+/// how many subschemas one value meets at most.
+pub(crate) fn check(root: &Value) -> Result<(usize, usize), SchemaError> {
     let mut walk = Walk {
         root,
         visits: HashMap::new(),
     };
-    let mut longest = 1;
+    let (mut longest, mut widest) = (1, 1);
     let mut waiting = vec![(String::new(), root)];
     while let Some((pointer, value)) = waiting.pop() {
         match value {
             Value::Object(object) => {
-                longest = longest.max(walk.reach(&pointer, value, 0)?.chain);
+                let reach = walk.reach(&pointer, value, 0)?;
+                longest = longest.max(reach.chain);
+                widest = widest.max(reach.subschemas);
                 let children = object.iter();
                 waiting
                     .extend(children.map(|(name, v)| (format!("{pointer}/{}", escape(name)), v)));
@@ -65,7 +68,7 @@ pub(crate) fn check(root: &Value) -> Result<usize, SchemaError> {
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
-    Ok(longest)
+    Ok((longest, widest))
 }
 
 struct Walk<'a> {

@@ -14,6 +14,7 @@ mod event;
 mod fanout;
 mod fields;
 mod keyword;
+pub mod listing;
 mod locate;
 mod outline;
 pub mod proto_text;

@@ -22,6 +22,21 @@ const MESSAGE_DEPTH_MAX: usize = 100;
 /// Deepest nesting of brackets in a source.
 const SOURCE_DEPTH_MAX: usize = 64;
 
+/// Most names that one that is not known is compared with.
+const NAMES_COMPARED_MAX: usize = 1_000;
+/// Most names that are listed.
+const NAMES_SHOWN_MAX: usize = 5;
+
+/// Names in a sentence.
+fn listed(names: &[&str]) -> String {
+    let shown = names.iter().take(NAMES_SHOWN_MAX);
+    let shown: Vec<String> = shown.map(|name| format!("`{name}`")).collect();
+    match names.len().saturating_sub(NAMES_SHOWN_MAX) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
 /// Files by the name under which others import them.
 pub type Sources = BTreeMap<String, String>;
 
@@ -81,8 +96,7 @@ impl Protobuf {
             let found = compiled.find(name);
             compiled.root = Some(found.ok_or_else(|| {
                 let first = compiled.own.first().map_or("", String::as_str);
-                let message = format!("no message, or more than one, is called `{name}`");
-                source_error(first, 1, 1, &message)
+                source_error(first, 1, 1, &compiled.not_found(name))
             })?);
         }
         Ok(compiled)
@@ -97,6 +111,28 @@ impl Protobuf {
         let mut found = self.messages();
         found.retain(|message| message.full_name().ends_with(&suffix));
         if found.len() > 1 { None } else { found.pop() }
+    }
+
+    /// Says that no message has this name, or that several have, and which there are.
+    fn not_found(&self, name: &str) -> String {
+        let messages = self.messages();
+        let names = || messages.iter().map(MessageDescriptor::full_name);
+        let suffix = format!(".{}", name.trim_start_matches('.'));
+        let same: Vec<&str> = names().filter(|full| full.ends_with(&suffix)).collect();
+        if same.len() > 1 {
+            let shown = listed(&same);
+            return format!(
+                "more than one message is called `{name}`: write one of {shown} in full"
+            );
+        }
+        if messages.is_empty() {
+            return format!("no message is called `{name}`: the files declare none");
+        }
+        let plain = |text: &str| text.rsplit('.').next().unwrap_or_default().to_lowercase();
+        let wanted = plain(name);
+        let mut near: Vec<&str> = names().take(NAMES_COMPARED_MAX).collect();
+        near.sort_by_cached_key(|full| strsim::osa_distance(&wanted, &plain(full)));
+        format!("no message is called `{name}`; there are {}", listed(&near))
     }
 
     /// The message of an event, where one was named.

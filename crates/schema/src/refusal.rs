@@ -36,7 +36,9 @@ pub(crate) fn of(root: &Value, error: &ValidationError<'_>) -> SchemaError {
     }
     let pointer = error.instance_path().as_str();
     let keyword = pointer.rsplit('/').next().unwrap_or_default();
-    let message = plainly(keyword, error.instance()).unwrap_or_else(|| error.to_string());
+    let message = plainly(keyword, error.instance())
+        .or_else(|| pattern(error))
+        .unwrap_or_else(|| error.to_string());
     SchemaError::Keyword {
         pointer: short(pointer),
         message: short(&message),
@@ -60,6 +62,36 @@ fn plainly(keyword: &str, value: &Value) -> Option<String> {
         )),
         _ => None,
     }
+}
+
+/// What is wrong with a pattern: that it is none, or one that linear time does not decide.
+fn pattern(error: &ValidationError<'_>) -> Option<String> {
+    let text = error.to_string();
+    if !text.contains("regex") {
+        return None;
+    }
+    let pattern = error.instance().as_str()?;
+    let looks = ["(?=", "(?!", "(?<=", "(?<!"];
+    let refers = (1..=9).map(|n| format!("\\{n}")).chain(["\\k<".to_owned()]);
+    if looks.into_iter().any(|look| pattern.contains(look)) {
+        return Some(format!(
+            "the pattern {pattern:?} looks ahead or behind, which engines of linear time, such as \
+             RE2, do not support: say it with several patterns in `allOf`, and `not` for what must \
+             not match"
+        ));
+    }
+    if refers
+        .into_iter()
+        .any(|reference| pattern.contains(&reference))
+    {
+        return Some(format!(
+            "the pattern {pattern:?} refers back to a group, which engines of linear time, such as \
+             RE2, do not support: list what it may be with `enum`, or with one pattern each in `anyOf`"
+        ));
+    }
+    Some(format!(
+        "{pattern:?} is not a regular expression, or too large a one"
+    ))
 }
 
 /// Whether `reference` is a pointer into this document that leads nowhere.

@@ -84,7 +84,7 @@ expected a field type, but found '=' at a.proto:1:22
 import cycle detected: a.proto -> a.proto at a.proto:1:1
 "###);
     let lost = Protobuf::compile(&sources(), Some("Invoice")).unwrap_err();
-    insta::assert_snapshot!(lost, @"no message, or more than one, is called `Invoice` at order.proto:1:1");
+    insta::assert_snapshot!(lost, @"no message is called `Invoice`; there are `shop.Line`, `shop.Order` at order.proto:1:1");
     assert!(
         Protobuf::compile(&sources(), Some("Order")).is_ok(),
         "without its package"

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::events::{Events, dead_letter_channels};
 use super::info::first_line;
-use super::lost::lose;
+use super::lost::{amqp, lose};
 use super::policies::{bytes, duration, put, put_default, rate};
 use super::{Draft, contract, report, schema_files};
 use crate::application::whole;
@@ -131,7 +131,14 @@ fn event(
     let of = format!("message `{}`", excerpt(&message.key));
     lose(&at, &MESSAGE, &of, findings);
     let mut event = Map::new();
-    if let Some(own) = at.node.text_of("name").filter(|own| *own != name) {
+    message_bindings(application, &at, &of, findings);
+    // AMQP has a property for the type of a message.
+    let of_amqp = || {
+        let bindings = application.bundle.followed(at.step("bindings")?);
+        bindings.step("amqp")?.node.text_of("messageType")
+    };
+    let own = at.node.text_of("name").or_else(of_amqp);
+    if let Some(own) = own.filter(|own| *own != name) {
         if events.is_own_type(own) {
             event.insert("type".to_owned(), json!(own));
         } else {
@@ -293,6 +300,27 @@ fn key(
     found.into_iter().next()
 }
 
+/// What is lost of the bindings of a message.
+fn message_bindings(
+    application: &Application<'_>,
+    message: &At<'_>,
+    of: &str,
+    findings: &mut Findings<'_>,
+) {
+    let bindings = message
+        .step("bindings")
+        .map(|at| application.bundle.followed(at));
+    for (protocol, binding) in bindings.iter().flat_map(At::children) {
+        let of = format!("binding `{}` of {of}", excerpt(protocol));
+        match protocol {
+            "amqp" => amqp(&binding, &["messageType"], &of, findings),
+            // What is said of a key that is lost is said there.
+            "kafka" => lose(&binding, &["key", "bindingVersion"], &of, findings),
+            _ => lose(&binding, &["bindingVersion"], &of, findings),
+        }
+    }
+}
+
 fn bindings(
     application: &Application<'_>,
     channel: &Channel<'_>,
@@ -304,6 +332,10 @@ fn bindings(
     };
     for (protocol, binding) in application.bundle.followed(bindings).children() {
         let of = format!("binding `{}` of {of}", excerpt(protocol));
+        if protocol == "amqp" {
+            amqp(&binding, &[], &of, findings);
+            continue;
+        }
         if protocol != "kafka" {
             lose(&binding, &["bindingVersion"], &of, findings);
             continue;

@@ -45,7 +45,8 @@ pub(super) fn contract(
         let bindings = bundle.followed(bindings);
         error_topics(&bindings, &mut tries, &mut letter);
         redrive_policy(&bindings, &mut tries, &mut letter);
-        group(&bindings, operation, findings);
+        let service = super::info::service_name(application);
+        group(&bindings, (operation, &service), findings);
     }
     if !tries.is_empty() {
         contract.insert("retry".to_owned(), Value::Object(tries));
@@ -201,18 +202,24 @@ fn redrive_policy(
 }
 
 /// The group of a consumer is its service; one of another name is said to be lost.
-fn group(bindings: &At<'_>, operation: &Operation<'_>, findings: &mut Findings<'_>) {
-    let group = bindings
+fn group(
+    bindings: &At<'_>,
+    (operation, service): (&Operation<'_>, &str),
+    findings: &mut Findings<'_>,
+) {
+    let of_kafka = bindings
         .step("kafka")
         .and_then(|kafka| kafka.step("groupId"));
-    let Some(group) = group else {
+    let of_nats = bindings.step("nats").and_then(|nats| nats.step("queue"));
+    let Some(group) = of_kafka.or(of_nats) else {
         return;
     };
     let name = match group.node.get("enum").map(|list| list.items()) {
         Some([only]) => only.text(),
         _ => group.node.text_of("const").or_else(|| group.node.text()),
     };
-    let is_own = name.is_some() && name == operation.node().text_of("x-service");
+    let is_own =
+        name.is_some() && [operation.node().text_of("x-service"), Some(service)].contains(&name);
     if let Some(name) = name.filter(|_| !is_own) {
         let message = format!(
             "lost: consumer group `{}`: a group is a service",

@@ -16,6 +16,42 @@ pub(super) fn lose(at: &At<'_>, carried: &[&str], of: &str, findings: &mut Findi
     }
 }
 
+/// What AMQP says where a design has but one way, or the document names what has no other meaning.
+const AMQP_IMPLIED: [(&str, &str); 9] = [
+    ("ack", "true"),
+    ("deliveryMode", "2"),
+    ("mandatory", "true"),
+    ("durable", "true"),
+    ("autoDelete", "false"),
+    ("exclusive", "false"),
+    ("vhost", "\"/\""),
+    ("is", "\"queue\""),
+    ("is", "\"routingKey\""),
+];
+
+/// Reports what an AMQP binding says that is neither carried nor so anyway: everything is durable and
+/// acknowledged.
+pub(super) fn amqp(at: &At<'_>, carried: &[&str], of: &str, findings: &mut Findings<'_>) {
+    for (key, entry) in at.node.entries() {
+        let value = entry.node.to_json().to_string();
+        let is_implied = AMQP_IMPLIED.contains(&(key, value.as_str()));
+        if key == "bindingVersion" || carried.contains(&key) || is_implied {
+            continue;
+        }
+        if let Some(inner) = at.step(key).filter(|inner| inner.node.map().is_some()) {
+            amqp(
+                &inner,
+                &[],
+                &format!("`{}` of {of}", excerpt(key)),
+                findings,
+            );
+            continue;
+        }
+        let message = format!("lost: `{}` of {of}: {}", excerpt(key), excerpt(&value));
+        report(findings, &LOST, (entry.key, &at.path), message);
+    }
+}
+
 /// What is carried of an operation, or says nothing of the system.
 const OPERATION: [&str; 27] = [
     "action",
@@ -82,6 +118,10 @@ pub(super) fn operation(
             "kafka" => &["groupId", "bindingVersion", "errorTopics", "x-error-topics"],
             "nats" => &["queue", "bindingVersion"],
             "sqs" => &["queues", "bindingVersion"],
+            "amqp" => {
+                amqp(&binding, &[], &of, findings);
+                continue;
+            }
             _ => &["bindingVersion"],
         };
         lose(&binding, carried, &of, findings);

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::naming::clean;
 use super::{Draft, report};
-use crate::bundle::{At, Bundle};
+use crate::bundle::{At, Bundle, references};
 use crate::codes::{CONTRADICTION, LOST};
 use crate::findings::{Findings, excerpt};
-use crate::payload::{Language, bundled, schema_of};
+use crate::payload::{Dead, Language, bundled_telling, schema_of};
 
 /// The dialect that a design means without `$schema`.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -22,21 +22,37 @@ pub(super) fn schema(
     draft: &mut Draft,
     findings: &mut Findings<'_>,
 ) -> Option<Value> {
-    let schema = schema_of(bundle, message, "payload")?;
+    let Some(schema) = schema_of(bundle, message, "payload") else {
+        if let Some(payload) = message.step("payload") {
+            lose_whole(&payload, event, findings);
+        }
+        return None;
+    };
     let wanted = message
         .node
         .text_of("x-schema-file")
         .filter(|file| is_beside(file));
     let (text, end, part) = match &schema.language {
         Language::JsonSchema { draft: named } => {
-            let mut value = bundled(bundle, &schema.at)?;
+            let (mut value, dead) = bundled_telling(bundle, &schema.at)?;
+            lose_parts(dead, &schema.at, event, findings);
             dialect(&mut value, message, *named);
             (format!("{value:#}\n"), "json", None)
         }
+        // Neither Avro nor Protobuf knows references: what is one is not at hand.
+        Language::Avro if refers(&schema.at) => {
+            lose_whole(&schema.at, event, findings);
+            return None;
+        }
         Language::Avro => (format!("{:#}\n", schema.at.node.to_json()), "avsc", None),
         Language::Protobuf => {
-            let text = schema.at.node.text()?;
-            (text.to_owned(), "proto", Some(first_message(text)?))
+            let text = schema.at.node.text();
+            let Some((text, first)) = text.and_then(|text| Some((text, first_message(text)?)))
+            else {
+                lose_whole(&schema.at, event, findings);
+                return None;
+            };
+            (text.to_owned(), "proto", Some(first))
         }
         Language::Other(media) => {
             let message = format!("lost: a schema in `{}`", excerpt(media));
@@ -61,6 +77,35 @@ pub(super) fn schema(
         report(findings, &CONTRADICTION, place, message);
     }
     Some(json!(file.unwrap_or(own)))
+}
+
+/// Says which parts of a schema are not at hand: they allow everything then.
+fn lose_parts(dead: Dead, at: &At<'_>, event: &str, findings: &mut Findings<'_>) {
+    for (span, reference) in dead {
+        let message = format!(
+            "lost: the part of the schema of `{event}` that is at `{}`: it is not at hand, and its \
+             place allows everything",
+            excerpt(&reference)
+        );
+        report(findings, &LOST, (span, &at.path), message);
+    }
+}
+
+/// Whether there is a reference anywhere in it.
+fn refers(at: &At<'_>) -> bool {
+    let mut found = false;
+    references(at.node, &mut |_, _| found = true);
+    found
+}
+
+/// Says that a schema is lost as a whole.
+fn lose_whole(at: &At<'_>, event: &str, findings: &mut Findings<'_>) {
+    let whence = match at.node.reference() {
+        Some(reference) => format!(" at `{}`: it is not at hand", excerpt(reference)),
+        None => ": it cannot be read as a file of its own".to_owned(),
+    };
+    let message = format!("lost: the schema of `{event}`{whence}");
+    report(findings, &LOST, (at.node.span, &at.path), message);
 }
 
 /// Adds a file; `None` where another text has that name. JSON is the same however it is written.

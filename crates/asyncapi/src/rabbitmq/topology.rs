@@ -3,10 +3,10 @@
 use serde_json::json;
 
 use crate::bundle::At;
-use crate::codes::LOST;
+use crate::codes::{LOST, STRUCTURE};
 use crate::findings::{Findings, excerpt};
 use crate::import::report;
-use crate::node::Node;
+use crate::node::{Kind, Node};
 
 /// How often a quorum queue delivers again when nothing else is said. Source: RabbitMQ 4.0 release
 /// notes.
@@ -71,21 +71,18 @@ impl Routed<'_> {
 
 impl<'b> Topology<'b> {
     pub(super) fn read(root: &At<'b>, findings: &mut Findings<'_>) -> Self {
-        let items = |key: &str| -> Vec<At<'b>> {
-            root.step(key)
-                .map(|list| list.items().collect())
-                .unwrap_or_default()
-        };
-        let policies: Vec<At<'b>> = items("policies");
+        let mut lists = LISTS.map(|key| list(root, key, findings)).into_iter();
+        let mut next = || lists.next().unwrap_or_default();
+        let (queues, exchanges, bindings, policies) = (next(), next(), next(), next());
         let mut topology = Self {
-            queues: items("queues")
+            queues: queues
                 .iter()
                 .filter_map(|at| queue(at, &policies, findings))
                 .collect(),
-            exchanges: items("exchanges").iter().filter_map(exchange).collect(),
+            exchanges: exchanges.iter().filter_map(exchange).collect(),
             bindings: Vec::new(),
         };
-        for at in items("bindings") {
+        for at in bindings {
             topology.add_binding(&at, findings);
         }
         for key in [
@@ -236,6 +233,58 @@ impl<'b> Topology<'b> {
     }
 }
 
+/// The lists of an export that are read.
+const LISTS: [&str; 4] = ["queues", "exchanges", "bindings", "policies"];
+
+/// The entries of a list of the export; what is no list, or no entry of one, is an error.
+fn list<'b>(root: &At<'b>, key: &str, findings: &mut Findings<'_>) -> Vec<At<'b>> {
+    let Some(at) = root.step(key) else {
+        return Vec::new();
+    };
+    let mut refuse = |at: &At<'b>, message: String| {
+        report(findings, &STRUCTURE, (at.node.span, &at.path), message);
+    };
+    if !matches!(at.node.kind, Kind::List(_)) {
+        refuse(
+            &at,
+            format!("`{key}` is a list in an export of definitions"),
+        );
+        return Vec::new();
+    }
+    let texts: &[&str] = match key {
+        "bindings" => &["source", "destination"],
+        "policies" => &["pattern"],
+        _ => &["name"],
+    };
+    let mut entries = Vec::new();
+    for entry in at.items() {
+        let lacking = texts.iter().find(|text| entry.node.text_of(text).is_none());
+        let wrong = [
+            "vhost",
+            "type",
+            "routing_key",
+            "destination_type",
+            "apply-to",
+        ]
+        .iter()
+        .find(|text| {
+            entry
+                .node
+                .get(text)
+                .is_some_and(|node| node.text().is_none())
+        });
+        match (entry.node.map(), lacking.or(wrong)) {
+            (None, _) => refuse(&entry, format!("an entry of `{key}` is an object")),
+            (Some(_), Some(text)) => {
+                let message = format!("`{text}` of an entry of `{key}` is a text");
+                refuse(&entry, message);
+            }
+            (Some(_), None) => entries.push(entry),
+        }
+    }
+    entries
+}
+
 fn vhost(node: &Node) -> &str {
     node.text_of("vhost").unwrap_or("/")
 }
@@ -290,7 +339,20 @@ fn queue<'b>(at: &At<'b>, policies: &[At<'b>], findings: &mut Findings<'_>) -> O
             report(findings, &LOST, (entry.key, &at.path), message);
         }
     }
-    let natural = (kind == Some("quorum")).then_some(QUORUM_DELIVERY_LIMIT);
+    let is_quorum = kind == Some("quorum");
+    let limit = find("delivery-limit");
+    if let Some(limit) = limit.filter(|_| !is_quorum) {
+        let message = format!(
+            "lost: `delivery-limit` of queue `{}`: only quorum queues have one",
+            excerpt(name)
+        );
+        report(findings, &LOST, (limit.span, &at.path), message);
+    }
+    // A limit below zero is none.
+    let limit = match limit {
+        Some(_) => number("delivery-limit"),
+        None => Some(QUORUM_DELIVERY_LIMIT),
+    };
     Some(Queue {
         name,
         vhost,
@@ -298,7 +360,7 @@ fn queue<'b>(at: &At<'b>, policies: &[At<'b>], findings: &mut Findings<'_>) -> O
         dead_letter_exchange: find("dead-letter-exchange").and_then(Node::text),
         dead_letter_key: find("dead-letter-routing-key").and_then(Node::text),
         ttl: number("message-ttl"),
-        delivery_limit: number("delivery-limit").or(natural),
+        delivery_limit: limit.filter(|_| is_quorum),
         is_single_active: find("single-active-consumer").is_some_and(|node| node.to_json() == true),
     })
 }

@@ -19,7 +19,7 @@ pub(super) fn rule(index: &Index<'_>, out: &mut Findings) {
             out.add(EVENT_WITHOUT_SUMMARY, &event.place, path.clone(), message)
                 .hint("write `summary: …`: one sentence, in the past tense");
         }
-        if event.schema.is_none() {
+        if event.schema.is_none() && !event.is_schema_refused {
             let message = format!("event `{name}` has no schema, so nothing checks its payloads");
             out.add(EVENT_WITHOUT_SCHEMA, &event.place, path.clone(), message)
                 .hint(format!(

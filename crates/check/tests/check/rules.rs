@@ -463,7 +463,7 @@ fn schemas_of_every_format_are_compiled_with_the_place_of_what_is_wrong() {
 E0502 the schema of `OrderPlaced` is not valid: reference `text` at `/fields/0/type` leads nowhere inside the schema [broken.avsc:2:23: inside the schema] help: correct the schema there: nothing can be published to this event until it compiles
 E0502 the schema of `OrderPlaced` is not valid: name 'Port' is not defined at broken.proto:3:17 [protos/broken.proto:3:17: inside the schema] help: correct the schema there: nothing can be published to this event until it compiles
 E0502 the schema of `OrderPlaced` is not valid: import 'gone.proto' not found at lost.proto:2:1 [protos/lost.proto:2:1: inside the schema] help: correct the schema there: nothing can be published to this event until it compiles
-E0502 the schema of `OrderPlaced` is not valid: no message, or more than one, is called `Invoice` at main.proto:1:1 [protos/main.proto:1:1: inside the schema] help: correct the schema there: nothing can be published to this event until it compiles
+E0502 the schema of `OrderPlaced` is not valid: no message is called `Invoice`; there are `Order`, `Part` at main.proto:1:1 [protos/main.proto:1:1: inside the schema] help: correct the schema there: nothing can be published to this event until it compiles
 "###);
 }
 
@@ -479,4 +479,18 @@ E0506 `billing/OrderPlaced` reads `note`, which the schema of `OrderPlaced` does
 --
 E0506 `billing/OrderPlaced` reads `note`, which the schema of `OrderPlaced` does not declare [design.yaml:4:48: the schema] help: add the field `note` to the schema
 "###);
+}
+
+#[test]
+fn a_schema_that_is_refused_is_told_once() {
+    for refused in [
+        "/absolute.json",
+        "https://shop.example/order.json",
+        "order.proto",
+        "gone.json",
+    ] {
+        let said = of_schema(refused);
+        assert!(said.contains("E0111"), "{refused}: {said}");
+        assert!(!said.contains("E0501"), "{refused}: {said}");
+    }
 }

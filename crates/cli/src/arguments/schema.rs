@@ -15,6 +15,8 @@ pub(crate) enum Schema {
     Compat(Compat),
     /// Check that a file is a schema, and hold events against it
     Validate(Validate),
+    /// List the fields of a schema: types, which are required, and what else is said of them
+    Show(Show),
 }
 
 #[derive(Debug, Args)]
@@ -57,16 +59,38 @@ pub(crate) struct Compat {
 
 #[derive(Debug, Args)]
 pub(crate) struct Validate {
-    /// The schema
-    pub(crate) schema: PathBuf,
-    /// Files with events: one JSON value, or one a line
+    #[command(flatten)]
+    pub(crate) subject: Subject,
+    /// Files with events as JSON: one value, or one a line
     #[arg(value_name = "EVENT")]
     pub(crate) events: Vec<PathBuf>,
-    #[command(flatten)]
-    pub(crate) reading: Reading,
     /// How to print the answer
     #[arg(long, value_enum, default_value_t = SchemaFormat::Human)]
     pub(crate) format: SchemaFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    #[command(flatten)]
+    pub(crate) subject: Subject,
+    /// How to print the fields
+    #[arg(long, value_enum, default_value_t = SchemaFormat::Human)]
+    pub(crate) format: SchemaFormat,
+}
+
+/// One schema, and how it is read.
+#[derive(Debug, Args)]
+pub(crate) struct Subject {
+    /// The schema, or the answer of a registry
+    pub(crate) schema: PathBuf,
+    /// What it is written in; by default as the name of the file ends: .avsc, .proto, or else json
+    #[arg(long, value_enum)]
+    pub(crate) r#type: Option<Type>,
+    /// The message of an event; needed where the file has more than one. Protobuf alone
+    #[arg(long, value_name = "NAME")]
+    pub(crate) message: Option<String>,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
 }
 
 /// How schemas are read.

@@ -5,11 +5,13 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tidegate_base::Clock;
 use tidegate_base::limit::SCHEMA_BYTES_MAX;
-use tidegate_compat::json::{JsonError, Named, OpenContent, Policy, Schema as JsonSchema};
+use tidegate_compat::json::{JsonError, Named, OpenContent, Policy};
 use tidegate_compat::{Answer, CompareError, Compared, Format, Options, Profile, Version};
 use tidegate_runtime::TokioClock;
 
+use super::schema_read::Judge;
 use super::schema_report::{self, Page};
+use super::schema_show;
 use crate::arguments::schema::{Compat, Reading, Schema, SchemaFormat, Validate};
 use crate::exit::{Exit, Failure};
 use crate::terminal;
@@ -17,7 +19,7 @@ use crate::terminal;
 /// Stack of the thread that compares: schemas may be nested deep.
 const STACK_BYTES: usize = 256 << 20;
 /// Most bytes of an answer of a registry around a schema, as text in text.
-const FILE_BYTES_MAX: u64 = 4 * SCHEMA_BYTES_MAX as u64;
+pub(super) const FILE_BYTES_MAX: u64 = 4 * SCHEMA_BYTES_MAX as u64;
 /// Most bytes of a file of events.
 const EVENTS_BYTES_MAX: u64 = 64 << 20;
 
@@ -25,6 +27,7 @@ pub(crate) fn run(arguments: &Schema) -> Result<Exit, Failure> {
     match arguments {
         Schema::Compat(arguments) => compat(arguments),
         Schema::Validate(arguments) => validate(arguments),
+        Schema::Show(arguments) => schema_show::run(arguments),
     }
 }
 
@@ -108,11 +111,12 @@ fn compare(
     tidegate_compat::compare(format, old, new, &options)
 }
 
-fn refusal(error: &CompareError) -> Failure {
+pub(super) fn refusal(error: &CompareError) -> Failure {
     let failure = Failure::configuration(error.to_string());
     match error {
         CompareError::Schema { .. } => failure.hint(
-            "mend the file at that place; files that a schema imports are given with --reference",
+            "mend the file at that place, or take another --type or --message; files that a schema \
+             imports are given with --reference",
         ),
         CompareError::Profile { format, .. } => {
             let names = format.profiles().iter().map(|profile| profile.name());
@@ -147,19 +151,14 @@ fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, Failure>
 }
 
 fn validate(arguments: &Validate) -> Result<Exit, Failure> {
-    let text = read(&arguments.schema, FILE_BYTES_MAX)?;
-    let version = Version::read(&arguments.schema.display().to_string(), &text);
-    let references = references(&arguments.reading)?;
-    let named: Vec<Named<'_>> = references
-        .iter()
-        .map(|(name, text)| Named { name, text })
-        .collect();
-    let schema = Named {
-        name: &version.name,
-        text: &version.text,
-    };
-    let schema = JsonSchema::read(schema, &named, arguments.reading.draft)
-        .map_err(|error| refusal(&CompareError::Json(error)))?;
+    let schema = Judge::read(&arguments.subject)?;
+    if !arguments.events.is_empty()
+        && schema.format() == Format::Protobuf
+        && schema.message().is_none()
+    {
+        let message = format!("{} has more than one message", schema.name);
+        return Err(Failure::configuration(message).hint("name that of an event with --message"));
+    }
     let mut events = Vec::new();
     for path in &arguments.events {
         let text = read(path, EVENTS_BYTES_MAX)?;
@@ -188,8 +187,9 @@ fn validate(arguments: &Validate) -> Result<Exit, Failure> {
                     "violations": violations.collect::<Vec<_>>()})
             });
             let events: Vec<Value> = events.collect();
-            json!({"schema": version.name, "draft": schema.draft().name(), "valid": fit,
-                "events": events})
+            let draft = schema.draft().map(|draft| draft.name());
+            json!({"schema": schema.name, "type": schema.format().name(), "draft": draft,
+                "message": schema.message(), "valid": fit, "events": events})
             .to_string()
         }
     })?;
@@ -219,7 +219,7 @@ fn events_of(path: &Path, text: &str) -> Result<Vec<(String, Value)>, Failure> {
 }
 
 /// The documents that schemas refer to, by name.
-fn references(reading: &Reading) -> Result<Vec<(String, String)>, Failure> {
+pub(super) fn references(reading: &Reading) -> Result<Vec<(String, String)>, Failure> {
     let all = reading.references.iter();
     all.map(|reference| {
         let text = read(&reference.file, FILE_BYTES_MAX)?;
@@ -229,7 +229,7 @@ fn references(reading: &Reading) -> Result<Vec<(String, String)>, Failure> {
     .collect()
 }
 
-fn read(path: &Path, bytes_max: u64) -> Result<String, Failure> {
+pub(super) fn read(path: &Path, bytes_max: u64) -> Result<String, Failure> {
     let failure =
         |what: String| Failure::configuration(format!("cannot read {}: {what}", path.display()));
     let size = std::fs::metadata(path).map_err(|error| failure(error.to_string()))?;

@@ -5,11 +5,12 @@ use std::fmt::Write;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use tidegate_compat::json::{OpenContent, Schema};
+use tidegate_compat::json::OpenContent;
 use tidegate_compat::{
     Answer, Compared, Direction, Finding, Format, Mode, Profile, Version, Witness,
 };
 
+use super::schema_read::Judge;
 use crate::table::Tone;
 use crate::terminal::shown;
 
@@ -254,7 +255,7 @@ fn line(text: &mut String, row: &str) {
 
 /// Events as a schema judges them.
 pub(crate) fn events(
-    schema: &Schema,
+    schema: &Judge,
     answers: &[(&str, Vec<(String, String)>)],
     paint: bool,
 ) -> String {
@@ -275,19 +276,39 @@ pub(crate) fn events(
             line(&mut text, &format!("  {place}{}", shown(error)));
         }
     }
-    let name = shown(schema.name());
-    let draft = schema.draft();
+    let name = shown(&schema.name);
+    let of = match schema.draft() {
+        Some(draft) => format!("draft {draft}"),
+        None => schema
+            .message()
+            .unwrap_or(schema.format().name())
+            .to_owned(),
+    };
     let summary = match (answers.len(), refused) {
-        (0, _) => format!("{name} is a JSON Schema of draft {draft}"),
+        (0, _) => subject(schema),
         (all, 0) => {
             let good = Tone::Good.painted("fit", paint);
-            format!("{name} (draft {draft}): {all} of {all} events {good}")
+            format!("{name} ({of}): {all} of {all} events {good}")
         }
-        (all, refused) => format!(
-            "{name} (draft {draft}): {} of {all} events fit",
-            all - refused
-        ),
+        (all, refused) => format!("{name} ({of}): {} of {all} events fit", all - refused),
     };
     line(&mut text, &summary);
     text
+}
+
+/// What a file is, in a sentence without its end.
+pub(crate) fn subject(schema: &Judge) -> String {
+    let name = shown(&schema.name);
+    match (schema.format(), schema.draft(), schema.message()) {
+        (Format::Json, Some(draft), _) => format!("{name} is a JSON Schema of draft {draft}"),
+        (Format::Json, None, _) => format!("{name} is a JSON Schema"),
+        (Format::Avro, ..) => format!("{name} is an Avro schema"),
+        (Format::Protobuf, _, Some(message)) => {
+            format!(
+                "{name} is a Protobuf schema; an event is a {}",
+                shown(message)
+            )
+        }
+        (Format::Protobuf, _, None) => format!("{name} is a Protobuf schema"),
+    }
 }

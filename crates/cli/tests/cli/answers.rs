@@ -276,7 +276,7 @@ fn discover_predicts_compares_and_can_do_without_words() {
 
 /// The reference of the command line is what the command says of itself.
 /// Every command, in the order of the page.
-const COMMANDS: [&[&str]; 61] = [
+const COMMANDS: [&[&str]; 62] = [
     &[],
     &["init"],
     &["check"],
@@ -336,6 +336,7 @@ const COMMANDS: [&[&str]; 61] = [
     &["schema"],
     &["schema", "compat"],
     &["schema", "validate"],
+    &["schema", "show"],
 ];
 
 #[test]

@@ -231,3 +231,81 @@ fn numbers_that_are_rounded_prove_nothing() {
         assert_eq!(json["compatible"], answer, "{old} {new}: {json}");
     }
 }
+
+#[test]
+fn events_of_every_format_are_held_against_their_schema() {
+    let files = folder(&[
+        (
+            "order.avsc",
+            json!({"type": "record", "name": "Order", "fields": [{"name": "id", "type": "string"}]}),
+        ),
+        ("good.json", json!({"id": "a"})),
+        ("bad.json", json!({"id": 7})),
+    ]);
+    let proto = "syntax = \"proto3\"; message Order { string id = 1; repeated Line lines = 2; } message Line { int32 n = 1; }";
+    std::fs::write(files.path().join("order.proto"), proto).unwrap();
+    let folder = files.path();
+    assert_snapshot!(schema(folder, &["validate", "order.avsc"], 0), @"order.avsc is an Avro schema");
+    assert_snapshot!(schema(folder, &["validate", "order.avsc", "good.json"], 0), @"order.avsc (avro): 1 of 1 events fit");
+    assert!(schema(folder, &["validate", "order.avsc", "bad.json"], 1).contains("does not fit"));
+    let order = ["validate", "order.proto", "--message", "Order"];
+    assert_snapshot!(schema(folder, &[&order[..], &["good.json"]].concat(), 0), @"order.proto (Order): 1 of 1 events fit");
+    assert!(schema(folder, &[&order[..], &["bad.json"]].concat(), 1).contains("/id"));
+    let report = schema(
+        folder,
+        &[&order[..], &["good.json", "--format", "json"]].concat(),
+        0,
+    );
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(
+        (&report["type"], &report["message"], &report["draft"]),
+        (&json!("protobuf"), &json!("Order"), &Value::Null)
+    );
+    // Which message it is must be said; a name that is none has its neighbours.
+    assert!(schema(folder, &["validate", "order.proto", "good.json"], 2).contains("--message"));
+    let near = schema(folder, &["validate", "order.proto", "--message", "Ordr"], 2);
+    assert!(
+        near.contains("no message is called `Ordr`; there are `Order`, `Line`"),
+        "{near}"
+    );
+}
+
+#[test]
+fn the_fields_of_a_schema_are_shown() {
+    let files = folder(&[(
+        "order.json",
+        json!({"type": "object", "required": ["id"], "properties": {
+            "id": {"type": "string", "maxLength": 8}, "lines": {"type": "array", "items": {"type": "integer"}}}}),
+    )]);
+    assert_snapshot!(schema(files.path(), &["show", "order.json"], 0), @r"
+    order.json is a JSON Schema of draft 2020-12
+    field        type     required  also
+    (the event)  object
+    id           string   yes       maxLength 8
+    lines        array    no
+    lines[]      integer  no
+    ");
+    let page = schema(files.path(), &["show", "order.json", "--format", "json"], 0);
+    let page: Value = serde_json::from_str(&page).unwrap();
+    assert_eq!(
+        page["fields"][1],
+        json!({"path": "id", "type": "string", "required": true, "constraints": ["maxLength 8"]})
+    );
+    assert_eq!(page["complete"], json!(true));
+}
+
+#[test]
+fn a_pattern_that_looks_around_is_told_what_to_do() {
+    let files = folder(&[(
+        "p.json",
+        json!({"properties": {"a": {"pattern": "^(?=.*[0-9]).+$"}}}),
+    )]);
+    let said = schema(files.path(), &["validate", "p.json"], 2);
+    assert!(
+        said.contains("looks ahead or behind") && said.contains("allOf"),
+        "{said}"
+    );
+    let files = folder(&[("p.json", json!({"pattern": "("}))]);
+    let said = schema(files.path(), &["validate", "p.json"], 2);
+    assert!(said.contains("is not a regular expression"), "{said}");
+}

@@ -37,6 +37,20 @@ pub fn compare(
     mode: Mode,
     profile: Profile,
 ) -> Result<Verdict, VersionError> {
+    compare_while(olds, new, (mode, profile), &|| true)
+}
+
+/// As [`compare`]; `keep_going` is asked now and then, and may stop the work.
+///
+/// # Errors
+///
+/// As [`compare`].
+pub fn compare_while(
+    olds: &[&str],
+    new: &str,
+    (mode, profile): (Mode, Profile),
+    keep_going: &dyn Fn() -> bool,
+) -> Result<Verdict, VersionError> {
     let parse =
         |text: &str, version| Avro::parse(text).map_err(|error| VersionError { version, error });
     let new = parse(new, None)?;
@@ -50,7 +64,8 @@ pub fn compare(
                 Some(against),
             )?,
         };
-        findings.extend(one_way(&old, &new, against, direction, profile));
+        let sides = (&old, &new);
+        findings.extend(one_way(sides, (against, direction), profile, keep_going));
         parsed = Some((against, old));
     }
     Ok(Verdict::of(findings))
@@ -58,22 +73,26 @@ pub fn compare(
 
 /// What one version as a reader makes of what the other one writes.
 fn one_way(
-    old: &Avro,
-    new: &Avro,
-    against: usize,
-    direction: Direction,
+    (old, new): (&Avro, &Avro),
+    (against, direction): (usize, Direction),
     profile: Profile,
+    keep_going: &dyn Fn() -> bool,
 ) -> Vec<Finding> {
     let (writer, reader) = match direction {
         Direction::Backward => (old, new),
         Direction::Forward => (new, old),
     };
     let pair = Pair { writer, reader };
-    let walked = walk::walk(&pair, profile);
+    let walked = walk::walk(&pair, profile, keep_going);
     let maker = Maker::new(&pair);
     let mut findings = Vec::new();
     let too_many = walked.found.len().saturating_sub(FINDINGS_MAX);
+    let mut stopped = !keep_going();
     for found in walked.found.iter().take(FINDINGS_MAX) {
+        stopped = stopped || !keep_going();
+        if stopped {
+            break;
+        }
         findings.push(finding(&maker, found, against, direction, profile));
     }
     let mut unproved = |code: &'static str, reason: String| {
@@ -88,7 +107,10 @@ fn one_way(
             witness: None,
         });
     };
-    if walked.stopped {
+    if stopped {
+        let reason = "the comparison takes more work than it may";
+        unproved("effort-spent", reason.to_owned());
+    } else if walked.stopped {
         let reason = "the schemas have too many pairs of types to compare them all";
         unproved("too-large", reason.to_owned());
     }

@@ -68,7 +68,7 @@ pub(crate) struct Found {
 #[derive(Debug)]
 pub(crate) struct Walked {
     pub(crate) found: Vec<Found>,
-    /// Whether there were too many pairs.
+    /// Whether there were too many pairs, or the caller said to stop.
     pub(crate) stopped: bool,
 }
 
@@ -78,12 +78,21 @@ struct Visit {
     reader: NodeId,
 }
 
-/// Compares from the roots on.
-pub(crate) fn walk(pair: &Pair<'_>, profile: Profile) -> Walked {
-    walk_from(pair, profile, (pair.writer.root(), pair.reader.root()), 0)
+/// Compares from the roots on, as long as the caller says to go on.
+pub(crate) fn walk(pair: &Pair<'_>, profile: Profile, keep_going: &dyn Fn() -> bool) -> Walked {
+    let roots = (pair.writer.root(), pair.reader.root());
+    walk_from((pair, keep_going), profile, roots, 0)
 }
 
-fn walk_from(pair: &Pair<'_>, profile: Profile, start: (NodeId, NodeId), depth: usize) -> Walked {
+/// Pairs of types between two questions to the caller.
+const ASK_EVERY: usize = 32;
+
+fn walk_from(
+    (pair, keep_going): (&Pair<'_>, &dyn Fn() -> bool),
+    profile: Profile,
+    start: (NodeId, NodeId),
+    depth: usize,
+) -> Walked {
     let mut visits = vec![Visit {
         parent: None,
         writer: start.0,
@@ -97,7 +106,13 @@ fn walk_from(pair: &Pair<'_>, profile: Profile, start: (NodeId, NodeId), depth: 
     let mut at = 0;
     while let Some(Visit { writer, reader, .. }) = visits.get(at) {
         let (writer, reader) = (*writer, *reader);
-        let choose = |candidates: Vec<NodeId>| choose(pair, profile, writer, candidates, depth);
+        if at % ASK_EVERY == 0 && !keep_going() {
+            walked.stopped = true;
+            return walked;
+        }
+        let choose = |candidates: Vec<NodeId>| {
+            choose((pair, keep_going), profile, writer, candidates, depth)
+        };
         let outcome = rules::compare(pair, profile, writer, reader, &choose);
         for next in outcome {
             match next {
@@ -141,7 +156,7 @@ fn steps(visits: &[Visit], from: usize) -> Vec<(NodeId, Step)> {
 
 /// The branch that a reader takes. A registry's checker takes any that reads everything.
 fn choose(
-    pair: &Pair<'_>,
+    (pair, keep_going): (&Pair<'_>, &dyn Fn() -> bool),
     profile: Profile,
     writer: NodeId,
     candidates: Vec<NodeId>,
@@ -152,7 +167,7 @@ fn choose(
         return first;
     }
     let reads = |branch: &NodeId| {
-        let walked = walk_from(pair, profile, (writer, *branch), depth + 1);
+        let walked = walk_from((pair, keep_going), profile, (writer, *branch), depth + 1);
         !walked.stopped && walked.found.iter().all(|found| found.breaks.is_none())
     };
     candidates

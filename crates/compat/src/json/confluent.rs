@@ -8,8 +8,10 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::confluent_object::Content;
+use super::effort::{Effort, size};
 use super::known::{Node, Types};
 use super::number;
+use super::pattern::Patterns;
 use super::schema::Schema;
 use crate::verdict::{Answer, Reason};
 
@@ -27,6 +29,8 @@ pub enum Policy {
 const DEPTH_MAX: usize = 64;
 /// Most pairs of subschemas that are compared.
 const PAIRS_MAX: usize = 50_000;
+/// Most steps of a comparison, a pair being one.
+const STEPS_MAX: u64 = 200_000;
 
 pub(crate) fn compare(
     original: &Schema,
@@ -36,7 +40,8 @@ pub(crate) fn compare(
 ) -> Vec<Reason> {
     let mut rules = Rules {
         policy,
-        keep_going,
+        effort: Effort::new(STEPS_MAX, keep_going),
+        patterns: Patterns::default(),
         open: HashSet::new(),
         pairs: 0,
         was_stopped: false,
@@ -63,7 +68,8 @@ pub(crate) fn compare(
 
 pub(crate) struct Rules<'k> {
     pub(crate) policy: Policy,
-    keep_going: &'k dyn Fn() -> bool,
+    effort: Effort<'k>,
+    patterns: Patterns,
     open: HashSet<(usize, usize)>,
     pairs: usize,
     was_stopped: bool,
@@ -71,6 +77,11 @@ pub(crate) struct Rules<'k> {
 }
 
 impl Rules<'_> {
+    /// Whether a pattern matches a name; `None` when that cannot be told.
+    pub(crate) fn matches(&mut self, pattern: &str, name: &str) -> Option<bool> {
+        self.patterns.matches(pattern, name, &mut self.effort)
+    }
+
     pub(crate) fn say(&mut self, code: &'static str, at: String, reason: String) {
         let is_said = self
             .reasons
@@ -106,7 +117,7 @@ impl Rules<'_> {
             return;
         }
         self.pairs += 1;
-        if depth > DEPTH_MAX || self.pairs > PAIRS_MAX || !(self.keep_going)() {
+        if depth > DEPTH_MAX || self.pairs > PAIRS_MAX || !self.effort.take(1) {
             self.was_stopped = true;
             return;
         }
@@ -160,7 +171,7 @@ impl Rules<'_> {
         };
         let Some(new) = list(update) else { return };
         let lost = match list(original) {
-            Some(old) => old.into_iter().find(|value| !new.contains(value)),
+            Some(old) => self.first_lost(old, &new),
             None => Some(Value::Null),
         };
         if let Some(lost) = lost {
@@ -175,6 +186,24 @@ impl Rules<'_> {
             };
             self.say("enum-narrowed", update.written(keyword), reason);
         }
+    }
+
+    /// The first value that is not among the new ones. Lists may be long, so that work is counted.
+    fn first_lost(&mut self, old: Vec<Value>, new: &[Value]) -> Option<Value> {
+        if old == new {
+            return None;
+        }
+        let each = new.iter().map(size).sum::<usize>() / 8;
+        for value in old {
+            if !self.effort.work(each) {
+                self.was_stopped = true;
+                return None;
+            }
+            if !new.contains(&value) {
+                return Some(value);
+            }
+        }
+        None
     }
 
     fn bounds(&mut self, original: &Node<'_>, update: &Node<'_>) {
@@ -373,7 +402,8 @@ impl Rules<'_> {
             .iter()
             .map(|one| {
                 let all = others.iter().enumerate();
-                let fit = all.filter(|(_, other)| agree(self, one, other, depth + 1));
+                let fit = all
+                    .filter(|(_, other)| !self.was_stopped && agree(self, one, other, depth + 1));
                 fit.map(|(index, _)| index).collect()
             })
             .collect();

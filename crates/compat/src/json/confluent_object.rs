@@ -5,7 +5,6 @@ use serde_json::Value;
 use super::confluent::{Policy, Rules, is_anything, is_nothing};
 use super::flat::required;
 use super::known::Node;
-use super::pattern::Patterns;
 
 /// What an object takes beyond its properties.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,11 +46,10 @@ impl Content {
 }
 
 /// The schemas that say what a property is that is not listed.
-fn governing<'a>(node: &Node<'a>, name: &str) -> Vec<Node<'a>> {
-    let mut patterns = Patterns::default();
+fn governing<'a>(rules: &mut Rules<'_>, node: &Node<'a>, name: &str) -> Vec<Node<'a>> {
     let matching = node.names("patternProperties").into_iter();
     let found: Vec<Node<'a>> = matching
-        .filter(|pattern| patterns.matches(pattern, name) == Some(true))
+        .filter(|pattern| rules.matches(pattern, name) == Some(true))
         .filter_map(|pattern| node.named("patternProperties", pattern))
         .collect();
     if !found.is_empty() {
@@ -131,7 +129,7 @@ impl Rules<'_> {
                 self.say("property-added-to-open-object", at, reason);
             }
             Content::Partly => {
-                let ruling = governing(original, name);
+                let ruling = governing(self, original, name);
                 let is_covered =
                     !ruling.is_empty() && ruling.iter().any(|was| self.agrees(was, now, depth + 1));
                 if !is_covered && !is_anything(now) {
@@ -148,7 +146,7 @@ impl Rules<'_> {
             Content::Open => true,
             Content::Closed => is_nothing(was) || self.policy == Policy::Lenient,
             Content::Partly => {
-                let ruling = governing(update, name);
+                let ruling = governing(self, update, name);
                 let fits = ruling.iter().any(|now| self.agrees(was, now, depth + 1));
                 fits || ruling.is_empty()
             }

@@ -1,6 +1,6 @@
 //! The profile `exact`: what a reader that validates does with every event that a writer may write.
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::OpenContent;
 use super::draft::Draft;
@@ -9,6 +9,7 @@ use super::failure::Failure;
 use super::flat::Integers;
 use super::judge::judge;
 use super::known::{Known, Node};
+use super::number;
 use super::schema::Schema;
 use super::study::Study;
 use super::witness::Court;
@@ -18,8 +19,6 @@ use crate::verdict::{Answer, Reason, Witness};
 const PROOF_STEPS: u64 = 120_000;
 /// Work for samples of what the library says is the difference.
 const SAMPLE_STEPS: u64 = 20_000;
-/// From here on integers are read as floats: 2^63.
-const INTEGERS_END: f64 = 9_223_372_036_854_775_808.0;
 /// Most reasons for which an event is searched.
 const REASONS_MAX: usize = 24;
 
@@ -32,33 +31,50 @@ pub(crate) fn compare(
     keep_going: &dyn Fn() -> bool,
 ) -> Vec<Reason> {
     let reasons = decide(writer, reader, open, keep_going);
-    let rounded = [writer, reader].map(|schema| has_rounded(&schema.lowered.root));
-    match rounded.contains(&true) {
-        true => beyond_precision(reasons),
+    let schemas = [&writer.lowered.root, &reader.lowered.root];
+    match schemas.into_iter().any(has_rounded) {
+        true => beyond_precision(reasons, schemas),
         false => reasons,
+    }
+}
+
+/// The numbers of a value, wherever they stand.
+fn numbers<'v>(value: &'v Value, found: &mut Vec<&'v Number>) {
+    match value {
+        Value::Number(number) => found.push(number),
+        Value::Array(items) => items.iter().for_each(|item| numbers(item, found)),
+        Value::Object(fields) => fields.values().for_each(|field| numbers(field, found)),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
 }
 
 /// Whether it has a number that was rounded when it was read, or may have been: one beyond 64 bits.
 fn has_rounded(value: &Value) -> bool {
-    match value {
-        Value::Number(number) => {
-            let is_float = !number.is_i64() && !number.is_u64();
-            is_float
-                && number
-                    .as_f64()
-                    .is_some_and(|float| float.abs() >= INTEGERS_END)
-        }
-        Value::Array(items) => items.iter().any(has_rounded),
-        Value::Object(fields) => fields.values().any(has_rounded),
-        Value::Null | Value::Bool(_) | Value::String(_) => false,
-    }
+    let mut all = Vec::new();
+    numbers(value, &mut all);
+    all.into_iter().any(number::is_rounded)
 }
 
-/// What is left of an answer that rests on numbers that were rounded: events without such numbers.
-fn beyond_precision(mut reasons: Vec<Reason>) -> Vec<Reason> {
+/// Whether an event says the same however the numbers in it, and in the schemas, were rounded: those
+/// that were are far from all others, and nothing divides them.
+fn is_exact(event: &Value, schemas: [&Value; 2]) -> bool {
+    let (mut own, mut others) = (Vec::new(), Vec::new());
+    numbers(event, &mut own);
+    for schema in schemas {
+        numbers(schema, &mut others);
+    }
+    let is_rounded = own.iter().any(|number| number::is_rounded(number));
+    let divides = |schema: &Value| schema.to_string().contains("\"multipleOf\"");
+    let pairs = own.iter().flat_map(|a| others.iter().map(move |b| (a, b)));
+    let mut touchy = pairs.filter(|(a, b)| number::is_rounded(a) || number::is_rounded(b));
+    !(is_rounded && schemas.into_iter().any(divides))
+        && touchy.all(|(a, b)| number::are_apart(a, b))
+}
+
+/// What is left of an answer that rests on numbers that were rounded: events that do not.
+fn beyond_precision(mut reasons: Vec<Reason>, schemas: [&Value; 2]) -> Vec<Reason> {
     for reason in &mut reasons {
-        let is_exact = |witness: &Witness| !has_rounded(&witness.event);
+        let is_exact = |witness: &Witness| is_exact(&witness.event, schemas);
         reason.witness = reason.witness.take().filter(is_exact);
         if reason.witness.is_none() {
             reason.answer = Answer::NotProved;
@@ -81,7 +97,8 @@ fn decide(
     let effort = Effort::new(PROOF_STEPS, keep_going);
     let how = (integers(writer, reader), is_reserved);
     let mut study = Study::new(&writer.lowered, &reader.lowered, how, effort);
-    if study.covers() {
+    // Without effort some questions are not asked: no yes may rest on that.
+    if study.covers() && !study.effort.is_spent() {
         return Vec::new();
     }
     let was_spent = study.effort.is_spent();
@@ -111,13 +128,13 @@ fn decide(
     let is_shown = |reasons: &[Reason]| reasons.iter().any(|one| one.witness.is_some());
     if !is_shown(&reasons) {
         let witness = court.of_samples(&mut study, others);
-        reasons.extend(witness.map(found));
+        tell(&mut reasons, witness);
     }
     if !is_shown(&reasons) {
         let witness = court.of_writer(&mut study);
-        reasons.extend(witness.map(found));
+        tell(&mut reasons, witness);
     }
-    if !is_shown(&reasons) {
+    if !is_shown(&reasons) && !study.effort.is_stopped() {
         let judgement = judge(writer, reader);
         if judgement.covers == Some(true) {
             return Vec::new();
@@ -130,12 +147,16 @@ fn decide(
             let difference = Schema::read(name, &[], Draft::Twenty).ok()?;
             in_difference(&court, &difference, keep_going)
         });
-        reasons.extend(witness.map(found));
+        tell(&mut reasons, witness);
     }
     let mut told = std::collections::BTreeSet::new();
     reasons.sort_by_key(|one| one.witness.is_none());
     reasons.retain(|one| told.insert((one.code, one.path.clone())));
-    settle(&mut reasons, was_spent, left_out);
+    settle(
+        &mut reasons,
+        was_spent || study.effort.is_stopped(),
+        left_out,
+    );
     reasons
 }
 
@@ -186,6 +207,18 @@ fn reason(failure: Failure<'_>, witness: Option<Witness>) -> Reason {
         reason: failure.reason,
         fix: failure.fix,
         witness,
+    }
+}
+
+/// Tells of an event: as that of the one reason there is, where that has none, or else alone.
+fn tell(reasons: &mut Vec<Reason>, witness: Option<Witness>) {
+    match (reasons.as_mut_slice(), witness) {
+        (_, None) => {}
+        ([one], Some(witness)) if one.witness.is_none() && one.code != "not-understood" => {
+            one.answer = Answer::Incompatible;
+            one.witness = Some(witness);
+        }
+        (_, Some(witness)) => reasons.push(found(witness)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::known::Known;
+use super::known::{Known, Node};
 
 /// One step into a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(crate) struct Failure<'a> {
     pub(crate) trail: Vec<(Known<'a>, Step)>,
     /// What is known of the values that break.
     pub(crate) known: Known<'a>,
+    /// What those values do not fit.
+    pub(crate) goal: Node<'a>,
     /// Values that may break.
     pub(crate) hints: Vec<Value>,
 }

@@ -46,7 +46,7 @@ impl<'a> Study<'a, '_> {
         for node in &flat.atoms {
             let matching = |study: &mut Self, pattern: &str| {
                 // What cannot be told adds nothing that is known.
-                study.patterns.matches(pattern, name)
+                study.matches(pattern, name)
             };
             let schemas = self.schemas_of(node, Some(name), matching);
             fits.extend(schemas.sure);
@@ -209,11 +209,11 @@ impl<'a> Study<'a, '_> {
             }
             let mut asked = strings.clone();
             asked.other_than.extend(declared.iter().take(100).cloned());
-            let example = match self.patterns.word(&asked) {
+            let example = match self.word(&asked) {
                 Word::None => continue,
                 Word::Is(word) if word.is_empty() => {
                     asked.other_than.insert(word);
-                    match self.patterns.word(&asked) {
+                    match self.word(&asked) {
                         Word::Is(word) => Some(word),
                         _ => Some(String::new()),
                     }
@@ -251,9 +251,9 @@ impl<'a> Study<'a, '_> {
         let rest = rest.filter(|_| looked_at.others.is_empty() && !looked_at.is_opened);
         let mut all = true;
         for name in &names {
-            let matching = |study: &mut Self, pattern: &str| study.patterns.matches(pattern, name);
+            let matching = |study: &mut Self, pattern: &str| study.matches(pattern, name);
             let mut wanted = self.schemas_of(goal, Some(name), matching);
-            if rest.is_some() && !looked_at.declares(self, name) {
+            if rest.is_some() && !looked_at.surely_declares(self, name) {
                 wanted.sure.extend(rest.clone());
             }
             if !wanted.says_something() {
@@ -274,7 +274,7 @@ impl<'a> Study<'a, '_> {
         for kind in kinds {
             let matching = |_: &mut Self, pattern: &str| Some(kind.strings.must.contains(pattern));
             let mut wanted = self.schemas_of(goal, None, matching);
-            if rest.is_some() && !looked_at.may_declare(&kind) {
+            if rest.is_some() && !looked_at.surely_has(&kind) {
                 wanted.sure.extend(rest.clone());
             }
             if !wanted.says_something() {
@@ -459,7 +459,20 @@ impl<'a> Declared<'a> {
     fn declares(&self, study: &mut Study<'a, '_>, name: &str) -> bool {
         let mut patterns = self.patterns.iter();
         self.names.contains(name)
-            || patterns.any(|pattern| study.patterns.matches(pattern, name) != Some(false))
+            || patterns.any(|pattern| study.matches(pattern, name) != Some(false))
+    }
+
+    /// Of a reader, what cannot be told must not count as looked at.
+    fn surely_declares(&self, study: &mut Study<'a, '_>, name: &str) -> bool {
+        let mut patterns = self.patterns.iter();
+        self.names.contains(name)
+            || patterns.any(|pattern| study.matches(pattern, name) == Some(true))
+    }
+
+    /// As [`Self::surely_declares`]: patterns of a schema's parts are not among those of its kinds.
+    fn surely_has(&self, kind: &Kind) -> bool {
+        let mut patterns = self.patterns.iter();
+        patterns.any(|pattern| kind.strings.must.contains(*pattern))
     }
 
     fn may_declare(&self, kind: &Kind) -> bool {
@@ -483,7 +496,9 @@ pub(crate) fn parts<'a>(node: &Node<'a>) -> Vec<Node<'a>> {
     for keyword in ["allOf", "anyOf", "oneOf"] {
         parts.extend(node.list(keyword));
     }
-    for keyword in ["if", "then", "else"] {
+    // Without a condition, what follows from it is not looked at.
+    let is_condition = node.get("if").is_some();
+    for keyword in ["if", "then", "else"].into_iter().filter(|_| is_condition) {
         parts.extend(node.one(keyword));
     }
     for name in node.names("dependentSchemas") {

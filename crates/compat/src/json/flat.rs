@@ -57,6 +57,8 @@ pub(crate) struct Flat<'a> {
     pub(crate) field_misses: Vec<(&'a str, Node<'a>)>,
     /// No value is left.
     pub(crate) is_impossible: bool,
+    /// How much was looked at.
+    pub(crate) weight: usize,
 }
 
 /// How `integer` is read.
@@ -88,6 +90,7 @@ impl<'a> Flat<'a> {
             absent: known.absent.clone(),
             field_misses: Vec::new(),
             is_impossible: false,
+            weight: 1,
         };
         let mut seen = HashSet::new();
         let mut fits = known.fits.clone();
@@ -97,6 +100,7 @@ impl<'a> Flat<'a> {
             let mut open = Vec::new();
             let mut has_changed = false;
             while let Some(miss) = misses.pop() {
+                flat.weight += 4;
                 match flat.take_miss(&miss, integers) {
                     Taken::Whole => has_changed = true,
                     Taken::Misses(more) => misses.extend(more),
@@ -133,6 +137,7 @@ impl<'a> Flat<'a> {
             waiting.extend(node.list("allOf"));
             for keyword in ["anyOf", "oneOf"] {
                 let branches = node.list(keyword);
+                self.weight += branches.len();
                 if !branches.is_empty() {
                     self.choices.push(branches);
                 }
@@ -162,7 +167,9 @@ impl<'a> Flat<'a> {
         if let Some(value) = node.get("const") {
             self.types = self.types.and(types_of(value, integers));
         }
+        self.weight += 4 + node.object().map_or(0, serde_json::Map::len);
         if let Some(Value::Array(values)) = node.get("enum") {
+            self.weight += values.len();
             let types = values
                 .iter()
                 .map(|value| types_of(value, integers))

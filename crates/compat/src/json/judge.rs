@@ -14,6 +14,12 @@ use super::schema::Schema;
 
 /// Largest schema that is asked about, in bytes.
 const BYTES_MAX: usize = 48 << 10;
+/// Most subschemas of one choice, and of all choices together: the library takes them in every
+/// combination.
+const CHOICE_MAX: usize = 12;
+const CHOICES_MAX: usize = 48;
+/// Most conditions and exclusions: each may double what the library goes through.
+const CONDITIONS_MAX: usize = 8;
 /// Deepest schema that is asked about: the library takes stack for each step into it.
 const NESTING_MAX: usize = 40;
 /// Largest compiled pattern, in bytes.
@@ -41,8 +47,14 @@ pub(crate) fn judge(writer: &Schema, reader: &Schema) -> Judgement {
         (Draft::Four, _) | (_, Draft::Four) => return Judgement::NONE,
         _ => (&writer.lowered.root, &reader.lowered.root),
     };
-    let is_large =
-        |root: &&Value| nesting(root) > NESTING_MAX || root.to_string().len() > BYTES_MAX;
+    let is_large = |root: &&Value| {
+        let (most, all, conditions) = choices(root);
+        nesting(root) > NESTING_MAX
+            || most > CHOICE_MAX
+            || all > CHOICES_MAX
+            || conditions > CONDITIONS_MAX
+            || root.to_string().len() > BYTES_MAX
+    };
     if [writer, reader].iter().any(is_large) {
         return Judgement::NONE;
     }
@@ -82,6 +94,32 @@ fn canonical(root: &Value) -> Option<CanonicalSchema> {
         _ => options.with_draft(draft),
     };
     options.canonicalize(root).ok()
+}
+
+/// The most branches of one choice, the branches of all of them, and the conditions.
+fn choices(value: &Value) -> (usize, usize, usize) {
+    let (mut most, mut all, mut conditions) = (0, 0, 0);
+    let mut waiting = vec![value];
+    while let Some(value) = waiting.pop() {
+        match value {
+            Value::Object(object) => {
+                for keyword in ["anyOf", "oneOf", "type"] {
+                    let branches = object.get(keyword).and_then(Value::as_array);
+                    let count = branches.map_or(0, Vec::len);
+                    most = most.max(count);
+                    all += count;
+                }
+                conditions += ["not", "if", "dependentSchemas", "dependencies"]
+                    .into_iter()
+                    .filter(|keyword| object.contains_key(*keyword))
+                    .count();
+                waiting.extend(object.values());
+            }
+            Value::Array(items) => waiting.extend(items),
+            _ => {}
+        }
+    }
+    (most, all, conditions)
 }
 
 /// How many values stand inside each other.

@@ -7,7 +7,7 @@ use serde_json::{Number, Value};
 use super::failure::Failure;
 use super::flat::{Flat, about};
 use super::known::{Known, Node, Types};
-use super::number;
+use super::number::{self, far};
 use super::pattern::Word;
 use super::study::Study;
 
@@ -64,6 +64,7 @@ impl<'a> Study<'a, '_> {
             fix: None,
             trail: self.trail.clone(),
             known: known.clone(),
+            goal: goal.clone(),
             hints: Vec::new(),
         };
         let why = why(&failure.subject());
@@ -83,6 +84,9 @@ impl<'a> Study<'a, '_> {
         for value in values {
             if self.fits(goal, &value) != Some(true) {
                 refused.push(value);
+                if self.is_quiet() || self.effort.is_spent() {
+                    break;
+                }
             }
         }
         if refused.is_empty() {
@@ -360,7 +364,7 @@ impl<'a> Study<'a, '_> {
                 refused.must_not.extend(pattern.map(str::to_owned));
             }
         }
-        let word = match self.patterns.word(&refused) {
+        let word = match self.word(&refused) {
             Word::None => return true,
             Word::Is(word) => Some(Value::String(word)),
             Word::Unknown => None,
@@ -403,6 +407,8 @@ fn first_integer(flat: &Flat<'_>, is_low: bool) -> Option<Number> {
 fn beyond(limit: &Number, is_low: bool) -> Vec<Value> {
     let sign = if is_low { -1 } else { 1 };
     let mut found = vec![Value::Number(limit.clone())];
+    // Where integers end, the next float may be far away.
+    found.extend(far(limit).into_iter().map(Value::Number));
     if let Some(n) = number::whole(limit) {
         let steps = [1, 2, 10, 1_000].into_iter();
         let near = steps.filter_map(|by| number::of(n.saturating_add(by * sign)));

@@ -21,6 +21,7 @@ mod objects;
 mod pattern;
 mod sample;
 mod schema;
+mod shrink;
 mod study;
 mod witness;
 

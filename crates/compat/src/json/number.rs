@@ -86,6 +86,31 @@ pub(crate) fn divides(b: &Number, a: &Number) -> bool {
     }
 }
 
+/// From here on integers are read as floats: 2^63.
+const INTEGERS_END: f64 = 9_223_372_036_854_775_808.0;
+
+/// Whether it was rounded when it was read, or may have been: it is beyond 64 bits.
+pub(crate) fn is_rounded(number: &Number) -> bool {
+    let is_float = !number.is_i64() && !number.is_u64();
+    is_float && number.as_f64().is_some_and(|n| n.abs() >= INTEGERS_END)
+}
+
+/// Whether two numbers differ, whatever was rounded when they were read.
+pub(crate) fn are_apart(a: &Number, b: &Number) -> bool {
+    let (a, b) = (float(a), float(b));
+    (a - b).abs() > a.abs().max(b.abs()) * 1e-9
+}
+
+/// Numbers on both sides of one beyond 64 bits; none for a smaller one.
+pub(crate) fn far(number: &Number) -> Vec<Number> {
+    if !is_rounded(number) {
+        return Vec::new();
+    }
+    let n = float(number);
+    let near = [n * 2.0, n * 1.5, n * 1.01, n * 0.99, n / 2.0];
+    near.into_iter().filter_map(Number::from_f64).collect()
+}
+
 /// The number of this integer; nothing beyond 64 bits.
 pub(crate) fn of(n: i128) -> Option<Number> {
     match i64::try_from(n) {

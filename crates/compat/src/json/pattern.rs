@@ -8,14 +8,23 @@ use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, OnceLock};
 
 use regex_automata::dfa::{Automaton, StartKind, dense};
+use regex_automata::nfa::thompson;
 use regex_automata::util::primitives::StateID;
 use regex_automata::util::start;
 use regex_automata::{Anchored, MatchKind};
 
+use super::effort::Effort;
+
 /// Largest automaton of one pattern, in bytes.
 const AUTOMATON_BYTES_MAX: usize = 1 << 21;
+/// Largest form of a pattern from which its automaton is made, in bytes.
+const PATTERN_BYTES_MAX: usize = 1 << 22;
+/// Bytes of an automaton that are made with small work.
+const BYTES_PER_WORK: usize = 256;
 /// Most states of a product that are looked at.
 const STATES_MAX: usize = 30_000;
+/// Most letters of the strings that are left out of a question.
+const LETTERS_MAX: usize = 20_000;
 /// Most patterns of one question.
 const PATTERNS_MAX: usize = 12;
 
@@ -59,18 +68,30 @@ pub(crate) struct Patterns {
 
 impl Patterns {
     /// A string of these, the shortest first.
-    pub(crate) fn word(&mut self, strings: &Strings) -> Word {
+    pub(crate) fn word(&mut self, strings: &Strings, effort: &mut Effort<'_>) -> Word {
         if let Some(known) = self.answers.get(strings) {
             return known.clone();
         }
-        let answer = self.search(strings);
-        self.answers.insert(strings.clone(), answer.clone());
+        if effort.is_spent() {
+            return Word::Unknown;
+        }
+        let answer = self.search(strings, effort);
+        // What was not found out for want of effort may be found out later.
+        if answer != Word::Unknown || !effort.is_spent() {
+            self.answers.insert(strings.clone(), answer.clone());
+        }
         answer
     }
 
     /// Whether a text matches a pattern; `None` when that cannot be told.
-    pub(crate) fn matches(&mut self, pattern: &str, text: &str) -> Option<bool> {
-        let dfa = self.automaton(pattern)?;
+    pub(crate) fn matches(
+        &mut self,
+        pattern: &str,
+        text: &str,
+        effort: &mut Effort<'_>,
+    ) -> Option<bool> {
+        let dfa = self.automaton(pattern, effort)?;
+        effort.work(1 + text.len() / 8);
         let mut state = State::start(&dfa)?;
         for byte in text.bytes() {
             state = state.next(&dfa, byte);
@@ -78,19 +99,26 @@ impl Patterns {
         Some(state.ends(&dfa))
     }
 
-    fn automaton(&mut self, pattern: &str) -> Option<Arc<Dfa>> {
+    fn automaton(&mut self, pattern: &str, effort: &mut Effort<'_>) -> Option<Arc<Dfa>> {
         if let Some(known) = self.automata.get(pattern) {
             return known.clone();
+        }
+        if effort.is_spent() {
+            return None;
         }
         let made = jsonschema_regex::to_rust_regex(pattern)
             .ok()
             .and_then(|pattern| build(&pattern))
             .map(Arc::new);
+        let bytes = made
+            .as_ref()
+            .map_or(AUTOMATON_BYTES_MAX, |dfa| dfa.memory_usage());
+        effort.work(bytes / BYTES_PER_WORK);
         self.automata.insert(pattern.to_owned(), made.clone());
         made
     }
 
-    fn search(&mut self, strings: &Strings) -> Word {
+    fn search(&mut self, strings: &Strings, effort: &mut Effort<'_>) -> Word {
         if strings.most.is_some_and(|most| most < strings.least) {
             return Word::None;
         }
@@ -98,13 +126,16 @@ impl Patterns {
         let wanted = strings.must.iter().map(|pattern| (pattern, true));
         let barred = strings.must_not.iter().map(|pattern| (pattern, false));
         for (pattern, matches) in wanted.chain(barred) {
-            match self.automaton(pattern) {
+            match self.automaton(pattern, effort) {
                 Some(dfa) => parts.push((dfa, matches)),
                 None => return Word::Unknown,
             }
         }
         if !strings.other_than.is_empty() {
-            match build(&exactly(&strings.other_than)) {
+            let letters: usize = strings.other_than.iter().map(String::len).sum();
+            let is_few = letters <= LETTERS_MAX && effort.work(letters);
+            let other = is_few.then(|| build(&exactly(&strings.other_than)));
+            match other.flatten() {
                 Some(dfa) => parts.push((Arc::new(dfa), false)),
                 None => return Word::Unknown,
             }
@@ -118,7 +149,7 @@ impl Patterns {
         if parts.len() > PATTERNS_MAX {
             return Word::Unknown;
         }
-        product(&parts, strings)
+        product(&parts, strings, effort)
     }
 }
 
@@ -140,6 +171,7 @@ fn build(pattern: &str) -> Option<Dfa> {
                 .dfa_size_limit(Some(AUTOMATON_BYTES_MAX))
                 .determinize_size_limit(Some(AUTOMATON_BYTES_MAX)),
         )
+        .thompson(thompson::Config::new().nfa_size_limit(Some(PATTERN_BYTES_MAX)))
         .build(pattern)
         .ok()
 }
@@ -192,7 +224,7 @@ struct Step {
     byte: u8,
 }
 
-fn product(parts: &[(Arc<Dfa>, bool)], strings: &Strings) -> Word {
+fn product(parts: &[(Arc<Dfa>, bool)], strings: &Strings, effort: &mut Effort<'_>) -> Word {
     let starts: Option<Vec<State>> = parts.iter().map(|(dfa, _)| State::start(dfa)).collect();
     let Some(start) = starts else {
         return Word::Unknown;
@@ -210,6 +242,9 @@ fn product(parts: &[(Arc<Dfa>, bool)], strings: &Strings) -> Word {
     let mut seen: HashSet<(Vec<State>, u64)> = HashSet::from([(start.clone(), 0)]);
     let mut waiting = VecDeque::from([(start, 0_u64, usize::MAX)]);
     while let Some((states, count, at)) = waiting.pop_front() {
+        if !effort.work(1 + alphabet.len() * parts.len() / 16) {
+            return Word::Unknown;
+        }
         let ends = states
             .iter()
             .zip(parts)
@@ -285,6 +320,10 @@ fn alphabet(parts: &[(Arc<Dfa>, bool)]) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    fn word(patterns: &mut Patterns, strings: &Strings) -> Word {
+        patterns.word(strings, &mut Effort::new(100_000, &|| true))
+    }
+
     fn strings(must: &[&str], must_not: &[&str]) -> Strings {
         Strings {
             must: must.iter().map(|p| (*p).to_owned()).collect(),
@@ -307,7 +346,7 @@ mod tests {
         ];
         for (must, must_not) in none {
             assert_eq!(
-                patterns.word(&strings(must, must_not)),
+                word(&mut patterns, &strings(must, must_not)),
                 Word::None,
                 "{must:?} {must_not:?}"
             );
@@ -319,9 +358,9 @@ mod tests {
             (&["^é+$"], &[], "é"),
             (&["^[^a-z]$"], &["^[A-Z]$"], "0"),
         ];
-        for (must, must_not, word) in some {
-            let found = patterns.word(&strings(must, must_not));
-            assert_eq!(found, Word::Is(word.to_owned()), "{must:?} {must_not:?}");
+        for (must, must_not, expected) in some {
+            let found = word(&mut patterns, &strings(must, must_not));
+            assert_eq!(found, Word::Is(expected.to_owned()), "{must:?} {must_not:?}");
         }
     }
 
@@ -333,27 +372,33 @@ mod tests {
             most: Some(3),
             ..strings(&["^é*$"], &[])
         };
-        assert_eq!(patterns.word(&long), Word::Is("ééé".to_owned()));
+        assert_eq!(word(&mut patterns, &long), Word::Is("ééé".to_owned()));
         let none = Strings {
             least: 4,
             ..strings(&["^.{0,3}$"], &[])
         };
-        assert_eq!(patterns.word(&none), Word::None);
+        assert_eq!(word(&mut patterns, &none), Word::None);
         let other = Strings {
             other_than: ["a".to_owned(), "b".to_owned()].into(),
             ..strings(&["^[a-c]$"], &[])
         };
-        assert_eq!(patterns.word(&other), Word::Is("c".to_owned()));
+        assert_eq!(word(&mut patterns, &other), Word::Is("c".to_owned()));
     }
 
     #[test]
     fn what_is_beyond_is_unknown() {
         let mut patterns = Patterns::default();
-        assert_eq!(patterns.word(&strings(&["(?=a)b"], &[])), Word::Unknown);
         assert_eq!(
-            patterns.word(&strings(&["(a{1000}){1000}"], &[])),
+            word(&mut patterns, &strings(&["(?=a)b"], &[])),
             Word::Unknown
         );
-        assert_eq!(patterns.matches("^a|b$", "xxb"), Some(true));
+        assert_eq!(
+            word(&mut patterns, &strings(&["(a{1000}){1000}"], &[])),
+            Word::Unknown
+        );
+        assert_eq!(
+            patterns.matches("^a|b$", "xxb", &mut Effort::new(100, &|| true)),
+            Some(true)
+        );
     }
 }

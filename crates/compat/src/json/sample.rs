@@ -110,7 +110,7 @@ impl<'a> Study<'a, '_> {
         if depth > DEPTH_MAX || !self.effort.take(1) {
             return found;
         }
-        let flat = Flat::of(known, self.integers);
+        let flat = self.flat(known);
         if flat.is_impossible {
             return found;
         }
@@ -155,7 +155,8 @@ impl<'a> Study<'a, '_> {
         if is_anything && known.types == Types::ALL {
             let mut plain = anything();
             plain.extend(self.pool.strings.iter().cloned().map(Value::String));
-            plain.extend(self.pool.numbers.iter().cloned().map(Value::Number));
+            let numbers = self.pool.numbers.iter().flat_map(around);
+            plain.extend(numbers.take(VALUES_MAX / 2).map(Value::Number));
             plain.extend(self.pool.values.iter().cloned());
             return plain.into_iter().take(VALUES_MAX).collect();
         }
@@ -242,7 +243,7 @@ impl<'a> Study<'a, '_> {
                     extend(&mut found, [Value::String(letter.repeat(length))]);
                 }
             }
-        } else if let Word::Is(word) = self.patterns.word(&strings) {
+        } else if let Word::Is(word) = self.word(&strings) {
             extend(&mut found, [Value::String(word)]);
         }
         for text in self.pool.strings.clone() {
@@ -268,7 +269,7 @@ impl<'a> Study<'a, '_> {
             }
             let (least, most) = (strings.least, strings.most);
             (strings.least, strings.most) = (length, Some(length));
-            if let Word::Is(word) = self.patterns.word(&strings) {
+            if let Word::Is(word) = self.word(&strings) {
                 extend(&mut found, [Value::String(word)]);
             }
             (strings.least, strings.most) = (least, most);
@@ -283,8 +284,8 @@ impl<'a> Study<'a, '_> {
         length >= strings.least
             && strings.most.is_none_or(|most| length <= most)
             && !strings.other_than.contains(text)
-            && must.all(|(p, wanted)| self.patterns.matches(p, text) == Some(wanted))
-            && must_not.all(|(p, wanted)| self.patterns.matches(p, text) == Some(wanted))
+            && must.all(|(p, wanted)| self.matches(p, text) == Some(wanted))
+            && must_not.all(|(p, wanted)| self.matches(p, text) == Some(wanted))
     }
 
     fn arrays(&mut self, flat: &Flat<'a>, depth: usize) -> Vec<Value> {
@@ -523,6 +524,7 @@ fn number_of(value: Value) -> Option<Number> {
 /// A number and its neighbours.
 fn around(n: &Number) -> Vec<Number> {
     let mut found = vec![n.clone()];
+    found.extend(number::far(n));
     if let Some(whole) = number::whole(n) {
         found.extend(
             [1, -1]

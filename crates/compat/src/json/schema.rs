@@ -101,21 +101,63 @@ impl Schema {
         violations.map(|v| (v.path, v.message)).collect()
     }
 
+    /// How many subschemas one value meets at most.
+    pub(crate) const fn reach(&self) -> usize {
+        self.compiled.reach()
+    }
+
     /// Whether an event fits.
     pub(crate) fn allows(&self, event: &Value) -> bool {
-        self.compiled.validate(event).is_empty()
+        self.compiled.accepts(event)
     }
 }
 
-/// What judges values by a subschema alone.
-pub(crate) fn checker(node: &Node<'_>) -> Option<Validator> {
+/// A subschema as a document of its own, with all that it refers to and nothing else.
+pub(crate) fn alone(node: &Node<'_>) -> Option<Value> {
     let mut document: Map<String, Value> = node.object()?.clone();
-    let definitions = node.of.root.get("$defs").cloned()?;
-    document.insert("$defs".to_owned(), definitions);
+    let mut definitions = Map::new();
+    let mut waiting: Vec<&str> = references(node.schema);
+    while let Some(reference) = waiting.pop() {
+        // What leads nowhere stands in a value, not in a schema.
+        let Some((name, target)) = reference
+            .strip_prefix("#/$defs/")
+            .zip(node.of.target(reference))
+        else {
+            continue;
+        };
+        if definitions.contains_key(name) {
+            continue;
+        }
+        definitions.insert(name.to_owned(), target.clone());
+        waiting.extend(references(target));
+    }
+    document.insert("$defs".to_owned(), Value::Object(definitions));
     document.insert(
         "$schema".to_owned(),
         Value::String(Draft::Twenty.uri().to_owned()),
     );
+    Some(Value::Object(document))
+}
+
+/// All that a schema of the one form refers to, and what looks like it in values.
+pub(crate) fn references(schema: &Value) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut waiting = vec![schema];
+    while let Some(schema) = waiting.pop() {
+        match schema {
+            Value::Object(object) => {
+                found.extend(object.get("$ref").and_then(Value::as_str));
+                waiting.extend(object.values());
+            }
+            Value::Array(items) => waiting.extend(items),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// What judges values by such a document.
+pub(crate) fn checker(document: &Value) -> Option<Validator> {
     let patterns = PatternOptions::regex()
         .size_limit(PATTERN_BYTES_MAX)
         .dfa_size_limit(PATTERN_BYTES_MAX);
@@ -123,6 +165,6 @@ pub(crate) fn checker(node: &Node<'_>) -> Option<Validator> {
         .offline()
         .should_validate_formats(false)
         .with_pattern_options(patterns)
-        .build(&Value::Object(document))
+        .build(document)
         .ok()
 }

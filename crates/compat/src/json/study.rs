@@ -10,13 +10,14 @@ use std::collections::{HashMap, HashSet};
 use jsonschema::Validator;
 use serde_json::Value;
 
-use super::effort::Effort;
+use super::effort::{Effort, size};
 use super::failure::{Failure, Step};
 use super::flat::{Flat, Integers};
 use super::known::{Key, Known, Node, Types};
 use super::lower::Lowered;
-use super::pattern::{Patterns, Word};
+use super::pattern::{Patterns, Strings, Word};
 use super::sample::Pool;
+use super::schema::references;
 
 /// Deepest chain of questions that lead to each other: each takes stack.
 const DEPTH_MAX: usize = 48;
@@ -47,7 +48,8 @@ pub(crate) struct Study<'a, 'k> {
     pub(crate) trail: Vec<(Known<'a>, Step)>,
     /// References that lead to the same on both sides.
     alike: HashSet<String>,
-    checkers: HashMap<usize, Option<Validator>>,
+    /// What judges values by a subschema, with its size.
+    checkers: HashMap<usize, Option<(Validator, usize)>>,
     answers: HashMap<Key, bool>,
     open: Vec<(Key, usize)>,
     /// The first open question that an answer rests on.
@@ -256,7 +258,7 @@ impl<'a, 'k> Study<'a, 'k> {
 
     /// The facts; none when no value is possible.
     pub(crate) fn facts(&mut self, known: &Known<'a>) -> Option<Flat<'a>> {
-        let mut flat = Flat::of(known, self.integers);
+        let mut flat = self.flat(known);
         if flat.is_impossible {
             return None;
         }
@@ -266,6 +268,23 @@ impl<'a, 'k> Study<'a, 'k> {
         let is_impossible = flat.types.is_none() || self.contradicts(known, &flat);
         self.trials -= 1;
         (!is_impossible).then_some(flat)
+    }
+
+    /// What is known, taken apart.
+    pub(crate) fn flat(&mut self, known: &Known<'a>) -> Flat<'a> {
+        let flat = Flat::of(known, self.integers);
+        self.effort.work(flat.weight);
+        flat
+    }
+
+    /// Whether a pattern matches a text; `None` when that cannot be told.
+    pub(crate) fn matches(&mut self, pattern: &str, text: &str) -> Option<bool> {
+        self.patterns.matches(pattern, text, &mut self.effort)
+    }
+
+    /// A string of these.
+    pub(crate) fn word(&mut self, strings: &Strings) -> Word {
+        self.patterns.word(strings, &mut self.effort)
     }
 
     /// Strings that it may not be are facts too.
@@ -288,7 +307,7 @@ impl<'a, 'k> Study<'a, 'k> {
         let has_patterns = !strings.must.is_empty() || !strings.other_than.is_empty();
         if flat.types.meets(Types::STRING)
             && (has_patterns || !strings.must_not.is_empty())
-            && self.patterns.word(strings) == Word::None
+            && self.patterns.word(strings, &mut self.effort) == Word::None
         {
             flat.types = flat.types.without(Types::STRING);
         }
@@ -403,7 +422,7 @@ impl<'a, 'k> Study<'a, 'k> {
                 (&known.strings.must_not, false),
             ] {
                 for pattern in patterns {
-                    if self.patterns.matches(pattern, text)? != wanted {
+                    if self.matches(pattern, text)? != wanted {
                         return Some(false);
                     }
                 }
@@ -431,38 +450,46 @@ impl<'a, 'k> Study<'a, 'k> {
             return Some(*anything);
         }
         if !self.checkers.contains_key(&node.key()) {
-            // Compiling goes over the whole document once.
-            if !self.effort.take(20) {
+            // Compiling goes over all that is referred to.
+            let document = super::schema::alone(node)?;
+            let is_given = self.effort.take(20) && self.effort.work(size(&document) * 8);
+            if !is_given {
                 return None;
             }
-            let checker = super::schema::checker(node);
-            self.checkers.insert(node.key(), checker);
+            let checker = super::schema::checker(&document);
+            self.checkers
+                .insert(node.key(), checker.map(|it| (it, size(&document))));
         }
-        let checker = self.checkers.get(&node.key())?.as_ref()?;
-        Some(checker.is_valid(value))
+        let (checker, schema_size) = self.checkers.get(&node.key())?.as_ref()?;
+        // A value may be held against all of a schema, each of its parts against some of it.
+        let amount = size(value).saturating_add(schema_size / 4);
+        self.effort.work(amount).then(|| checker.is_valid(value))
     }
 }
 
 /// The references that lead to the same on both sides, all that is referred to from there included.
 fn alike(writer: &Lowered, reader: &Lowered) -> HashSet<String> {
     let definitions = reader.root.get("$defs").and_then(Value::as_object);
-    let Some(definitions) = definitions else {
-        return HashSet::new();
-    };
-    let names = definitions.keys().map(|name| format!("#/$defs/{name}"));
-    let mut alike: HashSet<String> = names
-        .filter(|name| writer.target(name) == reader.target(name))
-        .collect();
-    loop {
-        let before = alike.clone();
-        alike.retain(|name| {
-            let target = reader.target(name);
-            target.is_some_and(|target| refers_to(target, &before))
-        });
-        if alike.len() == before.len() {
-            return alike;
+    let mut alike = HashSet::new();
+    let mut waiting = Vec::new();
+    // Who refers to it: those are not alike either, once it is not.
+    let mut referring: HashMap<&str, Vec<String>> = HashMap::new();
+    for (number, definition) in definitions.into_iter().flatten() {
+        let name = format!("#/$defs/{number}");
+        if writer.target(&name) != Some(definition) {
+            waiting.push(name);
+            continue;
         }
+        for to in references(definition) {
+            referring.entry(to).or_default().push(name.clone());
+        }
+        alike.insert(name);
     }
+    while let Some(name) = waiting.pop() {
+        let others = referring.remove(name.as_str()).into_iter().flatten();
+        waiting.extend(others.filter(|other| alike.remove(other)));
+    }
+    alike
 }
 
 /// Whether there is a number without fraction in a value.

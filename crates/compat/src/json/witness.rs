@@ -2,11 +2,12 @@
 
 use serde_json::Value;
 
+use super::effort::size;
 use super::failure::Failure;
 use super::fields::parts;
-use super::flat::Flat;
 use super::known::{Known, Node};
 use super::schema::Schema;
+use super::shrink;
 use super::study::Study;
 use crate::verdict::Witness;
 
@@ -26,9 +27,12 @@ pub(crate) struct Court<'a> {
 }
 
 impl<'a> Court<'a> {
-    /// Whether the writer may write the event and the reader refuses it.
+    /// Whether the writer may write the event and the reader refuses it. Without effort it does not.
     fn breaks(&self, study: &mut Study<'a, '_>, event: &Value) -> bool {
-        self.writer.allows(event)
+        let reach = self.writer.reach().max(self.reader.reach());
+        let amount = size(event).saturating_mul(1 + reach / 4);
+        study.effort.work(amount)
+            && self.writer.allows(event)
             && !self.reader.allows(event)
             && (!self.is_reserved
                 || only_declared(study, &[Node::start(&self.writer.lowered)], event))
@@ -41,14 +45,41 @@ impl<'a> Court<'a> {
         failure: &Failure<'a>,
     ) -> (Option<Witness>, Option<Value>) {
         study.effort.refill(STEPS);
-        let mut leaves = failure.hints.clone();
-        leaves.extend(study.samples(&failure.known, failure.trail.len()));
-        let wanted = failure.path();
+        if study.effort.is_stopped() {
+            return (None, None);
+        }
+        let depth = failure.trail.len();
         let mut other = None;
+        let mut leaves = failure.hints.clone();
+        leaves.extend(study.samples(&failure.known, depth));
+        let found = self.of_leaves(study, failure, (leaves, &mut other));
+        if found.is_some() {
+            return (found, None);
+        }
+        // What was made for the writer fits the reader too: made once more for what it refuses.
+        let refused = failure.known.and_not(failure.goal.clone());
+        let leaves = study.samples(&refused, depth);
+        match self.of_leaves(study, failure, (leaves, &mut other)) {
+            None => (None, other),
+            found => (found, None),
+        }
+    }
+
+    /// The first event, made of a value at the place of the failure, that shows it.
+    fn of_leaves(
+        &self,
+        study: &mut Study<'a, '_>,
+        failure: &Failure<'a>,
+        (leaves, other): (Vec<Value>, &mut Option<Value>),
+    ) -> Option<Witness> {
+        let wanted = failure.path();
         for leaf in leaves.into_iter().take(TRIES_MAX) {
+            if study.effort.is_spent() {
+                break;
+            }
             let mut event = Some(leaf);
             for (depth, (known, step)) in failure.trail.iter().enumerate().rev() {
-                let flat = Flat::of(known, study.integers);
+                let flat = study.flat(known);
                 event = event.and_then(|inner| study.embed(&flat, (step, inner), depth));
             }
             let Some(event) = event.filter(|event| self.breaks(study, event)) else {
@@ -59,11 +90,11 @@ impl<'a> Court<'a> {
                 .iter()
                 .find(|(path, message)| is_about((path, message), (&wanted, failure.code)));
             match about {
-                Some((path, _)) => return (self.shown(study, event, Some(path)), None),
-                None => other = other.or(Some(event)),
+                Some((path, _)) => return self.shown(study, event, Some(path)),
+                None => *other = other.take().or(Some(event)),
             }
         }
-        (None, other)
+        None
     }
 
     /// An event of those that a schema allows.
@@ -83,6 +114,9 @@ impl<'a> Court<'a> {
     /// An event of those that the writer allows.
     pub(crate) fn of_writer(&self, study: &mut Study<'a, '_>) -> Option<Witness> {
         study.effort.refill(STEPS * 4);
+        if study.effort.is_stopped() {
+            return None;
+        }
         let known = Known::of(vec![Node::start(&self.writer.lowered)]);
         let mut samples = study.samples(&known, 0);
         // What the reader treats apart, and the writer does not.
@@ -106,21 +140,9 @@ impl<'a> Court<'a> {
             .clone();
         let mut event = event;
         let mut left = SMALLER_MAX;
-        loop {
-            let next = smaller(&event).into_iter().find(|smaller| {
-                left = left.saturating_sub(1);
-                left > 0
-                    && self.breaks(study, smaller)
-                    && self
-                        .reader
-                        .validate(smaller)
-                        .iter()
-                        .any(|(p, _)| *p == path)
-            });
-            match next {
-                Some(next) => event = next,
-                None => break,
-            }
+        study.effort.refill(STEPS);
+        while let Some(next) = self.smaller(study, &event, (&path, &mut left)) {
+            event = next;
         }
         let violations = self.reader.validate(&event);
         let said = violations.into_iter().find(|(at, _)| *at == path);
@@ -131,6 +153,32 @@ impl<'a> Court<'a> {
             path,
             error,
         })
+    }
+
+    /// A smaller event that breaks at the same place.
+    fn smaller(
+        &self,
+        study: &mut Study<'a, '_>,
+        event: &Value,
+        (path, left): (&str, &mut usize),
+    ) -> Option<Value> {
+        let size = size(event);
+        for at in 0..size.saturating_mul(2) {
+            *left = left.checked_sub(1)?;
+            if !study.effort.work(size) {
+                return None;
+            }
+            let Some(smaller) = shrink::cut(event, at) else {
+                break;
+            };
+            if self.breaks(study, &smaller) {
+                let violations = self.reader.validate(&smaller);
+                if violations.iter().any(|(place, _)| place == path) {
+                    return Some(smaller);
+                }
+            }
+        }
+        None
     }
 }
 
@@ -149,51 +197,6 @@ fn is_about((path, message): (&str, &str), (place, code): (&str, &str)) -> bool 
 /// Whether a failure of this kind is one of fields that are missing.
 fn wants_fields(code: &str) -> bool {
     !matches!(code, "min-properties-raised" | "max-properties-lowered")
-}
-
-/// Values that are a little less than this one.
-fn smaller(value: &Value) -> Vec<Value> {
-    let mut found = Vec::new();
-    match value {
-        Value::Object(fields) => {
-            for name in fields.keys() {
-                let mut fewer = fields.clone();
-                fewer.shift_remove(name);
-                found.push(Value::Object(fewer));
-            }
-            for (name, field) in fields {
-                for less in smaller(field) {
-                    let mut changed = fields.clone();
-                    changed.insert(name.clone(), less);
-                    found.push(Value::Object(changed));
-                }
-            }
-        }
-        Value::Array(items) => {
-            for index in 0..items.len() {
-                let mut fewer = items.clone();
-                fewer.remove(index);
-                found.push(Value::Array(fewer));
-            }
-            for (index, item) in items.iter().enumerate() {
-                for less in smaller(item) {
-                    let mut changed = items.clone();
-                    if let Some(place) = changed.get_mut(index) {
-                        *place = less;
-                    }
-                    found.push(Value::Array(changed));
-                }
-            }
-        }
-        Value::String(text) if text.chars().count() > 1 => {
-            let half = text.chars().count() / 2;
-            found.push(Value::String(text.chars().take(half).collect()));
-            let all_but_one = text.chars().count() - 1;
-            found.push(Value::String(text.chars().take(all_but_one).collect()));
-        }
-        _ => {}
-    }
-    found
 }
 
 /// Whether the writer declares every name in the event, wherever it declares names at all.
@@ -219,7 +222,7 @@ fn only_declared<'a>(study: &mut Study<'a, '_>, nodes: &[Node<'a>], value: &Valu
                     is_other &= named.is_none();
                     inside.extend(named);
                     for pattern in node.names("patternProperties") {
-                        if study.patterns.matches(pattern, name) != Some(false) {
+                        if study.matches(pattern, name) != Some(false) {
                             is_other = false;
                             inside.extend(node.named("patternProperties", pattern));
                         }

@@ -23,7 +23,11 @@ struct Visit {
 }
 
 /// What a reader makes of what a writer writes.
-pub(super) fn compare(writer: &Protobuf, reader: &Protobuf) -> Vec<Found> {
+pub(super) fn compare(
+    writer: &Protobuf,
+    reader: &Protobuf,
+    keep_going: &dyn Fn() -> bool,
+) -> Vec<Found> {
     let mut walk = Walk {
         visits: Vec::new(),
         seen: HashSet::new(),
@@ -35,6 +39,12 @@ pub(super) fn compare(writer: &Protobuf, reader: &Protobuf) -> Vec<Found> {
     }
     let mut at = 0;
     while let Some(visit) = walk.visits.get(at) {
+        if !keep_going() {
+            let reason = "the comparison takes more work than it may".to_owned();
+            let found = Found::new(Answer::NotProved, "effort-spent", "", reason);
+            walk.found.push(found);
+            break;
+        }
         if at >= PAIRS_MAX {
             let reason = "the schemas have too many pairs of messages to compare them all";
             walk.found.push(Found::new(
@@ -239,6 +249,9 @@ impl Walk {
         }
         match (shape(from), shape(to)) {
             (Shape::Map, Shape::Map) => self.maps(at, from, to),
+            (Shape::Map, Shape::Many) | (Shape::Many, Shape::Map) if are_entries(from, to) => {
+                self.entries(at, from, to);
+            }
             (writer, reader)
                 if writer == reader || (writer, reader) == (Shape::One, Shape::Many) =>
             {
@@ -274,6 +287,26 @@ impl Walk {
         );
         let verdict = reading((&values.0, false), (&values.1, false));
         self.reading(at, from, to, (&values.0, &values.1), verdict);
+    }
+
+    /// A map on one side, and on the other what it is on the wire: messages with a key and a value.
+    fn entries(&mut self, at: usize, from: &FieldDescriptor, to: &FieldDescriptor) {
+        if let (Kind::Message(writer), Kind::Message(reader)) = (from.kind(), to.kind()) {
+            self.push(Some((at, from.clone())), writer, reader);
+        }
+        if shape(from) == Shape::Map {
+            let reason = "the reader has the entries of a map as messages, in any order; each key \
+                          is there once"
+                .to_owned();
+            return self.note("map-as-entries", to.full_name(), reason);
+        }
+        let reason = "the writer may send two messages with one key, of which the reader's map \
+                      keeps the last; where every key is sent once, both are alike but for the order"
+            .to_owned();
+        let fix = "leave it repeated, or make sure that no writer sends a key twice";
+        let place = (to.full_name(), from.json_name());
+        let tried = self.samples(from);
+        self.broken(at, "entries-repeat-keys", place, (reason, fix), tried);
     }
 
     fn reading(
@@ -448,6 +481,21 @@ fn show(
         path,
         error: here.text,
     })
+}
+
+/// Whether the messages on both sides have what an entry of a map has, one of each.
+fn are_entries(from: &FieldDescriptor, to: &FieldDescriptor) -> bool {
+    let is_entry = |field: &FieldDescriptor| {
+        let Kind::Message(message) = field.kind() else {
+            return false;
+        };
+        let is_one = |number| {
+            let part = message.get_field(number);
+            part.is_some_and(|part| shape(&part) == Shape::One)
+        };
+        !field.is_group() && is_one(1) && is_one(2)
+    };
+    is_entry(from) && is_entry(to)
 }
 
 fn list(numbers: &[i32]) -> String {

@@ -121,7 +121,7 @@ impl Comparing {
             },
             (Shape::Many, Shape::Many) => self.lists(&before, &after, &to.kind()),
             (Shape::Map, Shape::Map) => self.maps(&before, &after, to),
-            _ => self.entries(&before, &after),
+            _ => self.entries((&before, &after), &to.kind()),
         }
     }
 
@@ -172,7 +172,7 @@ impl Comparing {
     }
 
     /// A map on one side, and messages of the form of its entries on the other.
-    fn entries(&mut self, before: &Value, after: &Value) {
+    fn entries(&mut self, (before, after): (&Value, &Value), to: &Kind) {
         let pairs = |value: &Value| -> Vec<(Value, Value)> {
             let of_message = |message: &DynamicMessage| {
                 let part = |number| message.get_field_by_number(number).map(|v| v.into_owned());
@@ -196,19 +196,18 @@ impl Comparing {
             pairs
         };
         let (written, read) = (pairs(before), pairs(after));
-        let same = written.len() == read.len()
-            && written.iter().zip(&read).all(|(a, b)| {
-                same_scalar(&a.0, &b.0) && {
-                    let mut inner = Self {
-                        path: String::new(),
-                        found: Vec::new(),
-                    };
-                    inner.values(&a.1, &b.1, &Kind::Bytes);
-                    inner.found.is_empty()
-                }
+        if written.len() != read.len() {
+            return self.differ(&seen(before), &seen(after));
+        }
+        let part = |number| {
+            let field = to.as_message().and_then(|entry| entry.get_field(number));
+            field.map_or(Kind::Bytes, |field| field.kind())
+        };
+        for (index, (before, after)) in written.iter().zip(&read).enumerate() {
+            self.below(&index.to_string(), |this| {
+                this.below("key", |this| this.values(&before.0, &after.0, &part(1)));
+                this.below("value", |this| this.values(&before.1, &after.1, &part(2)));
             });
-        if !same {
-            self.differ(&seen(before), &seen(after));
         }
     }
 

@@ -45,6 +45,20 @@ pub fn compare(
     mode: Mode,
     profile: Profile,
 ) -> Result<Verdict, VersionError> {
+    compare_while(olds, new, (mode, profile), &|| true)
+}
+
+/// As [`compare`]; `keep_going` is asked now and then, and may stop the work.
+///
+/// # Errors
+///
+/// As [`compare`].
+pub fn compare_while(
+    olds: &[Version<'_>],
+    new: &Version<'_>,
+    (mode, profile): (Mode, Profile),
+    keep_going: &dyn Fn() -> bool,
+) -> Result<Verdict, VersionError> {
     let compile = |given: &Version<'_>, version| {
         let compiled = Protobuf::compile(given.files, given.root);
         compiled.map_err(|error| VersionError { version, error })
@@ -63,7 +77,7 @@ pub fn compare(
             Direction::Forward => (&new, &old),
         };
         let found = match profile {
-            Profile::Exact => exact::compare(writer, reader),
+            Profile::Exact => exact::compare(writer, reader, keep_going),
             Profile::Confluent => confluent::compare(writer, reader),
             Profile::BufWire | Profile::BufWireJson => {
                 let broken = broken(writer, reader, profile == Profile::BufWireJson);

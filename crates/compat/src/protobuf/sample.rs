@@ -1,7 +1,9 @@
 //! Messages to try: values at the borders of their kinds, wrapped in what leads to them.
 
 use prost::bytes::Bytes;
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value};
+use prost_reflect::{
+    DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage, Value,
+};
 
 use super::kinds::{Shape, numbers, shape};
 
@@ -17,7 +19,6 @@ pub(super) fn complete(message: MessageDescriptor) -> Option<DynamicMessage> {
 }
 
 fn fill(mut message: DynamicMessage, depth: usize, budget: &mut usize) -> Option<DynamicMessage> {
-    use prost_reflect::ReflectMessage;
     *budget = budget.checked_sub(1)?;
     for field in message.descriptor().fields() {
         if !field.is_required() || message.has_field(&field) {
@@ -151,6 +152,12 @@ pub(super) fn wrap(steps: &[FieldDescriptor], message: DynamicMessage) -> Option
         let value = match (shape(field), field.kind()) {
             (Shape::One, _) => Value::Message(inner),
             (Shape::Many, _) => Value::List(vec![Value::Message(inner)]),
+            // The entry itself.
+            (Shape::Map, Kind::Message(entry)) if inner.descriptor() == entry => {
+                let key = inner.get_field(&entry.map_entry_key_field()).into_owned();
+                let value = inner.get_field(&entry.map_entry_value_field()).into_owned();
+                Value::Map([(key.into_map_key()?, value)].into_iter().collect())
+            }
             (Shape::Map, Kind::Message(entry)) => {
                 let key = MapKey::default_value(&entry.map_entry_key_field().kind());
                 Value::Map([(key, Value::Message(inner))].into_iter().collect())

@@ -23,12 +23,34 @@ pub(crate) fn all(schemas: [&Value; 2], seed: u64) -> Vec<Value> {
         constants_of(schema, &mut constants);
     }
     let mut events: Vec<Value> = constants.clone();
+    for number in constants.iter().filter_map(Value::as_u64).take(8) {
+        events.push(number.saturating_add(1).into());
+        events.push(number.saturating_sub(1).into());
+    }
     for n in -4..8 {
         events.push(n.into());
         events.push((f64::from(n) + 0.5).into());
         events.push(f64::from(n).into());
     }
-    events.extend(["", "a", "b", "c", "ab", "aa", "aaaa", "x1", "1", "é", "zz"].map(Value::from));
+    events.extend(
+        [
+            "",
+            "a",
+            "b",
+            "c",
+            "ab",
+            "aa",
+            "aaaa",
+            "x1",
+            "1",
+            "é",
+            "zz",
+            "😀",
+            "é😀",
+            "2026-01-01",
+        ]
+        .map(Value::from),
+    );
     events.extend([Value::Null, true.into(), false.into()]);
     let scalars = events.clone();
     for _ in 0..150 {

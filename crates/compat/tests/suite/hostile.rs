@@ -192,3 +192,159 @@ fn patterns_and_counts() {
         }
     }
 }
+
+/// Pairs that made earlier versions work on for long.
+fn adversaries() -> Vec<(Value, Value)> {
+    let multiples = |from: u64, count: u64, keyword: &str| {
+        let branches: Vec<Value> = (from..from + count)
+            .map(|n| json!({"multipleOf": n}))
+            .collect();
+        json!({keyword: branches})
+    };
+    let values =
+        |count: u64| -> Vec<Value> { (0..count).map(|n| json!(format!("v{n}"))).collect() };
+    let patterns = |count: usize| -> Vec<Value> {
+        (0..count)
+            .map(|n| json!({"pattern": format!("(a|b)*a(a|b){{{}}}$", n % 11)}))
+            .collect()
+    };
+    let nested = |depth: usize, leaf: Value| {
+        (0..depth).fold(
+            leaf,
+            |inner, _| json!({"type": "array", "minItems": 2, "items": inner, "uniqueItems": true}),
+        )
+    };
+    let wide = |leaf: &Value| {
+        let fields = (0..400).map(|n| (format!("f{n}"), leaf.clone()));
+        json!({"type": "object", "properties": fields.collect::<Map<_, _>>()})
+    };
+    let conditions: Vec<Value> = (0..14)
+        .map(|n| {
+            json!({"if": {"properties": {format!("k{n}"): {"const": n}}}, "then": {"required": [format!("r{n}")]}})
+        })
+        .collect();
+    vec![
+        (multiples(2, 40, "oneOf"), multiples(3, 40, "oneOf")),
+        (multiples(2, 40, "anyOf"), multiples(42, 40, "oneOf")),
+        (
+            json!({"not": multiples(2, 30, "oneOf")}),
+            json!({"not": multiples(3, 30, "oneOf")}),
+        ),
+        (
+            json!({"enum": values(3_000)}),
+            json!({"not": {"enum": values(2_999)}}),
+        ),
+        (
+            json!({"allOf": patterns(11)}),
+            json!({"anyOf": patterns(12), "maxLength": 40}),
+        ),
+        (
+            nested(9, json!({"enum": values(40)})),
+            nested(9, json!({"enum": values(39)})),
+        ),
+        (
+            wide(&json!({"oneOf": [{"minLength": 3}, {"type": "null"}]})),
+            wide(&json!({"oneOf": [{"minLength": 4}, {"type": "null"}]})),
+        ),
+        (json!({"allOf": conditions}), json!({"required": ["z"]})),
+        (
+            json!({"allOf": conditions}),
+            json!({"allOf": conditions, "minProperties": 3}),
+        ),
+        (
+            json!({"type": "array", "minItems": 500, "uniqueItems": true, "items": {"pattern": "^(a|b){9}$"}}),
+            json!({"type": "array", "contains": {"pattern": "^a"}, "minContains": 400}),
+        ),
+    ]
+}
+
+/// After it is told to stop, a comparison asks no more than this often before it comes back.
+const ASKED_AFTER_STOP_MAX: u32 = 4;
+
+#[test]
+fn nothing_works_on_after_it_was_told_to_stop() {
+    for (index, (old, new)) in adversaries().into_iter().enumerate() {
+        for patience in [1, 5, 20, 100] {
+            let read = |schema: &Value| {
+                let text = schema.to_string();
+                let named = Named {
+                    name: "schema",
+                    text: &text,
+                };
+                Schema::read(named, &[], Draft::Twenty).unwrap()
+            };
+            let (writer, reader) = (read(&old), read(&new));
+            let asked = Cell::new(0);
+            let keep_going = || {
+                asked.set(asked.get() + 1);
+                asked.get() <= patience
+            };
+            let reasons = compare(&writer, &reader, OpenContent::Exact, &keep_going);
+            assert!(
+                asked.get() <= patience + ASKED_AFTER_STOP_MAX,
+                "pair {index}: asked {} times, of {patience}",
+                asked.get()
+            );
+            // Each of them takes work, so each of them asks; the lists of pair 3 take least.
+            if index != 3 || patience <= 5 {
+                assert!(
+                    asked.get() > patience,
+                    "pair {index}: asked {} times",
+                    asked.get()
+                );
+            }
+            if asked.get() > patience {
+                let shown = reasons.iter().any(|reason| reason.witness.is_some());
+                assert!(
+                    !reasons.is_empty(),
+                    "pair {index}: a yes that was not proved"
+                );
+                assert!(
+                    shown || reasons.iter().any(|reason| reason.code == "effort-spent"),
+                    "pair {index}: {reasons:?}"
+                );
+            }
+        }
+    }
+}
+
+/// Says how long each adversary is silent at most: between two questions whether to go on.
+#[test]
+#[ignore = "it measures time, for people to look at"]
+#[allow(
+    clippy::print_stdout,
+    clippy::allow_attributes,
+    reason = "what was measured is shown"
+)]
+fn the_longest_silence() {
+    for (index, (old, new)) in adversaries().into_iter().enumerate() {
+        let read = |schema: &Value| {
+            let text = schema.to_string();
+            let named = Named {
+                name: "schema",
+                text: &text,
+            };
+            Schema::read(named, &[], Draft::Twenty).unwrap()
+        };
+        let (writer, reader) = (read(&old), read(&new));
+        let start = std::time::Instant::now();
+        let last = Cell::new(start);
+        let longest = Cell::new(std::time::Duration::ZERO);
+        let asked = Cell::new(0);
+        let keep_going = || {
+            longest.set(longest.get().max(last.get().elapsed()));
+            last.set(std::time::Instant::now());
+            asked.set(asked.get() + 1);
+            true
+        };
+        let reasons = compare(&writer, &reader, OpenContent::Exact, &keep_going);
+        println!(
+            "pair {index}: {:?} in all, asked {} times, silent for {:?} at most, {:?} at its end; {:?}",
+            start.elapsed(),
+            asked.get(),
+            longest.get(),
+            last.get().elapsed(),
+            reasons.iter().map(|one| one.code).collect::<Vec<_>>()
+        );
+    }
+}

@@ -325,3 +325,139 @@ fn what_takes_too_long_is_not_proved() {
         "{reasons:?}"
     );
 }
+
+#[test]
+fn what_an_open_writer_may_send_is_shown() {
+    let anything = json!({});
+    let cases = [
+        (
+            json!({"additionalProperties": {"maximum": 5}}),
+            "property-added-to-open-object",
+        ),
+        (
+            json!({"patternProperties": {"^x": {"maximum": 5}}}),
+            "property-added-to-open-object",
+        ),
+        (json!({"properties": {"q": false}}), "object-closed"),
+        (
+            json!({"properties": {"a": {"additionalProperties": false}}}),
+            "property-added-to-open-object",
+        ),
+        (
+            json!({"properties": {"a": {"not": {"pattern": "^\\p{Lu}{3}$"}}}}),
+            "property-added-to-open-object",
+        ),
+        (json!({"maximum": 1e300}), "maximum-lowered"),
+        (json!({"minimum": -1e300}), "minimum-raised"),
+        (
+            json!({"properties": {"a": {"maximum": 1e300}}}),
+            "property-added-to-open-object",
+        ),
+        (
+            json!({"properties": {"a": {"items": {"properties": {"b": {"minLength": 3}}}}}}),
+            "property-added-to-open-object",
+        ),
+    ];
+    for (new, code) in cases {
+        let reasons = said(&anything, &new, OpenContent::Exact);
+        let [one] = reasons.as_slice() else {
+            panic!("one cause is one finding: {new} {reasons:?}")
+        };
+        assert_eq!(
+            (one.code, one.answer),
+            (code, Answer::Incompatible),
+            "{new}"
+        );
+    }
+    // What differs in digits that are not read stays open.
+    let close = json!({"maximum": 1e300});
+    let closer = json!({"maximum": 1.0000000000000001e300});
+    let reasons = said(&closer, &close, OpenContent::Exact);
+    assert!(
+        reasons.iter().all(|one| one.answer == Answer::NotProved),
+        "{reasons:?}"
+    );
+}
+
+#[test]
+fn a_registry_s_no_has_the_event_that_shows_it() {
+    let old = [version(
+        "v1",
+        json!({"type": "object", "properties": {"a": {"type": "string"}}}),
+    )];
+    let new = version(
+        "v2",
+        json!({"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["b"]}),
+    );
+    let options = Options {
+        profile: Profile::Confluent,
+        ..options(Mode::Backward, None)
+    };
+    let compared = tidegate_compat::compare(Format::Json, &old, &new, &options).unwrap();
+    let findings = compared.verdict.findings;
+    assert!(
+        findings
+            .iter()
+            .any(|one| one.code == "type-narrowed" && one.witness.is_some()),
+        "{findings:?}"
+    );
+    // What a registry refuses although no event breaks has none.
+    let any = json!(["null", "boolean", "number", "string", "array", "object"]);
+    let new = version(
+        "v2",
+        json!({"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": any}}}),
+    );
+    let compared = tidegate_compat::compare(Format::Json, &old, &new, &options).unwrap();
+    assert!(!compared.verdict.findings.is_empty());
+    assert!(
+        compared
+            .verdict
+            .findings
+            .iter()
+            .all(|one| one.witness.is_none())
+    );
+}
+
+#[test]
+fn who_stops_a_comparison_of_any_format_gets_no_yes() {
+    let avro = |kind: &str| {
+        let schema =
+            json!({"type": "record", "name": "R", "fields": [{"name": "a", "type": kind}]});
+        version("v", schema)
+    };
+    let proto = |kind: &str| {
+        let text = format!("syntax = \"proto3\"; message M {{ {kind} a = 1; }}");
+        Version::read("v.proto", &text)
+    };
+    for (format, old, new) in [
+        (Format::Avro, avro("int"), avro("long")),
+        (Format::Avro, avro("long"), avro("int")),
+        (Format::Protobuf, proto("int32"), proto("int32")),
+        (Format::Protobuf, proto("int32"), proto("string")),
+    ] {
+        let options = Options {
+            keep_going: &|| false,
+            ..options(Mode::Backward, None)
+        };
+        let compared = tidegate_compat::compare(format, &[old], &new, &options).unwrap();
+        let findings = compared.verdict.findings;
+        assert_eq!(compared.verdict.answer, Answer::NotProved, "{findings:?}");
+        assert_eq!(findings[0].code, "effort-spent");
+    }
+}
+
+#[test]
+fn what_a_part_may_look_at_is_not_taken_as_looked_at() {
+    let anything = json!({});
+    for new in [
+        json!({"allOf": [{"patternProperties": {"^x": {}}}], "unevaluatedProperties": false}),
+        json!({"then": {"properties": {"a": {}}}, "unevaluatedProperties": false}),
+        json!({"allOf": [{"patternProperties": {"\\bx": {}}}], "unevaluatedProperties": false}),
+    ] {
+        let reasons = said(&anything, &new, OpenContent::Exact);
+        assert!(
+            reasons.iter().any(|one| one.witness.is_some()),
+            "{new}: {reasons:?}"
+        );
+    }
+}

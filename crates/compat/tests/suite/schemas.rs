@@ -7,7 +7,27 @@ use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
 const NAMES: [&str; 5] = ["a", "b", "c", "ab", "x1"];
-const PATTERNS: [&str; 8] = ["a", "^a", "^[a-c]+$", "[0-9]$", "", "^x", "b|1", "^.{2,3}$"];
+const PATTERNS: [&str; 10] = [
+    "a",
+    "^a",
+    "^[a-c]+$",
+    "[0-9]$",
+    "",
+    "^x",
+    "b|1",
+    "^.{2,3}$",
+    "^\\p{L}+$",
+    "é|😀",
+];
+/// Where integers, floats and what is between them end.
+const LARGE: [u64; 6] = [
+    (1 << 53) - 1,
+    1 << 53,
+    (1 << 53) + 1,
+    (1 << 63) - 1,
+    1 << 63,
+    u64::MAX,
+];
 
 fn name() -> impl Strategy<Value = String> {
     select(&NAMES[..]).prop_map(str::to_owned)
@@ -15,11 +35,13 @@ fn name() -> impl Strategy<Value = String> {
 
 fn scalar() -> impl Strategy<Value = Value> {
     prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::Bool),
-        (-3_i64..6).prop_map(Value::from),
-        select(vec![0.5, 1.5, -0.5, 2.0, 0.1]).prop_map(Value::from),
-        select(vec!["", "a", "b", "ab", "aaa", "x1", "é"]).prop_map(Value::from),
+        4 => Just(Value::Null),
+        4 => any::<bool>().prop_map(Value::Bool),
+        4 => (-3_i64..6).prop_map(Value::from),
+        4 => select(vec![0.5, 1.5, -0.5, 2.0, 0.1]).prop_map(Value::from),
+        1 => select(&LARGE[..]).prop_map(Value::from),
+        4 => select(vec!["", "a", "b", "ab", "aaa", "x1", "é", "😀", "e\u{301}", "2026-01-01"])
+            .prop_map(Value::from),
     ]
 }
 
@@ -47,8 +69,9 @@ fn plain(is_old: bool) -> BoxedStrategy<(String, Value)> {
     let count = || (0_u64..4).prop_map(Value::from);
     let number = || {
         prop_oneof![
-            (-2_i64..5).prop_map(Value::from),
-            select(vec![0.5, 1.5, 2.5]).prop_map(Value::from)
+            9 => (-2_i64..5).prop_map(Value::from),
+            6 => select(vec![0.5, 1.5, 2.5]).prop_map(Value::from),
+            1 => select(&LARGE[..]).prop_map(Value::from),
         ]
     };
     let keyword = |name: &'static str| move |value: Value| (name.to_owned(), value);
@@ -80,6 +103,10 @@ fn plain(is_old: bool) -> BoxedStrategy<(String, Value)> {
         count().prop_map(keyword("maxItems")).boxed(),
         any::<bool>()
             .prop_map(|b| ("uniqueItems".to_owned(), b.into()))
+            .boxed(),
+        // A note, not a rule.
+        select(vec!["date", "uuid", "email"])
+            .prop_map(|format| ("format".to_owned(), format.into()))
             .boxed(),
         count().prop_map(keyword("minProperties")).boxed(),
         count().prop_map(keyword("maxProperties")).boxed(),

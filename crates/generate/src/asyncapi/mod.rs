@@ -139,15 +139,10 @@ struct Document<'a> {
 
 impl<'a> Document<'a> {
     fn new(design: &'a Design) -> Self {
-        let mut channel_ids = Ids::default();
-        // An event's channel has its name: dead letters give way.
-        for event in design.events.keys() {
-            channel_ids.claim(event.as_str());
-        }
         Self {
             design,
             channels: Map::new(),
-            channel_ids,
+            channel_ids: Ids::default(),
             operations: Map::new(),
             operation_ids: Ids::default(),
             messages: Map::new(),
@@ -328,7 +323,10 @@ impl<'a> Document<'a> {
     fn add_dead_letters(&mut self, consumer: &ConsumerId, retention: Duration) -> String {
         let ConsumerId { service, event } = consumer;
         let wanted = format!("{service}.{event}.dead-letters");
-        let id = self.channel_ids.claim(&wanted);
+        // An event's channel has its name: dead letters give way.
+        let events = &self.design.events;
+        let is_event = |id: &str| events.contains_key(id);
+        let id = self.channel_ids.claim_beside(&wanted, is_event);
         let name = event.as_str();
         let channel = json!({
             "address": id,

@@ -39,6 +39,8 @@ pub(crate) struct Record {
     pub(crate) place: Place,
     pub(super) section: &'static Section,
     pub(super) slots: Vec<Option<Located<Value>>>,
+    /// Fields that are written, and of which nothing is to be had: there is a finding for each.
+    pub(super) refused: Vec<&'static str>,
 }
 
 impl Value {
@@ -165,6 +167,11 @@ impl Record {
             Some(Value::Weights(weights)) => weights,
             _ => &[],
         }
+    }
+
+    /// Whether a field is written and was refused.
+    pub(crate) fn is_refused(&self, name: &str) -> bool {
+        self.refused.contains(&name)
     }
 
     /// What is in the slot of a field. The name is one of the section's: it comes from our own code.

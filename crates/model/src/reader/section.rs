@@ -41,8 +41,15 @@ impl<'f> Reader<'f> {
             _ if node.is_null() => {}
             _ => self.not_a_mapping(node, at, span, "fields"),
         }
+        let mut refused = Vec::new();
         for (field, slot) in section.fields.iter().zip(&mut slots) {
             if slot.is_none() {
+                if node
+                    .get(field.name)
+                    .is_some_and(|written| !written.value.is_null())
+                {
+                    refused.push(field.name);
+                }
                 *slot = self.absent(field, node, at, span);
             }
         }
@@ -50,6 +57,7 @@ impl<'f> Reader<'f> {
             place: self.findings.place(span),
             section,
             slots,
+            refused,
         }
     }
 
@@ -182,6 +190,7 @@ impl<'f> Reader<'f> {
             place: self.findings.place(key),
             section: short.section,
             slots,
+            refused: Vec::new(),
         })))
     }
 

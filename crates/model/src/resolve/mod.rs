@@ -88,6 +88,7 @@ fn event(name: &Name, record: &Record, schemas: &mut Schemas<'_>) -> Event {
         version: record.get("version"),
         versions,
         rules: contract::rules(record, "rules"),
+        is_schema_refused: record.is_refused("schema"),
         key: record.get("key"),
         compatibility: record.value("compatibility"),
         retention: record.located("retention"),
