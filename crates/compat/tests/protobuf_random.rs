@@ -77,7 +77,12 @@ fn check(seed: u64) -> Result<u64, TestCaseError> {
             if is_yes && tidegate_schema::protobuf::missing(&event).is_empty() {
                 instances += 1;
                 let differs = difference(&event, reader.root().unwrap());
-                prop_assert!(differs.is_empty(), "{differs:?}\n{event:?}\n{}", texts());
+                prop_assert!(
+                    differs.is_empty(),
+                    "{differs:?}\n{}\n{}",
+                    serde_json::to_string(&event).unwrap(),
+                    texts()
+                );
             }
         }
     }
@@ -99,6 +104,14 @@ fn a_million_messages_refute_nothing() {
         "{instances} messages of {seed} pairs of schemas in {:?}",
         start.elapsed()
     );
+}
+
+/// Seeds that refuted a yes once: an empty message that is read as bytes.
+#[test]
+fn what_was_wrong_once() {
+    for seed in [25_744] {
+        check(seed).unwrap();
+    }
 }
 
 /// What was not proved is rare, so a *yes* or a *no* is what is usually had.
