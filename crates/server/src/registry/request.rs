@@ -29,11 +29,14 @@ pub(super) fn listed(parameters: &Parameters) -> Listed {
 
 /// The part of a list that `offset` and `limit` ask for.
 pub(super) fn page<T>(all: Vec<T>, parameters: &Parameters) -> Vec<T> {
-    let number = |name: &str| parameters.get(name).and_then(|text| text.parse().ok());
-    let most: Option<i64> = number("limit");
-    // No limit, or one that is not positive, is none.
-    let most = most.and_then(|most| usize::try_from(most).ok().filter(|most| *most > 0));
-    let from: usize = number("offset").unwrap_or_default();
+    let number = |name: &str| -> Option<i64> { parameters.get(name)?.parse().ok() };
+    // A number that is not positive asks for nothing.
+    let positive = |name: &str| {
+        let number = usize::try_from(number(name)?).ok();
+        number.filter(|number| *number > 0)
+    };
+    let most = positive("limit");
+    let from = positive("offset").unwrap_or_default();
     all.into_iter()
         .skip(from)
         .take(most.unwrap_or(usize::MAX))
