@@ -202,8 +202,12 @@ mod tests {
 
         #[test]
         fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
-            let _ = read(&bytes);
-            let _ = read_indexes(&bytes);
+            if let Ok((_, rest)) = read(&bytes) {
+                prop_assert!(rest.len() < bytes.len());
+            }
+            if let Ok((indexes, rest)) = read_indexes(&bytes) {
+                prop_assert!(!indexes.is_empty() && rest.len() < bytes.len());
+            }
         }
     }
 }

@@ -78,7 +78,7 @@ async fn what_is_deleted_is_hidden_first_and_gone_afterwards() {
     let system = System::start().await;
     let id = system.register("s", record("R", &["a"])).await;
     system.register("other", record("R", &["a"])).await;
-    let second = system.register("s", record("R", &["a", "b"])).await;
+    system.register("s", record("R", &["a", "b"])).await;
     assert_eq!(
         system
             .code("DELETE", "/subjects/s/versions/1?permanent=true", NONE)

@@ -15,7 +15,7 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tidegate_base::Clock;
 use tidegate_broker::{Broker, MemoryBroker};
-use tidegate_model::{Design, Source, read};
+use tidegate_model::{Design, SchemaPath, Source, read};
 use tidegate_runtime::{Answer, Attempt, Caller, Outcome, Registry, Runtime, Settings, TokioClock};
 use tidegate_server::{Access, Server, Token};
 
@@ -54,7 +54,7 @@ fn design() -> Design {
         name: Arc::from("design.yaml"),
         text: DESIGN.to_owned(),
     };
-    let file = |name: &str| match name {
+    let file = |path: &SchemaPath| match path.path().as_str() {
         "order.avsc" => Ok(AVRO.to_owned()),
         "order.json" => Ok(JSON.to_owned()),
         "order.proto" => Ok(PROTO.to_owned()),
