@@ -141,12 +141,12 @@ impl Editor<'_> {
         }
         let mut changed = own.clone();
         let mut found = false;
-        if let Some(target) = self.target(own) {
-            if let Some(target) = self.edit(&target, path, edit) {
-                changed.shift_remove("$ref");
-                append(&mut changed, "allOf", target);
-                found = true;
-            }
+        if let Some(target) = self.target(own)
+            && let Some(target) = self.edit(&target, path, edit)
+        {
+            changed.shift_remove("$ref");
+            append(&mut changed, "allOf", target);
+            found = true;
         }
         found |= self.properties(own, &mut changed, (name, rest), edit);
         for keyword in ["allOf", "anyOf", "oneOf"] {
