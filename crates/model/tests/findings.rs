@@ -67,7 +67,7 @@ fn refused_yaml() {
 E0110 design.yaml:3:9+1 events: anchors are not allowed | remove the `&name`; a text that starts with `&` goes into quotes
 E0110 design.yaml:4:6+4 events.A: anchors are not allowed | remove the `&name`; a text that starts with `&` goes into quotes
 E0110 design.yaml:5:6+2 events.B: aliases are not allowed | write the value out, or share a default by leaving the field out
-E0102 design.yaml:6:7+2 events.C.<<: unknown field `<<` | the fields of event are `type`, `summary`, `owner`, `schema`, `key`, `compatibility`, `retention`, `retention-size`, `cleanup-policy`, `backlog`, `targets`
+E0102 design.yaml:6:7+2 events.C.<<: unknown field `<<` | the fields of event are `type`, `summary`, `owner`, `schema`, `version`, `versions`, `rules`, `key`, `compatibility`, `retention`, `retention-size`, `cleanup-policy`, `backlog`, `targets`
 E0110 design.yaml:6:11+2 events.C.<<: aliases are not allowed | write the value out, or share a default by leaving the field out
 E0110 design.yaml:6:22+8 events.C.owner: tags are not allowed | remove the `!name`; a text that starts with `!` goes into quotes
 "#);
@@ -96,7 +96,7 @@ E0102 design.yaml:4:1+5 evnts: unknown field `evnts` | `events` is already there
 E0102 design.yaml:6:17+6 events.OrderPlaced.sumary: unknown field `sumary` | `summary` is already there: remove this one
 E0115 design.yaml:6:37+1 events.OrderPlaced.summary: `y` without quotes is true or false to some YAML readers; here it is a text | write `"y"`
 E0102 design.yaml:6:40+4 events.OrderPlaced.keys: unknown field `keys` | did you mean `key`?
-E0102 design.yaml:6:51+6 events.OrderPlaced.colour: unknown field `colour` | the fields of event are `type`, `summary`, `owner`, `schema`, `key`, `compatibility`, `retention`, `retention-size`, `cleanup-policy`, `backlog`, `targets`
+E0102 design.yaml:6:51+6 events.OrderPlaced.colour: unknown field `colour` | the fields of event are `type`, `summary`, `owner`, `schema`, `version`, `versions`, `rules`, `key`, `compatibility`, `retention`, `retention-size`, `cleanup-policy`, `backlog`, `targets`
 E0102 design.yaml:9:5+7 services.billing.publish: unknown field `publish` | did you mean `publishes`?
 E0102 design.yaml:11:21+7 services.billing.consumes.OrderPlaced.timeout: unknown field `timeout` | `timeout` goes into `deliver`
 E0102 design.yaml:11:34+8 services.billing.consumes.OrderPlaced.attempts: unknown field `attempts` | `attempts` goes into `retry`
