@@ -6,7 +6,7 @@
 //! Source: B. Treynor et al., "The Calculus of Service Availability", ACM Queue 15 (2017): a service
 //! is available as often as all that it needs are.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
@@ -29,7 +29,7 @@ pub struct Availability {
     pub operation: String,
     /// Requests that failed, of all.
     pub failures: Proportion,
-    /// Those that failed without a failing call in them.
+    /// Those that failed without a failing call in them, of those that did not fail with one.
     pub own: Proportion,
     /// What it depends on: those that most failures are put down to first.
     pub dependencies: Vec<Dependency>,
@@ -61,7 +61,7 @@ pub struct Dependency {
 }
 
 /// Which calls of a trace failed without a failing call below them.
-pub(crate) struct Origins(Vec<usize>);
+pub(crate) struct Origins(BTreeSet<usize>);
 
 impl Origins {
     pub(crate) fn of(trace: &Trace, calls: &[Found]) -> Self {
@@ -70,26 +70,21 @@ impl Origins {
             let mut spans = sides.into_iter().flatten();
             spans.any(|index| trace.span(index).is_some_and(Span::failed))
         };
-        let failing: HashSet<usize, RandomState> = calls
-            .iter()
-            .filter(|found| failed(found))
-            .map(|found| found.call)
-            .collect();
-        let mut inner: HashSet<usize, RandomState> = failing.clone();
-        for call in &failing {
-            let mut above = trace.parent(*call);
+        let failing = calls.iter().filter(|found| failed(found));
+        let failing: Vec<usize> = failing.map(|found| found.call).collect();
+        let mut origins: BTreeSet<usize> = failing.iter().copied().collect();
+        for call in failing {
+            let mut above = trace.parent(call);
             while let Some(span) = above {
-                inner.remove(&span);
+                origins.remove(&span);
                 above = trace.parent(span);
             }
         }
-        let mut origins: Vec<usize> = inner.into_iter().collect();
-        origins.sort_unstable();
         Self(origins)
     }
 
     pub(crate) fn has(&self, call: usize) -> bool {
-        self.0.binary_search(&call).is_ok()
+        self.0.contains(&call)
     }
 }
 
@@ -173,7 +168,10 @@ fn availability(
         .values()
         .flat_map(|counted| counted.began.iter().copied())
         .collect();
-    let own = of_all(failed.difference(&began).count());
+    let own = Proportion {
+        hits: failed.difference(&began).count(),
+        total: total - failed.intersection(&began).count(),
+    };
     let mut dependencies: Vec<Dependency> = counted
         .into_iter()
         .map(|((service, operation), counted)| {
@@ -204,14 +202,15 @@ fn availability(
             .cmp(&lost(a))
             .then_with(|| (&a.service, &a.operation).cmp(&(&b.service, &b.operation)))
     });
-    let each = dependencies.iter().map(|one| one.availability.0);
-    let serial = (1.0 - own.share()) * each.product::<f64>();
-    for one in &mut dependencies {
-        one.without = if one.availability.0 > 0.0 {
-            serial / one.availability.0
-        } else {
-            0.0
-        };
+    let each: Vec<f64> = dependencies.iter().map(|one| one.availability.0).collect();
+    let product = |left_out: Option<usize>| {
+        let all = each.iter().enumerate();
+        let others = all.filter(|(index, _)| Some(*index) != left_out);
+        (1.0 - own.share()) * others.map(|(_, one)| one).product::<f64>()
+    };
+    let serial = product(None);
+    for (index, one) in dependencies.iter_mut().enumerate() {
+        one.without = product(Some(index));
     }
     Availability {
         service,

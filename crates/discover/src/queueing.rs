@@ -51,6 +51,10 @@ impl Credit {
         if !offered.is_finite() || offered <= 0.0 {
             return None;
         }
+        // A worker that is hardly ever busy may be one of many: then nothing tells how many there are.
+        if told.is_none() && offered < 1.0 {
+            return None;
+        }
         let guessed = (offered / BUSY).ceil().clamp(1.0, 1e6) as u32;
         let workers = told.unwrap_or(guessed);
         let wait = |holding: f64| Some(waiting(rate, holding, workers)? * 1e9);

@@ -101,7 +101,7 @@ fn compare(traces: &BTreeMap<String, Trace>, oracle: &str, tolerance: i128) -> S
         for id in ids {
             let (mine, peer) = (ours.get(id).unwrap_or(&0), theirs.get(id).unwrap_or(&0));
             if (mine - peer).abs() > tolerance {
-                write!(difference, "    {id}: {mine} us here, {peer} us there\n").unwrap();
+                writeln!(difference, "    {id}: {mine} us here, {peer} us there").unwrap();
             }
         }
         if difference.is_empty() {

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use tidegate_base::Random;
+
 use crate::record::Stored;
 use crate::store::Bucket;
 use crate::tree::Trace;
@@ -44,7 +46,7 @@ impl Choice {
     pub(crate) fn of(wanted: usize, all: usize) -> Self {
         let share = wanted as f64 / all.max(1) as f64;
         Self {
-            most: (wanted < all).then(|| (share * u64::MAX as f64) as u64),
+            most: (wanted < all).then_some((share * u64::MAX as f64) as u64),
         }
     }
 
@@ -54,7 +56,8 @@ impl Choice {
         let hash = trace.iter().fold(0x9e37_79b9_7f4a_7c15_u64, |hash, byte| {
             (hash ^ u64::from(*byte)).wrapping_mul(0xff51_afd7_ed55_8ccd)
         });
-        (hash ^ (hash >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) <= most
+        // Identifiers that count up are chosen as random ones are.
+        Random::new(1, "choice of traces", "").bits(hash) <= most
     }
 }
 

@@ -17,7 +17,7 @@ struct Part {
     parent: Option<usize>,
     kind: u8,
     name: &'static str,
-    /// Whether it starts when the span before it of the same parent has ended.
+    /// Milliseconds of its own work.
     median: f64,
 }
 
@@ -79,8 +79,8 @@ fn serve(
     let index = (trace * SPANS_OF_TRACE + part) as u64;
     let work = (PARTS[part].median * 1e6 * (0.4 * random.normal(index)).exp()) as u64;
     let mut now = start + work / 2;
-    for child in part + 1..SPANS_OF_TRACE {
-        if PARTS[child].parent == Some(part) {
+    for (child, below) in PARTS.iter().enumerate().skip(part + 1) {
+        if below.parent == Some(part) {
             now = serve(child, now, trace, random, times);
         }
     }

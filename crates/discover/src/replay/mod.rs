@@ -69,9 +69,9 @@ struct Request {
 /// Which parts of a saving lost spans may hide, after traces that show a loss were left out.
 #[derive(Clone, Copy, Debug)]
 struct Hidden {
-    /// Of anything: a span is lost together with all that would miss it.
+    /// Of anything, to both sides.
     any: f64,
-    /// Of the call itself.
+    /// Of the call itself, where nothing would miss it.
     calls: f64,
 }
 
@@ -397,8 +397,9 @@ impl<'a> WhatIf<'a> {
 
     /// What lost spans hide of a call.
     ///
-    /// A lost span with children is missed by them, and its trace is left out. So a call is hidden
-    /// where it has no children, or where what answers it is lost as well.
+    /// A lost span with children is missed by them, and its trace is left out; the few that are left
+    /// stand for all, so any saving may be off by the share that is lost. Beyond that, a call
+    /// without children is missed by none: it may save more than is seen.
     fn hidden(&self, sites: &[Site]) -> Hidden {
         let lost = self.completeness.lost;
         let lost = match lost.interval() {
@@ -410,12 +411,8 @@ impl<'a> WhatIf<'a> {
             layout.is_some_and(|layout| layout.kids(site.span as usize).is_empty())
         });
         let leaves = interval::number(leaves.count()) / interval::number(sites.len().max(1));
-        let tgh = std::env::var("TGH")
-            .ok()
-            .and_then(|t| t.parse::<f64>().ok())
-            .unwrap_or(0.5);
         Hidden {
-            any: lost * tgh,
+            any: lost,
             calls: lost * leaves,
         }
     }

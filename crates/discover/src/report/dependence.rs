@@ -43,13 +43,12 @@ fn slow(slowness: &Slowness) -> String {
 
 fn queue(credit: &Credit) -> String {
     let wait = |wait: Option<f64>| wait.map_or("without end".to_owned(), duration);
+    let plural = if credit.workers == 1 { "" } else { "s" };
+    let workers = format!("{} worker{plural}", credit.workers);
     let workers = if credit.is_told {
-        format!("{} workers", credit.workers)
+        workers
     } else {
-        format!(
-            "if there are {} workers (say how many with --workers)",
-            credit.workers
-        )
+        format!("if there are {workers} (say how many with --workers)")
     };
     format!(
         "apart from that, requests wait for a worker {} instead of {}, by Erlang C, {workers}: busy {} \
