@@ -173,9 +173,12 @@ fn replayed(discovery: &Discovery, operation: usize, p99_before: f64) -> Option<
             ..Prediction::default()
         });
     };
-    // Where it is said that there are too few to tell, nothing is predicted.
+    // Of hardly any complete request nothing is predicted; where hardly any changes, nothing is saved.
+    if saving.requests < 10 {
+        return None;
+    }
     Some(Prediction {
-        mean: saving.mean.value()?,
+        mean: saving.mean.value().unwrap_or_default(),
         p99_after: saving.p99.value().map(|saved| p99_before - saved),
         interval: saving.mean.interval(),
         p99_interval: saving.p99.interval(),
