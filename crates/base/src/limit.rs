@@ -22,6 +22,11 @@ pub const DESIGN_DEPTH_MAX: usize = 64;
 pub const TRACE_UNIT_BYTES_MAX: usize = 256 << 20;
 /// Most bytes of spans that wait in memory for the rest of their traces; further ones go to temporary files.
 pub const SPAN_STORE_BYTES_MAX: usize = 1 << 30;
+/// Most bytes of spans that a command keeps in memory when it has a place for temporary files.
+pub const SPAN_MEMORY_BYTES_MAX: usize = 192 << 20;
+/// Most spans that are looked at one by one; of more, whole traces are chosen by chance, and the report
+/// says so.
+pub const SPANS_ANALYSED_MAX: usize = 1_000_000;
 /// Most bytes of one message of traces that a daemon receives, decompressed.
 pub const RECEIVED_MESSAGE_BYTES_MAX: usize = 64 << 20;
 /// Most bytes of traces that a daemon takes in one second; at the limit senders are told to wait.

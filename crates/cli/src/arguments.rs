@@ -134,7 +134,7 @@ pub(crate) struct Explain {
 pub(crate) struct Discover {
     /// Captures of traces, as OTLP (JSON, JSON lines, protobuf), Jaeger JSON, Zipkin v2 or CSV,
     /// plain, gzip or zstd; or process logs, as XES, OCEL 2.0 (JSON, XML, SQLite) or CSV: told by
-    /// content. Files, folders, patterns, or `-` for traces on standard input
+    /// content. Files, folders, patterns, or `-` for standard input
     #[arg(required_unless_present = "diff")]
     pub(crate) files: Vec<PathBuf>,
     /// Compare two captures, or two process logs: what became slower, and where
@@ -147,7 +147,7 @@ pub(crate) struct Discover {
     #[arg(long, value_name = "COLUMNS")]
     pub(crate) columns: Option<String>,
     /// The most memory for spans that wait for the rest of their traces; what is more goes through
-    /// temporary files [default: 1 GiB]
+    /// temporary files [default: 192 MiB]
     #[arg(long, value_name = "BYTES", value_parser = Bytes::parse)]
     pub(crate) memory: Option<Bytes>,
     /// Take no word of an operation as evidence for a change
@@ -156,6 +156,13 @@ pub(crate) struct Discover {
     /// How long a caller is busy publishing an event
     #[arg(long, value_name = "DURATION", default_value = "2ms", value_parser = parse_duration)]
     pub(crate) publish_time: Duration,
+    /// Requests that take longer take too long [default: their 95th percentile]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) slo: Option<Duration>,
+    /// How many requests a caller handles at once; tells what less waiting saves in its queue
+    /// [default: as many as are busy four fifths of the time]
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) workers: Option<u32>,
     /// Write a draft design with the measured volumes into this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) draft: Option<PathBuf>,

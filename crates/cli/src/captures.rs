@@ -6,9 +6,11 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempDir;
 use tidegate_base::Bytes;
+use tidegate_base::limit::{SPAN_MEMORY_BYTES_MAX, SPANS_ANALYSED_MAX};
 use tidegate_trace::{Columns, Ingest, ReadError, Spill, Traces, no_spans};
 
 use crate::design_files::unreadable;
@@ -21,6 +23,34 @@ const FILES_MAX: usize = 100_000;
 const FOLDERS_MAX: usize = 32;
 /// Standard input.
 const STDIN: &str = "-";
+
+/// What was read of standard input to tell what it is.
+static STARTED: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+/// Whether the path stands for standard input.
+pub(crate) fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == STDIN
+}
+
+/// The first bytes of standard input, so many or all; [`stdin`] has them still.
+///
+/// # Errors
+///
+/// When they cannot be read.
+pub(crate) fn start_of_stdin(most: usize) -> io::Result<Vec<u8>> {
+    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    if started.is_empty() {
+        let most = u64::try_from(most).unwrap_or(u64::MAX);
+        io::stdin().lock().take(most).read_to_end(&mut started)?;
+    }
+    Ok(started.clone())
+}
+
+/// Standard input from its start, whatever was looked at.
+pub(crate) fn stdin() -> impl Read {
+    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    io::Cursor::new(std::mem::take(&mut *started)).chain(io::stdin())
+}
 
 /// Where captures are and how they are read.
 #[derive(Clone, Copy, Debug)]
@@ -45,10 +75,10 @@ pub(crate) fn read(wanted: Wanted<'_>) -> Result<Vec<(String, Traces)>, Failure>
         let columns: Columns = text.parse().map_err(Failure::configuration)?;
         ingest = ingest.with_columns(columns);
     }
-    if let Some(memory) = wanted.memory {
-        let bytes = usize::try_from(memory.0).unwrap_or(usize::MAX);
-        ingest = ingest.with_limit(bytes);
-    }
+    let memory = wanted
+        .memory
+        .map(|memory| usize::try_from(memory.0).unwrap_or(usize::MAX));
+    ingest = ingest.with_limit(memory.unwrap_or(SPAN_MEMORY_BYTES_MAX));
     let files = files(wanted.paths)?;
     let progress = Progress::new(&files);
     let shown = progress.clone();
@@ -78,7 +108,7 @@ pub(crate) fn read(wanted: Wanted<'_>) -> Result<Vec<(String, Traces)>, Failure>
 fn finish(ingest: Ingest) -> Result<Vec<(String, Traces)>, Failure> {
     let has_spilled = ingest.has_spilled();
     let captures = ingest
-        .into_captures()
+        .into_chosen(SPANS_ANALYSED_MAX)
         .map_err(|error| Failure::configuration(error.to_string()))?;
     if has_spilled {
         terminal::say("the spans did not fit into memory: some went through temporary files");
@@ -126,8 +156,8 @@ enum Reading {
 
 fn read_one(ingest: &mut Ingest, file: &File, progress: &Progress) -> Result<(), Reading> {
     let name = file.path.display().to_string();
-    let read = if name == STDIN {
-        let counted = progress.count(io::stdin().lock());
+    let read = if is_stdin(&file.path) {
+        let counted = progress.count(stdin());
         ingest.read("standard input", counted)
     } else {
         let opened = fs::File::open(&file.path)
@@ -145,7 +175,7 @@ fn read_one(ingest: &mut Ingest, file: &File, progress: &Progress) -> Result<(),
 pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<File>, Failure> {
     let mut files = Vec::new();
     for path in paths {
-        if path.as_os_str() == STDIN {
+        if is_stdin(path) {
             files.push(File {
                 path: path.clone(),
                 is_named: true,

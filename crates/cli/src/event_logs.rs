@@ -1,7 +1,7 @@
 //! Process logs from the file system: which files are some, and object-centric ones in a database.
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read, Write as _};
 use std::path::Path;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -11,12 +11,17 @@ use tidegate_trace::process::{
     Columns, EventLog, EventRow, LogFormat, OcelRows, START_BYTES, read_log, sniff_start,
 };
 
+use crate::captures;
 use crate::design_files::{read_bytes, unreadable};
 use crate::exit::Failure;
 
 /// Whether the file is a process log, by its first bytes. What cannot be read is none: who reads
 /// it says why.
 pub(crate) fn is_log(path: &Path, columns: &Columns) -> bool {
+    if captures::is_stdin(path) {
+        return captures::start_of_stdin(START_BYTES)
+            .is_ok_and(|start| sniff_start(&start, columns).is_some());
+    }
     let Ok(file) = fs::File::open(path) else {
         return false;
     };
@@ -35,6 +40,9 @@ pub(crate) fn is_log(path: &Path, columns: &Columns) -> bool {
 ///
 /// When it cannot be read, or is not one.
 pub(crate) fn read(path: &Path, columns: &Columns) -> Result<EventLog, Failure> {
+    if captures::is_stdin(path) {
+        return read_stdin(columns);
+    }
     let bytes = read_bytes(path, LOG_FILE_BYTES_MAX).map_err(|error| unreadable(path, &error))?;
     let name = path.file_name().map_or_else(
         || path.display().to_string(),
@@ -46,6 +54,29 @@ pub(crate) fn read(path: &Path, columns: &Columns) -> Result<EventLog, Failure> 
         rows.into_log(&name, LogFormat::OcelSqlite, columns)
     } else {
         read_log(&name, &bytes, columns)
+    };
+    log.map_err(|error| Failure::configuration(error.to_string()))
+}
+
+/// Reads the process log on standard input; a database goes through a temporary file.
+fn read_stdin(columns: &Columns) -> Result<EventLog, Failure> {
+    const NAME: &str = "standard input";
+    let failed = |error: io::Error| Failure::configuration(format!("{NAME}: {error}"));
+    let most = u64::try_from(LOG_FILE_BYTES_MAX).unwrap_or(u64::MAX);
+    let mut bytes = Vec::new();
+    let mut input = captures::stdin().take(most.saturating_add(1));
+    input.read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() > LOG_FILE_BYTES_MAX {
+        let message = format!("{NAME}: more than {LOG_FILE_BYTES_MAX} bytes");
+        return Err(Failure::configuration(message).hint("split the log by time"));
+    }
+    let log = if sniff_start(&bytes, columns) == Some(LogFormat::OcelSqlite) {
+        let mut file = tempfile::NamedTempFile::new().map_err(failed)?;
+        file.write_all(&bytes).map_err(failed)?;
+        drop(bytes);
+        database(file.path())?.into_log(NAME, LogFormat::OcelSqlite, columns)
+    } else {
+        read_log(NAME, &bytes, columns)
     };
     log.map_err(|error| Failure::configuration(error.to_string()))
 }

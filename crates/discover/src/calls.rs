@@ -1,7 +1,5 @@
 //! Which spans are calls between services, with or without span kinds.
 
-use std::collections::HashSet;
-
 use tidegate_trace::{Span, SpanKind, Trace};
 
 use crate::{messaging, statement};
@@ -26,14 +24,17 @@ pub(crate) struct Found {
 /// Every call of the trace, by the time of its span.
 pub(crate) fn find(trace: &Trace) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
-    let mut known = HashSet::new();
+    let mut known = vec![false; trace.spans().len()];
     for (index, span) in trace.spans().iter().enumerate() {
         let answered = trace
             .parent(index)
             .and_then(|parent| answered(trace, parent, index));
         let call = answered.or_else(|| untraced(trace, index, span));
         // A second answer to one asking span, as after a retry, is the same call.
-        if let Some(call) = call.filter(|call| known.insert(call.call)) {
+        if let Some(call) = call
+            && let Some(known) = known.get_mut(call.call)
+            && !std::mem::replace(known, true)
+        {
             found.push(call);
         }
     }

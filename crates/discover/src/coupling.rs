@@ -60,19 +60,25 @@ impl Coupling {
 
 /// The difference of both shares, over strata of time, with Newcombe's interval around it.
 fn excess(seen: &[Observation], with: Proportion, without: Proportion) -> Option<(f64, f64, f64)> {
-    let ((low, high), (other_low, other_high)) = (with.interval()?, without.interval()?);
-    let (share, other) = (with.share(), without.share());
-    let plain = share - other;
-    let below = ((share - low).powi(2) + (other_high - other).powi(2)).sqrt();
-    let above = ((high - share).powi(2) + (other - other_low).powi(2)).sqrt();
+    let (plain, low, high) = difference(with, without)?;
     // Where no minute has both, nothing can be compared within one.
     let value = within_strata(seen).unwrap_or(plain);
     let bounded = |value: f64| value.clamp(-1.0, 1.0);
     Some((
         bounded(value),
-        bounded(value.min(plain) - below),
-        bounded(value.max(plain) + above),
+        bounded(low + value.min(plain) - plain),
+        bounded(high + value.max(plain) - plain),
     ))
+}
+
+/// The difference of two shares, with Newcombe's interval; `None` when one of them is of none.
+pub(crate) fn difference(with: Proportion, without: Proportion) -> Option<(f64, f64, f64)> {
+    let ((low, high), (other_low, other_high)) = (with.interval()?, without.interval()?);
+    let (share, other) = (with.share(), without.share());
+    let below = ((share - low).powi(2) + (other_high - other).powi(2)).sqrt();
+    let above = ((high - share).powi(2) + (other - other_low).powi(2)).sqrt();
+    let plain = share - other;
+    Some((plain, plain - below, plain + above))
 }
 
 /// The Mantel-Haenszel difference of risks.

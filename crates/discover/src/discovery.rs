@@ -6,11 +6,15 @@ use std::time::Duration;
 use serde::Serialize;
 use tidegate_trace::recording::Arrival;
 
+use crate::availability::Availability;
 use crate::coupling::Coupling;
 use crate::interval::Estimate;
+use crate::queueing::Credit;
 use crate::ranking::Worth;
 use crate::replay::Saving;
 use crate::replay::complete::Completeness;
+use crate::sampling::Sampling;
+use crate::slowness::Slowness;
 use crate::statistics::{Proportion, Quantile};
 use crate::workload::Workload;
 
@@ -27,6 +31,8 @@ pub struct Discovery {
     pub spans: usize,
     /// Spans whose parent is absent.
     pub orphans: usize,
+    /// How the traces were chosen from all requests, and for how many they stand.
+    pub sampling: Sampling,
     /// The time that requests took, added up over all entries: what all shares refer to.
     pub waiting: Duration,
     /// How complete the traces are, and how many of them predictions rest on.
@@ -37,6 +43,8 @@ pub struct Discovery {
     pub operations: Vec<Operation>,
     /// Where the time of requests goes: operations by the critical-path time spent in themselves.
     pub exclusive: Vec<Exclusive>,
+    /// How available endpoints are by what they depend on; those with most failures first.
+    pub endpoints: Vec<Availability>,
     /// Calls between services: feasible ones first, then by critical-path time, most first.
     pub calls: Vec<Call>,
 }
@@ -129,8 +137,10 @@ pub struct Call {
     pub callee: String,
     /// What it was asked to do.
     pub callee_operation: String,
-    /// How often.
+    /// How often it was seen.
     pub count: usize,
+    /// How many calls these stand for, as traces were sampled.
+    pub stands_for: f64,
     /// How often a second; `None` when less than a second was observed.
     pub rate: Option<f64>,
     /// The most in one second.
@@ -155,6 +165,11 @@ pub struct Call {
     pub savings: Vec<Saving>,
     /// How its failures become failures of requests.
     pub coupled: Coupling,
+    /// How its slowness becomes that of requests; `None` where there are too few.
+    pub slowness: Option<Slowness>,
+    /// What requests would wait less for their workers, beside what they save; `None` when they save
+    /// nothing for certain, or less than a second was observed.
+    pub queueing: Option<Credit>,
     /// What a broker and a consumer would have to carry.
     pub workload: Workload,
     /// What it is worth to change it.
@@ -174,7 +189,7 @@ pub struct Call {
     pub missing: Vec<String>,
     /// Up to three traces to look at: the slowest, the median, the fastest.
     pub exemplars: Vec<String>,
-    /// Every call, by time: what a replay needs.
+    /// Every call, by time: what a replay needs. Of candidates alone, where there are any.
     pub arrivals: Vec<Arrival>,
 }
 

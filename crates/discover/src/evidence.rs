@@ -1,5 +1,6 @@
 //! The observations of one call path, weighed: what speaks for and against an event.
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use tidegate_base::format_duration;
@@ -8,6 +9,7 @@ use crate::discovery::{Evidence, Signal, Weight};
 use crate::observe::Observation;
 use crate::operation;
 use crate::signals::SMALL_ANSWER_BYTES;
+use crate::signals::independence::Test;
 use crate::statistics::Proportion;
 use crate::vocabulary::{self, Verb};
 
@@ -24,6 +26,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) vocabulary: bool,
     /// How often the same session reads from the callee soon afterwards.
     pub(crate) reads_after: Proportion,
+    /// The test of independence, once it was asked for.
+    pub(crate) independence: OnceCell<Option<Test>>,
 }
 
 impl<'a> Facts<'a> {
@@ -41,6 +45,7 @@ impl<'a> Facts<'a> {
             words,
             vocabulary,
             reads_after,
+            independence: OnceCell::new(),
         }
     }
 

@@ -4,6 +4,8 @@
 //! bootstrap-t, here over blocks of time); H. A. David, H. N. Nagaraja, "Order Statistics", 3rd
 //! edition, section 7.1.
 
+use std::sync::OnceLock;
+
 use tidegate_base::Random;
 
 use crate::statistics;
@@ -153,8 +155,32 @@ fn floor(value: f64) -> usize {
     value.floor().max(0.0) as usize
 }
 
+/// How often each block is drawn, in each of [`RESAMPLES`] draws of as many blocks. All estimates over
+/// so many blocks use the same draws: made once, and what is compared is drawn alike.
+fn draws(blocks: usize) -> &'static [f64] {
+    static DRAWN: [OnceLock<Vec<f64>>; BLOCKS_MAX + 1] =
+        [const { OnceLock::new() }; BLOCKS_MAX + 1];
+    let drawn = DRAWN.get(blocks).map(|drawn| {
+        drawn.get_or_init(|| {
+            let random = Random::new(1, "bootstrap", "");
+            let mut times = vec![0.0; RESAMPLES * blocks];
+            let mut index = 0;
+            for draw in times.chunks_exact_mut(blocks.max(1)) {
+                for _ in 0..blocks {
+                    if let Some(times) = draw.get_mut(pick(random, index, blocks)) {
+                        *times += 1.0;
+                    }
+                    index += 1;
+                }
+            }
+            times
+        })
+    });
+    drawn.map(Vec::as_slice).unwrap_or_default()
+}
+
 /// The mean of what is saved, with an interval by the bootstrap-t over blocks.
-pub(crate) fn mean(pairs: &[Paired], blocks: usize, name: &str) -> Estimate {
+pub(crate) fn mean(pairs: &[Paired], blocks: usize) -> Estimate {
     let n = pairs.len();
     let affected = pairs
         .iter()
@@ -172,6 +198,7 @@ pub(crate) fn mean(pairs: &[Paired], blocks: usize, name: &str) -> Estimate {
             needed: AFFECTED_MIN,
         };
     }
+    let blocks = blocks.clamp(1, BLOCKS_MAX);
     let sums: Vec<(f64, f64)> = block_ranges(n, blocks)
         .map(|range| {
             let pairs = pairs.get(range).unwrap_or_default().iter();
@@ -180,23 +207,31 @@ pub(crate) fn mean(pairs: &[Paired], blocks: usize, name: &str) -> Estimate {
             })
         })
         .collect();
-    let (value, error) = ratio(sums.iter().copied());
-    let random = Random::new(1, "bootstrap", name);
-    let mut index = 0;
-    let mut ratios: Vec<f64> = Vec::with_capacity(RESAMPLES);
-    let mut drawn = Vec::with_capacity(sums.len());
-    for _ in 0..RESAMPLES {
-        drawn.clear();
-        for _ in 0..sums.len() {
-            drawn.extend(sums.get(pick(random, index, sums.len())));
-            index += 1;
-        }
-        let (mean, spread) = ratio(drawn.iter().copied());
-        if spread > 0.0 {
-            ratios.push((mean - value) / spread);
-        }
-    }
-    ratios.sort_by(f64::total_cmp);
+    let (value, error) = ratio(&sums);
+    // From the mean: what is squared below stays small.
+    let rest: Vec<(f64, f64)> = sums
+        .iter()
+        .map(|(saved, weight)| (saved - value * weight, *weight))
+        .collect();
+    let count = number(blocks);
+    let mut ratios: Vec<f64> = draws(blocks)
+        .chunks_exact(blocks)
+        .filter_map(|times| {
+            let (mut off, mut weight) = (0.0, 0.0);
+            for ((a, b), times) in rest.iter().zip(times) {
+                off += a * times;
+                weight += b * times;
+            }
+            let mean = off / weight;
+            let squares = rest.iter().zip(times);
+            let squares: f64 = squares
+                .map(|((a, b), times)| (a - mean * b) * (a - mean * b) * times)
+                .sum();
+            let spread = (count / (count - 1.0) * squares).sqrt() / weight;
+            (weight > 0.0 && spread > 0.0).then_some(mean / spread)
+        })
+        .collect();
+    ratios.sort_unstable_by(f64::total_cmp);
     let at = |p: f64| {
         let rank = floor(number(ratios.len()) * p).min(ratios.len().saturating_sub(1));
         ratios.get(rank).copied().unwrap_or(0.0)
@@ -227,126 +262,170 @@ fn block_ranges(n: usize, blocks: usize) -> impl Iterator<Item = std::ops::Range
 }
 
 /// The mean of a ratio over blocks, and its standard error.
-fn ratio(sums: impl Iterator<Item = (f64, f64)> + Clone) -> (f64, f64) {
-    let (mut saved, mut weight, mut count) = (0.0, 0.0, 0.0);
-    for (a, b) in sums.clone() {
-        saved += a;
-        weight += b;
-        count += 1.0;
-    }
+fn ratio(sums: &[(f64, f64)]) -> (f64, f64) {
+    let saved: f64 = sums.iter().map(|(saved, _)| saved).sum();
+    let weight: f64 = sums.iter().map(|(_, weight)| weight).sum();
+    let count = number(sums.len());
     if weight <= 0.0 || count < 2.0 {
         return (0.0, 0.0);
     }
     let mean = saved / weight;
-    let squares: f64 = sums.map(|(a, b)| (a - mean * b).powi(2)).sum();
+    let squares: f64 = sums.iter().map(|(a, b)| (a - mean * b).powi(2)).sum();
     (mean, (count / (count - 1.0) * squares).sqrt() / weight)
 }
 
-/// Requests in order of their length, with the weight up to each.
-struct Ranked(Vec<(i64, f64)>);
+/// Requests in order of their length.
+struct Ranked {
+    /// Length, weight, and block of time.
+    all: Vec<(i64, f64, u32)>,
+    /// The weight up to each.
+    sums: Vec<f64>,
+}
 
 impl Ranked {
-    fn new(values: impl Iterator<Item = (i64, f64)>) -> Self {
-        let mut all: Vec<(i64, f64)> = values.collect();
-        all.sort_unstable_by_key(|(value, _)| *value);
+    fn new(pairs: &[Paired], blocks: usize, value: impl Fn(&Paired) -> i64) -> Self {
+        let n = pairs.len().max(1);
+        let block = |index: usize| ((index * blocks + blocks - 1) / n).min(blocks - 1);
+        let mut all: Vec<(i64, f64, u32)> = pairs
+            .iter()
+            .enumerate()
+            .map(|(index, pair)| {
+                let block = u32::try_from(block(index)).unwrap_or(0);
+                (value(pair), pair.weight, block)
+            })
+            .collect();
+        all.sort_unstable_by_key(|(value, _, block)| (*value, *block));
         let mut sum = 0.0;
-        for (_, weight) in &mut all {
-            sum += *weight;
-            *weight = sum;
-        }
-        Self(all)
+        let sums = all.iter().map(|(_, weight, _)| {
+            sum += weight;
+            sum
+        });
+        let sums = sums.collect();
+        Self { all, sums }
+    }
+
+    fn rank(&self, part: f64) -> usize {
+        let whole = self.sums.last().copied().unwrap_or(0.0);
+        // A little less, so that sums of fractions do not miss their own rank.
+        let aim = part * whole - whole * 1e-12;
+        let rank = self.sums.partition_point(|sum| *sum < aim);
+        rank.min(self.all.len().saturating_sub(1))
     }
 
     /// The value below which the share `part` of all weight lies.
     fn at(&self, part: f64) -> f64 {
-        let whole = self.0.last().map_or(0.0, |(_, sum)| *sum);
-        // A little less, so that sums of fractions do not miss their own rank.
-        let aim = part * whole - whole * 1e-12;
-        let index = self.0.partition_point(|(_, sum)| *sum < aim);
-        let found = self.0.get(index).or(self.0.last());
-        found.map_or(0.0, |(value, _)| nanos(*value))
+        self.all
+            .get(self.rank(part))
+            .map_or(0.0, |(value, ..)| nanos(*value))
+    }
+
+    /// Around the share `part` of all: only there a quantile falls when blocks are drawn again.
+    fn around(&self, part: f64, blocks: usize) -> Around<'_> {
+        let rank = self.rank(part);
+        let n = number(self.all.len());
+        // Blocks differ more than single requests do: many times the spread of these.
+        let reach = floor(30.0 * (n * part * (1.0 - part)).sqrt()) + 20;
+        let from = rank.saturating_sub(reach);
+        let to = (rank + reach).min(self.all.len());
+        let mut below = vec![0.0; blocks];
+        let mut whole = vec![0.0; blocks];
+        for (index, (_, weight, block)) in self.all.iter().enumerate() {
+            if let Some(whole) = whole.get_mut(*block as usize) {
+                *whole += weight;
+            }
+            if index < from
+                && let Some(below) = below.get_mut(*block as usize)
+            {
+                *below += weight;
+            }
+        }
+        Around {
+            all: self.all.get(from..to).unwrap_or_default(),
+            below,
+            whole,
+            part,
+        }
     }
 }
 
-/// The `p` quantile of all requests before, less that after; with an interval that holds both, or
-/// from 3,000 requests on by resampling blocks.
-pub(crate) fn quantile(pairs: &[Paired], blocks: usize, p: f64, name: &str) -> Estimate {
+/// The requests around one quantile, and the weight of those below, in each block.
+struct Around<'a> {
+    all: &'a [(i64, f64, u32)],
+    below: Vec<f64>,
+    whole: Vec<f64>,
+    part: f64,
+}
+
+impl Around<'_> {
+    /// The quantile when the blocks are drawn so many times.
+    fn at(&self, times: &[f64]) -> f64 {
+        let sum = |weights: &[f64]| -> f64 {
+            let each = weights.iter().zip(times);
+            each.map(|(weight, times)| weight * times).sum()
+        };
+        let aim = self.part * sum(&self.whole);
+        let mut reached = sum(&self.below);
+        for (value, weight, block) in self.all {
+            reached += weight * times.get(*block as usize).copied().unwrap_or(0.0);
+            if reached >= aim {
+                return nanos(*value);
+            }
+        }
+        self.all.last().map_or(0.0, |(value, ..)| nanos(*value))
+    }
+}
+
+/// The quantiles of all requests before, less those after; with an interval that holds both, or from
+/// 3,000 requests on by resampling blocks.
+pub(crate) fn quantiles<const N: usize>(
+    pairs: &[Paired],
+    blocks: usize,
+    parts: [f64; N],
+) -> [Estimate; N] {
+    let blocks = blocks.clamp(1, BLOCKS_MAX);
     let worth = effective(pairs);
     let n = floor(worth + 1e-6);
-    let Some((low, high)) = statistics::ranks(n, p) else {
-        return Estimate::NotEstimable {
-            n,
-            needed: statistics::needed(p),
+    let before = Ranked::new(pairs, blocks, |pair| pair.before);
+    let after = Ranked::new(pairs, blocks, |pair| pair.after);
+    parts.map(|p| {
+        let Some((low, high)) = statistics::ranks(n, p) else {
+            return Estimate::NotEstimable {
+                n,
+                needed: statistics::needed(p),
+            };
         };
-    };
-    let before = Ranked::new(pairs.iter().map(|pair| (pair.before, pair.weight)));
-    let after = Ranked::new(pairs.iter().map(|pair| (pair.after, pair.weight)));
-    let part = |rank: usize| number(rank) / number(n);
-    let point = part(statistics::rank(n, p));
-    let value = before.at(point) - after.at(point);
-    let (low, high) = if worth >= QUANTILE_RESAMPLES_MIN {
-        resampled(pairs, blocks, point, name)
-    } else {
-        (
-            before.at(part(low)) - after.at(part(high)),
-            before.at(part(high)) - after.at(part(low)),
-        )
-    };
-    Estimate::Estimated {
-        value,
-        low: low.min(value),
-        high: high.max(value),
-        n: pairs.len(),
-    }
+        let part = |rank: usize| number(rank) / number(n);
+        let point = part(statistics::rank(n, p));
+        let value = before.at(point) - after.at(point);
+        let (low, high) = if worth >= QUANTILE_RESAMPLES_MIN {
+            resampled(&before, &after, blocks, point)
+        } else {
+            (
+                before.at(part(low)) - after.at(part(high)),
+                before.at(part(high)) - after.at(part(low)),
+            )
+        };
+        Estimate::Estimated {
+            value,
+            low: low.min(value),
+            high: high.max(value),
+            n: pairs.len(),
+        }
+    })
 }
 
 /// The percentile interval of the difference, over blocks drawn again.
-fn resampled(pairs: &[Paired], blocks: usize, p: f64, name: &str) -> (f64, f64) {
-    let n = pairs.len();
-    let blocks = blocks.max(1);
-    let block_of = |index: usize| (index * blocks + blocks - 1) / n.max(1);
-    let order = |key: fn(&Paired) -> i64| {
-        let mut order: Vec<(i64, f64, usize)> = pairs
-            .iter()
-            .enumerate()
-            .map(|(index, pair)| (key(pair), pair.weight, block_of(index).min(blocks - 1)))
-            .collect();
-        order.sort_unstable_by_key(|(value, ..)| *value);
-        order
-    };
-    let (before, after) = (order(|pair| pair.before), order(|pair| pair.after));
-    let random = Random::new(1, "bootstrap quantile", name);
-    let mut index = 0;
-    let mut times = vec![0.0; blocks];
-    let mut differences = Vec::with_capacity(QUANTILE_RESAMPLES);
-    for _ in 0..QUANTILE_RESAMPLES {
-        times.fill(0.0);
-        for _ in 0..blocks {
-            if let Some(count) = times.get_mut(pick(random, index, blocks)) {
-                *count += 1.0;
-            }
-            index += 1;
-        }
-        differences.push(weighted(&before, &times, p) - weighted(&after, &times, p));
-    }
-    differences.sort_by(f64::total_cmp);
+fn resampled(before: &Ranked, after: &Ranked, blocks: usize, p: f64) -> (f64, f64) {
+    let (before, after) = (before.around(p, blocks), after.around(p, blocks));
+    let mut differences: Vec<f64> = draws(blocks)
+        .chunks_exact(blocks)
+        .take(QUANTILE_RESAMPLES)
+        .map(|times| before.at(times) - after.at(times))
+        .collect();
+    differences.sort_unstable_by(f64::total_cmp);
     let at = |p: f64| {
         let rank = floor(number(differences.len()) * p);
         differences.get(rank).copied().unwrap_or(0.0)
     };
     (at(0.025), at(0.975))
-}
-
-fn weighted(order: &[(i64, f64, usize)], times: &[f64], p: f64) -> f64 {
-    let weight =
-        |(_, weight, block): &(i64, f64, usize)| weight * times.get(*block).copied().unwrap_or(0.0);
-    let whole: f64 = order.iter().map(weight).sum();
-    let mut sum = 0.0;
-    for entry in order {
-        sum += weight(entry);
-        if sum >= p * whole {
-            return nanos(entry.0);
-        }
-    }
-    0.0
 }

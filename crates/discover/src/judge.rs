@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use tidegate_trace::recording::{Arrival, Outcome};
 
 use crate::classify::{CALLS_MIN, classify};
@@ -13,12 +14,14 @@ use crate::interval::{Estimate, nanos};
 use crate::observe::Observation;
 use crate::operation;
 use crate::options::Options;
+use crate::queueing::Credit;
 use crate::ranking::Worth;
 use crate::replay::change::Change;
 use crate::replay::{Saving, Site, WhatIf};
 use crate::services::{latency, peak, rate};
 use crate::signals::hash;
 use crate::signals::judge::LAG_NANOS;
+use crate::slowness;
 use crate::statistics::Proportion;
 use crate::vocabulary::{self, Verb};
 use crate::workload::Workload;
@@ -91,18 +94,22 @@ impl Court<'_> {
         let mut evidence = facts.evidence();
         evidence.extend(row);
         evidence.extend(self.followers.evidence(seen));
+        let stands_for: f64 = seen.iter().map(|seen| self.weight(seen)).sum();
         Call {
+            slowness: slowness::of(self.what_if, seen, self.options.limit),
+            queueing: self.queueing(&savings),
+            stands_for,
             alternatives: class.is_feasible().then(|| self.alternatives(seen)),
             evidence,
             missing: facts.missing(),
             failures: facts.share(|observation| observation.failed),
             coupling: facts.coupled(),
             coupled: Coupling::of(seen, facts.attempts()),
-            workload: Workload::of(seen, self.observed),
+            workload: Workload::of(seen, self.observed, |seen| self.weight(seen)),
             worth: Worth::default(),
             count: seen.len(),
-            rate: rate(seen.len(), self.observed),
-            peak: peak(seen.iter().map(|observation| observation.offset)),
+            rate: rate(stands_for, self.observed),
+            peak: peak(seen.iter().map(|seen| (seen.offset, self.weight(seen)))),
             latency: latency(seen.iter().map(|observation| observation.waited).collect()),
             handling: latency(seen.iter().map(|observation| observation.handled).collect()),
             critical,
@@ -113,13 +120,61 @@ impl Court<'_> {
                 .what_if
                 .around(&critical_of_requests(self.what_if, seen)),
             savings,
-            exemplars: exemplars(seen),
-            arrivals: seen.iter().map(arrival).collect(),
+            exemplars: self.exemplars(seen),
+            arrivals: Vec::new(),
             class,
             caller,
             caller_operation,
             callee,
             callee_operation,
+        }
+    }
+
+    /// How many calls an occurrence stands for.
+    fn weight(&self, observation: &Observation) -> f64 {
+        self.what_if.weight(observation.site.trace as usize)
+    }
+
+    fn trace_id(&self, observation: &Observation) -> &str {
+        let trace = self.what_if.traces.get(observation.site.trace as usize);
+        trace.map_or("", |trace| trace.id())
+    }
+
+    /// What requests wait less for their workers, by the endpoint that saves most.
+    fn queueing(&self, savings: &[Saving]) -> Option<Credit> {
+        let saving = savings.first()?;
+        let (low, _) = saving.mean.interval()?;
+        let saved = saving.mean.value().filter(|_| low > 0.0)?;
+        Credit::of(saving.rate?, saving.before, saved, self.options.workers)
+    }
+
+    /// The traces of the slowest, the median and the fastest call, without repetition.
+    fn exemplars(&self, seen: &[Observation]) -> Vec<String> {
+        let mut by_wait: Vec<(Duration, &str)> = seen
+            .iter()
+            .map(|observation| (observation.waited, self.trace_id(observation)))
+            .collect();
+        by_wait.sort_unstable_by(|a, b| (b.0, a.1).cmp(&(a.0, b.1)));
+        let mut chosen: Vec<String> = Vec::new();
+        for index in [0, by_wait.len() / 2, by_wait.len().saturating_sub(1)] {
+            let id = by_wait.get(index).map(|(_, id)| (*id).to_owned());
+            chosen.extend(id.filter(|id| !chosen.contains(id)));
+        }
+        chosen
+    }
+
+    /// One occurrence, as a replay needs it.
+    pub(crate) fn arrival(&self, observation: &Observation) -> Arrival {
+        Arrival {
+            offset: observation.offset,
+            handler_time: observation.handled,
+            outcome: if observation.failed {
+                Outcome::Failed
+            } else {
+                Outcome::Succeeded
+            },
+            key: self.trace_id(observation).to_owned(),
+            payload_bytes: observation.request_bytes,
         }
     }
 
@@ -216,8 +271,11 @@ fn sites(seen: &[Observation]) -> Vec<Site> {
 }
 
 /// The critical-path time of the calls of each request.
-fn critical_of_requests(what_if: &WhatIf<'_>, seen: &[Observation]) -> HashMap<Site, Duration> {
-    let mut times = HashMap::new();
+fn critical_of_requests(
+    what_if: &WhatIf<'_>,
+    seen: &[Observation],
+) -> HashMap<Site, Duration, RandomState> {
+    let mut times: HashMap<Site, Duration, RandomState> = HashMap::default();
     for observation in seen {
         if let Some(request) = what_if.request_of(observation.site) {
             *times.entry(request).or_default() += observation.critical;
@@ -267,33 +325,5 @@ fn ratio(part: Duration, whole: Duration) -> f64 {
         0.0
     } else {
         part.as_secs_f64() / whole.as_secs_f64()
-    }
-}
-
-/// The traces of the slowest, the median and the fastest call, without repetition.
-fn exemplars(seen: &[Observation]) -> Vec<String> {
-    let mut by_wait: Vec<&Observation> = seen.iter().collect();
-    by_wait.sort_by(|a, b| (b.waited, &a.trace_id).cmp(&(a.waited, &b.trace_id)));
-    let mut chosen: Vec<String> = Vec::new();
-    for index in [0, by_wait.len() / 2, by_wait.len().saturating_sub(1)] {
-        let id = by_wait
-            .get(index)
-            .map(|observation| observation.trace_id.to_string());
-        chosen.extend(id.filter(|id| !chosen.contains(id)));
-    }
-    chosen
-}
-
-fn arrival(observation: &Observation) -> Arrival {
-    Arrival {
-        offset: observation.offset,
-        handler_time: observation.handled,
-        outcome: if observation.failed {
-            Outcome::Failed
-        } else {
-            Outcome::Succeeded
-        },
-        key: observation.trace_id.to_string(),
-        payload_bytes: observation.request_bytes,
     }
 }

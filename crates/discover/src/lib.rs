@@ -3,6 +3,7 @@
 //! [`discover`] measures and judges every call between services; [`draft`] turns the result into a
 //! design folder with a recording of the traffic; [`report`] prints it.
 
+mod availability;
 mod business;
 mod calls;
 mod classify;
@@ -24,8 +25,10 @@ mod queueing;
 mod ranking;
 mod replay;
 mod report;
+mod sampling;
 mod services;
 mod signals;
+mod slowness;
 mod statement;
 mod statistics;
 mod survey;
@@ -33,6 +36,7 @@ mod vocabulary;
 mod window;
 mod workload;
 
+pub use availability::{Availability, Dependency};
 pub use coupling::Coupling;
 pub use difference::{Changed, Difference, difference};
 pub use discovery::{
@@ -43,11 +47,13 @@ pub use draft::{Draft, draft};
 pub use interval::Estimate;
 pub use measure::{discover, discover_with};
 pub use options::Options;
-pub use queueing::waiting;
+pub use queueing::{Credit, waiting};
 pub use ranking::Worth;
 pub use replay::Saving;
 pub use replay::complete::Completeness;
 pub use replay::order::Order;
 pub use report::{Paint, ReportFormat, report, report_difference};
+pub use sampling::Sampling;
+pub use slowness::Slowness;
 pub use statistics::{Proportion, Quantile};
 pub use workload::{Keys, Workload};

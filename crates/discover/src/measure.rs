@@ -1,21 +1,23 @@
 //! Measures and judges every call of a set of captures.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::Duration;
 
-use indexmap::IndexMap;
-use tidegate_trace::{Skipped, Trace, Traces};
+use foldhash::fast::RandomState;
+use indexmap::{IndexMap, IndexSet};
+use tidegate_trace::labels::Label;
+use tidegate_trace::{Labels, Skipped, Trace, Traces};
 
-use crate::calls;
+use crate::availability::{self, Origins};
+use crate::calls::{self, Found};
 use crate::critical_path::{self, CriticalPath, Known};
 use crate::discovery::{Call, Capture, Discovery, Exclusive};
 use crate::judge::{Court, Followers, Path, Reads};
 use crate::observe::{Observation, observe};
-use crate::operation;
 use crate::options::Options;
 use crate::ranking;
 use crate::replay::{Site, WhatIf};
+use crate::sampling;
 use crate::services::Totals;
 use crate::signals::taint::{Values, fed, tainted};
 use crate::survey::Survey;
@@ -24,8 +26,10 @@ use crate::window::Window;
 /// In how many parts the observed time is cut to see how sure the ranking is.
 const BLOCKS: usize = 40;
 
-/// Service, operation and the service that it asks, if any.
-type Doing = (String, String, Option<String>);
+/// Service, operation and the service that it asks, if any, by their numbers.
+type Doing = (u32, u32, Option<u32>);
+/// Caller, its operation, callee, its operation, by their numbers.
+type Numbers = (u32, u32, u32, u32);
 
 /// Measures services, operations and calls of the captures, each with its name, and judges every
 /// call. The same captures always give the same result, whatever the order of their spans.
@@ -37,23 +41,20 @@ pub fn discover(captures: &[(String, Traces)]) -> Discovery {
 /// The same as [`discover`], by other options.
 #[must_use]
 pub fn discover_with(captures: &[(String, Traces)], options: &Options) -> Discovery {
-    let mut seen: HashSet<Arc<str>> = HashSet::new();
-    let traces: Vec<&Trace> = captures
-        .iter()
-        .flat_map(|(_, capture)| &capture.traces)
-        .filter(|trace| seen.insert(Arc::clone(trace.id())))
-        .collect();
+    let traces = distinct(captures);
+    let (sampling, weights) = sampling::of(captures, &traces);
     let stretches = captures.iter().filter_map(|(_, capture)| stretch(capture));
     let window = Window::new(stretches.collect());
-    let what_if = WhatIf::new(&traces, options.order);
-    let mut found = Collector::default();
+    let labels = Labels::of(traces.iter().copied());
+    let what_if = WhatIf::new(&traces, &weights, &labels, options.order);
+    let mut found = Collector::new(&labels);
     for (index, trace) in traces.iter().enumerate() {
         found.values.add(index, trace);
     }
     for (index, trace) in traces.iter().enumerate() {
         found.add(index, trace, &what_if, &window);
     }
-    found.sort();
+    let observations = found.observations();
     let mut court = Court {
         what_if: &what_if,
         options,
@@ -62,12 +63,14 @@ pub fn discover_with(captures: &[(String, Traces)], options: &Options) -> Discov
         reads: Reads::default(),
         followers: Followers::default(),
     };
-    for (path, seen) in &found.observations {
+    for (path, seen) in &observations {
         court.reads.note(path, seen);
         court.followers.note(path, seen);
     }
-    let calls = judged(&court, &found.observations);
-    let (services, operations) = found.totals.finish(window.duration());
+    let calls = judged(&court, &observations);
+    let endpoints = availability::of(&what_if, &observations, &calls);
+    let exclusive = found.by_time();
+    let (services, operations) = found.totals.finish(&labels, window.duration());
     Discovery {
         captures: captures
             .iter()
@@ -77,13 +80,25 @@ pub fn discover_with(captures: &[(String, Traces)], options: &Options) -> Discov
         traces: traces.len(),
         spans: traces.iter().map(|trace| trace.spans().len()).sum(),
         orphans: traces.iter().map(|trace| trace.orphans().count()).sum(),
+        sampling,
         waiting: found.waiting,
         completeness: what_if.completeness.clone(),
         services,
         operations,
-        exclusive: by_time(found.exclusive),
+        exclusive,
+        endpoints,
         calls,
     }
+}
+
+/// The traces of all captures, each once.
+fn distinct(captures: &[(String, Traces)]) -> Vec<&Trace> {
+    let mut seen: HashSet<&str, RandomState> = HashSet::default();
+    captures
+        .iter()
+        .flat_map(|(_, capture)| &capture.traces)
+        .filter(|trace| seen.insert(trace.id()))
+        .collect()
 }
 
 fn judged(court: &Court<'_>, observations: &IndexMap<Path, Vec<Observation>>) -> Vec<Call> {
@@ -94,22 +109,48 @@ fn judged(court: &Court<'_>, observations: &IndexMap<Path, Vec<Observation>>) ->
     });
     let (mut calls, blocks): (Vec<Call>, Vec<Vec<f64>>) = judged.unzip();
     ranking::rank(&mut calls, &blocks);
+    // What a draft replays: candidates, or all calls where there is no candidate.
+    let has_candidates = calls.iter().any(|call| call.class.is_feasible());
+    for (call, seen) in calls.iter_mut().zip(observations.values()) {
+        if call.class.is_feasible() || !has_candidates {
+            call.arrivals = seen.iter().map(|seen| court.arrival(seen)).collect();
+        }
+    }
     ranked(calls)
 }
 
 /// What is added up over all traces.
-#[derive(Default)]
-struct Collector {
+struct Collector<'a> {
+    labels: &'a Labels,
     totals: Totals,
-    observations: IndexMap<Path, Vec<Observation>>,
-    exclusive: IndexMap<Doing, (usize, Duration)>,
+    observations: IndexMap<Numbers, Vec<Observation>, RandomState>,
+    exclusive: IndexMap<Doing, (usize, Duration), RandomState>,
     values: Values,
     waiting: Duration,
+    /// Services that are named by their callers alone.
+    peers: IndexSet<String, RandomState>,
 }
 
-impl Collector {
+/// From this number on services are those of [`Collector::peers`].
+const PEERS: u32 = 1 << 31;
+
+impl<'a> Collector<'a> {
+    fn new(labels: &'a Labels) -> Self {
+        Self {
+            labels,
+            totals: Totals::default(),
+            observations: IndexMap::default(),
+            exclusive: IndexMap::default(),
+            values: Values::default(),
+            waiting: Duration::ZERO,
+            peers: IndexSet::default(),
+        }
+    }
+
     fn add(&mut self, index: usize, trace: &Trace, what_if: &WhatIf<'_>, window: &Window) {
-        self.totals.add(trace, window);
+        let numbers = self.labels.trace(index);
+        let weighted = (trace, what_if.weight(index));
+        self.totals.add(weighted, (self.labels, numbers), window);
         let known = Known {
             waits: &|parent, child| what_if.waits(index, parent, child),
             may_precede: &|parent, earlier, later| {
@@ -121,77 +162,111 @@ impl Collector {
             .iter()
             .map(|path| nanos(path.duration))
             .sum::<Duration>();
+        let names: Vec<u32> = numbers
+            .iter()
+            .map(|number| self.labels.label(*number).map_or(0, |label| label.name))
+            .collect();
         let seen = Seen {
             index,
             trace,
             paths: &paths,
             known: &known,
+            names: &names,
         };
-        self.add_exclusive(&seen);
-        self.observe_calls(&seen, window);
+        let own = own_times(&seen);
+        self.add_exclusive(&seen, &own);
+        self.observe_calls(&seen, own, window);
+    }
+
+    /// The number of a service that may have no span.
+    fn peer(&mut self, name: String) -> u32 {
+        if let Some(number) = self.labels.number_of_service(&name) {
+            return number;
+        }
+        let (index, _) = self.peers.insert_full(name);
+        PEERS | u32::try_from(index).unwrap_or(0)
+    }
+
+    fn service(&self, number: u32) -> &str {
+        match number.checked_sub(PEERS) {
+            Some(index) => self
+                .peers
+                .get_index(index as usize)
+                .map_or("unknown", String::as_str),
+            None => self.labels.service(number),
+        }
+    }
+
+    fn number(&self, seen: &Seen<'_>, span: usize) -> Option<Label> {
+        self.labels.label(self.labels.number(seen.index, span)?)
     }
 
     /// Adds the critical-path time of each span without that of its children.
-    fn add_exclusive(&mut self, seen: &Seen<'_>) {
-        for (index, time) in own_times(seen).into_iter().enumerate() {
-            let Some(span) = seen.trace.span(index) else {
+    fn add_exclusive(&mut self, seen: &Seen<'_>, own: &[Duration]) {
+        for (index, time) in own.iter().enumerate() {
+            let (Some(span), Some(label)) = (seen.trace.span(index), self.number(seen, index))
+            else {
                 continue;
             };
-            let other = seen.trace.children(index).iter().find_map(|child| {
-                let child = seen.trace.span(*child)?;
-                (child.service != span.service).then(|| child.service.to_string())
-            });
-            let callee = other.or_else(|| calls::peer(span));
-            let key = (span.service.to_string(), operation::name(span), callee);
-            let total = self.exclusive.entry(key).or_default();
+            let children = seen.trace.children(index).iter();
+            let mut services =
+                children.filter_map(|child| Some(self.number(seen, *child)?.service));
+            let other = services.find(|service| *service != label.service);
+            let callee = match other {
+                Some(service) => Some(service),
+                None => calls::peer(span).map(|peer| self.peer(peer)),
+            };
+            let total = self
+                .exclusive
+                .entry((label.service, label.name, callee))
+                .or_default();
             total.0 += 1;
-            total.1 += time;
+            total.1 += *time;
         }
     }
 
-    fn sort(&mut self) {
-        for seen in self.observations.values_mut() {
-            seen.sort_by(|a, b| {
-                (a.offset, &a.trace_id, a.site).cmp(&(b.offset, &b.trace_id, b.site))
-            });
-        }
+    /// All occurrences of each call path, by time.
+    fn observations(&mut self) -> IndexMap<Path, Vec<Observation>> {
+        let all = std::mem::take(&mut self.observations);
+        all.into_iter()
+            .map(|((caller, operation, callee, asked), mut seen)| {
+                seen.sort_by_key(|seen| (seen.offset, seen.site));
+                let path = (
+                    self.service(caller).to_owned(),
+                    self.labels.name(operation).to_owned(),
+                    self.service(callee).to_owned(),
+                    self.labels.name(asked).to_owned(),
+                );
+                (path, seen)
+            })
+            .collect()
     }
 
-    fn observe_calls(&mut self, seen: &Seen<'_>, window: &Window) {
+    fn observe_calls(&mut self, seen: &Seen<'_>, own: Vec<Duration>, window: &Window) {
         let trace = seen.trace;
-        let critical = critical_of_subtrees(seen);
+        let critical = critical_of_subtrees(seen, own);
         let mut survey = Survey::of(trace);
         let values = self.values.own(seen.index, trace);
         let all = calls::find(trace);
         let spans: Vec<usize> = all.iter().map(|found| found.call).collect();
+        let origins = Origins::of(trace, &all);
         for found in all {
-            let (Some(call), Some(entry)) = (trace.span(found.call), trace.span(found.entry))
-            else {
+            let Some(path) = self.path(seen, found) else {
                 continue;
             };
-            let answer = found.answer.and_then(|index| trace.span(index));
-            let callee = match answer {
-                Some(answer) => answer.service.to_string(),
-                None => calls::peer(call).unwrap_or_else(|| "unknown".to_owned()),
+            let Some(call) = trace.span(found.call) else {
+                continue;
             };
-            let caller = trace
-                .parent(found.call)
-                .filter(|_| found.answer == Some(found.call));
-            let caller = caller.and_then(|parent| trace.span(parent)).unwrap_or(call);
-            let path = (
-                caller.service.to_string(),
-                operation::name(entry),
-                callee,
-                operation::name(answer.unwrap_or(call)),
-            );
             let time = critical.get(found.call).copied().unwrap_or_default();
-            let observed = observe(trace, &mut survey, found, window.offset(call.start), time);
+            let offset = window.offset(call.start);
+            let observed = observe(trace, &mut survey, (found, seen.names), offset, time);
             if let (Some(mut observed), Ok(trace), Ok(span)) = (
                 observed,
                 u32::try_from(seen.index),
                 u32::try_from(found.call),
             ) {
                 observed.site = Site { trace, span };
+                observed.marks.is_origin = origins.has(found.call);
                 observed.marks.tainted = tainted(seen.trace, &values, found.call);
                 let fed = fed(seen.trace, &values, found.call, &spans);
                 observed.marks.feeds = fed.and_then(|fed| u32::try_from(fed).ok());
@@ -202,6 +277,46 @@ impl Collector {
                 self.observations.entry(path).or_default().push(observed);
             }
         }
+    }
+
+    /// Who calls whom for what, while handling what.
+    fn path(&mut self, seen: &Seen<'_>, found: Found) -> Option<Numbers> {
+        let trace = seen.trace;
+        let call = self.number(seen, found.call)?;
+        let entry = self.number(seen, found.entry)?;
+        let answer = found.answer.and_then(|answer| self.number(seen, answer));
+        let callee = match answer {
+            Some(answer) => answer.service,
+            None => {
+                let peer = trace.span(found.call).and_then(calls::peer);
+                self.peer(peer.unwrap_or_else(|| "unknown".to_owned()))
+            }
+        };
+        let above = trace
+            .parent(found.call)
+            .filter(|_| found.answer == Some(found.call));
+        let caller = above.and_then(|parent| self.number(seen, parent));
+        let asked = answer.unwrap_or(call).name;
+        Some((caller.unwrap_or(call).service, entry.name, callee, asked))
+    }
+
+    /// What is done, by time, most first.
+    fn by_time(&self) -> Vec<Exclusive> {
+        let each = self.exclusive.iter();
+        let mut all: Vec<Exclusive> = each
+            .map(|((service, operation, callee), (count, time))| Exclusive {
+                service: self.service(*service).to_owned(),
+                operation: self.labels.name(*operation).to_owned(),
+                callee: callee.map(|callee| self.service(callee).to_owned()),
+                count: *count,
+                time: *time,
+            })
+            .collect();
+        all.sort_by(|a, b| {
+            let names = |e: &Exclusive| (e.service.clone(), e.operation.clone(), e.callee.clone());
+            b.time.cmp(&a.time).then_with(|| names(a).cmp(&names(b)))
+        });
+        all
     }
 }
 
@@ -252,6 +367,8 @@ struct Seen<'a> {
     trace: &'a Trace,
     paths: &'a [CriticalPath],
     known: &'a Known<'a>,
+    /// The number of each span's name.
+    names: &'a [u32],
 }
 
 /// The critical-path time of each span alone.
@@ -265,29 +382,9 @@ fn own_times(seen: &Seen<'_>) -> Vec<Duration> {
     times
 }
 
-/// What is done, by time, most first.
-fn by_time(exclusive: IndexMap<Doing, (usize, Duration)>) -> Vec<Exclusive> {
-    let mut all: Vec<Exclusive> = exclusive
-        .into_iter()
-        .map(|((service, operation, callee), (count, time))| Exclusive {
-            service,
-            operation,
-            callee,
-            count,
-            time,
-        })
-        .collect();
-    all.sort_by(|a, b| {
-        let names = |e: &Exclusive| (e.service.clone(), e.operation.clone(), e.callee.clone());
-        b.time.cmp(&a.time).then_with(|| names(a).cmp(&names(b)))
-    });
-    all
-}
-
 /// The critical-path time of each span and everything below it that is waited for.
-fn critical_of_subtrees(seen: &Seen<'_>) -> Vec<Duration> {
+fn critical_of_subtrees(seen: &Seen<'_>, mut times: Vec<Duration>) -> Vec<Duration> {
     let trace = seen.trace;
-    let mut times = own_times(seen);
     let order: Vec<usize> = trace.depth_first().collect();
     for child in order.into_iter().rev() {
         let time = times.get(child).copied().unwrap_or_default();
@@ -325,9 +422,10 @@ fn ranked(mut calls: Vec<Call>) -> Vec<Call> {
 
 /// The waiting that a candidate saves in all, where it is known; for ranking only.
 fn saved(call: &Call) -> (Duration, Duration) {
-    let each = call.savings.iter().filter_map(|saving| {
-        Some(saving.mean.value()? * crate::interval::number(saving.requests) / 1e9)
-    });
+    let each = call
+        .savings
+        .iter()
+        .filter_map(|saving| Some(saving.mean.value()? * saving.stands_for / 1e9));
     let feasible = call.class.is_feasible();
     let seconds = if feasible { each.sum::<f64>() } else { 0.0 };
     let saved = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or_default();

@@ -13,7 +13,6 @@ use crate::survey::Survey;
 /// One occurrence of a call and what can be seen of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Observation {
-    pub(crate) trace_id: std::sync::Arc<str>,
     pub(crate) site: Site,
     /// The caller's span for the request that it was handling.
     pub(crate) entry: usize,
@@ -53,7 +52,7 @@ pub(crate) struct Observation {
 pub(crate) fn observe(
     trace: &Trace,
     survey: &mut Survey,
-    found: Found,
+    (found, names): (Found, &[u32]),
     offset: Duration,
     critical: Duration,
 ) -> Option<Observation> {
@@ -69,7 +68,6 @@ pub(crate) fn observe(
             .find_map(|text| text.parse().ok())
     };
     Some(Observation {
-        trace_id: trace.id().clone(),
         site: Site { trace: 0, span: 0 },
         entry: found.entry,
         offset,
@@ -103,7 +101,7 @@ pub(crate) fn observe(
             "messaging.message.body.size",
         ]),
         has_answer_span: answer.is_some(),
-        marks: signals::look(trace, found),
+        marks: signals::look(trace, found, names),
     })
 }
 

@@ -18,6 +18,11 @@ pub struct Options {
     pub order: Order,
     /// How long the caller of a call that becomes an event is busy publishing it.
     pub publish: Duration,
+    /// From when on requests take too long; their 95th percentile where it is not told.
+    pub limit: Option<Duration>,
+    /// How many workers an endpoint has; as many as are busy four fifths of the time where it is not
+    /// told.
+    pub workers: Option<u32>,
 }
 
 impl Default for Options {
@@ -26,6 +31,8 @@ impl Default for Options {
             vocabulary: true,
             order: Order::default(),
             publish: PUBLISH,
+            limit: None,
+            workers: None,
         }
     }
 }

@@ -1,59 +1,76 @@
 //! Services and operations, summed up.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use indexmap::IndexMap;
-use tidegate_trace::{SpanKind, Trace};
+use tidegate_trace::{Labels, SpanKind, Trace};
 
 use crate::discovery::{Latency, Operation, Service};
-use crate::operation;
 use crate::statistics::{Proportion, Quantile};
 use crate::window::Window;
 
 /// Sums up spans as they pass.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
-    services: IndexMap<String, Service>,
-    operations: IndexMap<(String, String), Ran>,
+    /// By the number of the service.
+    services: IndexMap<u32, Service, RandomState>,
+    /// By the numbers of service and name.
+    operations: IndexMap<(u32, u32), Ran, RandomState>,
 }
 
 #[derive(Debug, Default)]
 struct Ran {
     durations: Vec<Duration>,
-    offsets: Vec<Duration>,
+    /// What ran in each second, by what it stands for.
+    seconds: Seconds,
+    weight: f64,
     failures: Proportion,
     self_time: Duration,
 }
 
 impl Totals {
-    pub(crate) fn add(&mut self, trace: &Trace, window: &Window) {
-        for (index, span) in trace.spans().iter().enumerate() {
-            let name = span.service.to_string();
+    /// Adds the spans of a trace that stands for so many.
+    pub(crate) fn add(
+        &mut self,
+        (trace, weight): (&Trace, f64),
+        labels: (&Labels, &[u32]),
+        window: &Window,
+    ) {
+        for ((index, span), number) in trace.spans().iter().enumerate().zip(labels.1) {
+            let Some(label) = labels.0.label(*number) else {
+                continue;
+            };
             let service = self
                 .services
-                .entry(name.clone())
+                .entry(label.service)
                 .or_insert_with(|| Service {
-                    name: name.clone(),
+                    name: span.service.to_string(),
                     spans: 0,
                     operations: 0,
                     failures: Proportion::default(),
                 });
+            let failed = span.failed();
             service.spans += 1;
             if is_request(trace, index) {
-                service.failures.count(span.failed().into());
+                service.failures.count(failed.into());
             }
-            let ran = self
-                .operations
-                .entry((name, operation::name(span)))
-                .or_default();
+            let key = (label.service, label.name);
+            let ran = self.operations.entry(key).or_default();
             ran.durations.push(span.duration());
-            ran.offsets.push(window.offset(span.start));
-            ran.failures.count(span.failed().into());
+            ran.seconds.add(window.offset(span.start), weight);
+            ran.weight += weight;
+            ran.failures.count(failed.into());
             ran.self_time += self_time(trace, index);
         }
     }
 
-    pub(crate) fn finish(mut self, observed: Duration) -> (Vec<Service>, Vec<Operation>) {
+    pub(crate) fn finish(
+        mut self,
+        labels: &Labels,
+        observed: Duration,
+    ) -> (Vec<Service>, Vec<Operation>) {
         let mut operations = Vec::with_capacity(self.operations.len());
         for ((service, name), ran) in self.operations {
             if let Some(known) = self.services.get_mut(&service) {
@@ -61,13 +78,13 @@ impl Totals {
             }
             operations.push(Operation {
                 count: ran.durations.len(),
-                rate: rate(ran.durations.len(), observed),
-                peak: peak(ran.offsets),
+                rate: rate(ran.weight, observed),
+                peak: ran.seconds.peak(),
                 latency: latency(ran.durations),
                 failures: ran.failures,
                 self_time: ran.self_time,
-                service,
-                name,
+                service: labels.service(service).to_owned(),
+                name: labels.name(name).to_owned(),
             });
         }
         operations.sort_by(|a, b| {
@@ -117,22 +134,41 @@ fn self_time(trace: &Trace, index: usize) -> Duration {
     span.duration().saturating_sub(covered)
 }
 
-/// How often a second; `None` when less than a second was observed.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts of spans are far below 2^52"
-)]
-pub(crate) fn rate(count: usize, observed: Duration) -> Option<f64> {
-    (observed >= Duration::from_secs(1)).then(|| count as f64 / observed.as_secs_f64())
+/// How often a second, of what stands for so many; `None` when less than a second was observed.
+pub(crate) fn rate(count: f64, observed: Duration) -> Option<f64> {
+    (observed >= Duration::from_secs(1)).then(|| count / observed.as_secs_f64())
 }
 
-/// The most in one of the window's seconds.
-pub(crate) fn peak(offsets: impl IntoIterator<Item = Duration>) -> usize {
-    let mut seconds: IndexMap<u64, usize> = IndexMap::new();
-    for offset in offsets {
-        *seconds.entry(offset.as_secs()).or_default() += 1;
+/// What happened in each second of the window.
+#[derive(Debug, Default)]
+pub(crate) struct Seconds(HashMap<u64, f64, RandomState>);
+
+impl Seconds {
+    pub(crate) fn add(&mut self, offset: Duration, weight: f64) {
+        *self.0.entry(offset.as_secs()).or_default() += weight;
     }
-    seconds.into_values().max().unwrap_or_default()
+
+    /// The most in one of them.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counts of spans are not negative and far below 2^52"
+    )]
+    pub(crate) fn peak(&self) -> usize {
+        self.0
+            .values()
+            .fold(0.0, |most: f64, one| most.max(*one))
+            .round() as usize
+    }
+}
+
+/// The most in one of the window's seconds, where each stands for so many.
+pub(crate) fn peak(offsets: impl IntoIterator<Item = (Duration, f64)>) -> usize {
+    let mut seconds = Seconds::default();
+    for (offset, weight) in offsets {
+        seconds.add(offset, weight);
+    }
+    seconds.peak()
 }
 
 pub(crate) fn latency(mut durations: Vec<Duration>) -> Latency {

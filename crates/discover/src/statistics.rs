@@ -151,8 +151,9 @@ pub(crate) fn ranks(n: usize, p: f64) -> Option<(usize, usize)> {
     let tail = (1.0 - CONFIDENCE) / 2.0;
     let mut below = 0.0;
     let (mut low, mut high) = (None, None);
-    let mut logarithm = Logarithm::new(n, p);
-    for successes in 0..n {
+    let first = first_likely(n, p);
+    let mut logarithm = Logarithm::new(n, p, first);
+    for successes in first..n {
         // `below` is P(Binomial(n, p) < successes): that fewer than `successes` lie below q.
         if below <= tail {
             low = (successes > 0).then_some(successes);
@@ -167,7 +168,31 @@ pub(crate) fn ranks(n: usize, p: f64) -> Option<(usize, usize)> {
     Some((low?, high?))
 }
 
-/// Walks the probabilities of Binomial(n, p) from 0 on, in logarithms.
+/// How many successes are likely at least: fewer have a chance below 1e-20 in all.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "n is far below 2^52, and the number is not negative"
+)]
+fn first_likely(n: usize, p: f64) -> usize {
+    let mean = n as f64 * p;
+    let least = mean - 10.0 * (mean * (1.0 - p)).sqrt() - 10.0;
+    // Among few, all are walked: Stirling's series wants large numbers.
+    if least > 100.0 && n as f64 - mean > 100.0 {
+        least as usize
+    } else {
+        0
+    }
+}
+
+/// The logarithm of a factorial, by Stirling's series; for 100 and more it is exact to 1e-13.
+fn factorial(n: f64) -> f64 {
+    let series = 1.0 / (12.0 * n) - 1.0 / (360.0 * n.powi(3));
+    n * n.ln() - n + 0.5 * (std::f64::consts::TAU * n).ln() + series
+}
+
+/// Walks the probabilities of Binomial(n, p) from one number on, in logarithms.
 struct Logarithm {
     n: f64,
     k: f64,
@@ -180,12 +205,17 @@ impl Logarithm {
         clippy::cast_precision_loss,
         reason = "counts of spans are far below 2^52"
     )]
-    fn new(n: usize, p: f64) -> Self {
-        let n = n as f64;
+    fn new(n: usize, p: f64, first: usize) -> Self {
+        let (n, k) = (n as f64, first as f64);
+        let ways = if first == 0 {
+            0.0
+        } else {
+            factorial(n) - factorial(k) - factorial(n - k)
+        };
         Self {
             n,
-            k: 0.0,
-            value: n * (1.0 - p).ln(),
+            k,
+            value: ways + k * p.ln() + (n - k) * (1.0 - p).ln(),
             odds: (p / (1.0 - p)).ln(),
         }
     }
@@ -233,6 +263,35 @@ mod tests {
             );
             assert!(Quantile::of(&numbers(enough), p).value().is_some(), "{p}");
         }
+    }
+
+    #[test]
+    fn ranks_of_very_many_are_found_without_walking_all() {
+        // By the normal approximation, within a rank or two; exact below.
+        for (n, p) in [
+            (100_000, 0.5),
+            (100_000, 0.99),
+            (20_000, 0.99),
+            (1_000_000, 0.95),
+        ] {
+            assert!(first_likely(n, p) > 0, "{n} {p}");
+            let (low, high) = ranks(n, p).unwrap();
+            let mean = n as f64 * p;
+            let reach = Z * (mean * (1.0 - p)).sqrt();
+            assert!((low as f64 - (mean - reach)).abs() < 2.5, "{n} {p} {low}");
+            assert!((high as f64 - (mean + reach)).abs() < 2.5, "{n} {p} {high}");
+        }
+        // The walk from zero gives the same.
+        let walked = |n: usize, p: f64| {
+            let mut sum = 0.0;
+            let mut logarithm = Logarithm::new(n, p, 0);
+            (1..=n).find(|_| {
+                sum += logarithm.next_probability();
+                sum >= 0.975
+            })
+        };
+        let high = ranks(60_000, 0.9).unwrap().1;
+        assert!(walked(60_000, 0.9).unwrap().abs_diff(high) <= 1, "{high}");
     }
 
     #[test]

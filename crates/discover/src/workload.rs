@@ -58,7 +58,13 @@ pub struct Keys {
 
 impl Workload {
     /// Of occurrences in order of time.
-    pub(crate) fn of(seen: &[Observation], observed: Duration) -> Self {
+    pub(crate) fn of(
+        seen: &[Observation],
+        observed: Duration,
+        weight: impl Fn(&Observation) -> f64,
+    ) -> Self {
+        let all: f64 = seen.iter().map(&weight).sum();
+        let kept = number(seen.len()) / all.max(1.0);
         let offsets: Vec<Duration> = seen.iter().map(|observation| observation.offset).collect();
         let handled: Vec<f64> = seen
             .iter()
@@ -73,13 +79,17 @@ impl Workload {
             .filter_map(|observation| observation.request_bytes)
             .collect();
         sizes.sort_unstable();
-        let mut requests: Vec<_> = seen.iter().map(|o| (&o.trace_id, o.entry)).collect();
+        let mut requests: Vec<_> = seen.iter().map(|o| (o.site.trace, o.entry)).collect();
         requests.sort_unstable();
         requests.dedup();
         Self {
-            rate: crate::services::rate(seen.len(), observed),
-            peak: crate::services::peak(offsets.iter().copied()),
-            dispersion: WINDOWS.map(|window| (window, dispersion(&offsets, window, observed))),
+            rate: crate::services::rate(all, observed),
+            peak: crate::services::peak(seen.iter().map(|seen| (seen.offset, weight(seen)))),
+            dispersion: WINDOWS.map(|window| {
+                // What is left of arrivals by chance varies less than all do.
+                let thinned = dispersion(&offsets, window, observed);
+                (window, thinned.map(|thinned| 1.0 + (thinned - 1.0) / kept))
+            }),
             interarrival_scv: scv(&gaps),
             service_mean: mean(&handled),
             service_scv: scv(&handled),

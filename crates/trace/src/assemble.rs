@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use tidegate_base::Random;
+
 use crate::record::Stored;
 use crate::store::Bucket;
 use crate::tree::Trace;
@@ -19,6 +21,44 @@ pub(crate) enum Assembled {
         /// Its spans.
         spans: usize,
     },
+    /// Left out, as the traces are too many to be looked at one by one.
+    NotChosen {
+        /// Its spans, duplicates among them.
+        spans: usize,
+    },
+}
+
+/// Which traces are looked at: by their identifiers alone, so that every run chooses the same.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Choice {
+    /// Those whose hash is above it are left out; `None` takes all.
+    most: Option<u64>,
+}
+
+impl Choice {
+    /// So many of so many, on average.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a share of the range of hashes needs no last bit"
+    )]
+    pub(crate) fn of(wanted: usize, all: usize) -> Self {
+        let share = wanted as f64 / all.max(1) as f64;
+        Self {
+            most: (wanted < all).then_some((share * u64::MAX as f64) as u64),
+        }
+    }
+
+    fn takes(self, trace: &[u8]) -> bool {
+        let Some(most) = self.most else { return true };
+        // Other bits than those that choose the bucket.
+        let hash = trace.iter().fold(0x9e37_79b9_7f4a_7c15_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0xff51_afd7_ed55_8ccd)
+        });
+        // Identifiers that count up are chosen as random ones are.
+        Random::new(1, "choice of traces", "").bits(hash) <= most
+    }
 }
 
 /// One trace and where it comes from.
@@ -31,18 +71,28 @@ pub(crate) struct One {
 }
 
 /// The traces of a bucket, by identifier as stored: the same whatever the order of their spans.
-pub(crate) fn each(bucket: &Bucket<'_>, mut take: impl FnMut(One)) {
+pub(crate) fn each(bucket: &Bucket<'_>, choice: Choice, mut take: impl FnMut(One)) {
     let mut records: Vec<Stored<'_>> = bucket.records().collect();
     records.sort_unstable_by(|a, b| a.trace.cmp(b.trace));
     for records in records.chunk_by(|a, b| a.trace == b.trace) {
         let Some(id) = records.first().and_then(Stored::trace_id) else {
             continue;
         };
+        let source = records.iter().map(|record| record.source).min();
+        if !choice.takes(records.first().map_or(&[], |record| record.trace)) {
+            take(One {
+                trace: Assembled::NotChosen {
+                    spans: records.len(),
+                },
+                source: source.unwrap_or_default(),
+                duplicates: 0,
+            });
+            continue;
+        }
         let spans = records
             .iter()
             .filter_map(|record| record.span(bucket.names))
             .collect();
-        let source = records.iter().map(|record| record.source).min();
         let (trace, duplicates) = build(id, spans);
         take(One {
             trace,

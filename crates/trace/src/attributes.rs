@@ -6,7 +6,7 @@ use tidegate_base::limit::SPAN_ATTRIBUTE_BYTES_MAX;
 
 /// The attributes that discovery reads, in the order of their names; all others are dropped while
 /// reading.
-pub(crate) const KEPT: [&str; 49] = [
+pub(crate) const KEPT: [&str; 50] = [
     "db.collection.name",
     "db.operation",
     "db.operation.name",
@@ -42,6 +42,7 @@ pub(crate) const KEPT: [&str; 49] = [
     "messaging.operation.type",
     "messaging.system",
     "net.peer.name",
+    OTHER_VALUES,
     "peer.service",
     "request_size",
     "response_size",
@@ -61,11 +62,29 @@ pub(crate) const KEPT: [&str; 49] = [
 /// The probability with which the trace was kept, when the capture tells: 0.0 to 1.0.
 pub(crate) const SAMPLING_PROBABILITY: &str = "sampling.probability";
 
-/// An attribute that is kept: its place in [`KEPT`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Key(pub(crate) u8);
+/// Words that name one thing of very many, of all attributes that are not kept.
+pub(crate) const OTHER_VALUES: &str = "other.values";
+
+/// Most bytes of [`OTHER_VALUES`] of one span: some four identifiers.
+pub(crate) const VALUES_BYTES_MAX: usize = 160;
+
+/// The name of an attribute that is kept, in one byte; in the order of the names.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key(pub(crate) u8);
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.name().fmt(f)
+    }
+}
 
 impl Key {
+    /// The name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        KEPT.get(usize::from(self.0)).copied().unwrap_or_default()
+    }
+
     /// The attribute of this name, when it is kept.
     pub(crate) fn of(name: &str) -> Option<Self> {
         let candidates = BY_LENGTH.get(name.len())?;

@@ -1,16 +1,15 @@
 //! How much of a trace is there.
 //!
 //! Some losses show in the trace itself: a span names a parent which is not there. Others show only
-//! beside the other traces: the answering side of a call is there everywhere else. [`Usual`] learns
-//! from all traces what is usual; [`of`] holds one trace against it. All functions are pure.
+//! beside the other traces: the answering side of a call is there everywhere else. So what is usual is
+//! learned from all traces, and each one is held against it. All functions are pure.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Serialize;
 use tidegate_base::limit::TRACE_OPERATIONS_MAX;
 
-use crate::{Span, SpanKind, Trace};
+use crate::{Labels, Span, SpanKind, Trace};
 
 /// How often something has to be seen before it is usual.
 const SEEN_MIN: usize = 5;
@@ -124,15 +123,28 @@ impl Total {
 /// Holds every trace against all of them: the measure of each, in their order, and the total.
 #[must_use]
 pub fn of_all<'a>(traces: impl IntoIterator<Item = &'a Trace> + Clone) -> (Vec<Measure>, Total) {
-    let mut usual = Usual::default();
-    for trace in traces.clone() {
-        usual.add(trace);
+    let labels = Labels::of(traces.clone());
+    of_labelled(traces, &labels)
+}
+
+/// The same, where it is known already what every span does.
+#[must_use]
+pub fn of_labelled<'a>(
+    traces: impl IntoIterator<Item = &'a Trace> + Clone,
+    labels: &Labels,
+) -> (Vec<Measure>, Total) {
+    let mut usual = Usual {
+        operations: vec![Counts::default(); labels.len().min(TRACE_OPERATIONS_MAX)],
+    };
+    for (index, trace) in traces.clone().into_iter().enumerate() {
+        usual.add(trace, labels.trace(index));
     }
     let mut total = Total::default();
     let measures = traces
         .into_iter()
-        .map(|trace| {
-            let measure = of(trace, &usual);
+        .enumerate()
+        .map(|(index, trace)| {
+            let measure = of(trace, labels.trace(index), &usual);
             total.add(&measure);
             measure
         })
@@ -141,8 +153,7 @@ pub fn of_all<'a>(traces: impl IntoIterator<Item = &'a Trace> + Clone) -> (Vec<M
 }
 
 /// What is there and what is missing of one trace.
-#[must_use]
-pub fn of(trace: &Trace, usual: &Usual) -> Measure {
+fn of(trace: &Trace, labels: &[u32], usual: &Usual) -> Measure {
     let mut measure = Measure {
         spans: trace.spans().len(),
         ..Measure::default()
@@ -157,9 +168,9 @@ pub fn of(trace: &Trace, usual: &Usual) -> Measure {
     measure.absent_parents = absent.len();
     let has_root = trace.spans().iter().any(|span| span.parent.is_none());
     measure.without_root = usize::from(!has_root);
-    for (index, span) in trace.spans().iter().enumerate() {
+    for ((index, span), label) in trace.spans().iter().enumerate().zip(labels) {
         let around = Around::of(trace, index, span);
-        let known = usual.operations.get(&Operation::of(span));
+        let known = usual.operations.get(*label as usize);
         let is_usual = |count: fn(&Counts) -> usize| {
             known.is_some_and(|counts| reaches(count(counts), counts.seen, OTHER_SIDE_SHARE))
         };
@@ -204,27 +215,10 @@ impl Around {
     }
 }
 
-/// What is usual for each operation, up to a limit; nothing is said of operations beyond it.
-#[derive(Clone, Debug, Default)]
-pub struct Usual {
-    operations: HashMap<Operation, Counts>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Operation {
-    service: Arc<str>,
-    name: String,
-    kind: SpanKind,
-}
-
-impl Operation {
-    fn of(span: &Span) -> Self {
-        Self {
-            service: Arc::clone(&span.service),
-            name: crate::operation::name(span),
-            kind: span.kind,
-        }
-    }
+/// What is usual for each operation, by the number of its label; nothing is said of those beyond a
+/// limit.
+struct Usual {
+    operations: Vec<Counts>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -238,15 +232,12 @@ struct Counts {
 
 impl Usual {
     /// Learns from a trace.
-    pub fn add(&mut self, trace: &Trace) {
-        for (index, span) in trace.spans().iter().enumerate() {
-            let around = Around::of(trace, index, span);
-            let operation = Operation::of(span);
-            let has_room = self.operations.len() < TRACE_OPERATIONS_MAX;
-            if !has_room && !self.operations.contains_key(&operation) {
+    fn add(&mut self, trace: &Trace, labels: &[u32]) {
+        for ((index, span), label) in trace.spans().iter().enumerate().zip(labels) {
+            let Some(counts) = self.operations.get_mut(*label as usize) else {
                 continue;
-            }
-            let counts = self.operations.entry(operation).or_default();
+            };
+            let around = Around::of(trace, index, span);
             counts.seen += 1;
             counts.with_server += usize::from(!around.lacks_server);
             counts.with_client += usize::from(!around.lacks_client);

@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use crate::assemble::{self, Assembled};
+use crate::assemble::{self, Assembled, Choice};
 use crate::columns::Columns;
 use crate::input::Input;
 use crate::otlp_protobuf::{self, Framing};
@@ -155,7 +155,7 @@ impl Ingest {
     ///
     /// When what is outside memory cannot be read back.
     pub fn for_each(&mut self, take: impl FnMut(usize, Trace)) -> Result<Vec<Skipped>, ReadError> {
-        self.hand_over(take, false)
+        self.hand_over(take, Choice::default(), false)
     }
 
     /// Every capture with its traces, a trace with the first capture that has a span of it.
@@ -163,7 +163,18 @@ impl Ingest {
     /// # Errors
     ///
     /// When what is outside memory cannot be read back.
-    pub fn into_captures(mut self) -> Result<Vec<(String, Traces)>, ReadError> {
+    pub fn into_captures(self) -> Result<Vec<(String, Traces)>, ReadError> {
+        self.into_chosen(usize::MAX)
+    }
+
+    /// The same with about so many spans at most: of more, whole traces are chosen by their
+    /// identifiers alone, each with the same chance. How many were left out is in the captures.
+    ///
+    /// # Errors
+    ///
+    /// When what is outside memory cannot be read back.
+    pub fn into_chosen(mut self, spans_max: usize) -> Result<Vec<(String, Traces)>, ReadError> {
+        let choice = Choice::of(spans_max, self.spans());
         let mut traces: Vec<Vec<Trace>> = self.sources.iter().map(|_| Vec::new()).collect();
         let skipped = self.hand_over(
             |source, trace| {
@@ -171,6 +182,7 @@ impl Ingest {
                     traces.push(trace);
                 }
             },
+            choice,
             true,
         )?;
         let captures = self.sources.into_iter().zip(traces).zip(skipped);
@@ -213,6 +225,7 @@ impl Ingest {
     fn hand_over(
         &mut self,
         mut take: impl FnMut(usize, Trace),
+        choice: Choice,
         and_forget: bool,
     ) -> Result<Vec<Skipped>, ReadError> {
         let mut skipped: Vec<Skipped> = self
@@ -222,7 +235,7 @@ impl Ingest {
             .collect();
         for index in 0..BUCKETS {
             let bucket = self.store.bucket(index).map_err(|error| spill(&error))?;
-            assemble::each(&bucket, |one| {
+            assemble::each(&bucket, choice, |one| {
                 let source = usize::try_from(one.source).unwrap_or(usize::MAX);
                 let Some(skipped) = skipped.get_mut(source) else {
                     return;
@@ -233,6 +246,10 @@ impl Ingest {
                     Assembled::Cyclic { id, spans } => {
                         skipped.cyclic_traces.push(id);
                         skipped.cyclic_spans += spans;
+                    }
+                    Assembled::NotChosen { spans } => {
+                        skipped.traces_not_chosen += 1;
+                        skipped.spans_not_chosen += spans;
                     }
                 }
             });

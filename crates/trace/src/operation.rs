@@ -1,5 +1,7 @@
 //! The name of an operation, the same for every request of its kind.
 
+use std::borrow::Cow;
+
 use crate::Span;
 
 /// The operation with its HTTP method in front and identifiers in paths replaced by `{}`; of a
@@ -7,6 +9,10 @@ use crate::Span;
 #[must_use]
 pub fn name(span: &Span) -> String {
     let text = span.operation.as_ref();
+    // Most spans are not of the web: they are asked for nothing of it.
+    if !span.has_attributes("http.") && !span.has_attributes("url.") {
+        return without_route(span, text);
+    }
     let route = span
         .attribute("http.route")
         .map(str::to_owned)
@@ -20,9 +26,17 @@ pub fn name(span: &Span) -> String {
         (Some(method), Some(route)) if is_method(bare) || text == route => {
             format!("{method} {}", template(&route))
         }
-        _ if text.is_empty() => "unnamed".to_owned(),
-        _ if is_statement(span, text) => without_literals(text),
-        _ => template(&without_made_up_queue(text)),
+        _ => without_route(span, text),
+    }
+}
+
+fn without_route(span: &Span, text: &str) -> String {
+    if text.is_empty() {
+        "unnamed".to_owned()
+    } else if is_statement(span, text) {
+        without_literals(text)
+    } else {
+        template(&without_made_up_queue(text))
     }
 }
 
@@ -68,13 +82,17 @@ fn without_literals(text: &str) -> String {
 }
 
 /// RabbitMQ makes up names of queues that live as long as one connection.
-fn without_made_up_queue(text: &str) -> String {
+fn without_made_up_queue(text: &str) -> Cow<'_, str> {
     const MADE_UP: &str = "amq.gen-";
+    if !text.contains('.') {
+        return Cow::Borrowed(text);
+    }
     match text.split_once(MADE_UP) {
-        None => text.to_owned(),
+        None => Cow::Borrowed(text),
         Some((before, rest)) => {
             let after = rest.find(char::is_whitespace).and_then(|at| rest.get(at..));
-            format!("{before}{MADE_UP}{{}}{}", after.unwrap_or_default())
+            let after = after.unwrap_or_default();
+            Cow::Owned(format!("{before}{MADE_UP}{{}}{after}"))
         }
     }
 }
@@ -125,17 +143,22 @@ pub fn method(span: &Span) -> Option<&'static str> {
 
 /// A path with numbers, hexadecimal and UUID segments replaced by `{}`.
 fn template(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
     if !text.contains('/') {
-        return text.to_owned();
+        out.push_str(text);
+        return out;
     }
-    let segments = text.split('/').map(|segment| {
-        if is_identifier(segment) {
+    for (index, segment) in text.split('/').enumerate() {
+        if index > 0 {
+            out.push('/');
+        }
+        out.push_str(if is_identifier(segment) {
             "{}"
         } else {
             segment
-        }
-    });
-    segments.collect::<Vec<_>>().join("/")
+        });
+    }
+    out
 }
 
 /// Whether a segment of a path names one thing of many: a number, a UUID, hexadecimal.

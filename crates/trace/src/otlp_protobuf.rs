@@ -18,7 +18,7 @@ use crate::raw::RawSpan;
 use crate::sampling::from_tracestate;
 use crate::sink::Sink;
 use crate::wire::{Broken, Fields, Value, split_varint, text};
-use crate::{ReadError, SpanKind, Status};
+use crate::{ReadError, SpanKind, Status, values};
 
 /// How messages follow each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -366,6 +366,7 @@ struct Parts<'a> {
 fn read<'a>(message: &'a [u8], sink: &mut Sink<'_>) -> Result<Option<RawSpan<'a>>, Broken> {
     let mut parts = Parts::default();
     let mut attributes = Vec::new();
+    let mut named = String::new();
     let mut links = Vec::new();
     let mut fields = Fields::of(message);
     while let Some(field) = fields.next()? {
@@ -380,10 +381,12 @@ fn read<'a>(message: &'a [u8], sink: &mut Sink<'_>) -> Result<Option<RawSpan<'a>
             (8, Value::Fixed64(time)) => parts.end = time,
             (9, Value::Bytes(attribute)) => {
                 let (key, value) = key_value(attribute)?;
-                if let Some(key) = Key::of(key)
-                    && let Some(value) = self::value(value)?
-                {
-                    attributes.push((key, cut_cow(value)));
+                let Some(value) = self::value(value)? else {
+                    continue;
+                };
+                match Key::of(key) {
+                    Some(key) => attributes.push((key, cut_cow(value))),
+                    None => values::add(&value, &mut named),
                 }
             }
             (13, Value::Bytes(bytes)) => links.extend(link(bytes)?),
@@ -414,6 +417,7 @@ fn read<'a>(message: &'a [u8], sink: &mut Sink<'_>) -> Result<Option<RawSpan<'a>
     };
     span.operation = Cow::Borrowed(cut(text(parts.name)?));
     span.attributes = attributes;
+    span.values = named;
     if let Some(probability) = from_tracestate(text(parts.state)?) {
         span.attribute(SAMPLING_PROBABILITY, || {
             Some(probability.to_string().into())

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::attributes::{Key, cut_cow};
+use crate::attributes::{Key, OTHER_VALUES, cut_cow};
 use crate::identifier::Id;
-use crate::{SpanKind, Status};
+use crate::{SpanKind, Status, values};
 
 /// A span of any format, with its trace.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub(crate) struct RawSpan<'a> {
     pub(crate) host: Option<Cow<'a, str>>,
     pub(crate) operation: Cow<'a, str>,
     pub(crate) attributes: Vec<(Key, Cow<'a, str>)>,
+    /// What attributes that are not kept name.
+    pub(crate) values: String,
 }
 
 impl<'a> RawSpan<'a> {
@@ -41,20 +43,27 @@ impl<'a> RawSpan<'a> {
             host: None,
             operation: Cow::Borrowed(""),
             attributes: Vec::new(),
+            values: String::new(),
         }
     }
 
-    /// Keeps the attribute if discovery reads it.
+    /// Keeps the attribute if discovery reads it; else the identifiers in it.
     pub(crate) fn attribute(&mut self, name: &str, value: impl FnOnce() -> Option<Cow<'a, str>>) {
-        if let Some(key) = Key::of(name)
-            && let Some(value) = value()
-        {
-            self.attributes.push((key, cut_cow(value)));
+        let Some(value) = value() else { return };
+        match Key::of(name) {
+            Some(key) => self.attributes.push((key, cut_cow(value))),
+            None => values::add(&value, &mut self.values),
         }
     }
 
     /// The attributes in the order of their names; of one that is given twice, the least value.
     pub(crate) fn settle_attributes(&mut self) {
+        if !self.values.is_empty()
+            && let Some(key) = Key::of(OTHER_VALUES)
+        {
+            let values = std::mem::take(&mut self.values);
+            self.attributes.push((key, Cow::Owned(values)));
+        }
         self.attributes.sort_unstable();
         self.attributes
             .dedup_by(|later, earlier| later.0 == earlier.0);

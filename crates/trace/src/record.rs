@@ -30,7 +30,6 @@ const TEXT: u8 = 0xff;
 pub(crate) struct Names {
     names: Texts,
     values: Texts,
-    keys: Vec<Arc<str>>,
 }
 
 impl Default for Names {
@@ -38,7 +37,6 @@ impl Default for Names {
         Self {
             names: Texts::new(1 << 18, 32 << 20),
             values: Texts::new(1 << 17, 32 << 20),
-            keys: KEPT.iter().copied().map(Arc::from).collect(),
         }
     }
 }
@@ -296,13 +294,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn attributes(&mut self, names: &Names) -> Option<Vec<(Arc<str>, Arc<str>)>> {
+    fn attributes(&mut self, names: &Names) -> Option<Vec<(Key, Arc<str>)>> {
         let count = self.length()?.min(KEPT.len());
         let mut attributes = Vec::with_capacity(count);
         for _ in 0..count {
-            let Key(key) = Key(self.byte()?);
-            let name = names.keys.get(usize::from(key))?;
-            attributes.push((Arc::clone(name), self.text(&names.values)?));
+            let key = Key(self.byte()?);
+            attributes.push((key, self.text(&names.values)?));
         }
         Some(attributes)
     }

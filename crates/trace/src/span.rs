@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tidegate_base::Timestamp;
 
+use crate::attributes::Key;
+
 /// One timed piece of work. Times are those of the clock of the host that did it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -27,7 +29,7 @@ pub struct Span {
     /// What was done, as the capture names it.
     pub operation: Arc<str>,
     /// The attributes that discovery reads, values cut to a limit; sorted by name.
-    pub attributes: Vec<(Arc<str>, Arc<str>)>,
+    pub attributes: Vec<(Key, Arc<str>)>,
     /// How it went, as the instrumentation says.
     pub status: Status,
 }
@@ -81,17 +83,26 @@ impl Span {
     /// The value of an attribute that is kept.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {
-        let found = self
-            .attributes
-            .binary_search_by(|(key, _)| key.as_ref().cmp(name))
-            .ok()?;
-        self.attributes.get(found).map(|(_, value)| value.as_ref())
+        if self.attributes.is_empty() {
+            return None;
+        }
+        let wanted = Key::of(name)?;
+        let mut all = self.attributes.iter();
+        all.find(|(key, _)| *key == wanted)
+            .map(|(_, value)| value.as_ref())
     }
 
     /// The value of the first of `names` that is kept.
     #[must_use]
     pub fn first_attribute(&self, names: &[&str]) -> Option<&str> {
         names.iter().find_map(|name| self.attribute(name))
+    }
+
+    /// Whether any attribute that is kept begins so.
+    #[must_use]
+    pub fn has_attributes(&self, prefix: &str) -> bool {
+        let mut all = self.attributes.iter();
+        all.any(|(key, _)| key.name().starts_with(prefix))
     }
 
     /// The HTTP status code of the answer.

@@ -37,6 +37,10 @@ pub struct Skipped {
     pub cyclic_traces: Vec<Arc<str>>,
     /// The spans of those traces.
     pub cyclic_spans: usize,
+    /// Traces that were not chosen, as there are too many to look at each.
+    pub traces_not_chosen: usize,
+    /// The spans of those traces.
+    pub spans_not_chosen: usize,
 }
 
 impl Skipped {
@@ -50,6 +54,8 @@ impl Skipped {
         self.duplicates += other.duplicates;
         self.cyclic_traces.extend(other.cyclic_traces);
         self.cyclic_spans += other.cyclic_spans;
+        self.traces_not_chosen += other.traces_not_chosen;
+        self.spans_not_chosen += other.spans_not_chosen;
     }
 }
 

@@ -8,7 +8,10 @@ use std::io::Write as _;
 use std::path::Path;
 
 use proptest::prelude::*;
-use tidegate_trace::process::{Columns, EventLog, EventRow, LogFormat, OcelRows, read_log};
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+use tidegate_trace::process::{
+    Columns, EventLog, EventRow, LogFormat, OcelRows, read_log, sniff_start,
+};
 
 const XES: &str = include_str!("logs/claims.xes");
 const JSON: &str = include_str!("logs/orders.ocel.json");
@@ -180,6 +183,20 @@ fn gzip_is_unpacked_and_a_torn_one_is_said() {
         said.contains("the gzip is broken") && said.contains("again"),
         "{said}"
     );
+}
+
+#[test]
+fn zstd_is_unpacked_and_a_torn_one_is_said() {
+    let packed = compress_to_vec(XES.as_bytes(), CompressionLevel::Fastest);
+    let read = read_log("log", &packed, &Columns::default()).unwrap();
+    assert_eq!(read, log(XES));
+    assert_eq!(
+        sniff_start(&packed, &Columns::default()),
+        Some(LogFormat::Xes)
+    );
+    let torn = read_log("log", &packed[..packed.len() / 2], &Columns::default());
+    let said = torn.unwrap_err().to_string();
+    assert!(said.contains("the zstd is broken"), "{said}");
 }
 
 #[test]

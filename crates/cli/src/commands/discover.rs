@@ -47,6 +47,8 @@ fn discovery(arguments: &Discover, paths: &[PathBuf]) -> Result<Discovery, Failu
     let options = Options {
         vocabulary: !arguments.no_vocabulary,
         publish: arguments.publish_time,
+        limit: arguments.slo,
+        workers: arguments.workers,
         ..Options::default()
     };
     let captures = captures::read(captures::Wanted {

@@ -119,6 +119,8 @@ fn only_logs(arguments: &Discover, others: &[File]) -> Result<(), Failure> {
     let given = [
         (arguments.no_vocabulary, "--no-vocabulary"),
         (arguments.memory.is_some(), "--memory"),
+        (arguments.slo.is_some(), "--slo"),
+        (arguments.workers.is_some(), "--workers"),
     ];
     if let Some((_, option)) = given.iter().find(|(given, _)| *given) {
         let message = format!("{option} is for traces, and these are process logs");

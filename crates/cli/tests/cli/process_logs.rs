@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 
-use crate::support::{expect_exit, repository, run, shared};
+use crate::support::{expect_exit, repository, run, shared, tidegate};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -335,4 +335,36 @@ fn a_draft_of_every_real_log_is_accepted_by_check() {
             text(&output.stdout)
         );
     }
+}
+
+#[test]
+fn a_log_on_standard_input_is_the_log() {
+    let file = repository().join("crates/trace/tests/logs/claims.xes");
+    let said = |output: &std::process::Output| -> serde_json::Value {
+        expect_exit(output, 0);
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let whole = said(&run(&[
+        "discover",
+        "--format",
+        "json",
+        file.to_str().unwrap(),
+    ]));
+    let mut child = tidegate(&["discover", "--format", "json", "-"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut stdin, &std::fs::read(&file).unwrap()).unwrap();
+    drop(stdin);
+    let piped = said(&child.wait_with_output().unwrap());
+    for part in ["flow", "waiting", "cases"] {
+        assert_eq!(whole.get(part), piped.get(part), "{part}");
+    }
+    assert_eq!(
+        whole.as_object().unwrap().keys().collect::<Vec<_>>(),
+        piped.as_object().unwrap().keys().collect::<Vec<_>>()
+    );
 }

@@ -179,13 +179,16 @@ fn targets(out: &mut String, proposal: &Proposal<'_>) -> fmt::Result {
     let peak = proposal.peak_rate();
     writeln!(
         out,
-        "    targets:                  # measured; add p99 as the business expects it"
+        "    targets:                  # measured; how long the business can wait is for it to say"
     )?;
     if let Some(rate) = proposal.rate.and_then(Rate::per_second) {
         writeln!(out, "      rate: {rate}")?;
     }
     if let Some(peak) = Rate::per_second(peak) {
         writeln!(out, "      peak: {peak}")?;
+    }
+    if let Some((p99, what)) = proposal.waited() {
+        writeln!(out, "      p99: {}   # {what}", format_duration(p99))?;
     }
     let sizes = proposal.calls.iter().filter_map(|call| call.workload.bytes);
     if let Some(size) = sizes

@@ -10,6 +10,7 @@ use tidegate_trace::recording::{Arrival, Outcome};
 
 use super::{Basis, naming};
 use crate::discovery::{Call, Class, Discovery};
+use crate::interval::number;
 use crate::services::{peak, rate};
 
 /// Most events of a draft where the evidence allows them.
@@ -133,11 +134,13 @@ fn proposal<'a>(
         .map(|arrival| arrival.handler_time)
         .collect();
     times.sort_unstable();
+    let stands_for: f64 = calls.iter().map(|call| call.stands_for).sum();
+    let each = stands_for / number(arrivals.len().max(1));
     let longest = times.last().copied().unwrap_or_default();
     let p99 = crate::Quantile::of(&times, 0.99).value();
     Proposal {
-        rate: rate(arrivals.len(), window),
-        peak: peak(arrivals.iter().map(|arrival| arrival.offset)),
+        rate: rate(stands_for, window),
+        peak: peak(arrivals.iter().map(|arrival| (arrival.offset, each))),
         handler_time: times.get(times.len() / 2).copied().unwrap_or_default(),
         handler_time_high: p99.unwrap_or(longest),
         failures: arrivals
@@ -165,6 +168,26 @@ impl Proposal<'_> {
     )]
     pub(super) fn peak_rate(&self) -> f64 {
         (self.peak as f64).max(self.rate.unwrap_or_default())
+    }
+
+    /// How long callers wait at the 99th percentile, of the call that takes longest; or the longest
+    /// wait, where there are too few to tell. Two digits, rounded up; with what it is, in words.
+    pub(super) fn waited(&self) -> Option<(Duration, String)> {
+        let each = self.calls.iter().map(|call| {
+            let p99 = call.latency.p99.value();
+            (p99.unwrap_or(call.latency.max), p99.is_some(), call.count)
+        });
+        let (longest, is_p99, n) = each.max()?;
+        let nanos = u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX);
+        let digits = nanos.checked_ilog10().unwrap_or(0).saturating_sub(1);
+        let step = 10_u64.saturating_pow(digits).max(1_000);
+        let rounded = nanos.div_ceil(step).saturating_mul(step);
+        let what = if is_p99 {
+            format!("as callers wait today in 99 of 100, of {n}")
+        } else {
+            format!("as callers wait today at most, of {n}: too few for a p99")
+        };
+        (rounded > 0).then(|| (Duration::from_nanos(rounded), what))
     }
 
     /// Workers that are busy half the time at the peak; at least two.

@@ -4,9 +4,10 @@
 //! after the last of its children as it did; what happens inside a span of another host moves by
 //! durations alone. That is the model, and there is nothing else in it: no queue, no contention.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 
-use tidegate_trace::Trace;
+use foldhash::fast::RandomState;
 
 use super::layout::{Layout, Place};
 use super::order::{self, KIDS_MAX, Learned, View};
@@ -35,6 +36,21 @@ pub(crate) enum Change {
 struct Altered {
     length: i64,
     is_parallel: bool,
+    /// It is what was changed: the caller does not wait for it anyhow, whatever happens below.
+    is_call: bool,
+}
+
+/// What was altered, by span.
+type Alterations = HashMap<u32, Altered, RandomState>;
+
+/// Room that is used again for every trace.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    altered: Alterations,
+    /// Spans to recompute, by their depth: a span is recomputed when all below it are.
+    waiting: BinaryHeap<(u32, Reverse<u32>)>,
+    kids: Vec<u32>,
+    ends: Vec<i64>,
 }
 
 /// The entry whose length changes: a root, or what nobody waits for.
@@ -47,7 +63,6 @@ pub(crate) struct Changed {
 
 /// What is needed to replay one trace.
 pub(crate) struct Replay<'a> {
-    pub(crate) trace: &'a Trace,
     pub(crate) layout: &'a Layout,
     pub(crate) learned: &'a Learned,
     pub(crate) view: View,
@@ -55,10 +70,9 @@ pub(crate) struct Replay<'a> {
 
 impl Replay<'_> {
     /// The entries of the trace that take another time when the calls are changed.
-    pub(crate) fn change(&self, calls: &[(u32, Change)]) -> Vec<Changed> {
-        let mut altered: HashMap<u32, Altered> = HashMap::new();
-        // Deepest first: a span is recomputed when all below it are.
-        let mut waiting: BTreeMap<(std::cmp::Reverse<u32>, u32), ()> = BTreeMap::new();
+    pub(crate) fn change(&self, calls: &[(u32, Change)], scratch: &mut Scratch) -> Vec<Changed> {
+        scratch.altered.clear();
+        scratch.waiting.clear();
         for (call, change) in calls {
             let length = self.layout.length(*call as usize);
             let length = match *change {
@@ -67,31 +81,30 @@ impl Replay<'_> {
                 Change::Slow { by } => length.saturating_add(by).max(0),
                 Change::Parallelise => length,
             };
-            let is_parallel = *change == Change::Parallelise;
-            altered.insert(
-                *call,
-                Altered {
-                    length,
-                    is_parallel,
-                },
-            );
-            self.wait_for_parent(*call, &mut waiting);
+            let altered = Altered {
+                length,
+                is_parallel: *change == Change::Parallelise,
+                is_call: true,
+            };
+            scratch.altered.insert(*call, altered);
+            self.wait_for_parent(*call, scratch);
         }
         let mut changed = Vec::new();
-        while let Some(((_, span), ())) = waiting.pop_first() {
-            if calls.iter().any(|(call, _)| *call == span) {
-                // The caller does not wait for it anyhow, whatever happens below.
+        let mut last = None;
+        while let Some((_, Reverse(span))) = scratch.waiting.pop() {
+            let known = scratch.altered.get(&span);
+            if last == Some(span) || known.is_some_and(|known| known.is_call) {
                 continue;
             }
-            let length = self.recompute(span as usize, &altered);
-            altered.insert(
-                span,
-                Altered {
-                    length,
-                    is_parallel: false,
-                },
-            );
-            if !self.wait_for_parent(span, &mut waiting) {
+            last = Some(span);
+            let length = self.recompute(span as usize, scratch);
+            let altered = Altered {
+                length,
+                is_parallel: false,
+                is_call: false,
+            };
+            scratch.altered.insert(span, altered);
+            if !self.wait_for_parent(span, scratch) {
                 let before = self.layout.length(span as usize);
                 changed.push(Changed {
                     entry: span as usize,
@@ -104,51 +117,38 @@ impl Replay<'_> {
     }
 
     /// Has the span's parent recomputed; false when nobody waits for the span.
-    fn wait_for_parent(
-        &self,
-        span: u32,
-        waiting: &mut BTreeMap<(std::cmp::Reverse<u32>, u32), ()>,
-    ) -> bool {
-        let Some(parent) = self.waiting_parent(span as usize) else {
+    fn wait_for_parent(&self, span: u32, scratch: &mut Scratch) -> bool {
+        let Some(parent) = self.layout.waiting(span as usize) else {
             return false;
         };
         let depth = self.layout.place(parent).map_or(0, |place| place.depth);
         if let Ok(parent) = u32::try_from(parent) {
-            waiting.insert((std::cmp::Reverse(depth), parent), ());
+            scratch.waiting.push((depth, Reverse(parent)));
         }
         true
     }
 
-    /// The span that waits for this one.
-    pub(crate) fn waiting_parent(&self, span: usize) -> Option<usize> {
-        let parent = self.trace.parent(span)?;
-        let waits = super::place::is_waited_for(self.trace, parent, span)
-            && self.learned.waits(self.layout, parent, span);
-        waits.then_some(parent)
-    }
-
     /// The length of the span, with altered children.
-    fn recompute(&self, span: usize, altered: &HashMap<u32, Altered>) -> i64 {
+    fn recompute(&self, span: usize, scratch: &mut Scratch) -> i64 {
         let whole = self.layout.length(span);
-        let kids: Vec<(u32, &Place)> = self
-            .layout
-            .kids(span)
-            .iter()
-            .filter(|kid| self.learned.waits(self.layout, span, **kid as usize))
-            .filter_map(|kid| Some((*kid, self.layout.place(*kid as usize)?)))
-            .collect();
-        let ends = if kids.len() > KIDS_MAX {
-            self.new_ends_of_many(span, &kids, whole, altered)
+        scratch.kids.clear();
+        let all = self.layout.kids(span).iter().copied();
+        let waited = all.filter(|kid| self.layout.waiting(*kid as usize) == Some(span));
+        scratch.kids.extend(waited);
+        scratch.ends.clear();
+        if scratch.kids.len() > KIDS_MAX {
+            self.new_ends_of_many(span, whole, scratch);
         } else {
-            self.new_ends(span, &kids, whole, altered)
-        };
-        let last = kids
-            .iter()
-            .map(|(_, place)| place.end().min(whole))
+            self.new_ends(span, whole, scratch);
+        }
+        let places = scratch.kids.iter().filter_map(|kid| self.place(*kid));
+        let last = places
+            .map(|place| place.end().min(whole))
             .max()
             .unwrap_or(0);
-        let new_last = ends.into_iter().max().unwrap_or(0).max(0);
+        let new_last = scratch.ends.iter().copied().max().unwrap_or(0).max(0);
         let replayed = new_last.saturating_add(whole - last);
+        let altered = &scratch.altered;
         let answer = |answer: usize| {
             let known = u32::try_from(answer).ok().and_then(|kid| altered.get(&kid));
             known.map_or(self.layout.length(answer), |kid| kid.length)
@@ -157,55 +157,61 @@ impl Replay<'_> {
         limits.apply(self.layout, span, replayed, answer)
     }
 
-    fn new_ends(
-        &self,
-        span: usize,
-        kids: &[(u32, &Place)],
-        whole: i64,
-        altered: &HashMap<u32, Altered>,
-    ) -> Vec<i64> {
-        let mut ends: Vec<i64> = Vec::with_capacity(kids.len());
+    fn place(&self, kid: u32) -> Option<&Place> {
+        self.layout.place(kid as usize)
+    }
+
+    fn new_ends(&self, span: usize, whole: i64, scratch: &mut Scratch) {
         let tolerance = order::tolerance(self.layout, span);
-        for (index, (kid, place)) in kids.iter().enumerate() {
+        let Scratch {
+            altered,
+            kids,
+            ends,
+            ..
+        } = scratch;
+        for (index, kid) in kids.iter().enumerate() {
+            let Some(place) = self.place(*kid) else {
+                continue;
+            };
             let change = altered.get(kid);
-            // The last to end of those that were waited for; when it is left out, the next to last.
-            let mut before: Vec<(i64, i64)> = kids
-                .iter()
-                .zip(&ends)
-                .take(index)
-                .filter(|((earlier, other), _)| {
-                    let pair = (*earlier as usize, *kid as usize);
-                    other.end() <= place.start.saturating_add(tolerance)
-                        && self.learned.may_precede(self.layout, span, pair, self.view)
-                })
-                .map(|((_, other), new)| (other.end().min(whole), *new))
-                .collect();
-            let last = before.iter().map(|(end, _)| *end).max().unwrap_or(0).max(0);
-            let gap = place.start - last;
-            if change.is_some_and(|change| change.is_parallel) {
-                before.retain(|(end, _)| *end < last);
+            // The last to end of those that were waited for.
+            let (mut last, mut new_last) = (0, 0);
+            let before = kids.iter().zip(ends.iter()).take(index);
+            let before = before.filter_map(|(earlier, new)| {
+                let other = self.place(*earlier)?;
+                let pair = (*earlier as usize, *kid as usize);
+                let waited = other.end() <= place.start.saturating_add(tolerance)
+                    && self.learned.may_precede(self.layout, span, pair, self.view);
+                waited.then_some((other.end().min(whole), *new))
+            });
+            for (end, new) in before.clone() {
+                last = end.max(last);
+                new_last = new.max(new_last);
             }
-            let new_last = before.iter().map(|(_, new)| *new).max().unwrap_or(0).max(0);
+            if change.is_some_and(|change| change.is_parallel) {
+                // It is left out; then the next to last counts.
+                let others = before.filter(|(end, _)| *end < last);
+                new_last = others.map(|(_, new)| new).max().unwrap_or(0).max(0);
+            }
+            let gap = place.start - last;
             ends.push(new_end(place, change, whole, new_last + gap));
         }
-        ends
     }
 
     /// The same for very many children, each of which waited for all that had ended.
-    fn new_ends_of_many(
-        &self,
-        span: usize,
-        kids: &[(u32, &Place)],
-        whole: i64,
-        altered: &HashMap<u32, Altered>,
-    ) -> Vec<i64> {
+    fn new_ends_of_many(&self, span: usize, whole: i64, scratch: &mut Scratch) {
+        let kids: Vec<(u32, &Place)> = scratch
+            .kids
+            .iter()
+            .filter_map(|kid| Some((*kid, self.place(*kid)?)))
+            .collect();
         let mut by_end: Vec<usize> = (0..kids.len()).collect();
         by_end.sort_by_key(|index| kids.get(*index).map(|(_, place)| place.end()));
         let mut ended = by_end.into_iter().peekable();
         let tolerance = order::tolerance(self.layout, span);
         let (mut last, mut new_last) = (0, 0);
-        let mut ends: Vec<i64> = Vec::with_capacity(kids.len());
-        for (kid, place) in kids {
+        let ends = &mut scratch.ends;
+        for (kid, place) in &kids {
             while let Some(index) = ended.next_if(|index| {
                 *index < ends.len()
                     && kids.get(*index).is_some_and(|(_, other)| {
@@ -219,12 +225,11 @@ impl Replay<'_> {
             }
             ends.push(new_end(
                 place,
-                altered.get(kid),
+                scratch.altered.get(kid),
                 whole,
                 new_last + place.start - last,
             ));
         }
-        ends
     }
 }
 

@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use tidegate_trace::Trace;
-use tidegate_trace::completeness::{COMPLETE_SHARE, Measure, Total, of_all};
+use tidegate_trace::completeness::{COMPLETE_SHARE, Measure, Total, of_labelled};
+use tidegate_trace::{Labels, Trace};
 
 use super::layout::Layout;
 use crate::interval::number;
@@ -39,8 +39,8 @@ pub(super) struct Weights {
     pub(super) completeness: Completeness,
 }
 
-pub(super) fn weigh(traces: &[&Trace], layouts: &[Layout]) -> Weights {
-    let (measures, measured) = of_all(traces.iter().copied());
+pub(super) fn weigh(traces: &[&Trace], layouts: &[Layout], labels: &Labels) -> Weights {
+    let (measures, measured) = of_labelled(traces.iter().copied(), labels);
     let lost = loss(traces, &measured.measure);
     let share = lost.share();
     let expected = if lost.hits > 0 {

@@ -1,12 +1,11 @@
 //! One trace as the replay needs it: lengths, where children lie in their parents, and call paths.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use tidegate_trace::{Span, SpanKind, Trace};
+use foldhash::fast::RandomState;
+use tidegate_trace::{Labels, SpanKind, Trace};
 
 use super::place;
-use crate::operation;
 
 /// No slot: the parent has more children than order is learned for.
 pub(crate) const NO_SLOT: u16 = u16::MAX;
@@ -41,32 +40,33 @@ impl Place {
     }
 }
 
-/// The step of each service's clock, in nanoseconds.
-pub(crate) type Steps = HashMap<Arc<str>, i64>;
+/// The step of each service's clock, in nanoseconds, by the number of the service.
+pub(crate) type Steps = Vec<i64>;
 
 /// The steps of the clocks that spans start by: the largest of a millisecond and a microsecond that
 /// divides every start; 1 when none does. Ends may be finer, where durations are measured apart.
-pub(crate) fn steps(traces: &[&Trace]) -> Steps {
-    let mut steps: HashMap<Arc<str>, u64> = HashMap::new();
-    for span in traces.iter().flat_map(|trace| trace.spans()) {
-        let start = span.start.nanos();
-        if let Some(step) = steps.get_mut(&span.service) {
-            while !start.is_multiple_of(*step) {
-                *step = if *step > 1_000 { 1_000 } else { 1 };
+pub(crate) fn steps(traces: &[&Trace], labels: &Labels) -> Steps {
+    let mut steps: Vec<u64> = Vec::new();
+    for (index, trace) in traces.iter().enumerate() {
+        for (span, label) in trace.spans().iter().zip(labels.trace(index)) {
+            let Some(label) = labels.label(*label) else {
+                continue;
+            };
+            let service = label.service as usize;
+            if service >= steps.len() {
+                steps.resize(service + 1, 1_000_000);
             }
-        } else {
-            let divides = |step: &&u64| start.is_multiple_of(**step);
-            let step = [1_000_000, 1_000]
-                .iter()
-                .find(divides)
-                .copied()
-                .unwrap_or(1);
-            steps.insert(Arc::clone(&span.service), step);
+            let start = span.start.nanos();
+            if let Some(step) = steps.get_mut(service) {
+                while !start.is_multiple_of(*step) {
+                    *step = if *step > 1_000 { 1_000 } else { 1 };
+                }
+            }
         }
     }
     steps
         .into_iter()
-        .map(|(service, step)| (service, i64::try_from(step).unwrap_or(1)))
+        .map(|step| i64::try_from(step).unwrap_or(1))
         .collect()
 }
 
@@ -77,16 +77,32 @@ pub(crate) struct Layout {
     /// Children that may be waited for, by start, parent after parent.
     kids: Vec<u32>,
     ranges: Vec<(u32, u32)>,
+    /// The span that waits for each one, by all traces; [`NOBODY`] where none does.
+    waiting: Vec<u32>,
 }
 
+/// No span waits.
+const NOBODY: u32 = u32::MAX;
+
 impl Layout {
-    pub(crate) fn new(trace: &Trace, paths: &mut Paths, steps: &Steps) -> Self {
+    pub(crate) fn new(
+        (index, trace): (usize, &Trace),
+        labels: &Labels,
+        paths: &mut Paths,
+        steps: &Steps,
+    ) -> Self {
         let count = trace.spans().len();
+        let step = |span: usize| {
+            let label = labels.label(labels.number(index, span)?)?;
+            steps.get(label.service as usize).copied()
+        };
+        let numbers = labels.trace(index);
         let mut layout = Self {
             places: trace
                 .spans()
                 .iter()
-                .map(|span| Place {
+                .enumerate()
+                .map(|(index, span)| Place {
                     start: 0,
                     length: place::length(span),
                     path: 0,
@@ -95,29 +111,30 @@ impl Layout {
                     same_clock: true,
                     outlasts: 0,
                     chain_end: span.end.nanos(),
-                    step: steps.get(&span.service).copied().unwrap_or(1),
+                    step: step(index).unwrap_or(1),
                     may_frame: false,
                 })
                 .collect(),
             kids: Vec::with_capacity(count),
             ranges: vec![(0, 0); count],
+            waiting: vec![NOBODY; count],
         };
         for root in trace.roots() {
-            layout.enter(trace, root, Paths::ROOT, paths);
+            layout.enter(numbers, root, Paths::ROOT, paths);
         }
         for parent in trace.depth_first() {
-            layout.add_children(trace, parent, paths);
+            layout.add_children(trace, numbers, parent, paths);
         }
         layout
     }
 
-    fn enter(&mut self, trace: &Trace, index: usize, above: u32, paths: &mut Paths) {
-        if let (Some(span), Some(place)) = (trace.span(index), self.places.get_mut(index)) {
-            place.path = paths.below(above, span);
+    fn enter(&mut self, labels: &[u32], index: usize, above: u32, paths: &mut Paths) {
+        if let (Some(label), Some(place)) = (labels.get(index), self.places.get_mut(index)) {
+            place.path = paths.below(above, *label);
         }
     }
 
-    fn add_children(&mut self, trace: &Trace, parent: usize, paths: &mut Paths) {
+    fn add_children(&mut self, trace: &Trace, labels: &[u32], parent: usize, paths: &mut Paths) {
         let (Some(asking), Some(own)) = (trace.span(parent), self.places.get(parent).copied())
         else {
             return;
@@ -128,7 +145,7 @@ impl Layout {
             let waited_for = place::is_waited_for(trace, parent, *child);
             // What nobody waits for starts a path of its own: it is an entry, like a root.
             let above = if waited_for { own.path } else { Paths::ROOT };
-            self.enter(trace, *child, above, paths);
+            self.enter(labels, *child, above, paths);
             let (Some(span), true) = (trace.span(*child), waited_for) else {
                 continue;
             };
@@ -167,6 +184,27 @@ impl Layout {
             .unwrap_or_default()
     }
 
+    /// Notes who waits for whom, once it is known from all traces.
+    pub(crate) fn settle(&mut self, waits: impl Fn(&Self, usize, usize) -> bool) {
+        let mut waiting = vec![NOBODY; self.places.len()];
+        for parent in 0..self.places.len() {
+            for kid in self.kids(parent) {
+                if waits(self, parent, *kid as usize)
+                    && let Some(own) = waiting.get_mut(*kid as usize)
+                {
+                    *own = u32::try_from(parent).unwrap_or(NOBODY);
+                }
+            }
+        }
+        self.waiting = waiting;
+    }
+
+    /// The span that waits for this one.
+    pub(crate) fn waiting(&self, index: usize) -> Option<usize> {
+        let waiting = self.waiting.get(index).copied()?;
+        (waiting != NOBODY).then_some(waiting as usize)
+    }
+
     pub(crate) fn place(&self, index: usize) -> Option<&Place> {
         self.places.get(index)
     }
@@ -179,8 +217,7 @@ impl Layout {
 /// Call paths by number: the same service, operation and kind below the same path.
 #[derive(Debug, Default)]
 pub(crate) struct Paths {
-    labels: HashMap<(Arc<str>, String, SpanKind), u32>,
-    children: HashMap<(u32, u32), u32>,
+    children: HashMap<(u32, u32), u32, RandomState>,
     /// The path above each path, and a span's label.
     above: Vec<(u32, u32)>,
 }
@@ -189,10 +226,7 @@ impl Paths {
     /// Above every root.
     pub(crate) const ROOT: u32 = u32::MAX;
 
-    fn below(&mut self, above: u32, span: &Span) -> u32 {
-        let key = (span.service.clone(), operation::name(span), span.kind);
-        let next = u32::try_from(self.labels.len()).unwrap_or(u32::MAX);
-        let label = *self.labels.entry(key).or_insert(next);
+    fn below(&mut self, above: u32, label: u32) -> u32 {
         let next = u32::try_from(self.above.len()).unwrap_or(u32::MAX);
         let path = *self.children.entry((above, label)).or_insert(next);
         if path == next {

@@ -9,11 +9,11 @@ pub(crate) mod place;
 
 use std::collections::HashMap;
 
-use tidegate_trace::Trace;
+use foldhash::fast::RandomState;
+use tidegate_trace::{Labels, Trace};
 
-use crate::interval::{self, Estimate, Paired, mean_saved, nanos, number};
-use crate::operation;
-use change::{Change, Replay};
+use crate::interval::{self, Estimate, Paired, mean_saved, nanos};
+use change::{Change, Replay, Scratch};
 use complete::Completeness;
 use layout::{Layout, Paths};
 use order::{Learned, Order, View};
@@ -36,6 +36,9 @@ pub struct Saving {
     pub requests: usize,
     /// Those of them that the change makes a difference to.
     pub affected: usize,
+    /// How many requests the endpoint had: those of incomplete traces, and what traces that were
+    /// sampled stand for, among them.
+    pub stands_for: f64,
     /// All requests of the endpoint, each second; `None` when less than a second was observed.
     pub rate: Option<f64>,
     /// What they take on average.
@@ -63,14 +66,27 @@ struct Request {
     weight: f64,
 }
 
+/// Which parts of a saving lost spans may hide, after traces that show a loss were left out.
+#[derive(Clone, Copy, Debug)]
+struct Hidden {
+    /// Of anything, to both sides.
+    any: f64,
+    /// Of the call itself, where nothing would miss it.
+    calls: f64,
+}
+
 /// The requests of one endpoint, by time.
 #[derive(Debug, Default)]
 struct Endpoint {
     service: String,
     operation: String,
     requests: Vec<Request>,
-    /// Those of incomplete traces as well.
-    all: usize,
+    /// All requests, in the order of the traces.
+    entries: Vec<Site>,
+    /// The places of `requests` by length.
+    by_length: Vec<u32>,
+    /// What all stand for, those of incomplete traces as well.
+    all: f64,
     first: u64,
     last: u64,
 }
@@ -78,47 +94,63 @@ struct Endpoint {
 /// All traces, ready to be replayed.
 #[derive(Debug)]
 pub(crate) struct WhatIf<'a> {
-    traces: Vec<&'a Trace>,
+    pub(crate) traces: &'a [&'a Trace],
+    /// How many requests each trace stands for, as it was sampled.
+    pub(crate) weights: &'a [f64],
+    labels: &'a Labels,
     layouts: Vec<Layout>,
     learned: Learned,
     endpoints: Vec<Endpoint>,
     /// Which endpoint an entry's path is of.
-    by_path: HashMap<u32, usize>,
+    by_path: HashMap<u32, usize, RandomState>,
     pub(crate) completeness: Completeness,
 }
 
 impl<'a> WhatIf<'a> {
-    pub(crate) fn new(traces: &[&'a Trace], order: Order) -> Self {
+    pub(crate) fn new(
+        traces: &'a [&'a Trace],
+        weights: &'a [f64],
+        labels: &'a Labels,
+        order: Order,
+    ) -> Self {
         let mut paths = Paths::default();
-        let steps = layout::steps(traces);
+        let steps = layout::steps(traces, labels);
         let mut layouts: Vec<Layout> = traces
             .iter()
-            .map(|trace| Layout::new(trace, &mut paths, &steps))
+            .enumerate()
+            .map(|(index, trace)| Layout::new((index, trace), labels, &mut paths, &steps))
             .collect();
         let learned = Learned::from(&mut layouts, paths.len(), order);
-        let weights = complete::weigh(traces, &layouts);
+        for layout in &mut layouts {
+            layout.settle(|layout, parent, kid| learned.waits(layout, parent, kid));
+        }
+        let whole = complete::weigh(traces, &layouts, labels);
         let mut what_if = Self {
-            traces: traces.to_vec(),
+            traces,
+            weights,
+            labels,
             layouts,
             learned,
             endpoints: Vec::new(),
-            by_path: HashMap::new(),
-            completeness: weights.completeness,
+            by_path: HashMap::default(),
+            completeness: whole.completeness,
         };
-        for (index, weight) in weights.by_trace.iter().enumerate() {
+        for (index, weight) in whole.by_trace.iter().enumerate() {
             what_if.add_requests(index, *weight);
         }
         for endpoint in &mut what_if.endpoints {
-            endpoint
-                .requests
-                .sort_by_key(|request| (request.start, request.site));
+            endpoint.sort();
         }
         what_if
     }
 
+    /// How many requests a trace stands for.
+    pub(crate) fn weight(&self, trace: usize) -> f64 {
+        self.weights.get(trace).copied().unwrap_or(1.0)
+    }
+
     fn replay(&self, trace: usize, view: View) -> Option<Replay<'_>> {
         Some(Replay {
-            trace: self.traces.get(trace)?,
             layout: self.layouts.get(trace)?,
             learned: &self.learned,
             view,
@@ -130,12 +162,9 @@ impl<'a> WhatIf<'a> {
             return;
         };
         for span in 0..trace.spans().len() {
-            let replay = self.replay(index, View::Pessimistic);
-            let is_entry = replay.is_some_and(|replay| replay.waiting_parent(span).is_none());
-            let place = self
-                .layouts
-                .get(index)
-                .and_then(|layout| layout.place(span));
+            let layout = self.layouts.get(index);
+            let is_entry = layout.is_some_and(|layout| layout.waiting(span).is_none());
+            let place = layout.and_then(|layout| layout.place(span));
             let (true, Some(place), Some(entry)) = (is_entry, place.copied(), trace.span(span))
             else {
                 continue;
@@ -143,9 +172,12 @@ impl<'a> WhatIf<'a> {
             let next = self.endpoints.len();
             let known = *self.by_path.entry(place.path).or_insert(next);
             if known == next {
+                let label = self.labels.number(index, span);
+                let label = label.and_then(|label| self.labels.label(label));
+                let name = label.map(|label| self.labels.name(label.name));
                 self.endpoints.push(Endpoint {
                     service: entry.service.to_string(),
-                    operation: operation::name(entry),
+                    operation: name.unwrap_or_default().to_owned(),
                     first: u64::MAX,
                     ..Endpoint::default()
                 });
@@ -155,7 +187,9 @@ impl<'a> WhatIf<'a> {
                 continue;
             };
             let start = entry.start.nanos();
-            endpoint.all += 1;
+            let stands_for = self.weights.get(index).copied().unwrap_or(1.0);
+            endpoint.all += stands_for;
+            endpoint.entries.push(site);
             endpoint.first = endpoint.first.min(start);
             endpoint.last = endpoint.last.max(start);
             if weight > 0.0 {
@@ -163,7 +197,7 @@ impl<'a> WhatIf<'a> {
                     site,
                     start,
                     length: place.length,
-                    weight,
+                    weight: weight * stands_for,
                 });
             }
         }
@@ -171,8 +205,9 @@ impl<'a> WhatIf<'a> {
 
     /// Whether the parent waits for its child, by all traces.
     pub(crate) fn waits(&self, trace: usize, parent: usize, child: usize) -> bool {
-        self.replay(trace, View::Pessimistic)
-            .is_none_or(|replay| replay.waiting_parent(child) == Some(parent))
+        self.layouts
+            .get(trace)
+            .is_none_or(|layout| layout.waiting(child) == Some(parent))
     }
 
     /// Whether the second child may have waited for the first, by all traces.
@@ -185,9 +220,9 @@ impl<'a> WhatIf<'a> {
 
     /// The request that waits for a call, however indirectly.
     pub(crate) fn request_of(&self, call: Site) -> Option<Site> {
-        let replay = self.replay(call.trace as usize, View::Pessimistic)?;
+        let layout = self.layouts.get(call.trace as usize)?;
         let mut span = call.span as usize;
-        while let Some(parent) = replay.waiting_parent(span) {
+        while let Some(parent) = layout.waiting(span) {
             span = parent;
         }
         site(call.trace as usize, span)
@@ -197,7 +232,7 @@ impl<'a> WhatIf<'a> {
     /// percentile of the endpoint that has most of them; within two percent of ranks to both sides.
     pub(crate) fn around(
         &self,
-        times: &HashMap<Site, std::time::Duration>,
+        times: &HashMap<Site, std::time::Duration, RandomState>,
     ) -> [Option<std::time::Duration>; 3] {
         let mut counts: HashMap<usize, usize> = HashMap::new();
         for endpoint in times.keys().filter_map(|site| self.endpoint_of(*site)) {
@@ -209,8 +244,7 @@ impl<'a> WhatIf<'a> {
         let Some(endpoint) = most.and_then(|(endpoint, _)| self.endpoints.get(endpoint)) else {
             return [None; 3];
         };
-        let mut by_length: Vec<&Request> = endpoint.requests.iter().collect();
-        by_length.sort_by_key(|request| (request.length, request.site));
+        let by_length = &endpoint.by_length;
         let n = by_length.len();
         [50, 95, 99].map(|percent| {
             let (from, to) = (n * (percent - 2) / 100, (n * (percent + 2) / 100).min(n));
@@ -220,7 +254,7 @@ impl<'a> WhatIf<'a> {
                 .filter(|count| *count >= 10)?;
             let sum: std::time::Duration = window
                 .iter()
-                .filter_map(|request| times.get(&request.site))
+                .filter_map(|place| times.get(&endpoint.requests.get(*place as usize)?.site))
                 .sum();
             Some(sum / count)
         })
@@ -246,17 +280,12 @@ impl<'a> WhatIf<'a> {
         touched.sort_unstable();
         touched.dedup();
         let confidence = self.confidence(sites);
-        // What is lost may hide that part of what the call does, or of what is done beside it.
-        let lost = self.completeness.lost;
-        let lost = match lost.interval() {
-            Some((_, high)) if lost.hits > 0 => high,
-            _ => 0.0,
-        };
+        let hidden = self.hidden(sites);
         let mut savings: Vec<(f64, Saving)> = touched
             .into_iter()
             .filter_map(|index| self.endpoints.get(index))
             .map(|endpoint| {
-                let pairs = |after: &HashMap<Site, i64>| -> Vec<Paired> {
+                let pairs = |after: &Changes| -> Vec<Paired> {
                     let requests = endpoint.requests.iter();
                     requests
                         .map(|request| Paired {
@@ -267,8 +296,8 @@ impl<'a> WhatIf<'a> {
                         .collect()
                 };
                 let (least, most) = (pairs(&after), mean_saved(&pairs(&optimistic)));
-                let saving = endpoint.saving(&least, most, (confidence, lost), observed);
-                (mean_saved(&least) * number(endpoint.all), saving)
+                let saving = endpoint.saving(&least, most, (confidence, hidden), observed);
+                (mean_saved(&least) * endpoint.all, saving)
             })
             .collect();
         savings.sort_by(|(a, one), (b, other)| {
@@ -308,23 +337,20 @@ impl<'a> WhatIf<'a> {
         totals
     }
 
-    fn changed(
-        &self,
-        sites: &[Site],
-        change: &impl Fn(Site) -> Change,
-        view: View,
-    ) -> HashMap<Site, i64> {
-        let mut after = HashMap::new();
+    fn changed(&self, sites: &[Site], change: &impl Fn(Site) -> Change, view: View) -> Changes {
+        let mut after = Changes::default();
+        let mut scratch = Scratch::default();
         let mut sorted = sites.to_vec();
         sorted.sort_unstable();
+        let mut calls: Vec<(u32, Change)> = Vec::new();
         for sites in sorted.chunk_by(|a, b| a.trace == b.trace) {
             let Some(first) = sites.first() else { continue };
-            let calls = sites.iter().map(|site| (site.span, change(*site)));
-            let calls: Vec<(u32, Change)> = calls.collect();
+            calls.clear();
+            calls.extend(sites.iter().map(|site| (site.span, change(*site))));
             let Some(replay) = self.replay(first.trace as usize, view) else {
                 continue;
             };
-            for changed in replay.change(&calls) {
+            for changed in replay.change(&calls, &mut scratch) {
                 if let Some(site) = site(first.trace as usize, changed.entry) {
                     after.insert(site, changed.after);
                 }
@@ -333,45 +359,109 @@ impl<'a> WhatIf<'a> {
         after
     }
 
-    fn endpoint_of(&self, site: Site) -> Option<usize> {
+    /// The endpoint whose request it is.
+    pub(crate) fn endpoint_of(&self, site: Site) -> Option<usize> {
         let layout = self.layouts.get(site.trace as usize)?;
         let path = layout.place(site.span as usize)?.path;
         self.by_path.get(&path).copied()
     }
 
+    /// An endpoint's service and operation, and all its requests: those of incomplete traces too.
+    pub(crate) fn entries(&self, endpoint: usize) -> (String, String, &[Site]) {
+        self.endpoints.get(endpoint).map_or_else(
+            || (String::new(), String::new(), [].as_slice()),
+            |endpoint| {
+                let (service, operation) = (&endpoint.service, &endpoint.operation);
+                (
+                    service.clone(),
+                    operation.clone(),
+                    endpoint.entries.as_slice(),
+                )
+            },
+        )
+    }
+
+    /// Whether the request failed.
+    pub(crate) fn failed(&self, request: Site) -> bool {
+        let trace = self.traces.get(request.trace as usize);
+        let span = trace.and_then(|trace| trace.span(request.span as usize));
+        span.is_some_and(tidegate_trace::Span::failed)
+    }
+
+    /// How long the request took.
+    pub(crate) fn length(&self, request: Site) -> std::time::Duration {
+        let layout = self.layouts.get(request.trace as usize);
+        let length = layout.map_or(0, |layout| layout.length(request.span as usize));
+        std::time::Duration::from_nanos(length.unsigned_abs())
+    }
+
+    /// What lost spans hide of a call.
+    ///
+    /// A lost span with children is missed by them, and its trace is left out; the few that are left
+    /// stand for all, so any saving may be off by the share that is lost. Beyond that, a call
+    /// without children is missed by none: it may save more than is seen.
+    fn hidden(&self, sites: &[Site]) -> Hidden {
+        let lost = self.completeness.lost;
+        let lost = match lost.interval() {
+            Some((_, high)) if lost.hits > 0 => high,
+            _ => 0.0,
+        };
+        let leaves = sites.iter().filter(|site| {
+            let layout = self.layouts.get(site.trace as usize);
+            layout.is_some_and(|layout| layout.kids(site.span as usize).is_empty())
+        });
+        let leaves = interval::number(leaves.count()) / interval::number(sites.len().max(1));
+        Hidden {
+            any: lost,
+            calls: lost * leaves,
+        }
+    }
+
     fn confidence(&self, sites: &[Site]) -> f64 {
         let each = sites.iter().filter_map(|site| {
-            let replay = self.replay(site.trace as usize, View::Pessimistic)?;
-            let parent = replay.waiting_parent(site.span as usize)?;
-            let layout = replay.layout;
-            Some(self.learned.confidence(layout, parent, site.span as usize))
+            let layout = self.layouts.get(site.trace as usize)?;
+            let parent = layout.waiting(site.span as usize)?;
+            Some(self.learned.seen(layout, parent, site.span as usize))
         });
-        each.fold(1.0, f64::min)
+        each.min().map_or(1.0, order::confidence)
     }
 }
 
+/// What requests take when something is changed.
+type Changes = HashMap<Site, i64, RandomState>;
+
 impl Endpoint {
+    fn sort(&mut self) {
+        self.requests
+            .sort_unstable_by_key(|request| (request.start, request.site));
+        let count = u32::try_from(self.requests.len()).unwrap_or(u32::MAX);
+        self.by_length = (0..count).collect();
+        self.by_length.sort_unstable_by_key(|place| {
+            let request = self.requests.get(*place as usize);
+            request.map(|request| (request.length, request.site))
+        });
+    }
+
     fn saving(
         &self,
         pairs: &[Paired],
         optimistic: f64,
-        (confidence, lost): (f64, f64),
+        (confidence, hidden): (f64, Hidden),
         observed: std::time::Duration,
     ) -> Saving {
         #[expect(clippy::cast_precision_loss, reason = "seconds of a capture are few")]
         let seconds = self.last.saturating_sub(self.first) as f64 / 1e9;
         let blocks = interval::blocks(pairs.len(), seconds);
         let least = mean_saved(pairs);
-        let hidden = lost * least.abs();
-        let below = (least - optimistic).max(0.0) + hidden;
-        let above = (optimistic - least).max(0.0) + hidden;
+        let below = (least - optimistic).max(0.0) + hidden.any * least.abs();
+        let above = (optimistic - least).max(0.0) + (hidden.any + hidden.calls) * least.abs();
         let weight: f64 = pairs.iter().map(|pair| pair.weight).sum();
         let sum: f64 = pairs
             .iter()
             .map(|pair| nanos(pair.before) * pair.weight)
             .sum();
-        let quantile =
-            |p| interval::quantile(pairs, blocks, p, &self.operation).widened(below, above);
+        let quantiles = interval::quantiles(pairs, blocks, [0.5, 0.95, 0.99]);
+        let [p50, p95, p99] = quantiles.map(|quantile| quantile.widened(below, above));
         Saving {
             service: self.service.clone(),
             operation: self.operation.clone(),
@@ -380,12 +470,13 @@ impl Endpoint {
                 .iter()
                 .filter(|pair| pair.before != pair.after)
                 .count(),
+            stands_for: self.all,
             rate: crate::services::rate(self.all, observed),
             before: if weight > 0.0 { sum / weight } else { 0.0 },
-            mean: interval::mean(pairs, blocks, &self.operation).widened(below, above),
-            p50: quantile(0.5),
-            p95: quantile(0.95),
-            p99: quantile(0.99),
+            mean: interval::mean(pairs, blocks).widened(below, above),
+            p50,
+            p95,
+            p99,
             optimistic,
             confidence,
         }

@@ -6,6 +6,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use super::layout::{Layout, NO_SLOT};
 use super::limit::Limits;
 
@@ -43,7 +45,7 @@ pub(crate) enum View {
 /// The children of one call path.
 #[derive(Clone, Debug, Default)]
 struct Group {
-    slots: HashMap<(u32, u16), u16>,
+    slots: HashMap<(u32, u16), u16, RandomState>,
     /// For each pair: in how many traces both were there, and one ended before the other started.
     both: Vec<u32>,
     ordered: Vec<u32>,
@@ -146,6 +148,7 @@ impl Learned {
         for group in &mut learned.groups {
             group.find_frames();
         }
+        // Asked while the counts are added: the same but for them, which it does not read.
         let known = learned.clone();
         for layout in layouts.iter() {
             learned.each_parent(layout, |group, layout, parent, tolerance| {
@@ -156,7 +159,7 @@ impl Learned {
     }
 
     fn give_slots(&mut self, layout: &mut Layout) {
-        let mut seen: HashMap<u32, u16> = HashMap::new();
+        let mut seen: HashMap<u32, u16, RandomState> = HashMap::default();
         for parent in 0..layout.places.len() {
             let Some(path) = layout.place(parent).map(|place| place.path) else {
                 continue;
@@ -249,18 +252,22 @@ impl Learned {
         }
     }
 
-    /// How sure it is that no order around a child is taken for real that is not: the chance that
-    /// an interleaving in one of a hundred traces would have been seen.
-    pub(crate) fn confidence(&self, layout: &Layout, parent: usize, child: usize) -> f64 {
+    /// In how many traces a child was seen.
+    pub(crate) fn seen(&self, layout: &Layout, parent: usize, child: usize) -> u32 {
         let (Some(own), Some(place)) = (layout.place(parent), layout.place(child)) else {
-            return 0.0;
+            return 0;
         };
         let group = self.groups.get(own.path as usize);
-        let seen = group
+        group
             .and_then(|group| group.children.get(usize::from(place.slot)))
-            .map_or(0, |child| child.seen);
-        1.0 - (1.0 - INTERLEAVED).powf(f64::from(seen))
+            .map_or(0, |child| child.seen)
     }
+}
+
+/// How sure it is that no order around a child that was seen so often is taken for real that is not:
+/// the chance that an interleaving in one of a hundred traces would have been seen.
+pub(crate) fn confidence(seen: u32) -> f64 {
+    1.0 - (1.0 - INTERLEAVED).powf(f64::from(seen))
 }
 
 fn count_pairs(group: &mut Group, layout: &Layout, parent: usize, tolerance: i64) {

@@ -2,7 +2,7 @@
 
 use tidegate_base::format_duration;
 
-use super::{chart, words};
+use super::{chart, dependence, words};
 use crate::discovery::{Call, Discovery, Weight};
 
 pub(crate) const STYLE: &str = include_str!("page.css");
@@ -38,6 +38,7 @@ pub(super) fn render(discovery: &Discovery) -> String {
         page.push_str("</section>\n");
     }
     page.push_str(&crate::business::of_calls(discovery));
+    page.push_str(&available(discovery));
     page.push_str(&stays(&others));
     page.push_str(&services(discovery));
     page.push_str(&footer(discovery));
@@ -75,6 +76,13 @@ fn header(discovery: &Discovery, feasible: usize) -> String {
 fn candidate(place: usize, discovery: &Discovery, call: &Call) -> String {
     let saved = words::saving(discovery, call);
     let saved: Vec<String> = saved.into_iter().map(|(_, value)| value).collect();
+    let depends = dependence::lines(call).into_iter().map(|(name, value)| {
+        let name = match name {
+            "slowness" => "When it is slow",
+            _ => "Less queueing",
+        };
+        (name, value)
+    });
     let facts = [
         ("How often", volume(call)),
         ("Waiting", waiting(call)),
@@ -86,8 +94,9 @@ fn candidate(place: usize, discovery: &Discovery, call: &Call) -> String {
         ),
     ];
     let facts: String = facts
-        .iter()
-        .map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>", escape(value)))
+        .into_iter()
+        .chain(depends)
+        .map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>", escape(&value)))
         .collect();
     let evidence: String = call
         .evidence
@@ -134,6 +143,35 @@ fn candidate(place: usize, discovery: &Discovery, call: &Call) -> String {
             .map(|id| format!("<code>{}</code>", escape(id)))
             .collect::<Vec<_>>()
             .join(" "),
+    )
+}
+
+/// How available endpoints are, and by what.
+fn available(discovery: &Discovery) -> String {
+    let rows = dependence::rows(discovery);
+    if rows.is_empty() {
+        return String::new();
+    }
+    let head: String = dependence::HEAD
+        .iter()
+        .map(|name| format!("<th>{name}</th>"))
+        .collect();
+    let rows: String = rows
+        .into_iter()
+        .map(|(endpoint, one)| {
+            let cells = dependence::cells(endpoint, one);
+            let cells: String = cells
+                .iter()
+                .map(|cell| format!("<td>{}</td>", escape(cell)))
+                .collect();
+            format!("<tr>{cells}</tr>\n")
+        })
+        .collect();
+    format!(
+        "<section>\n<h2>How available requests are, and by what</h2>\n<p class=\"note\">{}</p>\n\
+         <div class=\"scroll\"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n\
+         </section>\n",
+        escape(dependence::AVAILABILITY)
     )
 }
 

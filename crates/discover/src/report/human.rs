@@ -3,6 +3,7 @@
 use tidegate_base::format_duration;
 
 use super::Paint;
+use super::dependence;
 use super::table::{Align, Table};
 use super::words;
 use crate::discovery::{Call, Class, Discovery, Weight};
@@ -33,6 +34,18 @@ pub(super) fn render(discovery: &Discovery, paint: Paint) -> String {
         &other_calls(&others),
         others.len(),
     );
+    let needed = dependence::table(discovery);
+    if !needed.rows.is_empty() {
+        let count = needed.rows.len();
+        section(
+            &mut lines,
+            paint,
+            "How available requests are, and by what",
+            &needed,
+            count,
+        );
+        lines.push(dependence::AVAILABILITY.to_owned());
+    }
     section(
         &mut lines,
         paint,
@@ -97,7 +110,8 @@ fn candidate(
         ("failures", words::proportion(call.failures)),
     ];
     let savings = words::saving(discovery, call);
-    for (name, value) in facts.into_iter().chain(savings) {
+    let depends = dependence::lines(call);
+    for (name, value) in facts.into_iter().chain(savings).chain(depends) {
         lines.push(clean(&format!("   {name:<11}{value}")));
     }
     reasons(lines, call, paint);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::dependence;
 use crate::coupling::Coupling;
 use crate::discovery::{
     Call, Capture, Class, Discovery, Evidence, Exclusive, Latency, Operation, Service,
@@ -24,9 +25,17 @@ pub(super) fn render(discovery: &Discovery) -> String {
         "traces": discovery.traces,
         "spans": discovery.spans,
         "orphans": discovery.orphans,
+        "sampling": {
+            "traces_read": discovery.sampling.traces_read,
+            "spans_read": discovery.sampling.spans_read,
+            "traces_with_probability": discovery.sampling.with_probability,
+            "requests": discovery.sampling.stands_for,
+            "uneven": discovery.sampling.is_uneven,
+        },
         "completeness": completeness(&discovery.completeness),
         "waiting_ns": nanos(discovery.waiting),
         "candidates": list(discovery.calls.iter().map(call).collect()),
+        "endpoints": list(discovery.endpoints.iter().map(dependence::endpoint).collect()),
         "services": list(discovery.services.iter().map(service).collect()),
         "critical_path": list(discovery.exclusive.iter().map(exclusive).collect()),
         "operations": list(discovery.operations.iter().map(operation).collect()),
@@ -81,12 +90,15 @@ fn call(call: &Call) -> Value {
         "callee": call.callee,
         "operation": call.callee_operation,
         "count": call.count,
+        "stands_for": call.stands_for,
         "rate_per_second": call.rate,
         "peak_per_second": call.peak,
         "latency": latency(&call.latency),
         "handling": latency(&call.handling),
         "failures": proportion(call.failures),
         "coupling": coupling(&call.coupled),
+        "latency_coupling": call.slowness.as_ref().map(dependence::slowness),
+        "queueing": call.queueing.as_ref().map(dependence::queueing),
         "saving": call.savings.first().map(saving),
         "other_savings": call.savings.iter().skip(1).map(saving).collect::<Vec<_>>(),
         "alternatives": call.alternatives.map(|other| json!({
@@ -144,6 +156,7 @@ fn saving(saving: &Saving) -> Value {
         "endpoint": saving.operation,
         "requests": saving.requests,
         "affected": saving.affected,
+        "stands_for": saving.stands_for,
         "rate_per_second": saving.rate,
         "before_ns": saving.before.round(),
         "mean": estimate(saving.mean),

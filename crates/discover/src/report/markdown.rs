@@ -2,7 +2,7 @@
 
 use tidegate_base::format_duration;
 
-use super::words;
+use super::{dependence, words};
 use crate::discovery::{Call, Discovery, Weight};
 
 /// Most other calls that are listed.
@@ -28,6 +28,7 @@ pub(super) fn render(discovery: &Discovery) -> String {
     for (place, call) in feasible.iter().enumerate() {
         candidate(&mut lines, place + 1, discovery, call);
     }
+    available(&mut lines, discovery);
     if !others.is_empty() {
         lines.extend(["", "## Calls that stay", ""].map(str::to_owned));
         lines.push("| call | operation | during | calls | critical | because |".to_owned());
@@ -52,6 +53,23 @@ pub(super) fn render(discovery: &Discovery) -> String {
         }
     }
     lines.join("\n") + "\n"
+}
+
+/// How available endpoints are, and by what.
+fn available(lines: &mut Vec<String>, discovery: &Discovery) {
+    let rows = dependence::rows(discovery);
+    if rows.is_empty() {
+        return;
+    }
+    lines.extend(["", "## How available requests are, and by what", ""].map(str::to_owned));
+    lines.push(dependence::AVAILABILITY.to_owned());
+    lines.push(String::new());
+    lines.push(format!("| {} |", dependence::HEAD.join(" | ")));
+    lines.push("|---|---:|---|---:|---:|---:|---:|".to_owned());
+    lines.extend(rows.into_iter().map(|(endpoint, one)| {
+        let cells = dependence::cells(endpoint, one).map(|cell| text(&cell));
+        format!("| {} |", cells.join(" | "))
+    }));
 }
 
 fn candidate(lines: &mut Vec<String>, place: usize, discovery: &Discovery, call: &Call) {
@@ -99,7 +117,8 @@ fn candidate(lines: &mut Vec<String>, place: usize, discovery: &Discovery, call:
             .iter()
             .map(|(name, value)| format!("| {name} | {value} |")),
     );
-    let savings = words::saving(discovery, call);
+    let mut savings = words::saving(discovery, call);
+    savings.extend(dependence::lines(call));
     lines.extend(
         savings
             .iter()

@@ -3,6 +3,7 @@
 //! Rendering is pure: the same discovery gives the same text.
 
 mod chart;
+mod dependence;
 mod difference;
 pub(crate) mod html;
 pub(crate) mod human;

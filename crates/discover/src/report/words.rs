@@ -61,7 +61,7 @@ pub(super) fn estimate(estimate: Estimate) -> String {
 }
 
 /// Nanoseconds, to the microsecond where there are that many; less than zero with a minus.
-fn duration(nanos: f64) -> String {
+pub(super) fn duration(nanos: f64) -> String {
     let whole = Duration::try_from_secs_f64(nanos.abs() / 1e9).unwrap_or_default();
     let step = if nanos.abs() < 1e5 { 1 } else { 1_000 };
     let rounded = u64::try_from(whole.as_nanos()).unwrap_or(u64::MAX) / step * step;
@@ -101,6 +101,15 @@ pub(crate) fn proportion(proportion: Proportion) -> String {
 /// `12.3%`.
 pub(crate) fn percent(share: f64) -> String {
     format!("{:.1}%", share * 100.0)
+}
+
+/// How many of a million, whole where they are many.
+pub(super) fn share_of_million(count: f64) -> String {
+    if count.abs() < 10.0 && count.abs() > 0.0 {
+        format!("{count:.1}")
+    } else {
+        format!("{count:.0}")
+    }
 }
 
 /// `2.17/s`, or a dash where less than a second was observed.
@@ -155,6 +164,7 @@ pub(super) fn scope(discovery: &Discovery) -> Vec<String> {
         );
     }
     lines.push(all);
+    lines.extend(sampled(discovery));
     let completeness = &discovery.completeness;
     if completeness.lost.hits > 0 {
         lines.push(format!(
@@ -162,6 +172,33 @@ pub(super) fn scope(discovery: &Discovery) -> Vec<String> {
             percent(completeness.lost.share()),
             completeness.used,
             completeness.traces
+        ));
+    }
+    lines
+}
+
+/// For how many requests the traces stand, where not each for one.
+fn sampled(discovery: &Discovery) -> Vec<String> {
+    let sampling = &discovery.sampling;
+    let mut lines = Vec::new();
+    if sampling.traces_read > discovery.traces {
+        lines.push(format!(
+            "{} spans of {} traces were read, too many to look at each: these are chosen by their \
+             identifiers; rates and peaks are scaled up",
+            sampling.spans_read, sampling.traces_read
+        ));
+    }
+    if sampling.with_probability > 0 {
+        let uneven = if sampling.is_uneven {
+            "; some stand for more than others: counts, shares and quantiles of calls are of what was \
+             kept, savings and rates of what it stands for"
+        } else {
+            ""
+        };
+        lines.push(format!(
+            "{} of {} traces say with what probability they were kept; all stand for {:.0} requests, \
+             which rates and peaks are of{uneven}",
+            sampling.with_probability, discovery.traces, sampling.stands_for
         ));
     }
     lines

@@ -38,8 +38,11 @@ pub(crate) fn test(pairs: &[(u64, u64)]) -> Option<Test> {
     if n - usual < MINORITY_MIN {
         return None;
     }
-    let (mut answers, nexts): (Vec<u64>, Vec<u64>) = pairs.iter().copied().unzip();
-    let found = information(&answers, &nexts);
+    let (answers, nexts): (Vec<u64>, Vec<u64>) = pairs.iter().copied().unzip();
+    let (mut answers, answer_kinds) = coded(&answers);
+    let (nexts, next_kinds) = coded(&nexts);
+    let mut table = Table::new(answer_kinds, next_kinds);
+    let found = table.information(&answers, &nexts);
     let random = Random::new(1, "permutation", "");
     let mut index = 0;
     let mut as_much = 1;
@@ -49,7 +52,7 @@ pub(crate) fn test(pairs: &[(u64, u64)]) -> Option<Test> {
             answers.swap(last, usize::try_from(drawn >> 64).unwrap_or(0));
             index += 1;
         }
-        as_much += usize::from(information(&answers, &nexts) >= found - 1e-12);
+        as_much += usize::from(table.information(&answers, &nexts) >= found - 1e-12);
     }
     let kinds = |values: &mut dyn Iterator<Item = u64>| number(counts(values).len());
     // Miller and Madow: chance alone tells this much, on average.
@@ -78,25 +81,61 @@ fn counts<T: Eq + Hash>(values: impl Iterator<Item = T>) -> HashMap<T, usize> {
     counts
 }
 
-fn information(a: &[u64], b: &[u64]) -> f64 {
-    let entropy = |counts: Vec<usize>| -> f64 {
-        // In order, so that the sum is the same in every run.
-        let mut counts = counts;
-        counts.sort_unstable();
-        let n = number(counts.iter().sum());
-        counts
-            .iter()
-            .map(|count| number(*count) / n)
-            .map(|share| -share * share.log2())
-            .sum()
-    };
-    let one = |values: &[u64]| entropy(counts(values.iter().copied()).into_values().collect());
-    let joint = entropy(
-        counts(a.iter().copied().zip(b.iter().copied()))
-            .into_values()
-            .collect(),
-    );
-    one(a) + one(b) - joint
+/// The values by number, in the order of their first appearance, and how many there are.
+fn coded(values: &[u64]) -> (Vec<usize>, usize) {
+    let mut numbers: HashMap<u64, usize> = HashMap::new();
+    let coded = values.iter().map(|value| {
+        let next = numbers.len();
+        *numbers.entry(*value).or_insert(next)
+    });
+    let coded = coded.collect();
+    (coded, numbers.len())
+}
+
+/// How often each pair of numbers occurs; used again for every permutation.
+struct Table {
+    columns: usize,
+    both: Vec<usize>,
+    rows: Vec<usize>,
+    of_columns: Vec<usize>,
+}
+
+impl Table {
+    fn new(rows: usize, columns: usize) -> Self {
+        Self {
+            columns,
+            both: vec![0; rows * columns],
+            rows: vec![0; rows],
+            of_columns: vec![0; columns],
+        }
+    }
+
+    /// What one tells of the other, in bits.
+    fn information(&mut self, a: &[usize], b: &[usize]) -> f64 {
+        self.both.fill(0);
+        self.rows.fill(0);
+        self.of_columns.fill(0);
+        let add = |counts: &mut Vec<usize>, at: usize| {
+            if let Some(count) = counts.get_mut(at) {
+                *count += 1;
+            }
+        };
+        for (a, b) in a.iter().zip(b) {
+            add(&mut self.both, a * self.columns + b);
+            add(&mut self.rows, *a);
+            add(&mut self.of_columns, *b);
+        }
+        entropy(&self.rows) + entropy(&self.of_columns) - entropy(&self.both)
+    }
+}
+
+fn entropy(counts: &[usize]) -> f64 {
+    let n = number(counts.iter().sum());
+    let shares = counts.iter().filter(|count| **count > 0);
+    shares
+        .map(|count| number(*count) / n)
+        .map(|share| -share * share.log2())
+        .sum()
 }
 
 #[cfg(test)]

@@ -127,12 +127,14 @@ impl Facts<'_> {
     }
 
     fn independence_test(&self) -> Option<independence::Test> {
-        let pairs: Vec<(u64, u64)> = self
-            .observations
-            .iter()
-            .filter_map(|observation| Some((observation.marks.answer?, observation.marks.next)))
-            .collect();
-        independence::test(&pairs)
+        *self.independence.get_or_init(|| {
+            let pairs: Vec<(u64, u64)> = self
+                .observations
+                .iter()
+                .filter_map(|observation| Some((observation.marks.answer?, observation.marks.next)))
+                .collect();
+            independence::test(&pairs)
+        })
     }
 
     /// Whether what comes next was shown not to depend on the answer.

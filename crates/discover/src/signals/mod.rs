@@ -52,10 +52,12 @@ pub(crate) struct Marks {
     pub(crate) compensated: bool,
     /// Whether the caller was seen not to wait for it.
     pub(crate) is_forgotten: bool,
+    /// Whether it failed and no call below it did.
+    pub(crate) is_origin: bool,
 }
 
 /// Looks at one occurrence; values are marked later, when all traces are known.
-pub(crate) fn look(trace: &Trace, found: Found) -> Marks {
+pub(crate) fn look(trace: &Trace, found: Found, names: &[u32]) -> Marks {
     let Some(call) = trace.span(found.call) else {
         return Marks::default();
     };
@@ -69,7 +71,7 @@ pub(crate) fn look(trace: &Trace, found: Found) -> Marks {
         rejected: both().any(is_rejected),
         request_rejected: entry.is_some_and(is_rejected),
         answer: answer_class(call, answer),
-        next: siblings.next(trace, entry),
+        next: siblings.next(names, entry),
         is_empty: both().any(|span| matches!(span.http_status(), Some(202 | 204))),
         tainted: None,
         feeds: None,
@@ -81,6 +83,7 @@ pub(crate) fn look(trace: &Trace, found: Found) -> Marks {
         in_transaction: siblings.in_transaction(trace),
         compensated: failed && siblings.compensates(trace),
         is_forgotten: false,
+        is_origin: false,
     }
 }
 
@@ -126,6 +129,9 @@ pub(crate) fn hash(value: &impl Hash) -> u64 {
 
 /// The identifiers in the path of the request.
 fn entity(span: &Span) -> Option<u64> {
+    if !span.has_attributes("url.") && !span.has_attributes("http.") {
+        return None;
+    }
     let path = span.first_attribute(&[
         "url.path",
         "http.target",
@@ -168,6 +174,7 @@ fn idempotent(trace: &Trace, index: usize, call: &Span, answer: Option<&Span>) -
     let upsert = trace.subtree(index).take(200).any(|below| {
         let text = trace
             .span(below)
+            .filter(|span| span.has_attributes("db."))
             .and_then(|span| span.first_attribute(&["db.query.text", "db.statement"]));
         text.is_some_and(|text| {
             let text = text.to_ascii_uppercase();
@@ -218,10 +225,14 @@ impl<'a> Siblings<'a> {
     }
 
     /// What is called afterwards, and how the caller's request ends.
-    fn next(&self, trace: &Trace, entry: Option<&Span>) -> u64 {
-        let names: Vec<String> = self.later(trace).map(operation::name).collect();
+    fn next(&self, names: &[u32], entry: Option<&Span>) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for index in self.all.iter().skip(self.at + 1).take(64) {
+            names.get(*index).hash(&mut hasher);
+        }
         let ended = entry.map(|entry| (entry.failed(), is_rejected(entry)));
-        hash(&(names, ended))
+        ended.hash(&mut hasher);
+        hasher.finish()
     }
 
     /// Calls like this one right after it, until one went well, when none like it is before.
@@ -267,14 +278,15 @@ impl<'a> Siblings<'a> {
 
     fn in_transaction(&self, trace: &Trace) -> bool {
         let word = |span: &Span, words: &[&str]| {
-            let text = span
-                .first_attribute(&[
-                    "db.operation.name",
-                    "db.operation",
-                    "db.query.text",
-                    "db.statement",
-                ])
-                .unwrap_or(&span.operation);
+            const NAMES: [&str; 4] = [
+                "db.operation.name",
+                "db.operation",
+                "db.query.text",
+                "db.statement",
+            ];
+            let of_database = span.has_attributes("db.");
+            let text = of_database.then(|| span.first_attribute(&NAMES)).flatten();
+            let text = text.unwrap_or(&span.operation);
             let first = text.split(|c: char| !c.is_ascii_alphabetic()).next();
             first.is_some_and(|first| words.iter().any(|word| first.eq_ignore_ascii_case(word)))
         };

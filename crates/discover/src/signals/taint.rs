@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use tidegate_trace::Trace;
+use tidegate_trace::values::words;
 
 use super::hash;
 
-/// A value of less randomness could be seen twice by chance.
-const BITS_MIN: f64 = 40.0;
 /// Most values of all traces that are kept; beyond it no value tells anything.
 const VALUES_MAX: usize = 2_000_000;
 /// Most values of one span.
@@ -18,12 +18,12 @@ const SPAN_VALUES_MAX: usize = 32;
 #[derive(Debug, Default)]
 pub(crate) struct Values {
     /// By value: the one trace that has it; `None` when several do.
-    owners: HashMap<u64, Option<u32>>,
+    owners: HashMap<u64, Option<u32>, RandomState>,
     is_full: bool,
 }
 
-/// The values of one trace, by span.
-pub(crate) type Seen = HashMap<u64, Vec<usize>>;
+/// The values of one trace, in order, each with its spans.
+pub(crate) type Seen = Vec<(u64, Vec<usize>)>;
 
 impl Values {
     /// Notes the values of a trace.
@@ -49,13 +49,17 @@ impl Values {
         if self.is_full || self.owners.is_empty() {
             return seen;
         }
-        for (value, span) in values(trace) {
-            let owner = self.owners.get(&value).copied().flatten();
-            if owner.is_some_and(|owner| owner as usize == index) {
-                let spans = seen.entry(value).or_default();
-                if spans.last() != Some(&span) {
-                    spans.push(span);
-                }
+        let own = values(trace).filter(|(value, _)| {
+            let owner = self.owners.get(value).copied().flatten();
+            owner.is_some_and(|owner| owner as usize == index)
+        });
+        let mut all: Vec<(u64, usize)> = own.collect();
+        all.sort_unstable();
+        all.dedup();
+        for (value, span) in all {
+            match seen.last_mut() {
+                Some((last, spans)) if *last == value => spans.push(span),
+                _ => seen.push((value, vec![span])),
             }
         }
         seen
@@ -65,13 +69,8 @@ impl Values {
 /// Whether a value first seen below `call` is seen elsewhere later; `None` when no value below it
 /// can tell.
 pub(crate) fn tainted(trace: &Trace, seen: &Seen, call: usize) -> Option<bool> {
-    if seen.is_empty() {
-        return None;
-    }
     let mut tells = false;
-    let mut values: Vec<(&u64, &Vec<usize>)> = seen.iter().collect();
-    values.sort_unstable();
-    for (_, spans) in values {
+    for (_, spans) in seen {
         let below = |span: usize| is_below(trace, call, span);
         if !spans.iter().any(|span| below(*span)) {
             continue;
@@ -97,9 +96,7 @@ pub(crate) fn tainted(trace: &Trace, seen: &Seen, call: usize) -> Option<bool> {
 /// does, or something else as well.
 pub(crate) fn fed(trace: &Trace, seen: &Seen, call: usize, calls: &[usize]) -> Option<usize> {
     let mut fed = None;
-    let mut values: Vec<(&u64, &Vec<usize>)> = seen.iter().collect();
-    values.sort_unstable();
-    for (_, spans) in values {
+    for (_, spans) in seen {
         let below = |span: usize| is_below(trace, call, span);
         if !spans.iter().any(|span| below(*span)) {
             continue;
@@ -165,16 +162,12 @@ fn order(trace: &Trace, call: usize, span: usize) -> Order {
 /// The values of every span that are random enough, with the span.
 fn values(trace: &Trace) -> impl Iterator<Item = (u64, usize)> {
     trace.spans().iter().enumerate().flat_map(|(index, span)| {
-        let texts = span
-            .attributes
-            .iter()
-            .filter(|(name, _)| holds_values(name))
-            .flat_map(|(_, text)| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-'));
-        texts
-            .filter(|word| bits(word) >= BITS_MIN)
+        let attributes = span.attributes.iter();
+        let telling = attributes.filter(|(name, _)| holds_values(name.name()));
+        telling
+            .flat_map(|(_, text)| words(text))
             .take(SPAN_VALUES_MAX)
             .map(move |word| (hash(&word), index))
-            .collect::<Vec<_>>()
     })
 }
 
@@ -182,47 +175,7 @@ fn holds_values(name: &str) -> bool {
     !matches!(
         name,
         "session.id" | "enduser.id" | "user.id" | "server.address" | "net.peer.name"
-    ) && (name.starts_with("url.")
-        || name.starts_with("http.")
-        || name.starts_with("db.")
-        || name.starts_with("messaging.")
-        || name.starts_with("sql."))
-}
-
-/// How many bits the word would have if its characters were drawn from their kinds; words of letters
-/// alone are words.
-fn bits(word: &str) -> f64 {
-    let digits = word.bytes().filter(u8::is_ascii_digit).count();
-    let letters = word.bytes().filter(u8::is_ascii_alphabetic).count();
-    if digits < 2 {
-        return 0.0;
-    }
-    let hexadecimal = word
-        .bytes()
-        .all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
-    let each = match (letters, hexadecimal) {
-        (0, _) => 10_f64.log2(),
-        (_, true) => 4.0,
-        _ => 36_f64.log2(),
-    };
-    crate::interval::number(digits + letters) * each
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn random_words_are_told_from_names() {
-        for random in [
-            "3f2504e0-4f89-11d3-9a0c-0305e82c3301",
-            "8f3k2m9q1x",
-            "9007199254740993",
-        ] {
-            assert!(bits(random) >= BITS_MIN, "{random}");
-        }
-        for name in ["orders", "v1", "2024-01-01", "item-42", "applicationjson"] {
-            assert!(bits(name) < BITS_MIN, "{name}");
-        }
-    }
+    ) && ["url.", "http.", "db.", "messaging.", "sql.", "other."]
+        .iter()
+        .any(|prefix| name.starts_with(prefix))
 }

@@ -28,11 +28,13 @@ pub enum LogError {
         /// The log.
         name: String,
     },
-    /// The gzip around it is broken.
-    #[error("{name}: the gzip is broken ({message}); copy or export the file again")]
-    Gzip {
+    /// The gzip or zstd around it is broken.
+    #[error("{name}: the {compression} is broken ({message}); copy or export the file again")]
+    Compressed {
         /// The log.
         name: String,
+        /// How it is compressed.
+        compression: &'static str,
         /// What is wrong.
         message: String,
     },

@@ -23,10 +23,10 @@ pub use error::LogError;
 pub use log::{Case, EventLog, Instance, LogFormat, ObjectEvent, ObjectType, Objects, Recorded};
 pub use moment::parse_moment;
 pub use ocel::{EventRow, OcelRows};
-pub use sniff::{START_BYTES, is_gzip, sniff, sniff_start, unpacked};
+pub use sniff::{START_BYTES, sniff, sniff_start, unpacked};
 
 /// Reads a process log: detects the format by the content and never by `name`, which is for
-/// messages. Gzip is unpacked first.
+/// messages. Gzip and zstd are unpacked first.
 ///
 /// # Errors
 ///

@@ -9,34 +9,29 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use tidegate_base::limit::LOG_FILE_BYTES_MAX;
 
 use super::{Columns, LogError, LogFormat, csv_log};
+use crate::compression::Compression;
 
 /// Bytes in which a log says what it is.
 pub const START_BYTES: usize = 64 << 10;
 
-/// Whether the bytes are gzip.
-#[must_use]
-pub fn is_gzip(bytes: &[u8]) -> bool {
-    bytes.starts_with(&[0x1f, 0x8b])
-}
-
-/// The bytes, out of their gzip when they are in one.
+/// The bytes, out of their gzip or zstd when they are in one.
 ///
 /// # Errors
 ///
-/// [`LogError::Gzip`] when it is broken, [`LogError::Large`] when too much is in it.
+/// [`LogError::Compressed`] when it is broken, [`LogError::Large`] when too much is in it.
 pub fn unpacked<'a>(name: &str, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, LogError> {
-    if !is_gzip(bytes) {
+    let Some(compression) = Compression::of(bytes) else {
         return Ok(Cow::Borrowed(bytes));
-    }
+    };
     let most = u64::try_from(LOG_FILE_BYTES_MAX).unwrap_or(u64::MAX);
     let mut out = Vec::new();
-    flate2::read::MultiGzDecoder::new(bytes)
-        .take(most + 1)
-        .read_to_end(&mut out)
-        .map_err(|error| LogError::Gzip {
-            name: name.to_owned(),
-            message: error.to_string(),
-        })?;
+    let mut decoded = compression.decoded(bytes).take(most.saturating_add(1));
+    let read = decoded.read_to_end(&mut out);
+    read.map_err(|error| LogError::Compressed {
+        name: name.to_owned(),
+        compression: compression.name(),
+        message: error.to_string(),
+    })?;
     if out.len() > LOG_FILE_BYTES_MAX {
         return Err(LogError::Large {
             name: name.to_owned(),
@@ -49,9 +44,9 @@ pub fn unpacked<'a>(name: &str, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, LogErr
 #[must_use]
 pub fn sniff_start(bytes: &[u8], columns: &Columns) -> Option<LogFormat> {
     let mut unpacked = Vec::new();
-    let start = if is_gzip(bytes) {
+    let start = if let Some(compression) = Compression::of(bytes) {
         let most = u64::try_from(START_BYTES).unwrap_or(u64::MAX);
-        let mut decoder = flate2::read::MultiGzDecoder::new(bytes).take(most);
+        let mut decoder = compression.decoded(bytes).take(most);
         // What ends in the middle is an error, after all that can be read.
         let _torn = decoder.read_to_end(&mut unpacked);
         unpacked.as_slice()

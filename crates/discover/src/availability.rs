@@ -1,0 +1,237 @@
+//! How available an endpoint is by what it depends on, and what is left when it does not wait for one.
+//!
+//! A request that fails is put down to the calls in it that failed without a failing call below them:
+//! so each dependency counts once, however many callers are between it and the user.
+//!
+//! Source: B. Treynor et al., "The Calculus of Service Availability", ACM Queue 15 (2017): a service
+//! is available as often as all that it needs are.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
+use tidegate_trace::{Span, Trace};
+
+use crate::calls::Found;
+use crate::discovery::Call;
+use crate::interval::number;
+use crate::judge::Path;
+use crate::observe::Observation;
+use crate::replay::{Site, WhatIf};
+use crate::statistics::Proportion;
+
+/// One endpoint: how often its requests go well, and what that depends on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Availability {
+    /// The service.
+    pub service: String,
+    /// What is asked of it.
+    pub operation: String,
+    /// Requests that failed, of all.
+    pub failures: Proportion,
+    /// Those that failed without a failing call in them, of those that did not fail with one.
+    pub own: Proportion,
+    /// What it depends on: those that most failures are put down to first.
+    pub dependencies: Vec<Dependency>,
+    /// The product of its own availability and that of every dependency.
+    pub serial: f64,
+}
+
+/// What an endpoint depends on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dependency {
+    /// The service.
+    pub service: String,
+    /// What is asked of it.
+    pub operation: String,
+    /// Requests in which it is called, of all.
+    pub called: Proportion,
+    /// Requests in which it is where a failure begins, of those in which it is called.
+    pub failures: Proportion,
+    /// Requests that failed with it, of those.
+    pub passed_on: Proportion,
+    /// How often requests do not fail by it, with the 95 % interval.
+    pub availability: (f64, f64, f64),
+    /// How available the endpoint would be if it did not wait for it: event and change are stored
+    /// together, so that no broker is between. Published directly, this is to be multiplied with
+    /// the broker's availability.
+    pub without: f64,
+    /// Whether the call is a candidate.
+    pub is_candidate: bool,
+}
+
+/// Which calls of a trace failed without a failing call below them.
+pub(crate) struct Origins(BTreeSet<usize>);
+
+impl Origins {
+    pub(crate) fn of(trace: &Trace, calls: &[Found]) -> Self {
+        let failed = |found: &Found| {
+            let sides = [Some(found.call), found.answer];
+            let mut spans = sides.into_iter().flatten();
+            spans.any(|index| trace.span(index).is_some_and(Span::failed))
+        };
+        let failing = calls.iter().filter(|found| failed(found));
+        let failing: Vec<usize> = failing.map(|found| found.call).collect();
+        let mut origins: BTreeSet<usize> = failing.iter().copied().collect();
+        for call in failing {
+            let mut above = trace.parent(call);
+            while let Some(span) = above {
+                origins.remove(&span);
+                above = trace.parent(span);
+            }
+        }
+        Self(origins)
+    }
+
+    pub(crate) fn has(&self, call: usize) -> bool {
+        self.0.contains(&call)
+    }
+}
+
+/// What is counted of one dependency of one endpoint.
+#[derive(Default)]
+struct Counted {
+    called: HashSet<Site, RandomState>,
+    began: HashSet<Site, RandomState>,
+    is_candidate: bool,
+}
+
+/// The availability of every endpoint with a dependency, the one with most failures first.
+pub(crate) fn of(
+    what_if: &WhatIf<'_>,
+    observations: &IndexMap<Path, Vec<Observation>>,
+    calls: &[Call],
+) -> Vec<Availability> {
+    let candidates: HashSet<(&str, &str, &str, &str)> = calls
+        .iter()
+        .filter(|call| call.class.is_feasible())
+        .map(|call| {
+            (
+                call.caller.as_str(),
+                call.caller_operation.as_str(),
+                call.callee.as_str(),
+                call.callee_operation.as_str(),
+            )
+        })
+        .collect();
+    let mut by_endpoint: HashMap<usize, BTreeMap<(&str, &str), Counted>> = HashMap::new();
+    for (path, seen) in observations {
+        let name = (path.2.as_str(), path.3.as_str());
+        let is_candidate = candidates.contains(&(&path.0, &path.1, &path.2, &path.3));
+        for observation in seen {
+            let Some(request) = what_if.request_of(observation.site) else {
+                continue;
+            };
+            // What nobody waits for is no dependency.
+            if observation.is_message || observation.marks.is_forgotten {
+                continue;
+            }
+            let Some(endpoint) = what_if.endpoint_of(request) else {
+                continue;
+            };
+            let counted = by_endpoint.entry(endpoint).or_default();
+            let counted = counted.entry(name).or_default();
+            counted.is_candidate |= is_candidate;
+            counted.called.insert(request);
+            if observation.marks.is_origin {
+                counted.began.insert(request);
+            }
+        }
+    }
+    let mut all: Vec<Availability> = by_endpoint
+        .into_iter()
+        .map(|(endpoint, counted)| availability(what_if, endpoint, counted))
+        .collect();
+    all.sort_by(|a, b| {
+        let key = |one: &Availability| (one.service.clone(), one.operation.clone());
+        (b.failures.hits, b.failures.total)
+            .cmp(&(a.failures.hits, a.failures.total))
+            .then_with(|| key(a).cmp(&key(b)))
+    });
+    all
+}
+
+fn availability(
+    what_if: &WhatIf<'_>,
+    endpoint: usize,
+    counted: BTreeMap<(&str, &str), Counted>,
+) -> Availability {
+    let (service, operation, requests) = what_if.entries(endpoint);
+    let failed: HashSet<Site, RandomState> = requests
+        .iter()
+        .filter(|request| what_if.failed(**request))
+        .copied()
+        .collect();
+    let total = requests.len();
+    let of_all = |hits: usize| Proportion { hits, total };
+    let began: HashSet<Site, RandomState> = counted
+        .values()
+        .flat_map(|counted| counted.began.iter().copied())
+        .collect();
+    let own = Proportion {
+        hits: failed.difference(&began).count(),
+        total: total - failed.intersection(&began).count(),
+    };
+    let mut dependencies: Vec<Dependency> = counted
+        .into_iter()
+        .map(|((service, operation), counted)| {
+            let passed_on = counted.began.intersection(&failed).count();
+            let lost = of_all(passed_on);
+            let (low, high) = lost.interval().unwrap_or((0.0, 1.0));
+            Dependency {
+                service: service.to_owned(),
+                operation: operation.to_owned(),
+                called: of_all(counted.called.len()),
+                failures: Proportion {
+                    hits: counted.began.len(),
+                    total: counted.called.len(),
+                },
+                passed_on: Proportion {
+                    hits: passed_on,
+                    total: counted.began.len(),
+                },
+                availability: (1.0 - lost.share(), 1.0 - high, 1.0 - low),
+                without: 0.0,
+                is_candidate: counted.is_candidate,
+            }
+        })
+        .collect();
+    dependencies.sort_by(|a, b| {
+        let lost = |one: &Dependency| one.passed_on.hits;
+        lost(b)
+            .cmp(&lost(a))
+            .then_with(|| (&a.service, &a.operation).cmp(&(&b.service, &b.operation)))
+    });
+    let each: Vec<f64> = dependencies.iter().map(|one| one.availability.0).collect();
+    let product = |left_out: Option<usize>| {
+        let all = each.iter().enumerate();
+        let others = all.filter(|(index, _)| Some(*index) != left_out);
+        (1.0 - own.share()) * others.map(|(_, one)| one).product::<f64>()
+    };
+    let serial = product(None);
+    for (index, one) in dependencies.iter_mut().enumerate() {
+        one.without = product(Some(index));
+    }
+    Availability {
+        service,
+        operation,
+        failures: of_all(failed.len()),
+        own,
+        dependencies,
+        serial,
+    }
+}
+
+impl Availability {
+    /// Requests that fail, of a million, by the product.
+    #[must_use]
+    pub fn failures_per_million(&self) -> f64 {
+        1e6 * (1.0 - self.serial)
+    }
+
+    /// How often requests go well, as they were seen.
+    #[must_use]
+    pub fn observed(&self) -> f64 {
+        1.0 - number(self.failures.hits) / number(self.failures.total.max(1))
+    }
+}
