@@ -9,10 +9,11 @@ use crate::workspace;
 const PAGES: &str = "docs/reference/findings";
 
 /// Where codes are named.
-const SOURCES: [&str; 3] = [
+const SOURCES: [&str; 4] = [
     "crates/model/src",
     "crates/check/src",
     "crates/asyncapi/src",
+    "crates/contracts/src",
 ];
 
 pub(crate) fn check(wrong: &mut Vec<String>) -> Result<()> {
