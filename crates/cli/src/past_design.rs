@@ -39,7 +39,7 @@ pub(crate) fn read(against: &str, design: &Path) -> Result<Past, Failure> {
     let folder = if folder.as_os_str().is_empty() {
         Path::new(".")
     } else {
-        &folder
+        folder.as_path()
     };
     if is_plainly_a_path(against) || path.exists() {
         if !is_plainly_a_path(against)
@@ -161,7 +161,7 @@ fn files(
     objects: &RefCell<Objects>,
     (commit, path): (&str, &str),
 ) -> Result<Option<Vec<(String, String)>>, Failure> {
-    let mut one = |path: &str| objects.borrow_mut().read(commit, path);
+    let one = |path: &str| objects.borrow_mut().read(commit, path);
     match one(path)? {
         Found::Nothing => return Ok(None),
         Found::Text(text) => return Ok(Some(vec![(path.to_owned(), text)])),

@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &Check) -> Result<Exit, Failure> {
     for past in &pasts {
         designs.push(readable(past)?);
     }
-    let (Some(past), Some((old, older))) = (pasts.first(), designs.split_first()) else {
+    let (Some(past), Some((&old, older))) = (pasts.first(), designs.split_first()) else {
         return Err(Failure::configuration("there is nothing to compare with"));
     };
     let format = Format::from(arguments.format);

@@ -147,7 +147,7 @@ fn a_ref_is_read_with_its_schemas() {
     expect_exit(&output, 1);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(
-        text.contains("v1:./design.yaml:4:46: it was so here"),
+        text.contains("v1:./design.yaml:4:56: it was so here"),
         "{text}"
     );
     assert!(text.ends_with("against v1: 1 breaking change\n"), "{text}");

@@ -241,7 +241,7 @@ fn consumer_added(both: &Both<'_>, is: &ConsumerRef<'_>, changes: &mut Changes) 
     changes
         .add(CONSUMER_ADDED, place, is.path(), message)
         .hint(format!(
-            "can it handle events that old? else skip them at once: `tidegate consumer seek {id} --to latest`"
+            "can it handle events that old? else skip them at once: `tidegate consumer seek {id} --to latest --reason … --yes`"
         ))
         .touches([affected(is)]);
 }
