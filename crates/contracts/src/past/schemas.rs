@@ -110,6 +110,8 @@ pub(super) fn compare(
                         (schema.format == is.format).then_some(schema)
                     }));
                 }
+                // What could not be read is a finding of the reader.
+                olds.retain(|old| old.text.is_some());
                 if olds.iter().any(|old| !is_same(old, is)) {
                     pairs.push(Pair {
                         name,
@@ -134,7 +136,7 @@ pub(super) fn compare(
     }
 }
 
-/// Whether both are the same text; a schema that could not be read is a finding of the reader.
+/// Whether both are the same text, or one could not be read.
 fn is_same(old: &Schema, new: &Schema) -> bool {
     let (Some(was), Some(is)) = (&old.text, &new.text) else {
         return true;
@@ -351,79 +353,77 @@ fn by(mode: Mode) -> String {
 
 fn say_one(both: &Both<'_>, pair: &Pair<'_>, finding: &compat::Finding, changes: &mut Changes) {
     let name = pair.name;
-    let path = format!("events.{name}.schema#{}", finding.path);
-    let at = if finding.path.is_empty() {
-        String::new()
-    } else {
-        format!(" at `{}`", finding.path)
-    };
-    let (who, mode) = match finding.direction {
-        Direction::Backward => (
-            "readers of the new schema may fail on events of before",
-            "backward",
+    let (path, at) = match finding.path.as_str() {
+        "" => (format!("events.{name}.schema"), String::new()),
+        path => (
+            format!("events.{name}.schema#{path}"),
+            format!(" at `{path}`"),
         ),
-        Direction::Forward => (
-            "readers of the old schema may fail on new events",
-            "forward",
-        ),
-    };
-    let age = match finding.against.checked_add(1) {
-        Some(newest) if newest >= pair.olds.len() => "",
-        _ => " of an older version",
     };
     let reason = finding.reason.trim_end_matches('.');
-    let shown = finding.witness.as_ref().map(|witness| {
-        let text = witness.event.to_string();
-        let short: String = text.chars().take(WITNESS_CHARS_MAX).collect();
-        let cut = if short.len() < text.len() { "…" } else { "" };
-        format!("; such as {short}{cut}")
-    });
-    let was = pair
-        .olds
-        .first()
-        .map_or(&pair.new_event.place, |old| &old.place);
+    let mode = match finding.direction {
+        Direction::Backward => "backward",
+        Direction::Forward => "forward",
+    };
     let place = &pair.new.place;
-    let shown = shown.unwrap_or_default();
     let draft = match finding.answer {
         Answer::Compatible => {
             let message = format!("schema of event `{name}`{at}: {reason}");
             changes.harmless(place, path, message)
         }
-        Answer::Incompatible => changes.add(
-            SCHEMA_BREAKS,
-            place,
-            path,
-            format!(
-                "schema of event `{name}` is not {mode} compatible{at}: {reason}; {who}{age}{shown}"
-            ),
-        ),
-        Answer::NotProved => changes.add(
-            SCHEMA_NOT_PROVED,
-            place,
-            path,
-            format!("schema of event `{name}` is not proved {mode} compatible{at}: {reason}"),
-        ),
-    };
-    let fix = finding.fix.as_deref();
-    let fix =
-        fix.unwrap_or("declare another event with the new schema, and publish both for a while");
-    let draft = if finding.answer == Answer::Compatible {
-        draft
-    } else {
-        draft.hint(fix)
+        Answer::Incompatible => {
+            let who = who_fails(pair, finding);
+            let message =
+                format!("schema of event `{name}` is not {mode} compatible{at}: {reason}; {who}");
+            changes
+                .add(SCHEMA_BREAKS, place, path, message)
+                .hint(fix(finding))
+        }
+        Answer::NotProved => {
+            let message =
+                format!("schema of event `{name}` is not proved {mode} compatible{at}: {reason}");
+            changes
+                .add(SCHEMA_NOT_PROVED, place, path, message)
+                .hint(fix(finding))
+        }
     };
     let publishers: Vec<Affected> = match finding.direction {
         // A publisher of before is refused by a schema that does not take its events.
         Direction::Backward => both.old.who_publishes(name).collect(),
         Direction::Forward => Vec::new(),
     };
+    let was = pair
+        .olds
+        .first()
+        .map_or(&pair.new_event.place, |old| &old.place);
+    let witness = finding.witness.as_ref();
     draft
         .was_at(was)
-        .witness(
-            finding
-                .witness
-                .as_ref()
-                .map(|witness| witness.event.clone()),
-        )
+        .witness(witness.map(|witness| witness.event.clone()))
         .touches(both.old.who_consumes(name).chain(publishers));
+}
+
+fn fix(finding: &compat::Finding) -> &str {
+    let fix = finding.fix.as_deref();
+    fix.unwrap_or("declare another event with the new schema, and publish both for a while")
+}
+
+/// Who fails on which events, such as this one.
+fn who_fails(pair: &Pair<'_>, finding: &compat::Finding) -> String {
+    let who = match finding.direction {
+        Direction::Backward => "readers of the new schema may fail on events of before",
+        Direction::Forward => "readers of the old schema may fail on new events",
+    };
+    // The past design's own version is the last one that was compared.
+    let age = match finding.against.saturating_add(1) {
+        newest if newest >= pair.olds.len() => "",
+        _ => " (of an older version)",
+    };
+    let shown = finding.witness.as_ref().map(|witness| {
+        let text = witness.event.to_string();
+        let short: String = text.chars().take(WITNESS_CHARS_MAX).collect();
+        let cut = if short.len() < text.len() { "…" } else { "" };
+        format!(", such as {short}{cut}")
+    });
+    format!("{who}{age}{}", shown.unwrap_or_default())
 }

@@ -164,7 +164,7 @@ fn fingerprints_of_sarif_stay_when_lines_move() {
             .collect::<Vec<_>>()
     };
     let new = edited(SHOP, "key: /orderId", "key: /total");
-    let moved = new.replace("events:", "# A remark.\n\nevents:");
+    let moved = new.replace("\nevents:\n", "\n# A remark.\n\nevents:\n");
     assert_eq!(prints(&new), prints(&moved));
     assert_eq!(prints(&new).len(), 1);
 }
