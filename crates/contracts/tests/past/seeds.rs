@@ -171,7 +171,8 @@ fn the_table_of_fields_says_what_the_seeds_show() {
         let seeds = SEEDS.iter().filter(|(path, ..)| *path == field.path);
         let shown: BTreeSet<String> = seeds
             .flat_map(|(_, _, _, forth, back)| forth.iter().chain(*back))
-            .map(|code| code[..5].to_uppercase())
+            .filter_map(|code| code.split(" ").next())
+            .map(str::to_uppercase)
             .filter(|code| code != "E1059")
             .collect();
         let has_seed = SEEDS.iter().any(|(path, ..)| *path == field.path);
