@@ -10,7 +10,8 @@ use std::time::Duration;
 use tidegate_model::design::{Backoff, Consume, Jitter, Retry};
 
 /// The longest time that all delays of `retry` together can take.
-pub(crate) fn delays(retry: &Retry) -> Duration {
+#[must_use]
+pub fn delays(retry: &Retry) -> Duration {
     let gaps = f64::from(retry.attempts.value.saturating_sub(1));
     let max = retry.max.value.as_secs_f64();
     let initial = retry.initial.value.as_secs_f64().min(max);
@@ -24,7 +25,8 @@ pub(crate) fn delays(retry: &Retry) -> Duration {
 }
 
 /// The longest time from the first attempt to the end of the last one, breakers closed.
-pub(crate) fn horizon(consume: &Consume) -> Duration {
+#[must_use]
+pub fn horizon(consume: &Consume) -> Duration {
     let retry = &consume.retry;
     let attempts = attempts_time(consume);
     let all = attempts.saturating_add(delays(retry));

@@ -14,6 +14,7 @@ pub mod report;
 mod rules;
 mod written;
 
+pub use backoff::{delays, horizon};
 pub use codes::CODES;
 pub use explain::{explain, similar_code};
 pub use tidegate_model::CodeInfo;

@@ -5,6 +5,7 @@ pub(crate) mod contracts;
 pub(crate) mod letters;
 pub(crate) mod operate;
 pub(crate) mod outbox;
+pub(crate) mod past;
 pub(crate) mod schema;
 
 use std::net::SocketAddr;
@@ -105,6 +106,8 @@ pub(crate) struct Check {
     /// The least severity that fails the check
     #[arg(long, value_enum, default_value_t = Threshold::Error)]
     pub(crate) fail_on: Threshold,
+    #[command(flatten)]
+    pub(crate) past: past::Past,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

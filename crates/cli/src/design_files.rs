@@ -13,7 +13,7 @@ use crate::exit::Failure;
 use crate::terminal;
 
 /// Most files of one design.
-const FILES_MAX: usize = 1_000;
+pub(crate) const FILES_MAX: usize = 1_000;
 
 /// A design that was read and checked.
 #[derive(Debug)]
@@ -121,7 +121,11 @@ pub(crate) fn sound_of(mut checked: Checked, name: &str) -> Result<Design, Failu
 }
 
 /// The texts of a design's files, by name.
-fn sources(path: &Path) -> Result<Vec<Source>, Failure> {
+///
+/// # Errors
+///
+/// When there is no design at `path`, or its files cannot be read.
+pub(crate) fn sources(path: &Path) -> Result<Vec<Source>, Failure> {
     let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
     if !metadata.is_dir() {
         return Ok(vec![source(path)?]);
@@ -160,7 +164,7 @@ fn sources(path: &Path) -> Result<Vec<Source>, Failure> {
 }
 
 /// A scenario lives beside a design and is not a part of it.
-fn is_design(file: &Path) -> bool {
+pub(crate) fn is_design(file: &Path) -> bool {
     file.file_stem().is_none_or(|stem| stem != "scenario")
 }
 
@@ -172,7 +176,7 @@ fn source(path: &Path) -> Result<Source, Failure> {
     })
 }
 
-fn read_schema(path: &Path) -> Result<String, String> {
+pub(crate) fn read_schema(path: &Path) -> Result<String, String> {
     read_text(path, DESIGN_FILE_BYTES_MAX).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),
         _ => error.to_string(),

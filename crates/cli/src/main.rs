@@ -10,6 +10,7 @@ mod document_files;
 mod event_logs;
 mod example;
 mod exit;
+mod past_design;
 mod receive;
 mod registry_client;
 mod table;

@@ -3,3 +3,4 @@
 //! It stands above the rules of `check` and the comparison of `compat`, as it needs both. It is pure all the same.
 
 pub mod parties;
+pub mod past;

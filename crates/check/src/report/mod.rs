@@ -11,6 +11,7 @@ mod paint;
 mod sarif;
 mod summary;
 
+pub use markdown::cell;
 pub use paint::Paint;
 pub use summary::Summary;
 use tidegate_model::Finding;

@@ -3,12 +3,16 @@
 use tidegate_check::report::{Format, Paint};
 use tidegate_model::Severity;
 
+use super::check_against;
 use crate::arguments::{Check, CheckFormat, Threshold};
 use crate::design_files;
 use crate::exit::{Exit, Failure};
 use crate::terminal;
 
 pub(crate) fn run(arguments: &Check) -> Result<Exit, Failure> {
+    if !arguments.past.against.is_empty() {
+        return check_against::run(arguments);
+    }
     let checked = design_files::check(&arguments.design)?;
     let paint = if terminal::paints_stdout() {
         Paint::Ansi

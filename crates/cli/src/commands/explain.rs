@@ -31,7 +31,8 @@ fn list() -> String {
     let mut text = String::new();
     let codes = tidegate_model::CODES.iter().chain(tidegate_check::CODES);
     let codes = codes.chain(tidegate_contracts::parties::CODES);
-    for code in codes.chain(tidegate_asyncapi::CODES) {
+    let codes = codes.chain(tidegate_asyncapi::CODES);
+    for code in codes.chain(tidegate_contracts::past::CODES) {
         let severity = format!("{:?}", code.severity).to_lowercase();
         // Writing to a String does not fail.
         let _written = writeln!(text, "{}  {severity:<7}  {}", code.code, code.title).is_ok();

@@ -4,6 +4,7 @@ pub(crate) mod asyncapi;
 pub(crate) mod bench;
 pub(crate) mod breaker;
 pub(crate) mod check;
+pub(crate) mod check_against;
 pub(crate) mod consumer;
 mod consumer_seek;
 pub(crate) mod contracts;

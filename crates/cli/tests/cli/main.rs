@@ -1,6 +1,8 @@
 //! The built binary, as a user has it.
 
 #[cfg(test)]
+mod against;
+#[cfg(test)]
 mod answers;
 #[cfg(test)]
 mod asked;
