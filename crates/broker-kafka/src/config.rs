@@ -182,6 +182,24 @@ impl KafkaConfig {
         format!("{}tidegate.{}.{}", self.prefix, self.system, self.shard)
     }
 
+    /// For which process has which shard.
+    pub(crate) fn member(&self) -> ClientConfig {
+        let mut config = self.base();
+        config
+            .set(
+                "group.id",
+                format!("{}tidegate.{}", self.prefix, self.system),
+            )
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            // How long a process that has died may go unnoticed.
+            .set("session.timeout.ms", "10000")
+            .set("heartbeat.interval.ms", "2000")
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("auto.offset.reset", "latest");
+        config
+    }
+
     fn base(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         for (name, value) in &self.settings {

@@ -13,6 +13,7 @@ mod context;
 mod convert;
 mod fetch;
 mod follow;
+mod members;
 mod open;
 mod partition;
 mod state;
@@ -21,4 +22,5 @@ mod write;
 
 pub use broker::KafkaBroker;
 pub use config::{ConfigError, KafkaConfig};
+pub use members::Members;
 pub use open::OpenError;
