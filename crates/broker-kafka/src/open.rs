@@ -85,6 +85,7 @@ pub(crate) fn open(config: &KafkaConfig, runtime: &Handle) -> Result<KafkaBroker
         runtime: runtime.clone(),
         state_topic: config.state_topic(),
         shard: config.shard,
+        stalled: Arc::default(),
     };
     let writing = writer.run().map_err(thread)?;
     Ok(KafkaBroker::of(Inner::new(

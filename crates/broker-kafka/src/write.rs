@@ -1,7 +1,7 @@
 //! The thread that writes: what waits together becomes one transaction.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread;
@@ -32,11 +32,13 @@ const GROUP_RECORDS_MAX: usize = 10_000;
 /// Most bytes of one transaction, but for a batch that has more.
 const GROUP_BYTES_MAX: usize = 8 << 20;
 /// How long the library may try before it is asked again.
-const TRY: Duration = Duration::from_secs(10);
+const TRY: Duration = Duration::from_secs(5);
 /// How long to wait before a transaction is tried anew.
 const AGAIN: Duration = Duration::from_millis(200);
 /// When to come again while there is no room.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
+/// When to come again while Kafka does not answer.
+const STALLED_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Places of a transaction's records: the rest of the number is which transaction.
 const PLACE_BITS: u32 = 24;
 
@@ -144,6 +146,8 @@ pub(crate) struct Writing {
     jobs: SyncSender<Job>,
     waiting: Arc<AtomicUsize>,
     stopped: Arc<OnceLock<String>>,
+    /// Kafka does not answer.
+    stalled: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Job {
@@ -168,6 +172,14 @@ impl Writing {
             reason: format!("{what} wait to be written to Kafka already"),
             retry_after: RETRY_AFTER,
         };
+        // A producer need not wait for as long as that takes; what the runtime records does.
+        let is_published = batch.state.records().is_empty() && !batch.appends.is_empty();
+        if is_published && self.stalled.load(Ordering::Acquire) {
+            return Err(CommitError::Full {
+                reason: "Kafka does not answer".to_owned(),
+                retry_after: STALLED_RETRY_AFTER,
+            });
+        }
         let bytes = batch.bytes();
         let waiting = self.waiting.load(Ordering::Acquire);
         if waiting > 0 && waiting.saturating_add(bytes) > LOG_QUEUE_BYTES_MAX {
@@ -210,6 +222,7 @@ pub(crate) struct Writer {
     pub(crate) runtime: Handle,
     pub(crate) state_topic: String,
     pub(crate) shard: i32,
+    pub(crate) stalled: Arc<AtomicBool>,
 }
 
 /// A record of a transaction: where it goes, and what it is.
@@ -251,6 +264,7 @@ impl Writer {
             jobs,
             waiting: Arc::default(),
             stopped: Arc::default(),
+            stalled: Arc::clone(&self.stalled),
         };
         let (waiting, stopped) = (Arc::clone(&writing.waiting), Arc::clone(&writing.stopped));
         thread::Builder::new()
@@ -278,6 +292,7 @@ impl Writer {
             *transaction += 1;
             match self.try_write(&group, *transaction) {
                 Ok(written) => {
+                    self.stalled.store(false, Ordering::Release);
                     for (job, written) in group.into_iter().zip(written) {
                         // Nobody may be waiting any more: that does not undo it.
                         let _left = job.reply.send(Ok(written));
@@ -285,6 +300,7 @@ impl Writer {
                     return;
                 }
                 Err(Trouble::Again(reason)) => {
+                    self.stalled.store(true, Ordering::Release);
                     tracing::warn!("kafka: {reason}; it is tried again");
                     pause(&self.runtime, AGAIN);
                 }
@@ -337,15 +353,18 @@ impl Writer {
     /// Commits the transaction, however long that takes: what was not answered is asked again.
     fn end(&self) -> Result<(), KafkaError> {
         while !self.deliveries.0.wait(TRY) {
+            self.stalled.store(true, Ordering::Release);
             tracing::warn!("kafka: no answer yet to what is written");
         }
         loop {
             match self.producer.commit_transaction(TRY) {
                 Ok(()) => return Ok(()),
                 Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut)) => {
+                    self.stalled.store(true, Ordering::Release);
                     tracing::warn!("kafka: no answer yet to what is written");
                 }
                 Err(KafkaError::Transaction(error)) if error.is_retriable() => {
+                    self.stalled.store(true, Ordering::Release);
                     tracing::warn!("kafka: no answer yet to the end of a transaction");
                 }
                 Err(error) => return Err(error),
@@ -387,6 +406,7 @@ impl Writer {
             match self.producer.abort_transaction(TRY) {
                 Ok(()) => return trouble,
                 Err(KafkaError::Transaction(error)) if error.is_retriable() => {
+                    self.stalled.store(true, Ordering::Release);
                     tracing::warn!("kafka: no answer yet to the end of a transaction");
                 }
                 Err(error) => return Trouble::Stopped(told(&error)),

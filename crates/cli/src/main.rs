@@ -10,8 +10,11 @@ mod document_files;
 mod event_logs;
 mod example;
 mod exit;
+mod place;
 mod receive;
 mod registry_client;
+#[cfg(feature = "kafka")]
+mod shards;
 mod table;
 mod terminal;
 

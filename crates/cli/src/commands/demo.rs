@@ -8,6 +8,7 @@ use crate::daemon::{self, Daemon, Rehearsal};
 use crate::design_files::{check_sources, sound_of};
 use crate::example;
 use crate::exit::{Exit, Failure};
+use crate::place::Place;
 use crate::receive::Receive;
 use crate::terminal;
 
@@ -35,6 +36,7 @@ pub(crate) fn run(arguments: &Demo) -> Result<Exit, Failure> {
             data: data.clone(),
             rehearsal,
             receive: Receive::default(),
+            broker: Place::Log,
         }),
         None => {
             let folder = tempfile::Builder::new().prefix("tidegate-demo-").tempdir();
@@ -46,6 +48,7 @@ pub(crate) fn run(arguments: &Demo) -> Result<Exit, Failure> {
                 data: folder.path().to_path_buf(),
                 rehearsal,
                 receive: Receive::default(),
+                broker: Place::Log,
             })
         }
     }
