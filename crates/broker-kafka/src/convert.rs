@@ -63,18 +63,16 @@ pub(crate) fn record(message: &BorrowedMessage<'_>, channel: &Channel) -> Record
     let mut accepted = Timestamp::from_millis(u64::try_from(time).unwrap_or_default());
     let mut headers = Vec::new();
     let mut ours = false;
-    let kept = message.headers();
-    for header in kept.iter().flat_map(|headers| headers.iter()) {
-        let value = String::from_utf8_lossy(header.value.unwrap_or_default());
-        match header.key {
+    for (key, value) in kept_headers(message) {
+        match key.as_str() {
             VERSION => ours = true,
             ACCEPTED => {
                 accepted = value.parse().map_or(accepted, Timestamp::from_nanos);
             }
-            MEDIA_TYPE_HEADER => headers.push((MEDIA_TYPE.to_owned(), value.into_owned())),
+            MEDIA_TYPE_HEADER => headers.push((MEDIA_TYPE.to_owned(), value)),
             key => match key.strip_prefix(ATTRIBUTE) {
-                Some(name) => headers.push((name.to_owned(), value.into_owned())),
-                None if is_attribute(key) => headers.push((key.to_owned(), value.into_owned())),
+                Some(name) => headers.push((name.to_owned(), value)),
+                None if is_attribute(key) => headers.push((key.to_owned(), value)),
                 None => {}
             },
         }
@@ -93,6 +91,23 @@ pub(crate) fn record(message: &BorrowedMessage<'_>, channel: &Channel) -> Record
             .payload()
             .map_or_else(Bytes::new, Bytes::copy_from_slice),
     }
+}
+
+/// The headers of a message, as text.
+///
+/// The library panics at a name that is not UTF-8, which another client may have written: the record is taken
+/// without headers then.
+fn kept_headers(message: &BorrowedMessage<'_>) -> Vec<(String, String)> {
+    let read = || {
+        let headers = message.headers();
+        let headers = headers.iter().flat_map(|headers| headers.iter());
+        let text =
+            |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
+        headers
+            .map(|header| (header.key.to_owned(), text(header.value)))
+            .collect()
+    };
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).unwrap_or_default()
 }
 
 /// Whether a header of others, such as `traceparent`, can be an attribute of an event.

@@ -169,7 +169,7 @@ impl Shards {
                 true
             }
             Err(failure) => {
-                tracing::warn!("shard {}: {failure:?}", ended.shard);
+                tracing::warn!("shard {}: {}", ended.shard, failure.message());
                 false
             }
         }

@@ -121,7 +121,7 @@ pub(crate) fn start(server: &Server, log: &Path) -> Result<Vec<Process>> {
 }
 
 /// Java with the jars: small, and quick to start rather than quick at last.
-fn java(folder: &Path) -> Result<Command> {
+pub(crate) fn java(folder: &Path) -> Result<Command> {
     let classpath = classpath().context("the jars of Kafka are gone")?;
     let mut command = Command::new("java");
     command

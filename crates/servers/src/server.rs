@@ -187,6 +187,17 @@ impl Server {
         processes.try_for_each(|process| process.freeze(frozen))
     }
 
+    /// One of Kafka's own tools in Java, by the name of its class.
+    ///
+    /// # Errors
+    ///
+    /// When its jars are gone.
+    pub fn kafka_tool(&self, class: &str) -> Result<Command> {
+        let mut command = kafka::java(&self.folder)?;
+        command.arg(class);
+        Ok(command)
+    }
+
     /// Where what it says is kept.
     #[must_use]
     pub fn log(&self) -> PathBuf {

@@ -53,8 +53,16 @@ fn batch(number: u64) -> Batch {
     }
 }
 
+/// What the load and the test tell each other.
+#[derive(Default)]
+struct Signs {
+    acknowledged: AtomicU64,
+    over: AtomicBool,
+}
+
 /// Commits one batch after the other until the load is over or the shard is somebody else's.
-async fn load(broker: Arc<KafkaBroker>, next: Arc<AtomicU64>, over: Arc<AtomicBool>) -> Fates {
+async fn load(broker: Arc<KafkaBroker>, next: Arc<AtomicU64>, signs: Arc<Signs>) -> Fates {
+    let over = &signs.over;
     let mut fates = Fates::new();
     let mut under_way = JoinSet::new();
     loop {
@@ -69,6 +77,7 @@ async fn load(broker: Arc<KafkaBroker>, next: Arc<AtomicU64>, over: Arc<AtomicBo
         };
         match ended.unwrap() {
             (number, Ok(sequences)) => {
+                signs.acknowledged.fetch_add(1, Ordering::Relaxed);
                 fates.insert(number, Some(sequences));
             }
             (number, Err(CommitError::Stopped { .. })) => {
@@ -260,17 +269,24 @@ async fn nothing_acknowledged_is_lost_when_kafka_is_killed_and_shards_change_han
     let mut fates = Fates::new();
     let mut broker = open(&config).await;
     for round in 0..rounds {
-        let over = Arc::new(AtomicBool::new(false));
+        let signs = Arc::new(Signs::default());
         let loading = tokio::spawn(load(
             Arc::clone(&broker),
             Arc::clone(&next),
-            Arc::clone(&over),
+            Arc::clone(&signs),
         ));
-        sleep(Duration::from_millis(50 + random.bits(round) % 400)).await;
+        // Something is written before, so that no round is in vain.
+        let enough = random.bits(round) % 60;
+        let begun = timeout(PATIENCE, async {
+            while signs.acknowledged.load(Ordering::Relaxed) <= enough {
+                sleep(Duration::from_millis(2)).await;
+            }
+        });
+        begun.await.expect("nothing is written");
         let fault = FAULTS[usize::try_from(round).unwrap() % FAULTS.len()];
         let owner = inflict(fault, &mut own, &broker, &config).await;
         sleep(Duration::from_millis(random.bits(round + 1_000) % 300)).await;
-        over.store(true, Ordering::Relaxed);
+        signs.over.store(true, Ordering::Relaxed);
         let ended = timeout(PATIENCE, loading).await;
         let ended = ended.unwrap_or_else(|_| panic!("round {round}, {fault:?}: commits never end"));
         let ended = ended.unwrap();
@@ -279,7 +295,6 @@ async fn nothing_acknowledged_is_lost_when_kafka_is_killed_and_shards_change_han
             "round {round}, {fault:?}: {known} of {} acknowledged",
             ended.len()
         );
-        assert!(known > 0, "round {round}, {fault:?}: nothing was written");
         fates.extend(ended);
         broker = owner;
     }

@@ -7,4 +7,6 @@ mod faults;
 #[cfg(test)]
 mod members;
 #[cfg(test)]
+mod others;
+#[cfg(test)]
 mod support;

@@ -23,6 +23,11 @@ pub(crate) fn config(test: &str) -> Option<KafkaConfig> {
     Some(on(server))
 }
 
+/// The server that all tests share, once one of them has asked for it.
+pub(crate) fn server() -> Option<&'static Server> {
+    SERVER.get()?.as_ref().map(|(server, _)| server)
+}
+
 /// A shard of its own on this server.
 pub(crate) fn on(server: &Server) -> KafkaConfig {
     let system = Name::new("shop").unwrap();
