@@ -1,5 +1,6 @@
 //! The project's own automation: one program on a laptop and in CI.
 
+mod brokers;
 mod command;
 mod findings_pages;
 mod floors;
@@ -18,6 +19,7 @@ usage: cargo xtask COMMAND
   lint     floors, tidy, rustfmt, clippy, and cargo-deny where it is installed
   test     every test: Rust, with PostgreSQL where it is found, then the console in a browser where one is
   ci       lint, then test
+  brokers  real Kafka, RabbitMQ and NATS for tests: install, up, status, down
 ";
 
 fn main() -> ExitCode {
@@ -38,6 +40,7 @@ fn run(command: &str) -> Result<()> {
         "lint" => command::lint(),
         "test" => command::test(),
         "ci" => command::lint().and_then(|()| command::test()),
+        "brokers" => brokers::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         _ => bail!("no such command: `{command}`\n{USAGE}"),
     }
 }

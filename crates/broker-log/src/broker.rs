@@ -10,7 +10,7 @@ use tidegate_base::limit::CHANNELS_MAX;
 use tidegate_base::{Name, Timestamp};
 use tidegate_broker::{
     AtomicBatch, Batch, Broker, CleanError, Cleaned, CommitError, Durability, Keep, Promises,
-    ReadError, ReadLimit, Record, Retention, Survives,
+    ReadError, ReadLimit, Record, Retention, Sequences, Survives,
 };
 use tidegate_log::{Log, OpenError, Options, Placed, Recovery};
 use tokio::sync::{oneshot, watch};
@@ -65,6 +65,7 @@ impl Broker for LogBroker {
             survives: Survives::PowerLoss,
             atomic_batch: AtomicBatch::Whole,
             retention: Retention::Enforced,
+            sequences: Sequences::Dense,
         }
     }
 

@@ -29,7 +29,7 @@ pub struct Append {
 /// A record as it stands in its channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Its place in the channel, counted from 0; given to it for good.
+    /// Its place in the channel; given to it for good.
     pub sequence: u64,
     /// The partition key.
     pub key: Option<String>,
@@ -86,6 +86,18 @@ pub struct Promises {
     pub atomic_batch: AtomicBatch,
     /// Whether it removes what nobody needs.
     pub retention: Retention,
+    /// Whether the sequences of a channel have gaps.
+    pub sequences: Sequences,
+}
+
+/// How the sequences of a channel follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sequences {
+    /// Without gaps, from 0 on.
+    Dense,
+    /// They ascend. A sequence that is absent was never a record, or is one no more: nobody need know which.
+    /// What is counted by sequences, such as a backlog, is a most.
+    Ascending,
 }
 
 /// What an acknowledged durable commit survives.
@@ -95,13 +107,18 @@ pub enum Survives {
     Nothing,
     /// The end of the process and of the machine's power.
     PowerLoss,
+    /// The end of this process and of servers, as long as one of the replicas that were in step is left: it was
+    /// acknowledged by all of them, and may have been synced to disk by none.
+    Replicas,
 }
 
 /// What a batch over several channels and the state is after a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtomicBatch {
-    /// All of it or nothing.
+    /// All of it or nothing; nor is it ever seen in parts.
     Whole,
+    /// All of it or nothing; but while it becomes visible its channels may show it one after the other.
+    WholeInTheEnd,
     /// Any prefix of it.
     Prefix,
 }
@@ -178,7 +195,8 @@ pub enum ReadError {
 /// the future has returned, `read`, `tail` and `state` show the batch. A batch that is refused with
 /// [`CommitError::Full`] or [`CommitError::Invalid`] leaves no trace.
 ///
-/// Sequences are given out without gaps, and never twice, even when every record is gone. Only
+/// Sequences ascend in the order of the records, without gaps where that is promised, and are never given out
+/// twice, even when every record is gone. Only
 /// [`clean`](Self::clean) removes records, and only those that the last [`keep`](Self::keep) of their
 /// channel lets go.
 pub trait Broker: Send + Sync + fmt::Debug {

@@ -1,8 +1,8 @@
 //! The contract that every broker keeps: traits, declared promises, a memory broker, a conformance suite.
 //!
 //! A broker holds *channels* of records and one *state*: the delivery records of the runtime. A
-//! [`Batch`] may touch both; whether it is atomic is a declared promise. Sequences are given out
-//! without gaps in a channel and start at 0; a [`Keep`] says which records may go again.
+//! [`Batch`] may touch both; whether it is atomic is a declared promise, and whether sequences have gaps.
+//! A [`Keep`] says which records may go again.
 
 mod batch;
 #[cfg(feature = "conformance")]
@@ -13,7 +13,7 @@ mod retention;
 
 pub use contract::{
     Append, AtomicBatch, Batch, Broker, CommitError, Durability, Promises, ReadError, ReadLimit,
-    Record, StateChange, Survives,
+    Record, Sequences, StateChange, Survives,
 };
 pub use memory::MemoryBroker;
 pub use retention::{CleanError, Cleaned, History, Keep, Retention};

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use self::channel::Channel;
 use crate::{
     AtomicBatch, Batch, Broker, CleanError, Cleaned, CommitError, Durability, Keep, Promises,
-    ReadError, ReadLimit, Record, Retention, StateChange, Survives,
+    ReadError, ReadLimit, Record, Retention, Sequences, StateChange, Survives,
 };
 
 /// Keeps records in memory, up to a number of bytes. Cheap to clone; clones share the records.
@@ -72,6 +72,7 @@ impl Broker for MemoryBroker {
             survives: Survives::Nothing,
             atomic_batch: AtomicBatch::Whole,
             retention: Retention::Enforced,
+            sequences: Sequences::Dense,
         }
     }
 

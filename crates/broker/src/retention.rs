@@ -38,12 +38,15 @@ pub enum Retention {
     Kept,
     /// Cleaning removes what may go.
     Enforced,
+    /// Cleaning removes the oldest records, up to the first that must stay: a pinned one keeps all behind it,
+    /// and of a channel that keeps the latest of each key nothing goes.
+    OldestFirst,
 }
 
 /// What a clean has removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cleaned {
-    /// Records, of all channels.
+    /// Records, of all channels; where sequences have gaps, those are counted as well.
     pub records: u64,
     /// Their bytes, in the broker's own count.
     pub bytes: u64,

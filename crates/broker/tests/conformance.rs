@@ -14,7 +14,8 @@ use tidegate_base::{Name, Timestamp};
 use tidegate_broker::conformance::{Subject, run};
 use tidegate_broker::{
     Append, AtomicBatch, Batch, Broker, CleanError, Cleaned, CommitError, Durability, History,
-    Keep, MemoryBroker, Promises, ReadError, ReadLimit, Record, Retention, StateChange, Survives,
+    Keep, MemoryBroker, Promises, ReadError, ReadLimit, Record, Retention, Sequences, StateChange,
+    Survives,
 };
 use tokio::sync::watch;
 
@@ -105,6 +106,7 @@ impl Broker for Suspect {
             survives: Survives::PowerLoss,
             atomic_batch,
             retention: Retention::Enforced,
+            sequences: Sequences::Dense,
         }
     }
 

@@ -286,6 +286,13 @@ pub(crate) struct Run {
     /// Where the log is kept
     #[arg(long, value_name = "DIR", default_value = "tidegate-data")]
     pub(crate) data: PathBuf,
+    /// Run on this broker instead of the embedded log:
+    /// `kafka://HOST:PORT[,HOST:PORT…][?prefix=P&partitions=N&replication=N]`
+    #[arg(long, value_name = "URL")]
+    pub(crate) broker: Option<String>,
+    /// Settings of the broker's client, such as those of TLS and SASL: lines `name=value`
+    #[arg(long, value_name = "FILE", requires = "broker")]
+    pub(crate) broker_config: Option<PathBuf>,
     /// Who publishes: nobody; a recording beside the design; or a generator at the target rates.
     /// With traffic, stand-in services take the place of the consumers
     #[arg(long, value_enum, default_value_t = Traffic::None)]

@@ -23,13 +23,14 @@ use tokio::sync::watch;
 use crate::arguments::Serve;
 use crate::design_files::{read_text, unreadable};
 use crate::exit::{Exit, Failure, Kind};
+use crate::place::Place;
 use crate::receive::Receive;
 use crate::terminal::say;
 
 /// How long running attempts may take to finish once the system drains.
-const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 /// How long running requests may take to finish once the server stops.
-const STOP_LIMIT: Duration = Duration::from_secs(2);
+pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(2);
 /// Width of the story's lines, beside its times.
 const STORY_WIDTH: usize = 92;
 /// Largest token file, in bytes.
@@ -45,6 +46,8 @@ pub(crate) struct Daemon {
     pub(crate) receive: Receive,
     /// By whose rules the schema registry compares schemas.
     pub(crate) registry_rules: Profile,
+    /// What keeps events and state.
+    pub(crate) broker: Place,
 }
 
 /// Traffic, stand-in services and a story.
@@ -56,7 +59,7 @@ pub(crate) struct Rehearsal {
 }
 
 /// A rehearsal that goes on, as long as this lives.
-struct Playing {
+pub(crate) struct Playing {
     _stand_ins: StandIns,
     played: Arc<Played>,
 }
@@ -91,7 +94,14 @@ pub(crate) fn run(daemon: Daemon) -> Result<Exit, Failure> {
         .enable_all()
         .build();
     let runtime = runtime.map_err(|error| Failure::caused(Kind::Configuration, &error))?;
-    let exit = runtime.block_on(live(daemon));
+    let exit = match daemon.broker {
+        Place::Log => runtime.block_on(live(daemon)),
+        #[cfg(feature = "kafka")]
+        Place::Kafka(ref config) => {
+            let config = (**config).clone();
+            runtime.block_on(crate::shards::live(daemon, config))
+        }
+    };
     // What still blocks, such as a read of a slow disk, is not waited for.
     runtime.shutdown_timeout(Duration::from_secs(1));
     exit
@@ -105,6 +115,7 @@ async fn live(daemon: Daemon) -> Result<Exit, Failure> {
         rehearsal,
         receive,
         registry_rules,
+        broker: _,
     } = daemon;
     let interrupted = interrupted()?;
     let clock: Arc<dyn Clock> = Arc::new(TokioClock::new());
@@ -141,7 +152,7 @@ async fn live(daemon: Daemon) -> Result<Exit, Failure> {
             Failure::caused(Kind::Unreachable, &error)
                 .hint("choose another address with --listen; is it running already?")
         })?;
-    warn_of_gaps(&design);
+    warn_of_gaps(&design, "embedded");
     greet(&design, &server, &data);
     let receivers = receive.start(observed).await?;
     let playing = stage.map(|prepared| begin(prepared, &design, &runtime, &clock, &ended));
@@ -201,14 +212,14 @@ fn open(data: &Path) -> Result<LogBroker, Failure> {
 }
 
 /// What is ready before the runtime starts.
-struct Prepared {
+pub(crate) struct Prepared {
     stand_ins: StandIns,
     plan: Arc<Plan>,
     stage: Stage,
 }
 
 /// Starts the stand-ins and points the design's consumers at them.
-async fn prepare(
+pub(crate) async fn prepare(
     rehearsal: &Rehearsal,
     design: &mut Design,
     clock: &Arc<dyn Clock>,
@@ -234,7 +245,7 @@ async fn prepare(
 }
 
 /// Lets traffic flow and the story be told.
-fn begin(
+pub(crate) fn begin(
     prepared: Prepared,
     design: &Design,
     runtime: &Runtime,
@@ -327,14 +338,14 @@ fn injected(injection: &Injection, design: &Design, number: usize, clock: &dyn C
 }
 
 /// What the design asks for and this daemon does not do: said before anybody relies on it.
-fn warn_of_gaps(design: &Design) {
+pub(crate) fn warn_of_gaps(design: &Design, place: &str) {
     let broker = design
         .messaging
         .broker
         .as_ref()
         .map(|broker| broker.value.as_str());
-    if let Some(broker) = broker.filter(|broker| *broker != "embedded") {
-        tracing::warn!("the design names `{broker}`; this runs on the embedded log");
+    if let Some(broker) = broker.filter(|broker| *broker != place) {
+        tracing::warn!("the design names `{broker}`; this runs on {place}");
     }
     for consumer in design.consumers() {
         let guarantee = consumer.consume.guarantee.value;
@@ -372,7 +383,7 @@ fn greet(design: &Design, server: &Server, data: &Path) {
     ));
 }
 
-fn farewell(report: &DrainReport, playing: Option<&Playing>) {
+pub(crate) fn farewell(report: &DrainReport, playing: Option<&Playing>) {
     if let Some(playing) = playing {
         let count = |value: &std::sync::atomic::AtomicU64| value.load(Ordering::Relaxed);
         say(&format!(

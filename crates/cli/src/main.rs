@@ -11,8 +11,11 @@ mod event_logs;
 mod example;
 mod exit;
 mod past_design;
+mod place;
 mod receive;
 mod registry_client;
+#[cfg(feature = "kafka")]
+mod shards;
 mod table;
 mod terminal;
 

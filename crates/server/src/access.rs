@@ -101,6 +101,16 @@ impl Access {
         self.listen
     }
 
+    /// The same, so many ports higher; where the system chooses the port, it chooses that one as well.
+    #[must_use]
+    pub fn ports_higher(mut self, ports: u16) -> Self {
+        if self.listen.port() != 0 {
+            self.listen
+                .set_port(self.listen.port().saturating_add(ports));
+        }
+        self
+    }
+
     /// A page of another site may not reach a loopback server by a name of its own (DNS rebinding).
     fn host_is_ours(&self, version: Version, uri: &Uri, headers: &HeaderMap) -> bool {
         if !self.listen.ip().is_loopback() {

@@ -69,7 +69,7 @@ pub(super) async fn in_flight(subject: &dyn Subject, broker: Arc<dyn Broker>) ->
         })
         .collect();
     drop(commits);
-    let whole = broker.promises().atomic_batch == AtomicBatch::Whole;
+    let whole = broker.promises().atomic_batch != AtomicBatch::Prefix;
     let broker = subject.reopen(broker).await;
     let found = numbers(&*broker, &a).await?;
     expect(

@@ -9,6 +9,7 @@
 
 mod durability;
 mod order;
+mod ranked;
 mod reading;
 mod retention;
 mod scene;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt};
 use tokio::time::timeout;
 
+use self::ranked::RankedSubject;
 use crate::{Broker, Retention, Survives};
 
 /// Longest time that one check may take: a broker that never answers is broken too.
@@ -121,11 +123,7 @@ const RETENTION_CHECKS: &[(&str, Check)] = &[
     ("the oldest go while enough bytes stay", |b| {
         retention::bytes(b).boxed()
     }),
-    ("the latest record of each key stays", |b| {
-        retention::latest(b).boxed()
-    }),
     ("what is needed stays", |b| retention::needed(b).boxed()),
-    ("what is pinned stays", |b| retention::pinned(b).boxed()),
     ("nothing that was removed is found by its time", |b| {
         retention::times(b).boxed()
     }),
@@ -135,6 +133,14 @@ const RETENTION_CHECKS: &[(&str, Check)] = &[
     ("no sequence is used again", |b| {
         retention::sequences(b).boxed()
     }),
+];
+
+/// Called only for a broker that removes every record that may go, not only the oldest.
+const ANY_RECORD_CHECKS: &[(&str, Check)] = &[
+    ("the latest record of each key stays", |b| {
+        retention::latest(b).boxed()
+    }),
+    ("what is pinned stays", |b| retention::pinned(b).boxed()),
 ];
 
 const REOPEN_RETENTION_CHECKS: &[(&str, ReopenCheck)] = &[
@@ -161,8 +167,13 @@ const REOPEN_CHECKS: &[(&str, ReopenCheck)] = &[
 /// Runs every check that the broker's promises call for, each on a new broker. Returns the promises
 /// that are broken: none for a broker that keeps the contract.
 pub async fn run(subject: &dyn Subject) -> Vec<Broken> {
+    let subject: &dyn Subject = &RankedSubject::new(subject);
     let promises = subject.make().await.promises();
-    let enforced = promises.retention == Retention::Enforced;
+    let enforced = promises.retention != Retention::Kept;
+    let any_record = match promises.retention {
+        Retention::Enforced => ANY_RECORD_CHECKS,
+        Retention::Kept | Retention::OldestFirst => &[],
+    };
     let survives = promises.survives != Survives::Nothing;
     let retention = if enforced { RETENTION_CHECKS } else { &[] };
     let reopen = if survives { REOPEN_CHECKS } else { &[] };
@@ -172,7 +183,7 @@ pub async fn run(subject: &dyn Subject) -> Vec<Broken> {
         &[]
     };
     let mut broken = Vec::new();
-    for (promise, check) in CHECKS.iter().chain(retention) {
+    for (promise, check) in CHECKS.iter().chain(retention).chain(any_record) {
         let broker = subject.make().await;
         note(&mut broken, promise, check(broker)).await;
     }

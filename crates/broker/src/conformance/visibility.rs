@@ -62,7 +62,7 @@ pub(super) async fn visible_is_done(broker: Arc<dyn Broker>) -> Outcome {
 
 /// Reads channels and state while batches over all of them are committed.
 pub(super) async fn whole(broker: Arc<dyn Broker>) -> Outcome {
-    if broker.promises().atomic_batch == AtomicBatch::Prefix {
+    if broker.promises().atomic_batch != AtomicBatch::Whole {
         return Ok(());
     }
     let (a, b) = (channel("a")?, channel("b")?);

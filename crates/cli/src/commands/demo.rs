@@ -8,6 +8,7 @@ use crate::daemon::{self, Daemon, Rehearsal};
 use crate::design_files::{check_sources, sound_of};
 use crate::example;
 use crate::exit::{Exit, Failure};
+use crate::place::Place;
 use crate::receive::Receive;
 use crate::terminal;
 
@@ -36,6 +37,7 @@ pub(crate) fn run(arguments: &Demo) -> Result<Exit, Failure> {
             rehearsal,
             receive: Receive::default(),
             registry_rules: tidegate_compat::Profile::Confluent,
+            broker: Place::Log,
         }),
         None => {
             let folder = tempfile::Builder::new().prefix("tidegate-demo-").tempdir();
@@ -48,6 +50,7 @@ pub(crate) fn run(arguments: &Demo) -> Result<Exit, Failure> {
                 rehearsal,
                 receive: Receive::default(),
                 registry_rules: tidegate_compat::Profile::Confluent,
+                broker: Place::Log,
             })
         }
     }

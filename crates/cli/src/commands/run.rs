@@ -1,4 +1,4 @@
-//! `tidegate run`: a design lives, on the embedded log, until it is interrupted.
+//! `tidegate run`: a design lives, on the embedded log or a broker, until it is interrupted.
 
 use std::path::Path;
 
@@ -12,6 +12,7 @@ use crate::commands::simulate::recording;
 use crate::daemon::{self, Daemon, Rehearsal};
 use crate::design_files::{self, read_text, unreadable};
 use crate::exit::{Exit, Failure};
+use crate::place;
 use crate::receive::Receive;
 
 /// The file beside a design that `discover --draft` writes.
@@ -31,6 +32,7 @@ pub(crate) fn run(arguments: &Run) -> Result<Exit, Failure> {
             RegistryRules::Confluent => Profile::Confluent,
             RegistryRules::Exact => Profile::Exact,
         },
+        broker: place::of(arguments)?,
     })
 }
 

@@ -17,6 +17,8 @@ mod checks;
 mod effects;
 #[cfg(test)]
 mod history;
+#[cfg(all(test, feature = "kafka"))]
+mod kafka;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
@@ -31,6 +33,8 @@ mod rounds;
 mod server;
 #[cfg(test)]
 mod service;
+#[cfg(all(test, feature = "kafka"))]
+mod sharing;
 #[cfg(test)]
 #[path = "../cli/support.rs"]
 #[expect(dead_code, reason = "shared with the other tests of the binary")]

@@ -20,10 +20,10 @@ pub(crate) const KILLS: u64 = 15;
 /// Happenings between two kills, at most.
 const HAPPENINGS: u64 = 400;
 
-const BILLING: &str = "billing/OrderPlaced";
-const MAILING: &str = "mailing/OrderPlaced";
+pub(crate) const BILLING: &str = "billing/OrderPlaced";
+pub(crate) const MAILING: &str = "mailing/OrderPlaced";
 
-const PROMISES: [Promise; 3] = [
+pub(crate) const PROMISES: [Promise; 3] = [
     Promise {
         consumer: BILLING,
         ordered: true,
@@ -44,7 +44,7 @@ const PROMISES: [Promise; 3] = [
     },
 ];
 
-fn design(folder: &Path, billing: u16, mailing: u16) -> String {
+pub(crate) fn design(folder: &Path, billing: u16, mailing: u16) -> String {
     let text = format!(
         r"tidegate: 1
 system: harness
@@ -145,7 +145,7 @@ pub(crate) fn rest(daemon: &Daemon) -> Vec<(String, u64)> {
     letters.iter().map(letter).collect()
 }
 
-fn redrive(world: &World, daemon: &Daemon) {
+pub(crate) fn redrive(world: &World, daemon: &Daemon) {
     world.mended.store(true, Ordering::Relaxed);
     world.history.note(Happening::Redriven);
     for promise in PROMISES {

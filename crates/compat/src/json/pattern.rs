@@ -360,7 +360,11 @@ mod tests {
         ];
         for (must, must_not, expected) in some {
             let found = word(&mut patterns, &strings(must, must_not));
-            assert_eq!(found, Word::Is(expected.to_owned()), "{must:?} {must_not:?}");
+            assert_eq!(
+                found,
+                Word::Is(expected.to_owned()),
+                "{must:?} {must_not:?}"
+            );
         }
     }
 

@@ -1,0 +1,38 @@
+//! A server for all tests of this program, and names of their own in it.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tidegate_base::Name;
+use tidegate_broker_kafka::KafkaConfig;
+use tidegate_servers::{Kind, Own, Server, own, running};
+
+static SERVER: OnceLock<Option<(Server, Option<Own>)>> = OnceLock::new();
+static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+/// A shard of its own on a server that all tests share; `None`, which is said, where there is none.
+pub(crate) fn config(test: &str) -> Option<KafkaConfig> {
+    let start = || match running(Kind::Kafka) {
+        Some(server) => Some((server, None)),
+        None => {
+            let own = own(Kind::Kafka, test).unwrap()?;
+            Some((own.server.clone(), Some(own)))
+        }
+    };
+    let (server, _own) = SERVER.get_or_init(start).as_ref()?;
+    Some(on(server))
+}
+
+/// The server that all tests share, once one of them has asked for it.
+pub(crate) fn server() -> Option<&'static Server> {
+    SERVER.get()?.as_ref().map(|(server, _)| server)
+}
+
+/// A shard of its own on this server.
+pub(crate) fn on(server: &Server) -> KafkaConfig {
+    let system = Name::new("shop").unwrap();
+    let mut config = KafkaConfig::parse(&server.url, system).unwrap();
+    let (process, number) = (std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+    config.prefix = format!("t{process}-{number}.");
+    config
+}

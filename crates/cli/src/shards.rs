@@ -1,0 +1,282 @@
+//! A system on shards of a Kafka cluster, shared with other processes: each shard that is this process's lives
+//! here as a system of its own, with an address of its own, until another process gets it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidegate_base::Clock;
+use tidegate_broker::Broker;
+use tidegate_broker_kafka::{KafkaBroker, KafkaConfig, Members};
+use tidegate_model::Design;
+use tidegate_runtime::{DrainReport, Runtime, Settings, TokioClock};
+use tidegate_server::{Access, HttpCaller, Observed, Server};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::daemon::{
+    self, DRAIN_LIMIT, Daemon, Playing, Prepared, STOP_LIMIT, begin, farewell, interrupted,
+    prepare, warn_of_gaps,
+};
+use crate::exit::{Exit, Failure, Kind};
+use crate::terminal::say;
+
+/// How often it is looked whether a shard has been taken away.
+const LOOK: Duration = Duration::from_millis(200);
+/// Before a shard that could not be opened is tried again.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// What every shard of this process is started with.
+struct House {
+    design: Design,
+    config: KafkaConfig,
+    access: Access,
+    clock: Arc<dyn Clock>,
+    observed: Option<Observed>,
+    seed: u64,
+    ended: watch::Receiver<bool>,
+    /// The rehearsal, which the first shard begins.
+    prepared: std::sync::Mutex<Option<Prepared>>,
+}
+
+/// How the life of a shard in this process has ended.
+struct Ended {
+    shard: i32,
+    result: Result<(DrainReport, Option<Playing>), Failure>,
+}
+
+/// Runs until it is interrupted, then drains.
+pub(crate) async fn live(daemon: Daemon, mut config: KafkaConfig) -> Result<Exit, Failure> {
+    let Daemon {
+        mut design,
+        access,
+        data: _,
+        rehearsal,
+        receive,
+        broker: _,
+    } = daemon;
+    let interrupted = interrupted()?;
+    let clock: Arc<dyn Clock> = Arc::new(TokioClock::new());
+    let seed = clock.now().nanos();
+    let prepared = match &rehearsal {
+        Some(rehearsal) => Some(prepare(rehearsal, &mut design, &clock, seed).await?),
+        None => None,
+    };
+    config.system = design.system.value.clone();
+    config.channels = design
+        .events
+        .iter()
+        .map(|(name, event)| (name.clone(), event.event_type.clone()))
+        .collect();
+    let members = Members::join(&config).await.map_err(|error| {
+        Failure::caused(Kind::Unreachable, &error).hint("does Kafka run at this address?")
+    })?;
+    warn_of_gaps(&design, "kafka");
+    say(&format!(
+        "{}: {} events, {} services, {} consumers on Kafka at {}; waiting for shards",
+        design.system.value,
+        design.events.len(),
+        design.services.len(),
+        design.consumers().count(),
+        config.servers
+    ));
+    let observed = receive.observed(&clock);
+    let receivers = receive.start(observed.clone()).await?;
+    let (ending, ended) = watch::channel(false);
+    let house = Arc::new(House {
+        design,
+        config,
+        access,
+        clock,
+        observed,
+        seed,
+        ended,
+        prepared: std::sync::Mutex::new(prepared),
+    });
+    let mut shards = Shards {
+        house,
+        members,
+        stops: BTreeMap::new(),
+        lives: JoinSet::new(),
+    };
+    shards.keep(daemon::wait(interrupted)).await;
+    say("draining: running deliveries finish, nothing new is taken (again to exit at once)");
+    ending.send_replace(true);
+    let exit = shards.end().await;
+    receivers.stop(STOP_LIMIT).await;
+    Ok(exit)
+}
+
+/// The shards of this process.
+struct Shards {
+    house: Arc<House>,
+    members: Members,
+    /// Ends a shard when it is dropped or told.
+    stops: BTreeMap<i32, watch::Sender<bool>>,
+    lives: JoinSet<Ended>,
+}
+
+impl Shards {
+    /// Starts what becomes this process's and ends what does so no longer, until `end`.
+    async fn keep(&mut self, end: impl Future<Output = ()>) {
+        let mut end = std::pin::pin!(end);
+        let mut assigned = self.members.assigned();
+        loop {
+            let wanted = assigned.borrow_and_update().clone();
+            for (shard, stop) in &self.stops {
+                if !wanted.contains(shard) {
+                    stop.send_replace(true);
+                }
+            }
+            for shard in wanted {
+                if !self.stops.contains_key(&shard) && self.members.hold(shard) {
+                    self.start(shard);
+                }
+            }
+            tokio::select! {
+                changed = assigned.changed() => if changed.is_err() { return },
+                Some(ended) = self.lives.join_next() => match ended {
+                    Ok(ended) => { self.ended(ended); }
+                    Err(error) => tracing::error!("the task of a shard was ended: {error}"),
+                },
+                () = &mut end => return,
+            }
+        }
+    }
+
+    fn start(&mut self, shard: i32) {
+        let (stop, stopped) = watch::channel(false);
+        self.stops.insert(shard, stop);
+        let house = Arc::clone(&self.house);
+        self.lives.spawn(async move {
+            let result = serve(&house, shard, stopped).await;
+            if result.is_err() {
+                sleep(AGAIN).await;
+            }
+            Ended { shard, result }
+        });
+    }
+
+    /// Notes that a shard has ended here. Returns whether all of it was done as it should be.
+    fn ended(&mut self, ended: Ended) -> bool {
+        self.stops.remove(&ended.shard);
+        self.members.release(ended.shard);
+        match ended.result {
+            Ok((report, playing)) => {
+                say(&format!("shard {} is another's or at rest", ended.shard));
+                farewell(&report, playing.as_ref());
+                true
+            }
+            Err(failure) => {
+                tracing::warn!("shard {}: {}", ended.shard, failure.message());
+                false
+            }
+        }
+    }
+
+    /// Drains every shard, and leaves the others to go on with them.
+    async fn end(mut self) -> Exit {
+        for stop in self.stops.values() {
+            stop.send_replace(true);
+        }
+        let mut exit = Exit::Yes;
+        while let Some(ended) = self.lives.join_next().await {
+            let whole = match ended {
+                Ok(ended) => self.ended(ended),
+                Err(_) => false,
+            };
+            if !whole {
+                exit = Exit::Partly;
+            }
+        }
+        self.members.leave().await;
+        exit
+    }
+}
+
+/// One shard, from taking it over until it is to stop or somebody else has it.
+async fn serve(
+    house: &House,
+    shard: i32,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(DrainReport, Option<Playing>), Failure> {
+    let mut config = house.config.clone();
+    config.shard = shard;
+    let broker = KafkaBroker::open(config)
+        .await
+        .map_err(|error| Failure::caused(Kind::Unreachable, &error))?;
+    let shared: Arc<dyn Broker> = Arc::new(broker.clone());
+    let caller = Arc::new(HttpCaller::new(Arc::clone(&house.clock)));
+    let settings = Settings {
+        seed: house.seed.wrapping_add(u64::from(shard.unsigned_abs())),
+        ..Settings::default()
+    };
+    let clock = Arc::clone(&house.clock);
+    let runtime = Runtime::start(&house.design, shared, caller, clock, settings)
+        .await
+        .map_err(|error| Failure::caused(Kind::Configuration, &error))?;
+    let ports = u16::try_from(shard).unwrap_or(u16::MAX);
+    let access = house.access.clone().ports_higher(ports);
+    let server = Server::start_observing(runtime.clone(), access, house.observed.clone())
+        .await
+        .map_err(|error| Failure::caused(Kind::Unreachable, &error))?;
+    say(&format!(
+        "shard {shard}, console: http://{}/   (Ctrl-C drains and ends)",
+        server.address()
+    ));
+    let prepared = house
+        .prepared
+        .lock()
+        .ok()
+        .and_then(|mut prepared| prepared.take());
+    let playing = prepared.map(|prepared| {
+        begin(
+            prepared,
+            &house.design,
+            &runtime,
+            &house.clock,
+            &house.ended,
+        )
+    });
+    let reason = until_over(&broker, &mut stop).await;
+    if let Some(reason) = &reason {
+        tracing::warn!("shard {shard} ends here: {reason}");
+    }
+    let limit = match reason {
+        // What runs can be recorded no more.
+        Some(_) => Duration::ZERO,
+        None => DRAIN_LIMIT,
+    };
+    let drained = timeout(limit + STOP_LIMIT, runtime.drain(limit)).await;
+    server.stop(STOP_LIMIT).await;
+    drop(runtime);
+    let closed = timeout(STOP_LIMIT, broker.close()).await;
+    if closed.is_err() {
+        tracing::warn!("shard {shard}: Kafka does not answer; what is not written runs again");
+    }
+    let nothing = DrainReport {
+        finished: 0,
+        cancelled: 0,
+        backlog: 0,
+        took: Duration::ZERO,
+    };
+    Ok((drained.unwrap_or(nothing), playing))
+}
+
+/// Waits until the shard is to stop, or nothing can be written to it any more: then why.
+async fn until_over(broker: &KafkaBroker, stop: &mut watch::Receiver<bool>) -> Option<String> {
+    let taken = async {
+        loop {
+            if let Some(reason) = broker.stopped() {
+                return reason;
+            }
+            sleep(LOOK).await;
+        }
+    };
+    tokio::select! {
+        reason = taken => Some(reason),
+        // An error means that nobody can tell it any more, which is a stop as well.
+        _told = stop.wait_for(|stop| *stop) => None,
+    }
+}
