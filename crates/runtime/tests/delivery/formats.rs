@@ -1,4 +1,6 @@
-//! Events whose schema is Avro or Protobuf: as JSON, and in the schema's own encoding.
+//! Events whose schema is Avro or Protobuf: as JSON, and in the schema's own encoding; rules and older versions.
+
+mod rules;
 
 use std::sync::Arc;
 

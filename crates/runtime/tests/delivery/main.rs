@@ -17,7 +17,6 @@ mod pressure;
 mod redrives;
 mod regressions;
 mod retention;
-mod rules;
 mod schedule;
 mod seek;
 mod support;
