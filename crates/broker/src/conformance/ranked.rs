@@ -314,7 +314,6 @@ impl Broker for Ranked {
                     (head, ranks.rank(head))
                 };
                 // Only sums are taken of it.
-                #[expect(clippy::iter_over_hash_type, reason = "only sums are taken of it")]
                 let heads = channels.iter().map(head).collect();
                 heads
             };

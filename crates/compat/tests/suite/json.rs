@@ -371,7 +371,7 @@ fn what_an_open_writer_may_send_is_shown() {
     }
     // What differs in digits that are not read stays open.
     let close = json!({"maximum": 1e300});
-    let closer = json!({"maximum": 1.0000000000000001e300});
+    let closer: Value = serde_json::from_str(r#"{"maximum": 1.0000000000000001e300}"#).unwrap();
     let reasons = said(&closer, &close, OpenContent::Exact);
     assert!(
         reasons.iter().all(|one| one.answer == Answer::NotProved),

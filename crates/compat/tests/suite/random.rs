@@ -99,6 +99,10 @@ proptest! {
 /// A million events of writers, each read by a reader that is said to read all of them. Takes minutes.
 #[test]
 #[ignore = "it takes minutes: cargo test -p tidegate-compat --release -- --ignored million"]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long it took is shown, and decides nothing"
+)]
 fn a_million_events_refute_nothing() {
     use proptest::strategy::ValueTree;
     let start = std::time::Instant::now();

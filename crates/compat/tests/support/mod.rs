@@ -29,7 +29,6 @@ use tidegate_schema::protobuf::{Protobuf, Sources};
 pub(crate) const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/compat");
 
 /// The cases of a source; `None`, said aloud, when they are absent.
-#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 pub(crate) fn cases(source: &str) -> Option<Vec<Value>> {
     let path = Path::new(DATA).join(format!("cases/{source}.jsonl"));
     let Ok(text) = fs::read_to_string(&path) else {

@@ -51,6 +51,8 @@ codes! {
     BROKER_CHANGED "E1035" Error "broker changed",
     NEED_DROPPED "E1036" Warning "need of the infrastructure dropped",
     CRITICALITY_LOWERED "E1037" Warning "criticality lowered",
+    VERSION_DROPPED "E1038" Warning "version dropped or changed",
+    RULES_CHANGED "E1039" Warning "rules of an event changed",
 
     ACCEPTANCE_STALE "E1051" Warning "acceptance of nothing",
     ACCEPTANCE_EXPIRED "E1052" Warning "acceptance that has expired",

@@ -1,18 +1,18 @@
 //! One consumer that is in both designs.
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
 
 use tidegate_model::design::{ConsumerRef, Event, Guarantee, Order, Replay, Schema, SchemaFormat};
-use tidegate_schema::{Declared, Outline};
+use tidegate_schema::Outline;
 
 use super::changes::{Changes, Kind};
 use super::codes::{
     CAPACITY_LOWERED, DELIVERY_TURNED, EMITS_LESS, ENDPOINT_MOVED, GUARANTEE_WEAKENED,
-    ORDER_WEAKENED, PROTECTION_LOOSENED, REPLAY_CHANGED, REQUIRES_MORE, TARGET_LOWERED,
-    TIMEOUT_SHORTENED, TRANSACTION_CHANGED,
+    ORDER_WEAKENED, PROTECTION_LOOSENED, REPLAY_CHANGED, TARGET_LOWERED, TIMEOUT_SHORTENED,
+    TRANSACTION_CHANGED,
 };
 use super::policies;
+use super::promises;
 use super::services::difference;
 use super::side::{Both, affected};
 use super::subject::{FREE, Judged, Scale, Subject, limit};
@@ -28,7 +28,7 @@ pub(super) fn compare(both: &Both<'_>, pair: Pair<'_, '_>, changes: &mut Changes
         places: (&was.consume.place, &is.consume.place),
         affected: vec![affected(is)],
     };
-    requires(both, &subject, pair, changes);
+    promises::requires(both, &subject, pair, changes);
     turned(&subject, pair, changes);
     deliver(&subject, pair, changes);
     transaction(&subject, pair, changes);
@@ -49,65 +49,7 @@ pub(super) fn compare(both: &Both<'_>, pair: Pair<'_, '_>, changes: &mut Changes
     subject.quantity(changes, "objective", objective, scale);
 }
 
-/// What is required from now on may be missing in events of before.
-fn requires(
-    both: &Both<'_>,
-    subject: &Subject<'_>,
-    (was, is): Pair<'_, '_>,
-    changes: &mut Changes,
-) {
-    let before: HashSet<&str> = was
-        .consume
-        .requires
-        .iter()
-        .map(|field| field.value.as_str())
-        .collect();
-    let after: HashSet<&str> = is
-        .consume
-        .requires
-        .iter()
-        .map(|field| field.value.as_str())
-        .collect();
-    let path = subject.path_of("requires");
-    for field in &was.consume.requires {
-        if !after.contains(field.value.as_str()) {
-            let message = format!("{} no longer requires `{}`", subject.label, field.value);
-            changes
-                .harmless(subject.places.1, &path, message)
-                .was_at(&field.place);
-        }
-    }
-    let added: Vec<_> = is
-        .consume
-        .requires
-        .iter()
-        .filter(|field| !before.contains(field.value.as_str()))
-        .collect();
-    if added.is_empty() {
-        return;
-    }
-    let old = both.old.design.events.get(is.event_name);
-    let outline = old.and_then(outline);
-    for field in added {
-        let message = format!("{} requires `{}` from now on", subject.label, field.value);
-        let is_sure = outline
-            .as_ref()
-            .is_some_and(|old| old.requires(&field.value) == Declared::Yes);
-        if is_sure {
-            let message = format!("{message}, which every event of before has");
-            changes.harmless(&field.place, &path, message);
-            continue;
-        }
-        changes
-            .add(REQUIRES_MORE, &field.place, &path, format!(
-                "{message}: the schema of before does not promise it, so that events which are kept may lack it"
-            ))
-            .hint("let the handler do without it for as long as events of before are kept")
-            .touches(both.old.who_publishes(is.event_name).chain([affected(is)]));
-    }
-}
-
-fn outline(event: &Event) -> Option<Outline> {
+pub(super) fn outline(event: &Event) -> Option<Outline> {
     let schema: &Schema = event.schema.as_ref()?;
     let text = schema.text.as_deref()?;
     match schema.format {

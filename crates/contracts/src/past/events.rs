@@ -13,6 +13,7 @@ use super::codes::{
     BACKLOG_LOWERED, CLEANUP_CHANGED, COMPATIBILITY_LOOSENED, EVENT_REMOVED, KEY_CHANGED,
     RETENTION_SHORTENED, TARGET_LOWERED, TYPE_CHANGED,
 };
+use super::promises;
 use super::rename::Renames;
 use super::schemas::Ways;
 use super::side::{Both, affected};
@@ -129,6 +130,7 @@ fn event(both: &Both<'_>, name: &Name, (old, new): (&Event, &Event), changes: &m
     cleanup(&subject, (old, new), changes);
     backlog(both, name, (old, new), changes);
     targets(&subject, (&old.targets, &new.targets), changes);
+    promises::event(both, name, &subject, (old, new), changes);
 }
 
 /// Another key is another order and another place of each event.

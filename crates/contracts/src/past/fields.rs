@@ -66,6 +66,22 @@ pub const FIELDS: &[Field] = &[
         "not compatible by the mode of before or of now: breaking; not proved: risky; another format: breaking; \
          removed: breaking where old readers must read new events, else risky; where there was none: risky",
     ),
+    field("events.*.version", &[], "a name for the newest version"),
+    field(
+        "events.*.versions",
+        &[c::VERSION_DROPPED],
+        "one removed that is published: breaking, else risky",
+    ),
+    field(
+        "events.*.versions.*.schema",
+        &[c::VERSION_DROPPED],
+        "another: risky",
+    ),
+    field(
+        "events.*.rules",
+        &[c::RULES_CHANGED],
+        "one removed or added: risky",
+    ),
     field(
         "events.*.key",
         &[c::KEY_CHANGED],
@@ -149,6 +165,11 @@ pub const FIELDS: &[Field] = &[
         "services.*.consumes.*.requires",
         &[c::REQUIRES_MORE],
         "more than the schema of before promised: risky",
+    ),
+    field(
+        "services.*.consumes.*.reads",
+        &[],
+        "rules of `check` see to it",
     ),
     field("services.*.consumes.*.deliver", &[], BY_ITS_FIELDS),
     field(

@@ -15,6 +15,7 @@ mod events;
 mod fields;
 mod mermaid;
 mod policies;
+mod promises;
 mod rename;
 mod report;
 mod schemas;

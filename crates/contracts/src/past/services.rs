@@ -8,6 +8,7 @@ use tidegate_model::design::{ConsumerRef, Located, Service};
 use super::changes::{Affected, Changes, Kind};
 use super::codes::{CONSUMER_ADDED, CONSUMER_REMOVED, PUBLISHER_REMOVED, SERVICE_REMOVED};
 use super::consumer;
+use super::promises;
 use super::rename::Renames;
 use super::side::{Both, affected};
 use super::subject::Subject;
@@ -165,7 +166,11 @@ fn publishes(
         place,
     } in &old.publishes
     {
-        if now.contains(event) || !both.new.design.events.contains_key(event) {
+        if now.contains(event) {
+            promises::published(name, event, (old, new), changes);
+            continue;
+        }
+        if !both.new.design.events.contains_key(event) {
             continue;
         }
         let message = format!("service `{name}` no longer publishes `{event}`");

@@ -76,9 +76,9 @@ fn people_see_what_breaks_with_both_places() {
     assert!(text.contains("--> new.yaml:16:10"), "{text}");
     assert!(text.contains("= old.yaml:16:10: it was so here"), "{text}");
     // What is gone is shown with its line of before.
-    assert!(text.contains("--> old.yaml:49:7\n"), "{text}");
+    assert!(text.contains("--> old.yaml:50:7\n"), "{text}");
     assert!(
-        text.contains("49 |       InvoicePaid: {dead-letter: {}}"),
+        text.contains("50 |       InvoicePaid: {dead-letter: {}}"),
         "{text}"
     );
     assert!(
