@@ -116,7 +116,8 @@ pub(crate) fn offset(raw: i64) -> u64 {
 
 /// Waits in a thread that is not the runtime's.
 pub(crate) fn pause(runtime: &Handle, time: Duration) {
-    runtime.block_on(tokio::time::sleep(time));
+    // Made inside: a timer wants the runtime around it.
+    runtime.block_on(async { tokio::time::sleep(time).await });
 }
 
 fn options() -> AdminOptions {
