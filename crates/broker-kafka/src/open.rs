@@ -54,10 +54,11 @@ pub(crate) fn open(config: &KafkaConfig, runtime: &Handle) -> Result<KafkaBroker
         }
     };
     let topics = Topics::new(config, runtime.clone()).map_err(failed("connecting"))?;
-    let channels = prepare(config, &topics)?;
     // From here on nobody else writes to the shard; what it was about to write is committed or given up.
     let (producer, deliveries) =
         Writer::producer(config).map_err(failed("taking the shard over"))?;
+    // Only now: its former owner may have created some meanwhile.
+    let channels = prepare(config, &topics)?;
     let stop = Arc::new(AtomicBool::new(false));
     let followed: Vec<Arc<Channel>> = channels
         .values()
