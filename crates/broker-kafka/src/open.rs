@@ -145,6 +145,15 @@ fn prepare(
         let shard = config.shard;
         return Err(OpenError::Shard { shard, shards });
     }
+    for topic in &missing {
+        if known
+            .get(topic)
+            .is_some_and(|partitions| config.shard < *partitions)
+        {
+            let settled = topics.settle(topic, config.shard);
+            settled.map_err(kafka("waiting for topics"))?;
+        }
+    }
     Ok(channels(config, &known))
 }
 

@@ -81,6 +81,19 @@ impl Topics {
         ))
     }
 
+    /// Waits until a partition that has just been created has a leader.
+    pub(crate) fn settle(&self, topic: &str, partition: i32) -> Result<(), KafkaError> {
+        let mut asked = self.watermarks(topic, partition);
+        for _ in 0..100 {
+            if asked.is_ok() {
+                break;
+            }
+            pause(&self.runtime, Duration::from_millis(50));
+            asked = self.watermarks(topic, partition);
+        }
+        asked.map(drop)
+    }
+
     /// Where a partition begins and ends, what is not committed included.
     pub(crate) fn watermarks(&self, topic: &str, partition: i32) -> Result<(u64, u64), KafkaError> {
         let client = self.admin.inner();
