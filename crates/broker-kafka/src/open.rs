@@ -54,10 +54,11 @@ pub(crate) fn open(config: &KafkaConfig, runtime: &Handle) -> Result<KafkaBroker
         }
     };
     let topics = Topics::new(config, runtime.clone()).map_err(failed("connecting"))?;
-    let channels = prepare(config, &topics)?;
     // From here on nobody else writes to the shard; what it was about to write is committed or given up.
     let (producer, deliveries) =
         Writer::producer(config).map_err(failed("taking the shard over"))?;
+    // Only now: its former owner may have created some meanwhile.
+    let channels = prepare(config, &topics)?;
     let stop = Arc::new(AtomicBool::new(false));
     let followed: Vec<Arc<Channel>> = channels
         .values()
@@ -143,6 +144,15 @@ fn prepare(
     if config.shard >= shards {
         let shard = config.shard;
         return Err(OpenError::Shard { shard, shards });
+    }
+    for topic in &missing {
+        if known
+            .get(topic)
+            .is_some_and(|partitions| config.shard < *partitions)
+        {
+            let settled = topics.settle(topic, config.shard);
+            settled.map_err(kafka("waiting for topics"))?;
+        }
     }
     Ok(channels(config, &known))
 }

@@ -81,6 +81,19 @@ impl Topics {
         ))
     }
 
+    /// Waits until a partition that has just been created has a leader.
+    pub(crate) fn settle(&self, topic: &str, partition: i32) -> Result<(), KafkaError> {
+        let mut asked = self.watermarks(topic, partition);
+        for _ in 0..100 {
+            if asked.is_ok() {
+                break;
+            }
+            pause(&self.runtime, Duration::from_millis(50));
+            asked = self.watermarks(topic, partition);
+        }
+        asked.map(drop)
+    }
+
     /// Where a partition begins and ends, what is not committed included.
     pub(crate) fn watermarks(&self, topic: &str, partition: i32) -> Result<(u64, u64), KafkaError> {
         let client = self.admin.inner();
@@ -116,7 +129,8 @@ pub(crate) fn offset(raw: i64) -> u64 {
 
 /// Waits in a thread that is not the runtime's.
 pub(crate) fn pause(runtime: &Handle, time: Duration) {
-    runtime.block_on(tokio::time::sleep(time));
+    // Made inside: a timer wants the runtime around it.
+    runtime.block_on(async { tokio::time::sleep(time).await });
 }
 
 fn options() -> AdminOptions {

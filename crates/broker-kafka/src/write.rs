@@ -1,6 +1,5 @@
 //! The thread that writes: what waits together becomes one transaction.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
@@ -239,8 +238,8 @@ struct Piece<'a> {
 enum Trouble {
     /// It changed nothing; it is tried again.
     Again(String),
-    /// These jobs can never be written; the others are tried again.
-    Never(HashMap<usize, String>),
+    /// Something in it can never be written.
+    Never(String),
     /// Nothing can be written any more.
     Stopped(String),
 }
@@ -287,7 +286,7 @@ impl Writer {
     }
 
     /// Writes a group, as often as it takes.
-    fn write(&self, mut group: Vec<Job>, transaction: &mut usize, stopped: &OnceLock<String>) {
+    fn write(&self, group: Vec<Job>, transaction: &mut usize, stopped: &OnceLock<String>) {
         loop {
             *transaction += 1;
             match self.try_write(&group, *transaction) {
@@ -304,15 +303,8 @@ impl Writer {
                     tracing::warn!("kafka: {reason}; it is tried again");
                     pause(&self.runtime, AGAIN);
                 }
-                Err(Trouble::Never(why)) => {
-                    let (bad, good): (Vec<_>, Vec<_>) = (0..)
-                        .zip(std::mem::take(&mut group))
-                        .partition(|(at, _)| why.contains_key(at));
-                    for (at, job) in bad {
-                        let reason = why.get(&at).cloned().unwrap_or_default();
-                        let _left = job.reply.send(Err(CommitError::Invalid { reason }));
-                    }
-                    group = good.into_iter().map(|(_, job)| job).collect();
+                Err(Trouble::Never(reason)) => {
+                    return self.write_apart(group, &reason, transaction, stopped);
                 }
                 Err(Trouble::Stopped(reason)) => {
                     let reason = stopped.get_or_init(|| reason);
@@ -322,13 +314,28 @@ impl Writer {
         }
     }
 
+    /// Writes the batches of a group one by one, so that only what cannot be written is refused: Kafka refuses
+    /// what was sent together as a whole.
+    fn write_apart(
+        &self,
+        mut group: Vec<Job>,
+        reason: &str,
+        transaction: &mut usize,
+        stopped: &OnceLock<String>,
+    ) {
+        if group.len() > 1 {
+            for job in group {
+                self.write(vec![job], transaction, stopped);
+            }
+        } else if let Some(job) = group.pop() {
+            let reason = reason.to_owned();
+            let _left = job.reply.send(Err(CommitError::Invalid { reason }));
+        }
+    }
+
     fn try_write(&self, group: &[Job], transaction: usize) -> Result<Vec<Written>, Trouble> {
         self.ensure_topics(group)?;
-        let pieces: Vec<(usize, Piece<'_>)> = group
-            .iter()
-            .enumerate()
-            .flat_map(|(at, job)| self.pieces(job).into_iter().map(move |piece| (at, piece)))
-            .collect();
+        let pieces: Vec<Piece<'_>> = group.iter().flat_map(|job| self.pieces(job)).collect();
         if pieces.is_empty() {
             let nothing = group.iter().map(|_| Written {
                 sequences: Vec::new(),
@@ -336,17 +343,16 @@ impl Writer {
             });
             return Ok(nothing.collect());
         }
-        let owners: Vec<usize> = pieces.iter().map(|(at, _)| *at).collect();
         self.deliveries.0.begin(transaction, pieces.len());
         self.producer
             .begin_transaction()
-            .map_err(|error| self.trouble(error, &owners))?;
-        for (place, (_, piece)) in pieces.into_iter().enumerate() {
+            .map_err(|error| self.trouble(error))?;
+        for (place, piece) in pieces.into_iter().enumerate() {
             let place = (transaction << PLACE_BITS) | place;
             self.send(piece, place)
-                .map_err(|error| self.give_up(error, &owners))?;
+                .map_err(|error| self.give_up(error))?;
         }
-        self.end().map_err(|error| self.give_up(error, &owners))?;
+        self.end().map_err(|error| self.give_up(error))?;
         Ok(self.written(group))
     }
 
@@ -397,8 +403,8 @@ impl Writer {
     }
 
     /// Gives the transaction up, so that another one can begin.
-    fn give_up(&self, error: KafkaError, owners: &[usize]) -> Trouble {
-        let trouble = self.trouble(error, owners);
+    fn give_up(&self, error: KafkaError) -> Trouble {
+        let trouble = self.trouble(error);
         if matches!(trouble, Trouble::Stopped(_)) {
             return trouble;
         }
@@ -415,33 +421,28 @@ impl Writer {
     }
 
     /// What an error means for the group.
-    fn trouble(&self, error: KafkaError, owners: &[usize]) -> Trouble {
+    fn trouble(&self, error: KafkaError) -> Trouble {
         if let KafkaError::Transaction(error) = &error
             && error.is_fatal()
         {
             return Trouble::Stopped(told(&KafkaError::Transaction(error.clone())));
         }
         let places = lock(&self.deliveries.0.places);
-        let never = places
-            .outcomes
-            .iter()
-            .zip(owners)
-            .filter_map(|(outcome, owner)| {
-                let code = outcome.as_ref()?.as_ref().err()?;
-                let permanent = matches!(
-                    code,
-                    RDKafkaErrorCode::MessageSizeTooLarge
-                        | RDKafkaErrorCode::InvalidMessageSize
-                        | RDKafkaErrorCode::InvalidMessage
-                        | RDKafkaErrorCode::InvalidRecord
-                        | RDKafkaErrorCode::TopicAuthorizationFailed
-                );
-                permanent.then(|| (*owner, format!("Kafka refuses a record: {code}")))
-            });
-        let never: HashMap<usize, String> = never.collect();
-        match never.is_empty() {
-            true => Trouble::Again(error.to_string()),
-            false => Trouble::Never(never),
+        let outcomes = places.outcomes.iter().flatten();
+        let mut codes = outcomes.filter_map(|outcome| outcome.as_ref().err());
+        let never = codes.find(|code| {
+            matches!(
+                code,
+                RDKafkaErrorCode::MessageSizeTooLarge
+                    | RDKafkaErrorCode::InvalidMessageSize
+                    | RDKafkaErrorCode::InvalidMessage
+                    | RDKafkaErrorCode::InvalidRecord
+                    | RDKafkaErrorCode::TopicAuthorizationFailed
+            )
+        });
+        match never {
+            None => Trouble::Again(error.to_string()),
+            Some(code) => Trouble::Never(format!("Kafka refuses a record: {code}")),
         }
     }
 

@@ -120,29 +120,7 @@ fn stands() -> Vec<Stand> {
             design_with: in_consume,
         },
     ];
-    stands.push(Stand {
-        section: definition("event-version"),
-        design_with: |v| in_design(json!({"events": {"a": {"versions": {"old": with(v, "schema", json!({"type": "string"}))}}}})),
-    });
-    stands.push(Stand {
-        section: definition("rule"),
-        design_with: |v| {
-            in_design(json!({"events": {"a": {"rules": [with(v, "rule", json!("true"))]}}}))
-        },
-    });
-    stands.push(Stand {
-        section: definition("publication"),
-        design_with: |v| {
-            in_design(json!({"services": {"a": {"publishes": [with(v, "event", json!("Zed"))]}}}))
-        },
-    });
-    stands.push(Stand {
-        section: definition("requirement"),
-        design_with: |v| match v.get("rule") {
-            Some(_) => in_consume(json!({"requires": [v]})),
-            None => in_consume(json!({"requires": [with(v, "field", json!("zed"))]})),
-        },
-    });
+    stands.extend(contract_stands(&definition));
     for (section, name) in ["deliver", "retry", "dead-letter"].map(consume) {
         let design_with = match name {
             "deliver" => |v| in_consume(json!({"deliver": v})),
@@ -155,6 +133,40 @@ fn stands() -> Vec<Stand> {
         });
     }
     stands
+}
+
+fn contract_stands(definition: &dyn Fn(&str) -> Value) -> [Stand; 4] {
+    [
+        Stand {
+            section: definition("event-version"),
+            design_with: |v| {
+                in_design(
+                    json!({"events": {"a": {"versions": {"old": with(v, "schema", json!({"type": "string"}))}}}}),
+                )
+            },
+        },
+        Stand {
+            section: definition("rule"),
+            design_with: |v| {
+                in_design(json!({"events": {"a": {"rules": [with(v, "rule", json!("true"))]}}}))
+            },
+        },
+        Stand {
+            section: definition("publication"),
+            design_with: |v| {
+                in_design(
+                    json!({"services": {"a": {"publishes": [with(v, "event", json!("Zed"))]}}}),
+                )
+            },
+        },
+        Stand {
+            section: definition("requirement"),
+            design_with: |v| match v.get("rule") {
+                Some(_) => in_consume(json!({"requires": [v]})),
+                None => in_consume(json!({"requires": [with(v, "field", json!("zed"))]})),
+            },
+        },
+    ]
 }
 
 /// Fields with one more that must be there.

@@ -98,6 +98,7 @@ async fn a_record_that_kafka_refuses_does_not_stop_the_others() {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one conversation, there and back")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn kafkas_own_tools_read_what_is_written_and_write_what_is_read() {
     let test = "kafkas_own_tools_read_what_is_written_and_write_what_is_read";

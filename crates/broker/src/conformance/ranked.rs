@@ -1,7 +1,7 @@
 //! A broker whose sequences have gaps, seen without them: the checks count records, and hold every broker to
 //! the same. By the way it holds such a broker to sequences that ascend.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -43,7 +43,7 @@ impl Subject for RankedSubject<'_> {
             let inner = self.subject.make().await;
             match inner.promises().sequences {
                 Sequences::Dense => inner,
-                Sequences::Ascending => self.keep(Ranked::new(inner, HashMap::new())),
+                Sequences::Ascending => self.keep(Ranked::new(inner, BTreeMap::new())),
             }
         }
         .boxed()
@@ -81,7 +81,7 @@ struct Ranks {
 #[derive(Debug)]
 struct Shared {
     inner: Arc<dyn Broker>,
-    channels: Mutex<HashMap<Name, Arc<Ranks>>>,
+    channels: Mutex<BTreeMap<Name, Arc<Ranks>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -93,7 +93,7 @@ struct Ranked {
 }
 
 impl Ranked {
-    fn new(inner: Arc<dyn Broker>, known: HashMap<Name, Vec<u64>>) -> Self {
+    fn new(inner: Arc<dyn Broker>, known: BTreeMap<Name, Vec<u64>>) -> Self {
         let (ending, alive) = watch::channel(());
         let ranked = Self {
             shared: Arc::new(Shared {
@@ -110,7 +110,7 @@ impl Ranked {
     }
 
     /// The broker and what is known of it; the broker may not be used elsewhere any more.
-    fn into_inner(self) -> (Arc<dyn Broker>, HashMap<Name, Vec<u64>>) {
+    fn into_inner(self) -> (Arc<dyn Broker>, BTreeMap<Name, Vec<u64>>) {
         let channels = std::mem::take(&mut *lock(&self.shared.channels));
         let known = channels
             .into_iter()
@@ -313,9 +313,7 @@ impl Broker for Ranked {
                     let head = this.shared.inner.head(name);
                     (head, ranks.rank(head))
                 };
-                // Only sums are taken of it.
-                let heads = channels.iter().map(head).collect();
-                heads
+                channels.iter().map(head).collect()
             };
             let sum = |heads: Vec<(u64, u64)>| {
                 let add = |(a, b): (u64, u64), (c, d): (u64, u64)| (a + c, b + d);

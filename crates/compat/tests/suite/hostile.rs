@@ -313,6 +313,7 @@ fn nothing_works_on_after_it_was_told_to_stop() {
 #[ignore = "it measures time, for people to look at"]
 #[allow(
     clippy::print_stdout,
+    clippy::disallowed_methods,
     clippy::allow_attributes,
     reason = "what was measured is shown"
 )]

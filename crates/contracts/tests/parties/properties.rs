@@ -242,6 +242,7 @@ fn rule() -> impl Strategy<Value = String> {
     })
 }
 
+#[expect(clippy::disallowed_methods, reason = "how many is asked for")]
 fn cases() -> u32 {
     let asked = std::env::var("TIDEGATE_CASES")
         .ok()
