@@ -1,8 +1,9 @@
 //! Taking a shard over.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use rdkafka::error::KafkaError;
 use thiserror::Error;
@@ -87,6 +88,8 @@ pub(crate) fn open(config: &KafkaConfig, runtime: &Handle) -> Result<KafkaBroker
         state_topic: config.state_topic(),
         shard: config.shard,
         stalled: Arc::default(),
+        owner: owner(),
+        begun_at: AtomicU64::new(u64::MAX),
     };
     let writing = writer.run().map_err(thread)?;
     Ok(KafkaBroker::of(Inner::new(
@@ -178,4 +181,10 @@ fn channels(config: &KafkaConfig, known: &HashMap<String, i32>) -> HashMap<Name,
         (name, Arc::new(channel))
     };
     names.into_iter().map(channel).collect()
+}
+
+/// What no other owner of a shard is called.
+fn owner() -> String {
+    let random = || RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", random(), random())
 }

@@ -16,6 +16,10 @@ use crate::topics::{ANSWER_TIME_MAX, Topics, offset, pause};
 
 /// The header of the record that says: everything before it counts no more.
 pub(crate) const REPLACED: &str = "tidegate-replaced";
+/// The header of the record that says: a checkpoint of several batches begins. Its value names the owner.
+pub(crate) const BEGUN: &str = "tidegate-begun";
+/// The header of the record that says: everything before where this owner's checkpoint began counts no more.
+pub(crate) const FINISHED: &str = "tidegate-finished";
 
 /// Reads the state that is committed, up to what was written last.
 pub(crate) fn read(
@@ -28,6 +32,7 @@ pub(crate) fn read(
     let (_, written) = topics.watermarks(&topic, config.shard)?;
     let low = committed(&consumer, &topic, config.shard, written, runtime)?;
     let mut state = Vec::new();
+    let mut begun: Option<(String, usize)> = None;
     if written == 0 {
         return Ok(state);
     }
@@ -36,7 +41,19 @@ pub(crate) fn read(
     consumer.assign(&list)?;
     loop {
         match consumer.poll(ANSWER_TIME_MAX) {
-            Some(Ok(message)) if is_replaced(&message) => state.clear(),
+            Some(Ok(message)) if said(&message, REPLACED).is_some() => {
+                state.clear();
+                begun = None;
+            }
+            Some(Ok(message)) if said(&message, BEGUN).is_some() => {
+                begun = said(&message, BEGUN).map(|owner| (owner, state.len()));
+            }
+            Some(Ok(message)) if said(&message, FINISHED).is_some() => {
+                let owner = said(&message, FINISHED);
+                if let Some((_, at)) = begun.take_if(|(begun, _)| owner.as_ref() == Some(begun)) {
+                    state.drain(..at);
+                }
+            }
             Some(Ok(message)) => {
                 let payload = message.payload().unwrap_or_default();
                 state.push(Bytes::copy_from_slice(payload));
@@ -71,7 +88,9 @@ fn late() -> KafkaError {
     KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut)
 }
 
-fn is_replaced(message: &BorrowedMessage<'_>) -> bool {
-    let headers = message.headers();
-    headers.is_some_and(|headers| headers.iter().any(|header| header.key == REPLACED))
+/// What the record says under a header; `None` when it has none of that name.
+fn said(message: &BorrowedMessage<'_>, name: &str) -> Option<String> {
+    let mut headers = message.headers()?.iter();
+    let header = headers.find(|header| header.key == name)?;
+    Some(String::from_utf8_lossy(header.value.unwrap_or_default()).into_owned())
 }

@@ -1,6 +1,6 @@
 //! The thread that writes: what waits together becomes one transaction.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread;
@@ -20,7 +20,7 @@ use crate::channel::{Channel, lock};
 use crate::config::KafkaConfig;
 use crate::context::{log, note};
 use crate::follow::Following;
-use crate::state::REPLACED;
+use crate::state::{BEGUN, FINISHED, REPLACED};
 use crate::topics::{Topics, pause};
 use crate::{convert, partition};
 
@@ -222,6 +222,10 @@ pub(crate) struct Writer {
     pub(crate) state_topic: String,
     pub(crate) shard: i32,
     pub(crate) stalled: Arc<AtomicBool>,
+    /// What names this owner of the shard.
+    pub(crate) owner: String,
+    /// Where its checkpoint of several batches has begun; none: `u64::MAX`.
+    pub(crate) begun_at: AtomicU64,
 }
 
 /// A record of a transaction: where it goes, and what it is.
@@ -485,19 +489,27 @@ impl Writer {
             time: None,
             headers: OwnedHeaders::new(),
         };
-        let replaced = Header {
-            key: REPLACED,
-            value: Some("1"),
+        let mark = |key: &'static str, value: &str| Piece {
+            headers: OwnedHeaders::new().insert(Header {
+                key,
+                value: Some(value),
+            }),
+            ..state(&[])
         };
         match &job.batch.state {
             StateChange::Append(records) => {
                 pieces.extend(records.iter().map(|record| state(record)))
             }
             StateChange::Replace(records) => {
-                pieces.push(Piece {
-                    headers: OwnedHeaders::new().insert(replaced),
-                    ..state(&[])
-                });
+                pieces.push(mark(REPLACED, "1"));
+                pieces.extend(records.iter().map(|record| state(record)));
+            }
+            StateChange::Begin(records) => {
+                pieces.push(mark(BEGUN, &self.owner));
+                pieces.extend(records.iter().map(|record| state(record)));
+            }
+            StateChange::Finish(records) => {
+                pieces.push(mark(FINISHED, &self.owner));
                 pieces.extend(records.iter().map(|record| state(record)));
             }
         }
@@ -522,15 +534,38 @@ impl Writer {
                     visible.push((Arc::clone(channel), sequence.saturating_add(1)));
                 }
             }
-            let replaces = matches!(job.batch.state, StateChange::Replace(_));
-            let records = job.batch.state.records().len() + usize::from(replaces);
+            let is_marked = !matches!(job.batch.state, StateChange::Append(_));
+            let records = job.batch.state.records().len() + usize::from(is_marked);
             let state: Vec<u64> = offsets.by_ref().take(records).collect();
-            if replaces && let Some(first) = state.first() {
-                self.trim(*first);
+            let first = state.first().copied().filter(|_| is_marked);
+            if let Some(counted) =
+                first.and_then(|first| self.counted_from(&job.batch.state, first))
+            {
+                self.trim(counted);
             }
             written.push(Written { sequences, visible });
         }
         written
+    }
+
+    /// From where on the state counts alone, once the change is there whose mark is at `at`.
+    fn counted_from(&self, change: &StateChange, at: u64) -> Option<u64> {
+        const NONE: u64 = u64::MAX;
+        match change {
+            StateChange::Append(_) => None,
+            StateChange::Begin(_) => {
+                self.begun_at.store(at, Ordering::Relaxed);
+                None
+            }
+            StateChange::Finish(_) => {
+                let begun = self.begun_at.swap(NONE, Ordering::Relaxed);
+                (begun != NONE).then_some(begun)
+            }
+            StateChange::Replace(_) => {
+                self.begun_at.store(NONE, Ordering::Relaxed);
+                Some(at)
+            }
+        }
     }
 
     /// Removes the state before a replacement. Where that fails the next one does it.

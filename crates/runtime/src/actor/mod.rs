@@ -429,6 +429,10 @@ impl Actor {
 }
 
 /// What the actor is woken by.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one, and it is taken apart at once"
+)]
 enum Due {
     Command(Command),
     Events(Vec<Event>),
