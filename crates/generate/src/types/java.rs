@@ -118,7 +118,7 @@ pub(super) fn files(
         let body = of_event(event);
         let mut imports = String::new();
         for name in ["LinkedHashMap", "List", "Map", "Optional"] {
-            if body.contains(&format!("{name}<")) {
+            if body.contains(&format!("{name}<")) || body.contains(&format!(" {name}.of(")) {
                 imports.push_str(&format!("import java.util.{name};\n"));
             }
         }

@@ -152,7 +152,19 @@ impl Json<'_> {
                 let kind = kinds.get(below(self.random, kinds.len()));
                 kind.and_then(Value::as_str).unwrap_or("null").to_owned()
             }
-            _ if schema.contains_key("properties") => "object".to_owned(),
+            // Whoever names no type means the one that the keywords are for.
+            _ if ["properties", "required", "patternProperties"]
+                .iter()
+                .any(|keyword| schema.contains_key(*keyword)) =>
+            {
+                "object".to_owned()
+            }
+            _ if ["prefixItems", "items"]
+                .iter()
+                .any(|keyword| schema.contains_key(*keyword)) =>
+            {
+                "array".to_owned()
+            }
             _ => "string".to_owned(),
         };
         match kind.as_str() {

@@ -33,8 +33,8 @@ pub(crate) fn run(tool: &Path, arguments: &[&str], folder: &Path) -> Result<Stri
         "{} {arguments:?} in {}:\n{}\n{}",
         tool.display(),
         folder.display(),
-        text(&output.stdout),
-        text(&output.stderr)
+        text(&output.stderr),
+        text(&output.stdout).chars().take(4_000).collect::<String>()
     );
     Ok(text(&output.stdout))
 }
