@@ -95,6 +95,18 @@ impl Envelope {
     ///
     /// As [`Envelope::from_json`].
     pub fn from_value(value: Value) -> Result<Self, EnvelopeError> {
+        let envelope = Self::read_stored(value)?;
+        envelope.validate()?;
+        Ok(envelope)
+    }
+
+    /// Reads one event that was taken before: a rule that is new for what comes in must not undo what
+    /// is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvelopeError`] when the JSON is not that of an event.
+    pub fn read_stored(value: Value) -> Result<Self, EnvelopeError> {
         let Value::Object(mut object) = value else {
             return Err(EnvelopeError::NotAnObject);
         };
@@ -105,7 +117,7 @@ impl Envelope {
             None => return Err(EnvelopeError::Missing("specversion")),
         }
         let data_content_type = take(&mut object, "datacontenttype")?;
-        let envelope = Self {
+        Ok(Self {
             id: take(&mut object, "id")?.ok_or(EnvelopeError::Missing("id"))?,
             source: take(&mut object, "source")?.ok_or(EnvelopeError::Missing("source"))?,
             event_type: take(&mut object, "type")?.ok_or(EnvelopeError::Missing("type"))?,
@@ -115,9 +127,7 @@ impl Envelope {
             data_schema: take(&mut object, "dataschema")?,
             data_content_type,
             extensions: take_extensions(object)?,
-        };
-        envelope.validate()?;
-        Ok(envelope)
+        })
     }
 
     /// Checks everything that the type does not: required attributes, names, limits.

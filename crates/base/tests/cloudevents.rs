@@ -266,6 +266,13 @@ fn the_text_of_another_media_type_is_what_stands_in_the_string() {
 }
 
 #[test]
+fn what_was_taken_before_a_rule_is_still_read() {
+    let value = event(&json!({"source": "a b", "datacontenttype": "json"}));
+    assert!(Envelope::from_value(value.clone()).is_err());
+    assert_eq!(Envelope::read_stored(value).unwrap().source, "a b");
+}
+
+#[test]
 fn the_samples_of_the_sdk_for_java() {
     let Ok(folder) = std::fs::read_dir(SAMPLES) else {
         println!("skipped: no {SAMPLES}");

@@ -274,7 +274,7 @@ fn discover_predicts_compares_and_can_do_without_words() {
 
 /// The reference of the command line is what the command says of itself.
 /// Every command, in the order of the page.
-const COMMANDS: [&[&str]; 59] = [
+const COMMANDS: [&[&str]; 65] = [
     &[],
     &["init"],
     &["check"],
@@ -285,6 +285,10 @@ const COMMANDS: [&[&str]; 59] = [
     &["generate"],
     &["generate", "asyncapi"],
     &["generate", "mermaid"],
+    &["generate", "rust"],
+    &["generate", "typescript"],
+    &["generate", "java"],
+    &["generate", "python"],
     &["asyncapi"],
     &["asyncapi", "validate"],
     &["import"],
@@ -334,6 +338,8 @@ const COMMANDS: [&[&str]; 59] = [
     &["schema"],
     &["schema", "compat"],
     &["schema", "validate"],
+    &["event"],
+    &["event", "validate"],
 ];
 
 #[test]

@@ -28,3 +28,5 @@ mod seek;
 mod support;
 #[cfg(test)]
 mod survival;
+#[cfg(test)]
+mod types;
