@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use thiserror::Error;
 
-use crate::Timestamp;
+use crate::attribute;
 use crate::limit::{ATTRIBUTE_BYTES_MAX, EXTENSIONS_MAX, PAYLOAD_BYTES_MAX};
 
 /// One event. Its identity is (`source`, `id`). Cheap to clone in its data only.
@@ -95,6 +95,18 @@ impl Envelope {
     ///
     /// As [`Envelope::from_json`].
     pub fn from_value(value: Value) -> Result<Self, EnvelopeError> {
+        let envelope = Self::read_stored(value)?;
+        envelope.validate()?;
+        Ok(envelope)
+    }
+
+    /// Reads one event that was taken before: a rule that is new for what comes in must not undo what
+    /// is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvelopeError`] when the JSON is not that of an event.
+    pub fn read_stored(value: Value) -> Result<Self, EnvelopeError> {
         let Value::Object(mut object) = value else {
             return Err(EnvelopeError::NotAnObject);
         };
@@ -104,19 +116,18 @@ impl Envelope {
             Some(other) => return Err(EnvelopeError::SpecVersion(other.to_string())),
             None => return Err(EnvelopeError::Missing("specversion")),
         }
-        let envelope = Self {
+        let data_content_type = take(&mut object, "datacontenttype")?;
+        Ok(Self {
             id: take(&mut object, "id")?.ok_or(EnvelopeError::Missing("id"))?,
             source: take(&mut object, "source")?.ok_or(EnvelopeError::Missing("source"))?,
             event_type: take(&mut object, "type")?.ok_or(EnvelopeError::Missing("type"))?,
             subject: take(&mut object, "subject")?,
             time: take(&mut object, "time")?,
-            data_content_type: take(&mut object, "datacontenttype")?,
+            data: take_data(&mut object, data_content_type.as_deref())?,
             data_schema: take(&mut object, "dataschema")?,
-            data: take_data(&mut object)?,
+            data_content_type,
             extensions: take_extensions(object)?,
-        };
-        envelope.validate()?;
-        Ok(envelope)
+        })
     }
 
     /// Checks everything that the type does not: required attributes, names, limits.
@@ -135,15 +146,6 @@ impl Envelope {
                 return Err(EnvelopeError::Missing(name));
             }
         }
-        if let Some(time) = &self.time
-            && Timestamp::parse_rfc3339(time).is_none()
-        {
-            let expected = "an RFC 3339 date-time since 1970";
-            return Err(EnvelopeError::AttributeValue {
-                name: "time".to_owned(),
-                expected,
-            });
-        }
         if self.extensions.len() > EXTENSIONS_MAX {
             return Err(EnvelopeError::Extensions(self.extensions.len()));
         }
@@ -158,8 +160,7 @@ impl Envelope {
                     expected,
                 });
             }
-            if has_control(value) {
-                let expected = "free of control characters";
+            if let Some(expected) = misfit(name, value) {
                 return Err(EnvelopeError::AttributeValue {
                     name: name.to_owned(),
                     expected,
@@ -271,14 +272,7 @@ impl Envelope {
     /// Whether the payload is JSON by its media type; an absent media type counts as JSON.
     #[must_use]
     pub fn is_json(&self) -> bool {
-        self.data_content_type.as_deref().is_none_or(|media| {
-            let essence = media.split(';').next().unwrap_or_default().trim();
-            let suffix = essence.len().checked_sub("+json".len());
-            let suffix = suffix.and_then(|at| essence.get(at..));
-            essence.eq_ignore_ascii_case("application/json")
-                || essence.eq_ignore_ascii_case("text/json")
-                || suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case("+json"))
-        })
+        media_is_json(self.data_content_type.as_deref())
     }
 
     /// The payload as JSON; `None` when it is absent or not JSON.
@@ -305,6 +299,14 @@ impl Envelope {
     }
 }
 
+fn media_is_json(media: Option<&str>) -> bool {
+    media.is_none_or(|media| {
+        let essence = media.split(';').next().unwrap_or_default().trim();
+        let essence = essence.to_ascii_lowercase();
+        essence == "application/json" || essence == "text/json" || essence.ends_with("+json")
+    })
+}
+
 fn take(object: &mut Map<String, Value>, name: &str) -> Result<Option<String>, EnvelopeError> {
     match object.remove(name) {
         None | Some(Value::Null) => Ok(None),
@@ -316,9 +318,14 @@ fn take(object: &mut Map<String, Value>, name: &str) -> Result<Option<String>, E
     }
 }
 
-fn take_data(object: &mut Map<String, Value>) -> Result<Option<Bytes>, EnvelopeError> {
+fn take_data(
+    object: &mut Map<String, Value>,
+    media: Option<&str>,
+) -> Result<Option<Bytes>, EnvelopeError> {
     match (object.remove("data"), object.remove("data_base64")) {
         (Some(_), Some(_)) => Err(EnvelopeError::TwoPayloads),
+        // The text of another media type is written as a string; the quotes are JSON's, not its own.
+        (Some(Value::String(text)), None) if !media_is_json(media) => Ok(Some(Bytes::from(text))),
         (Some(json), None) => Ok(Some(Bytes::from(json.to_string()))),
         (None, Some(Value::String(text))) => base64::decode(&text)
             .map(|bytes| Some(Bytes::from(bytes)))
@@ -336,9 +343,10 @@ fn take_extensions(object: Map<String, Value>) -> Result<BTreeMap<String, String
             Value::Null => continue,
             Value::String(text) => text,
             Value::Bool(flag) => flag.to_string(),
-            Value::Number(number) if number.is_i64() => number.to_string(),
+            // An `Integer` has 32 bits; what is larger is written as text.
+            Value::Number(number) if is_integer(&number) => number.to_string(),
             Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-                let expected = "a string, boolean or integer";
+                let expected = "a string, boolean or integer of 32 bits";
                 return Err(EnvelopeError::AttributeValue { name, expected });
             }
         };
@@ -347,10 +355,24 @@ fn take_extensions(object: Map<String, Value>) -> Result<BTreeMap<String, String
     Ok(extensions)
 }
 
-/// Whether a text has a control character. Most are plain ASCII, which is told without decoding.
-fn has_control(text: &str) -> bool {
-    let is_plain = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-    !is_plain && text.chars().any(char::is_control)
+fn is_integer(number: &Number) -> bool {
+    number
+        .as_i64()
+        .is_some_and(|number| i32::try_from(number).is_ok())
+}
+
+/// What the value of an attribute ought to be and is not.
+fn misfit(name: &str, value: &str) -> Option<&'static str> {
+    if !attribute::is_text(value) {
+        return Some("free of control characters");
+    }
+    match name {
+        "source" if !attribute::is_uri_reference(value) => Some("a URI-reference (RFC 3986)"),
+        "dataschema" if !attribute::is_uri(value) => Some("an absolute URI (RFC 3986)"),
+        "datacontenttype" if !attribute::is_media_type(value) => Some("a media type (RFC 2046)"),
+        "time" if !attribute::is_time(value) => Some("a date-time (RFC 3339)"),
+        _ => None,
+    }
 }
 
 fn check_name(name: &str) -> Result<(), EnvelopeError> {
@@ -422,7 +444,7 @@ mod tests {
             ),
             (
                 r#"{"specversion":"1.0","id":"1","source":"s","type":"t","time":"noon"}"#,
-                "attribute `time` is not an RFC 3339 date-time since 1970",
+                "attribute `time` is not a date-time (RFC 3339)",
             ),
             (
                 r#"{"specversion":"1.0","id":"1","source":"s","type":"t","data":1,"data_base64":"AA=="}"#,

@@ -2,6 +2,7 @@
 //!
 //! Pure: no I/O, no clock, no async. A type moves down to here when its third user appears.
 
+mod attribute;
 mod clock;
 mod envelope;
 pub mod limit;

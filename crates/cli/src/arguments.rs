@@ -2,11 +2,13 @@
 
 pub(crate) mod asyncapi;
 pub(crate) mod contracts;
+pub(crate) mod event;
 pub(crate) mod letters;
 pub(crate) mod operate;
 pub(crate) mod outbox;
 pub(crate) mod past;
 pub(crate) mod schema;
+pub(crate) mod types;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -84,6 +86,9 @@ pub(crate) enum Command {
     /// Compare versions of a schema, with the event that breaks; hold events against one
     #[command(subcommand)]
     Schema(schema::Schema),
+    /// Hold events in files against CloudEvents 1.0
+    #[command(subcommand)]
+    Event(event::Event),
 }
 
 #[derive(Debug, Args)]
@@ -237,6 +242,14 @@ pub(crate) enum Generate {
     Asyncapi(Asyncapi),
     /// A Mermaid flowchart
     Mermaid(Mermaid),
+    /// Types of the events in Rust, for serde
+    Rust(types::Types),
+    /// Types of the events in TypeScript
+    Typescript(types::Types),
+    /// Types of the events in Java 17: records
+    Java(types::JavaTypes),
+    /// Types of the events in Python 3.11: data classes
+    Python(types::Types),
 }
 
 #[derive(Debug, Args)]

@@ -22,6 +22,7 @@ mod terminal;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tidegate_generate::Language;
 
 use crate::arguments::asyncapi::Asyncapi;
 use crate::arguments::{Arguments, Command, Generate, Log};
@@ -63,6 +64,20 @@ fn run(command: Command) -> Result<Exit, Failure> {
             commands::generate::asyncapi(&arguments)
         }
         Command::Generate(Generate::Mermaid(arguments)) => commands::generate::mermaid(&arguments),
+        Command::Generate(Generate::Rust(arguments)) => {
+            commands::types::run(&arguments, Language::Rust, None)
+        }
+        Command::Generate(Generate::Typescript(arguments)) => {
+            commands::types::run(&arguments, Language::TypeScript, None)
+        }
+        Command::Generate(Generate::Java(arguments)) => commands::types::run(
+            &arguments.types,
+            Language::Java,
+            arguments.package.as_deref(),
+        ),
+        Command::Generate(Generate::Python(arguments)) => {
+            commands::types::run(&arguments, Language::Python, None)
+        }
         Command::Asyncapi(Asyncapi::Validate(arguments)) => {
             commands::asyncapi::validate(&arguments)
         }
@@ -79,5 +94,6 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Why(arguments) => commands::why::run(&arguments),
         Command::Outbox(outbox) => commands::outbox::run(&outbox),
         Command::Schema(schema) => commands::schema::run(&schema),
+        Command::Event(event) => commands::event::run(&event),
     }
 }

@@ -55,6 +55,8 @@ pub(crate) async fn live(daemon: Daemon, mut config: KafkaConfig) -> Result<Exit
         rehearsal,
         receive,
         broker: _,
+        // Each shard has a log of its own, and there is no one registry for them yet.
+        registry_rules: _,
     } = daemon;
     let interrupted = interrupted()?;
     let clock: Arc<dyn Clock> = Arc::new(TokioClock::new());

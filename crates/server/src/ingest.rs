@@ -25,9 +25,13 @@ pub(crate) async fn publish(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let events = read(&headers, body?)?;
-    if events.is_empty() || events.len() > BATCH_EVENTS_MAX {
+    if events.is_empty() {
+        // A batch may be empty, says the specification.
+        return Ok((StatusCode::ACCEPTED, Json(json!({ "accepted": [] }))));
+    }
+    if events.len() > BATCH_EVENTS_MAX {
         let message = format!(
-            "a batch of {} events; 1 to {BATCH_EVENTS_MAX} are taken",
+            "a batch of {} events; at most {BATCH_EVENTS_MAX} are taken",
             events.len()
         );
         return Err(Problem::new(StatusCode::BAD_REQUEST, "batch-size", message));

@@ -34,3 +34,5 @@ mod seek;
 mod support;
 #[cfg(test)]
 mod survival;
+#[cfg(test)]
+mod types;

@@ -339,7 +339,7 @@ fn a_draft_of_every_real_log_is_accepted_by_check() {
 
 #[test]
 fn a_log_on_standard_input_is_the_log() {
-    let file = repository().join("crates/trace/tests/logs/claims.xes");
+    let file = repository("crates/trace/tests/logs/claims.xes");
     let said = |output: &std::process::Output| -> serde_json::Value {
         expect_exit(output, 0);
         serde_json::from_slice(&output.stdout).unwrap()

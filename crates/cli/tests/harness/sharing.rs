@@ -1,5 +1,7 @@
 //! Several processes share the shards of a system on Kafka; one of them is killed under load.
 
+#![cfg(test)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -56,7 +56,9 @@ pub(super) async fn present_event(
     edited: Option<Arc<str>>,
 ) -> Result<Option<Envelope>, String> {
     match edited {
-        Some(text) => Envelope::from_json(text.as_bytes())
+        Some(text) => serde_json::from_str(&text)
+            .map_err(|error| error.to_string())
+            .and_then(|value| Envelope::read_stored(value).map_err(|error| error.to_string()))
             .map(Some)
             .map_err(|error| format!("the edited event: {error}")),
         None => read_event(broker, &consumer.event, sequence).await,

@@ -146,7 +146,7 @@ impl Puller {
         let deadline = Instant::now() + timeout;
         let client = self.client.clone();
         let counts = Arc::clone(&self.counts);
-        let envelope = match Envelope::from_value(event) {
+        let envelope = match Envelope::read_stored(event) {
             Ok(envelope) => Arc::new(envelope),
             Err(error) => {
                 let error = format!("the daemon handed out what is no CloudEvent: {error}");
