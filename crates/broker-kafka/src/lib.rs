@@ -11,6 +11,7 @@ mod channel;
 mod config;
 mod context;
 mod convert;
+mod deliveries;
 mod fetch;
 mod follow;
 mod members;

@@ -2,15 +2,13 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use rdkafka::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
 use tidegate_base::limit::LOG_QUEUE_BYTES_MAX;
 use tidegate_broker::{Batch, CommitError, StateChange};
 use tokio::runtime::Handle;
@@ -18,7 +16,7 @@ use tokio::sync::oneshot;
 
 use crate::channel::{Channel, lock};
 use crate::config::KafkaConfig;
-use crate::context::{log, note};
+use crate::deliveries::{PLACE_BITS, Shared};
 use crate::follow::Following;
 use crate::state::{BEGUN, FINISHED, REPLACED};
 use crate::topics::{Topics, pause};
@@ -38,90 +36,6 @@ const AGAIN: Duration = Duration::from_millis(200);
 const RETRY_AFTER: Duration = Duration::from_millis(100);
 /// When to come again while Kafka does not answer.
 const STALLED_RETRY_AFTER: Duration = Duration::from_secs(1);
-/// Places of a transaction's records: the rest of the number is which transaction.
-const PLACE_BITS: u32 = 24;
-
-/// What became of the records of the transaction under way.
-#[derive(Debug, Default)]
-pub(crate) struct Deliveries {
-    transaction: AtomicUsize,
-    places: Mutex<Places>,
-    /// The last of them is known.
-    whole: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Places {
-    outcomes: Vec<Option<Result<u64, RDKafkaErrorCode>>>,
-    missing: usize,
-}
-
-impl Deliveries {
-    /// Another transaction with so many records begins.
-    fn begin(&self, transaction: usize, records: usize) {
-        *lock(&self.places) = Places {
-            outcomes: vec![None; records],
-            missing: records,
-        };
-        self.transaction.store(transaction, Ordering::Release);
-    }
-
-    /// Waits until it is known of every record what has become of it. Returns whether it is.
-    ///
-    /// The library's own waiting sleeps on when the last word has come.
-    fn wait(&self, patience: Duration) -> bool {
-        let places = lock(&self.places);
-        let waited = self
-            .whole
-            .wait_timeout_while(places, patience, |places| places.missing > 0);
-        let (places, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        places.missing == 0
-    }
-
-    fn note(&self, place: usize, outcome: Result<u64, RDKafkaErrorCode>) {
-        let mut places = lock(&self.places);
-        if let Some(found @ None) = places.outcomes.get_mut(place) {
-            *found = Some(outcome);
-            places.missing -= 1;
-            if places.missing == 0 {
-                self.whole.notify_all();
-            }
-        }
-    }
-}
-
-impl ClientContext for Shared {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        note(&error, reason);
-    }
-}
-
-/// The context of the producer; shared with the thread.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Shared(Arc<Deliveries>);
-
-impl ProducerContext for Shared {
-    type DeliveryOpaque = usize;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, place: usize) {
-        let of = &self.0;
-        if place >> PLACE_BITS != of.transaction.load(Ordering::Acquire) {
-            return;
-        }
-        let outcome = match result {
-            Ok(message) => Ok(crate::topics::offset(message.offset())),
-            Err((error, _)) => Err(error
-                .rdkafka_error_code()
-                .unwrap_or(RDKafkaErrorCode::Unknown)),
-        };
-        of.note(place & ((1 << PLACE_BITS) - 1), outcome);
-    }
-}
-
 /// Where the appends of a batch are.
 #[derive(Debug)]
 pub(crate) struct Written {

@@ -6,6 +6,7 @@
 mod avro;
 mod java;
 mod json;
+mod json_text;
 mod json_union;
 mod model;
 mod names;

@@ -3,6 +3,8 @@
 //! A language whose tools are not installed is skipped by its name. Tools of npm and pip are installed
 //! once, below `target/tmp`.
 
+#![cfg(test)]
+
 mod cases;
 mod languages;
 mod samples;

@@ -1,0 +1,98 @@
+//! What became of the records of the transaction under way.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::producer::ProducerContext;
+
+use crate::channel::lock;
+use crate::context::{log, note};
+
+/// Places of a transaction's records: the rest of the number is which transaction.
+pub(crate) const PLACE_BITS: u32 = 24;
+
+/// What became of the records of the transaction under way.
+#[derive(Debug, Default)]
+pub(crate) struct Deliveries {
+    transaction: AtomicUsize,
+    pub(crate) places: Mutex<Places>,
+    /// The last of them is known.
+    whole: Condvar,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    pub(crate) outcomes: Vec<Option<Result<u64, RDKafkaErrorCode>>>,
+    missing: usize,
+}
+
+impl Deliveries {
+    /// Another transaction with so many records begins.
+    pub(crate) fn begin(&self, transaction: usize, records: usize) {
+        *lock(&self.places) = Places {
+            outcomes: vec![None; records],
+            missing: records,
+        };
+        self.transaction.store(transaction, Ordering::Release);
+    }
+
+    /// Waits until it is known of every record what has become of it. Returns whether it is.
+    ///
+    /// The library's own waiting sleeps on when the last word has come.
+    pub(crate) fn wait(&self, patience: Duration) -> bool {
+        let places = lock(&self.places);
+        let waited = self
+            .whole
+            .wait_timeout_while(places, patience, |places| places.missing > 0);
+        let (places, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        places.missing == 0
+    }
+
+    fn note(&self, place: usize, outcome: Result<u64, RDKafkaErrorCode>) {
+        let mut places = lock(&self.places);
+        if let Some(found @ None) = places.outcomes.get_mut(place) {
+            *found = Some(outcome);
+            places.missing -= 1;
+            if places.missing == 0 {
+                self.whole.notify_all();
+            }
+        }
+    }
+}
+
+impl ClientContext for Shared {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        note(&error, reason);
+    }
+}
+
+/// The context of the producer; shared with the thread.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shared(pub(crate) Arc<Deliveries>);
+
+impl ProducerContext for Shared {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, place: usize) {
+        let of = &self.0;
+        if place >> PLACE_BITS != of.transaction.load(Ordering::Acquire) {
+            return;
+        }
+        let outcome = match result {
+            Ok(message) => Ok(crate::topics::offset(message.offset())),
+            Err((error, _)) => Err(error
+                .rdkafka_error_code()
+                .unwrap_or(RDKafkaErrorCode::Unknown)),
+        };
+        of.note(place & ((1 << PLACE_BITS) - 1), outcome);
+    }
+}
