@@ -267,6 +267,7 @@ impl Changed {
     ) {
         let party = party(design, consumer.service_name);
         let mut unproved = None;
+        let mut was_broken = false;
         for clause in demand::clauses(consumer.consume, event) {
             let read = |version: &str| schema_of(event, version);
             match judge(then, &clause, &read) {
@@ -278,12 +279,13 @@ impl Changed {
                         return;
                     }
                     (Verdict::Met, Verdict::NotProved(why)) => unproved = unproved.or(Some(why)),
-                    _ => {}
+                    _ => was_broken = true,
                 },
             }
         }
         match unproved {
             Some(why) => self.not_proved.push((party, why)),
+            None if was_broken => {}
             None => self.keeps.push(party),
         }
     }
