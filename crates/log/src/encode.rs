@@ -74,7 +74,11 @@ impl Target<'_> {
                 *self.begun = None;
                 Some(sequence)
             }
-            StateChange::Finish(_) => self.begun.take(),
+            // Cleaning does not yet know a removal that is decided behind what it keeps: nothing is removed so far.
+            StateChange::Finish(_) => {
+                *self.begun = None;
+                None
+            }
         };
         let at = self.frame.state(change, sequence);
         self.note(STATE, at, sequence, 0);

@@ -229,9 +229,14 @@ impl History {
         };
         self.tell(format!("append {number} {class:?} {}", describe(&batch)));
         self.answers.lock().unwrap().push(None);
+        let mut expected = batch.clone();
+        if !durable && let StateChange::Finish(records) = expected.state {
+            // Only a durable one removes.
+            expected.state = StateChange::Append(records);
+        }
         self.sent.push(Sent {
             number,
-            batch: batch.clone(),
+            batch: expected,
             durable,
         });
         let answers = Arc::clone(&self.answers);
