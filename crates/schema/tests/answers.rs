@@ -147,7 +147,7 @@ fn errors_name_the_place_inside_the_schema() {
     ];
     assert_snapshot!(texts.map(said).join("\n"), @r###"
 "strnig" is not a type: write array, boolean, integer, null, number, object or string at `/properties/a/type` Some((3, 9, 6))
-"(" is not a "regex" at `/properties/a/pattern` Some((3, 9, 9))
+"(" is not a regular expression, or too large a one at `/properties/a/pattern` Some((3, 9, 9))
 "a" is not of type "array" at `/required` Some((1, 2, 10))
 reference `#/$defs/none` at `/properties/b/$ref` leads nowhere inside the schema Some((2, 8, 6))
 reference `#nowhere` at `/allOf/1/$ref` leads nowhere inside the schema Some((1, 17, 6))
