@@ -51,9 +51,9 @@ pub enum StateChange {
     /// Adds records, which start a checkpoint of several batches: nothing is removed until it is finished, and
     /// others may add theirs meanwhile.
     Begin(Vec<Bytes>),
-    /// Only for durable batches. Adds records, and in the same step removes everything before the last [`Begin`](Self::Begin). Where there was
-    /// none since the broker was opened or the state was replaced, it only adds. A reader may still
-    /// see what it removes, for a while or for good.
+    /// Adds records, and in the same step removes everything before the last [`Begin`](Self::Begin). Where there was
+    /// none since the broker was opened or the state was replaced, it only adds. Until it is done a reader may
+    /// still see what it removes.
     Finish(Vec<Bytes>),
 }
 

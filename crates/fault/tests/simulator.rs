@@ -14,13 +14,14 @@ const HISTORIES: u64 = 1_500;
 /// Histories in which every fault that is built in must have been found.
 const HUNT: u64 = 4_000;
 
-const MUTANTS: [Mutant; 11] = [
+const MUTANTS: [Mutant; 12] = [
     Mutant::NoChecksum,
     Mutant::ChecksumWithoutLength,
     Mutant::AckBeforeSync,
     Mutant::IndexAheadOfData,
     Mutant::BatchSplit,
     Mutant::SequencesNotTakenBack,
+    Mutant::BegunNotTakenBack,
     Mutant::NameNotSynced,
     Mutant::SyncRetried,
     Mutant::RemovedTooEarly,

@@ -44,7 +44,7 @@ pub enum StateChange {
     /// Others may add theirs meanwhile.
     Begin(Vec<Bytes>),
     /// Adds records, and in the same step removes everything before the last [`Begin`](Self::Begin). Where there
-    /// was none since the log was opened or the state was replaced, and in a batch that is merely written, it only adds.
+    /// was none since the log was opened or the state was replaced, it only adds.
     Finish(Vec<Bytes>),
 }
 

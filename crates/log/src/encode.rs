@@ -27,6 +27,8 @@ pub(crate) enum Change {
     Low(Number, u64),
     /// A cursor's value.
     Cursor(Name, u64),
+    /// Where a checkpoint of several batches has begun that is not finished.
+    Begun(Option<u64>),
 }
 
 /// Where one batch is encoded.
@@ -74,14 +76,13 @@ impl Target<'_> {
                 *self.begun = None;
                 Some(sequence)
             }
-            // Cleaning does not yet know a removal that is decided behind what it keeps: nothing is removed so far.
-            StateChange::Finish(_) => {
-                *self.begun = None;
-                None
-            }
+            StateChange::Finish(_) => self.begun.take(),
         };
         let at = self.frame.state(change, sequence);
         self.note(STATE, at, sequence, 0);
+        if !matches!(change, StateChange::Append(_)) {
+            self.changes.push(Change::Begun(*self.begun));
+        }
         let Some(low) = low else {
             return;
         };

@@ -21,7 +21,7 @@ use crate::shared::Shared;
 use crate::writer::{Writer, head_of};
 use crate::{
     AppendError, Batch, CleanError, Cleaned, Durability, Keep, OpenError, Options, Placed,
-    ReadError, ReadLimit, Record, Recovery, SEGMENT_BYTES_MAX, StateChange,
+    ReadError, ReadLimit, Record, Recovery, SEGMENT_BYTES_MAX,
 };
 
 /// An open log. Dropping it closes it.
@@ -162,16 +162,10 @@ impl Log {
     /// An empty batch writes nothing and is done once all before it are.
     pub fn append(
         &self,
-        mut batch: Batch,
+        batch: Batch,
         durability: Durability,
         done: impl FnOnce(Result<Placed, AppendError>) + Send + 'static,
     ) {
-        if durability == Durability::Written
-            && let StateChange::Finish(records) = batch.state
-        {
-            // What it would remove is only removed for something that is there for good.
-            batch.state = StateChange::Append(records);
-        }
         let bytes = frame_bytes(&batch);
         if bytes > FRAME_BYTES_MAX {
             done(Err(AppendError::Large {

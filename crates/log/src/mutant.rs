@@ -17,6 +17,8 @@ pub enum Mutant {
     BatchSplit,
     /// A refused batch keeps its sequences.
     SequencesNotTakenBack,
+    /// A refused batch leaves behind that a checkpoint has begun, or is finished.
+    BegunNotTakenBack,
     /// A new segment is used before its name is durable.
     NameNotSynced,
     /// A failed sync is tried again.

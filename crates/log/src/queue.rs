@@ -183,7 +183,7 @@ impl Queue {
                 numbers: Vec::new(),
                 extents: visible.extents.clone(),
                 cursors: visible.cursors.clone(),
-                begun: None,
+                begun: visible.begun,
                 floor: visible.floor,
                 closed_bytes: visible.closed_bytes(),
                 groups: VecDeque::new(),
@@ -397,6 +397,9 @@ impl Queue {
             gathering.extents.clone_from(&visible.extents);
         }
         gathering.cursors.clone_from(&visible.cursors);
+        if !mutant::is(Mutant::BegunNotTakenBack) {
+            gathering.begun = visible.begun;
+        }
         gathering.closed_bytes = visible.closed_bytes();
         gathering.drain()
     }

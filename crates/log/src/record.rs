@@ -201,7 +201,11 @@ pub(crate) fn state_bytes(change: &StateChange) -> usize {
         return 0;
     }
     let items: usize = change.records().iter().map(|item| 4 + item.len()).sum();
-    HEAD_BYTES + 8 + items
+    let trim = match change {
+        StateChange::Finish(_) => named_bytes(STATE_NAME),
+        _ => 0,
+    };
+    HEAD_BYTES + 8 + items + trim
 }
 
 /// Bytes of the record of a cursor or a trim.

@@ -53,6 +53,8 @@ pub(crate) struct Visible {
     /// How far every channel has come, by number.
     pub(crate) extents: Vec<Extent>,
     pub(crate) cursors: BTreeMap<Name, u64>,
+    /// Where a checkpoint of several batches has begun since the log was opened, until it is finished.
+    pub(crate) begun: Option<u64>,
     /// The first sequence of a channel that has none yet.
     pub(crate) floor: u64,
     /// The latest frames.
@@ -74,6 +76,7 @@ impl Visible {
             position: 0,
             extents: Vec::new(),
             cursors: BTreeMap::new(),
+            begun: None,
             floor: 0,
             recent: Recent::default(),
             grown: Vec::new(),
@@ -117,6 +120,7 @@ impl Visible {
             Change::Cursor(name, value) => {
                 self.cursors.insert(name, value);
             }
+            Change::Begun(begun) => self.begun = begun,
         }
     }
 

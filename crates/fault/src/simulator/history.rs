@@ -229,14 +229,9 @@ impl History {
         };
         self.tell(format!("append {number} {class:?} {}", describe(&batch)));
         self.answers.lock().unwrap().push(None);
-        let mut expected = batch.clone();
-        if !durable && let StateChange::Finish(records) = expected.state {
-            // Only a durable one removes.
-            expected.state = StateChange::Append(records);
-        }
         self.sent.push(Sent {
             number,
-            batch: expected,
+            batch: batch.clone(),
             durable,
         });
         let answers = Arc::clone(&self.answers);
@@ -454,7 +449,10 @@ impl History {
         }
         match log.state() {
             Ok(state) if state == visible.state => Ok(()),
-            Ok(_) => Err("the state is not what was acknowledged".to_owned()),
+            Ok(state) => Err(format!(
+                "the state is not what was acknowledged: {state:?}, should be {:?}",
+                visible.state
+            )),
             Err(error) => Err(format!("the state: {error}")),
         }
     }

@@ -73,7 +73,7 @@ impl Contents {
                 self.state.extend(records.iter().cloned());
             }
             StateChange::Finish(records) => {
-                self.begun = None;
+                self.state.drain(..self.begun.take().unwrap_or(0));
                 self.state.extend(records.iter().cloned());
             }
         }
