@@ -61,7 +61,9 @@ pub(super) async fn register(
         let index = registry.index();
         let wanted = VersionWanted::Number(version);
         let found = index.version(&subject, wanted, tidegate_registry::Listed::All)?;
-        answer::versioned(&index, &found, format(&parameters))
+        // Without the schema: clients keep what they sent under the id, in the form in which they read it, such as
+        // the descriptor of a Protobuf file. The text that is kept may have another form.
+        Ok(json!({"subject": found.subject, "id": found.id, "version": found.version, "guid": found.guid}))
     });
     Ok(Json(shown.await?))
 }

@@ -272,8 +272,9 @@ async fn strangers_and_media_types_are_answered_in_the_registrys_words() {
         .send("POST", path, &[("content-type", "text/xml")], "x")
         .await;
     assert_eq!((status, &answer["error_code"]), (415, &json!(415)));
-    let large = "x".repeat(9 << 20);
     let json = ("content-type", "application/json");
+    // One byte too many: of a body that goes on, the answer may be lost on the way to who still sends.
+    let large = "x".repeat((8 << 20) + 1);
     let (status, answer, _) = system.send("POST", path, &[json], large).await;
     assert_eq!(
         (status, &answer["error_code"]),

@@ -6,7 +6,8 @@ import json
 import sys
 import urllib.request
 
-from confluent_kafka.schema_registry import SchemaReference, Schema, SchemaRegistryClient, SchemaRegistryError
+from confluent_kafka.schema_registry import SchemaReference, Schema, SchemaRegistryClient, SchemaRegistryError, ServerConfig
+from confluent_kafka.schema_registry.schema_registry_client import ConfigCompatibilityLevel
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.schema_registry.json_schema import JSONDeserializer, JSONSerializer
 from confluent_kafka.schema_registry.protobuf import ProtobufDeserializer, ProtobufSerializer
@@ -123,8 +124,7 @@ def refusals():
         (lambda: CLIENT.get_latest_version("nobody"), 40401),
         (lambda: CLIENT.get_version("AvroOrder-value", 99), 40402),
         (lambda: CLIENT.register_schema("bad", Schema("{", "AVRO")), 42201),
-        (lambda: CLIENT.set_config("AvroOrder-value", __import__(
-            "confluent_kafka.schema_registry", fromlist=["x"]).ServerConfig(compatibility="NONE")), 42205),
+        (lambda: CLIENT.set_config("AvroOrder-value", ServerConfig(compatibility=ConfigCompatibilityLevel.NONE)), 42205),
     ]:
         try:
             ask()
