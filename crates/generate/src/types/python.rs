@@ -198,11 +198,12 @@ impl Writing<'_> {
             members.push_str(&format!("    {ident}: {member}\n"));
             let mut keys = vec![wire];
             keys.extend(field.aliases.iter().map(|alias| literal(alias)));
-            reads.push_str(&format!(
-                "            {ident}=_json.{method}(fields, at, {}, {}),\n",
+            let inner = format!(
+                "fields, at, {}, {}",
                 self.reader(&field.ty),
                 keys.join(", ")
-            ));
+            );
+            reads.push_str(&call(&format!("{ident}=_json.{method}"), &inner));
             wires.extend(keys);
             writes.push_str(&write);
         }
@@ -331,6 +332,18 @@ impl Writing<'_> {
     }
 }
 
+/// Longest line that is not parted.
+const WIDTH: usize = 88;
+
+/// An argument that is a call, parted where the line would be too long.
+fn call(function: &str, arguments: &str) -> String {
+    let line = format!("            {function}({arguments}),\n");
+    if line.len() <= WIDTH + 1 {
+        return line;
+    }
+    format!("            {function}(\n                {arguments}\n            ),\n")
+}
+
 fn is_tag(tags: &[String]) -> String {
     match tags {
         [one] => format!("tag == {}", literal(one)),
@@ -393,7 +406,7 @@ fn docstring(doc: &str, indent: &str) -> String {
 }
 
 fn literal(text: &str) -> String {
-    text::literal(text, |c| {
+    text::quoted(text, |c| {
         let code = u32::from(c);
         if code > 0xffff {
             format!("\\U{code:08x}")

@@ -43,13 +43,11 @@ pub(super) fn files(heading: &Heading<'_>, events: &[EventTypes<'_>]) -> Vec<Fil
         text.push_str(&format!("pub mod {name};\n"));
     }
     text.push('\n');
-    let mut uses: Vec<String> = index
-        .iter()
-        .map(|(module, root)| format!("pub use {module}::{root};\n"))
-        .collect();
-    uses.push("pub use support::{CloudEvent, Event};\n".to_owned());
-    uses.sort();
-    text.extend(uses);
+    index.push(("support".to_owned(), "{CloudEvent, Event}".to_owned()));
+    index.sort();
+    for (module, root) in &index {
+        text.push_str(&format!("pub use {module}::{root};\n"));
+    }
     files.push(File {
         path: "mod.rs".to_owned(),
         text,
@@ -244,6 +242,9 @@ fn attribute(field: &Field) -> &'static str {
     }
 }
 
+/// Longest line that is not parted.
+const WIDTH: usize = 100;
+
 fn read_by_property(name: &str, property: &str, variants: &[Variant], names: &[String]) -> String {
     let mut out = format!(
         "\nimpl<'de> Deserialize<'de> for {name} {{\n    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {{\n        let value = serde_json::Value::deserialize(deserializer)?;\n        let tag = value.get({}).and_then(|tag| tag.as_str());\n        let read = match tag {{\n",
@@ -255,10 +256,14 @@ fn read_by_property(name: &str, property: &str, variants: &[Variant], names: &[S
             .iter()
             .map(|tag| format!("Some({})", literal(tag)))
             .collect();
-        out.push_str(&format!(
-            "            {} => serde_json::from_value(value).map(Self::{ident}),\n",
-            tags.join(" | ")
-        ));
+        let tags = tags.join(" | ");
+        let read = format!("serde_json::from_value(value).map(Self::{ident})");
+        let line = format!("            {tags} => {read},\n");
+        out.push_str(&if line.len() <= WIDTH + 1 {
+            line
+        } else {
+            format!("            {tags} => {{\n                {read}\n            }}\n")
+        });
     }
     out.push_str("            _ => Ok(Self::Other(value)),\n        };\n        read.map_err(serde::de::Error::custom)\n    }\n}\n");
     out

@@ -50,21 +50,32 @@ pub(crate) fn block(doc: &str, indent: &str, escape: fn(&str) -> String) -> Stri
     }
 }
 
-/// A literal between double quotes, in ASCII; `far` writes what is beyond `U+FFFF`.
+/// A literal between double quotes, in ASCII; `escape` writes what has no short form.
 pub(crate) fn literal(text: &str, escape: fn(char) -> String) -> String {
-    let mut out = String::from("\"");
+    between('"', text, escape)
+}
+
+/// A literal between the quotes of which it has fewer, as formatters have it.
+pub(crate) fn quoted(text: &str, escape: fn(char) -> String) -> String {
+    let count = |quote: char| text.matches(quote).count();
+    let quote = if count('"') > count('\'') { '\'' } else { '"' };
+    between(quote, text, escape)
+}
+
+fn between(quote: char, text: &str, escape: fn(char) -> String) -> String {
+    let mut out = String::from(quote);
     for c in text.chars() {
         match c {
-            '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
+            c if c == quote => out.extend(['\\', c]),
             ' '..='~' => out.push(c),
             other => out.push_str(&escape(other)),
         }
     }
-    out.push('"');
+    out.push(quote);
     out
 }
 

@@ -113,6 +113,11 @@ fn alias(name: &str, members: &[String]) -> String {
     if line.len() <= WIDTH + 1 {
         return line;
     }
+    let objects = members.iter().all(|member| member.starts_with('{'));
+    let indented = format!("  {};\n", members.join(" | "));
+    if objects && indented.len() <= WIDTH + 1 {
+        return format!("export type {name} =\n{indented}");
+    }
     let lines: String = members
         .iter()
         .map(|member| format!("\n  | {member}"))
@@ -176,7 +181,7 @@ fn key(wire: &str) -> String {
 }
 
 fn literal(text: &str) -> String {
-    text::literal(text, text::utf16)
+    text::quoted(text, text::utf16)
 }
 
 /// A line of a comment that does not end it.
