@@ -220,7 +220,7 @@ impl Writing<'_> {
                 self.reader(rest)
             ));
             writes.push_str(&format!(
-                "        fields.update({{k: _json.write(v) for k, v in self.{ident}.items()}})\n"
+                "        fields.update(\n            {{k: _json.write(v) for k, v in self.{ident}.items()}}\n        )\n"
             ));
         }
         let call = if reads.is_empty() {
