@@ -23,6 +23,8 @@ use crate::topics::{ANSWER_TIME_MAX, offset};
 const WAITING_MAX: usize = 256;
 /// How long it listens before it looks whether it is to end.
 const LISTEN: Duration = Duration::from_millis(200);
+/// How often a record that must be there is asked for.
+const TRIES_MAX: usize = 50;
 /// Records that are looked through at once for one of a time.
 const LOOK: ReadLimit = ReadLimit {
     records: 1_000,
@@ -122,6 +124,7 @@ impl Fetching {
 
 /// Reads one thing after the other.
 pub(crate) struct Fetcher {
+    config: KafkaConfig,
     consumer: BaseConsumer<Quiet>,
     shard: i32,
     /// The topic and the record that the library would give next.
@@ -135,6 +138,7 @@ impl Fetcher {
         stop: Arc<AtomicBool>,
     ) -> Result<Fetching, KafkaError> {
         let fetcher = Self {
+            config: config.clone(),
             consumer: config.consumer().create_with_context(Quiet)?,
             shard: config.shard,
             place: None,
@@ -190,23 +194,46 @@ impl Fetcher {
             channel: channel.name.clone(),
             reason: error.to_string(),
         };
-        let mut fresh = false;
-        loop {
+        let (asked, mut from) = (from, from);
+        let mut is_new = false;
+        for _ in 0..TRIES_MAX {
             if self.place.as_ref() != Some(&(channel.topic.clone(), from)) {
                 self.go_to(channel, from).map_err(unreadable)?;
-                fresh = true;
             }
             let read = self.read(channel, from, limit)?;
-            if !read.is_empty() {
+            if let Some(first) = read.first() {
+                if from > asked {
+                    channel.set_head(first.sequence);
+                }
                 return Ok(read);
             }
-            self.place = None;
-            if fresh {
-                // Nothing is left from there on.
+            let marks = self
+                .consumer
+                .fetch_watermarks(&channel.topic, self.shard, ANSWER_TIME_MAX);
+            let (low, decided) = marks.map_err(unreadable)?;
+            from = from.max(offset(low));
+            // What is left before the tail may be marks of transactions alone. But the end that the library tells may be
+            // that of an assignment before this one, or of a leader that is behind: only what a consumer without a past
+            // says counts, once all before the tail is decided there.
+            let is_decided = offset(decided) >= channel.tail();
+            if from >= channel.tail() || is_decided && is_new {
                 channel.set_head(channel.tail());
-                return Ok(read);
+                return Ok(Vec::new());
             }
+            self.begin_anew().map_err(unreadable)?;
+            is_new = is_decided;
         }
+        Err(ReadError::Unreadable {
+            channel: channel.name.clone(),
+            reason: format!("nothing comes from sequence {from} on, where something must be"),
+        })
+    }
+
+    /// Goes on with a consumer that has heard nothing yet.
+    fn begin_anew(&mut self) -> Result<(), KafkaError> {
+        self.place = None;
+        self.consumer = self.config.consumer().create_with_context(Quiet)?;
+        Ok(())
     }
 
     fn go_to(&mut self, channel: &Channel, from: u64) -> Result<(), KafkaError> {
