@@ -1,18 +1,10 @@
 //! The same promises on Kafka: the daemon is killed, and so is Kafka, under load.
 
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
-
 use tidegate_base::Random;
 use tidegate_servers::{Kind, own};
 
-use crate::checker::check;
-use crate::history::{Happening, counts};
-use crate::publisher::{Address, Flags, Over, publish};
-use crate::puller::pull;
-use crate::rounds::{BILLING, MAILING, PROMISES, design, kill, redrive, rest, setting, wait_for};
+use crate::rounds::{BILLING, MAILING, design, kill, setting, under_load, wait_for};
 use crate::service::{World, serve};
-use crate::support::Daemon;
 
 /// How often something is killed unless it is said: a daemon that is killed is missed for ten seconds.
 const KILLS: u64 = 4;
@@ -35,48 +27,20 @@ fn every_promise_is_kept_on_kafka_when_it_or_the_process_is_killed_under_load() 
     let design = design(folder.path(), billing, mailing);
     let broker = kafka.server.url.clone();
     let arguments = ["run", &design, "--broker", &broker];
-    let address: Address = Arc::new(Mutex::new(None));
-    let flags = Flags::default();
-    let start = |life: u64| {
-        let daemon = Daemon::start(&arguments);
-        *address.lock().unwrap() = Some((daemon.url.clone(), life));
-        daemon
-    };
-    std::thread::scope(|scope| {
-        let over = Over(&flags);
-        let (world, address, flags) = (&*world, &address, &flags);
-        let publishers =
-            [0, 1].map(|publisher| scope.spawn(move || publish(world, address, publisher, flags)));
-        scope.spawn(move || pull(world, address, flags));
+    under_load(&world, seed, &arguments, |address, start| {
         let mut daemon = start(0);
         for life in 1..=kills {
             let happenings = 50 + random.bits(life) % HAPPENINGS;
-            wait_for(world, usize::try_from(happenings).unwrap());
+            wait_for(&world, usize::try_from(happenings).unwrap());
             if life % 2 == 1 {
                 kafka.server.kill().unwrap();
                 kafka.server.start_again().unwrap();
             } else {
-                kill(world, address, daemon);
+                kill(&world, address, daemon);
                 daemon = start(life);
             }
         }
-        wait_for(world, 100);
-        flags.no_load.store(true, Ordering::Relaxed);
-        for publisher in publishers {
-            publisher.join().unwrap();
-        }
-        let letters = rest(&daemon);
-        world.history.note(Happening::Rest { letters });
-        redrive(world, &daemon);
-        drop(over);
-        assert!(daemon.interrupt().success(), "it drains and exits 0");
+        wait_for(&world, 100);
+        daemon
     });
-    let history = world.history.all();
-    println!("{:#?}", counts(&history));
-    let wrong = check(&history, &PROMISES);
-    assert!(
-        wrong.is_empty(),
-        "TIDEGATE_SEED={seed}:\n{}",
-        wrong.join("\n")
-    );
 }

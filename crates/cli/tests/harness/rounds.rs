@@ -171,26 +171,39 @@ fn every_promise_is_kept_when_the_process_is_killed_under_load() {
     let design = design(folder.path(), billing, mailing);
     let data = folder.path().join("data");
     let arguments = ["run", &design, "--data", data.to_str().unwrap()];
+    under_load(&world, seed, &arguments, |address, start| {
+        for life in 0..kills {
+            let daemon = start(life);
+            let happenings = random.bits(life) % HAPPENINGS;
+            wait_for(&world, usize::try_from(happenings).unwrap());
+            kill(&world, address, daemon);
+        }
+        start(kills)
+    });
+}
+
+/// Publishes and pulls while daemons live `through` their lives; then the last one comes to rest, and what was seen is held
+/// against the promises.
+pub(crate) fn under_load(
+    world: &World,
+    seed: u64,
+    arguments: &[&str],
+    through: impl FnOnce(&Address, &dyn Fn(u64) -> Daemon) -> Daemon,
+) {
     let address: Address = Arc::new(Mutex::new(None));
     let flags = Flags::default();
     let start = |life: u64| {
-        let daemon = Daemon::start(&arguments);
+        let daemon = Daemon::start(arguments);
         *address.lock().unwrap() = Some((daemon.url.clone(), life));
         daemon
     };
     std::thread::scope(|scope| {
         let over = Over(&flags);
-        let (world, address, flags) = (&*world, &address, &flags);
+        let (address, flags) = (&address, &flags);
         let publishers =
             [0, 1].map(|publisher| scope.spawn(move || publish(world, address, publisher, flags)));
         scope.spawn(move || pull(world, address, flags));
-        for life in 0..kills {
-            let daemon = start(life);
-            let happenings = random.bits(life) % HAPPENINGS;
-            wait_for(world, usize::try_from(happenings).unwrap());
-            kill(world, address, daemon);
-        }
-        let daemon = start(kills);
+        let daemon = through(address, &start);
         flags.no_load.store(true, Ordering::Relaxed);
         for publisher in publishers {
             publisher.join().unwrap();
