@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
+use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 use tidegate_base::Timestamp;
 use tidegate_broker::{ReadError, ReadLimit, Record};
@@ -262,6 +263,7 @@ impl Fetcher {
                 });
             }
             match self.consumer.poll(LISTEN) {
+                Some(Ok(message)) if message.topic() != channel.topic => {}
                 Some(Ok(message)) => {
                     let record = convert::record(&message, channel);
                     if record.sequence < from {

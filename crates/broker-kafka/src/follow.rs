@@ -55,7 +55,7 @@ impl Follower {
         };
         let mut list = TopicPartitionList::new();
         for channel in channels {
-            follower.read_end(channel)?;
+            follower.read_end(config, channel)?;
             // What lies between the last record and the end are marks of transactions.
             add(&mut list, &channel.topic, config.shard, channel.tail())?;
             let (topic, channel) = (channel.topic.clone(), Arc::clone(channel));
@@ -66,7 +66,7 @@ impl Follower {
     }
 
     /// Reads so far back from the end of a channel that its last record is found.
-    fn read_end(&self, channel: &Channel) -> Result<(), KafkaError> {
+    fn read_end(&self, config: &KafkaConfig, channel: &Channel) -> Result<(), KafkaError> {
         // The consumer sees what is committed: that is the end that counts.
         let marks = self
             .consumer
@@ -77,7 +77,12 @@ impl Follower {
             let from = end.saturating_sub(back).max(low);
             channel.begin(from, 0);
             if from < end {
-                self.read_up(channel, from)?;
+                self.read_up(&self.consumer, channel, from)?;
+            }
+            if channel.tail() == 0 && from == low && from < end {
+                // The end that was told may be that of the channel before: one that has heard nothing yet knows.
+                let new = config.consumer().create_with_context(Quiet)?;
+                self.read_up(&new, channel, from)?;
             }
             if channel.tail() > 0 {
                 return Ok(());
@@ -92,12 +97,18 @@ impl Follower {
     }
 
     /// Reads a channel up to its end.
-    fn read_up(&self, channel: &Channel, from: u64) -> Result<(), KafkaError> {
+    fn read_up(
+        &self,
+        consumer: &BaseConsumer<Quiet>,
+        channel: &Channel,
+        from: u64,
+    ) -> Result<(), KafkaError> {
         let mut list = TopicPartitionList::new();
         add(&mut list, &channel.topic, self.shard, from)?;
-        self.consumer.assign(&list)?;
+        consumer.assign(&list)?;
         loop {
-            match self.consumer.poll(ANSWER_TIME_MAX) {
+            match consumer.poll(ANSWER_TIME_MAX) {
+                Some(Ok(message)) if message.topic() != channel.topic => {}
                 Some(Ok(message)) => channel.add(convert::record(&message, channel)),
                 Some(Err(KafkaError::PartitionEOF(_))) => return Ok(()),
                 Some(Err(error)) => tracing::debug!("kafka: {error}"),
