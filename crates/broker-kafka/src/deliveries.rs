@@ -53,6 +53,13 @@ impl Deliveries {
         places.missing == 0
     }
 
+    /// The first of the records that were not written; known once all are.
+    pub(crate) fn refused(&self) -> Option<RDKafkaErrorCode> {
+        let places = lock(&self.places);
+        let mut refused = places.outcomes.iter().flatten();
+        refused.find_map(|outcome| outcome.as_ref().err().copied())
+    }
+
     fn note(&self, place: usize, outcome: Result<u64, RDKafkaErrorCode>) {
         let mut places = lock(&self.places);
         if let Some(found @ None) = places.outcomes.get_mut(place) {
@@ -88,7 +95,11 @@ impl ProducerContext for Shared {
             return;
         }
         let outcome = match result {
-            Ok(message) => Ok(crate::topics::offset(message.offset())),
+            // Kafka takes the first records that it sees of a producer for the first that there are. When those before them
+            // come at last, as after a retry on a topic that is new, it takes them for known, and the library says that they
+            // are written, but not where: they are not.
+            Ok(message) => u64::try_from(message.offset())
+                .map_err(|_negative| RDKafkaErrorCode::DuplicateSequenceNumber),
             Err((error, _)) => Err(error
                 .rdkafka_error_code()
                 .unwrap_or(RDKafkaErrorCode::Unknown)),

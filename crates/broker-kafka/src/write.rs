@@ -280,6 +280,9 @@ impl Writer {
             self.stalled.store(true, Ordering::Release);
             tracing::warn!("kafka: no answer yet to what is written");
         }
+        if let Some(code) = self.deliveries.0.refused() {
+            return Err(KafkaError::MessageProduction(code));
+        }
         loop {
             match self.producer.commit_transaction(TRY) {
                 Ok(()) => return Ok(()),

@@ -203,3 +203,39 @@ async fn kafkas_own_tools_read_what_is_written_and_write_what_is_read() {
     assert_eq!(found[1].headers.len(), 3);
     assert_eq!(&found[1].payload[..], b"{\"n\":2}");
 }
+
+/// While a topic is new, Kafka may refuse its first record and take what was sent behind it; it then holds the first for
+/// a repeated one. What is acknowledged is there nevertheless.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_first_records_of_a_new_topic_are_all_there() {
+    let test = "the_first_records_of_a_new_topic_are_all_there";
+    let Some(config) = support::config(test) else {
+        return;
+    };
+    let broker = KafkaBroker::open(config).await.unwrap();
+    for number in 0..30 {
+        let channel = Name::new(&format!("new-{number}")).unwrap();
+        let sizes = [6, 1 << 20, 1 << 20, 6];
+        let mut batch = event(&channel, "0", Bytes::new());
+        let append = batch.appends.remove(0);
+        for size in sizes {
+            let payload = vec![b'x'; size].into();
+            batch.appends.push(Append {
+                payload,
+                ..append.clone()
+            });
+        }
+        let sequences = broker.commit(batch, Durability::Durable).await.unwrap();
+        assert!(
+            sequences.is_sorted_by(|one, next| one < next),
+            "{sequences:?}"
+        );
+        let limit = ReadLimit {
+            bytes: usize::MAX,
+            ..ALL
+        };
+        let read = broker.read(&channel, 0, limit).await.unwrap();
+        let read: Vec<u64> = read.iter().map(|record| record.sequence).collect();
+        assert_eq!(read, sequences);
+    }
+}
