@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use tempfile::TempDir;
 use tidegate_broker::Broker;
-use tidegate_broker::conformance::{Subject, run};
+use tidegate_broker::conformance::{Report, Subject, examine};
 use tidegate_broker_log::{LogBroker, Options};
 
 /// A folder with one directory for each broker that was made; the last is the one to reopen.
@@ -42,28 +42,34 @@ impl Subject for Folder {
     }
 }
 
-async fn check(options: Options) {
+async fn check(options: Options) -> Report {
     let folder = tempfile::tempdir().unwrap();
-    let broken = run(&Folder {
+    let report = examine(&Folder {
         folder,
         made: AtomicUsize::new(0),
         options,
     })
     .await;
-    assert!(broken.is_empty(), "{broken:#?}");
+    assert_eq!(report.broken(), []);
+    report
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_embedded_log_conforms() {
-    check(Options {
+async fn it_keeps_the_contract() {
+    let report = check(Options {
         segment_bytes: 8 << 10,
         ..Options::default()
     })
     .await;
+    let document = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/reference/brokers.md"
+    );
+    report.document(document.as_ref(), "embedded log").unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_conforms_with_small_segments() {
+async fn it_keeps_the_contract_with_small_segments() {
     check(Options {
         segment_bytes: 2_000,
         ahead_bytes: 500,

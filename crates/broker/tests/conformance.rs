@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use tidegate_base::{Name, Timestamp};
-use tidegate_broker::conformance::{Subject, run};
+use tidegate_broker::conformance::{Subject, examine, run};
 use tidegate_broker::{
     Append, AtomicBatch, Batch, Broker, CleanError, Cleaned, CommitError, Durability, History,
     Keep, MemoryBroker, Promises, ReadError, ReadLimit, Record, Retention, Sequences, StateChange,
@@ -385,6 +385,31 @@ async fn an_honest_broker_passes() {
     assert_eq!(broken(Lie::None).await, [""; 0]);
 }
 
+/// Makes the broker of this crate as it is.
+struct Plain;
+
+impl Subject for Plain {
+    fn make(&self) -> BoxFuture<'_, Arc<dyn Broker>> {
+        let broker: Arc<dyn Broker> = Arc::new(MemoryBroker::new());
+        ready(broker).boxed()
+    }
+
+    fn reopen(&self, _: Arc<dyn Broker>) -> BoxFuture<'_, Arc<dyn Broker>> {
+        unreachable!("it survives nothing")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_keeps_the_contract() {
+    let report = examine(&Plain).await;
+    assert_eq!(report.broken(), []);
+    let document = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/reference/brokers.md"
+    );
+    report.document(document.as_ref(), "memory").unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn each_lie_is_found() {
     let lies = [
@@ -395,7 +420,7 @@ async fn each_lie_is_found() {
         (Lie::ShowsHalf, "a batch is seen whole or not at all"),
         (
             Lie::Misnumbers,
-            "sequences are dense in a channel and start at 0",
+            "sequences ascend, without gaps where that is promised",
         ),
         (Lie::KeepsRefused, "a refused batch leaves no trace"),
         (

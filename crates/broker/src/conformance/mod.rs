@@ -11,6 +11,7 @@ mod durability;
 mod order;
 mod ranked;
 mod reading;
+mod report;
 mod retention;
 mod scene;
 mod state;
@@ -24,6 +25,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use tokio::time::timeout;
 
 use self::ranked::RankedSubject;
+pub use self::report::{Report, Verdict};
 use crate::{Broker, Retention, Survives};
 
 /// Longest time that one check may take: a broker that never answers is broken too.
@@ -60,16 +62,17 @@ type Check = fn(Arc<dyn Broker>) -> BoxFuture<'static, Outcome>;
 type ReopenCheck = for<'a> fn(&'a dyn Subject, Arc<dyn Broker>) -> BoxFuture<'a, Outcome>;
 
 const CHECKS: &[(&str, Check)] = &[
-    ("sequences are dense in a channel and start at 0", |b| {
-        order::dense(b).boxed()
-    }),
+    (
+        "sequences ascend, without gaps where that is promised",
+        |b| order::dense(b).boxed(),
+    ),
     ("commits take effect in the order of the calls", |b| {
         order::of_calls(b).boxed()
     }),
     ("classes do not change the order of the calls", |b| {
         order::over_classes(b).boxed()
     }),
-    ("concurrent commits keep sequences dense", |b| {
+    ("concurrent commits keep that so", |b| {
         order::concurrent(b).boxed()
     }),
     ("an empty batch is done", |b| order::empty_batch(b).boxed()),
@@ -167,42 +170,52 @@ const REOPEN_CHECKS: &[(&str, ReopenCheck)] = &[
 /// Runs every check that the broker's promises call for, each on a new broker. Returns the promises
 /// that are broken: none for a broker that keeps the contract.
 pub async fn run(subject: &dyn Subject) -> Vec<Broken> {
+    examine(subject).await.broken()
+}
+
+/// Runs every check that the broker's promises call for, each on a new broker, and says what came of each.
+pub async fn examine(subject: &dyn Subject) -> Report {
     let subject: &dyn Subject = &RankedSubject::new(subject);
     let promises = subject.make().await.promises();
     let enforced = promises.retention != Retention::Kept;
-    let any_record = match promises.retention {
-        Retention::Enforced => ANY_RECORD_CHECKS,
-        Retention::Kept | Retention::OldestFirst => &[],
-    };
+    let any_record = promises.retention == Retention::Enforced;
     let survives = promises.survives != Survives::Nothing;
-    let retention = if enforced { RETENTION_CHECKS } else { &[] };
-    let reopen = if survives { REOPEN_CHECKS } else { &[] };
-    let reopen_retention = if enforced && survives {
-        REOPEN_RETENTION_CHECKS
-    } else {
-        &[]
-    };
-    let mut broken = Vec::new();
-    for (promise, check) in CHECKS.iter().chain(retention).chain(any_record) {
-        let broker = subject.make().await;
-        note(&mut broken, promise, check(broker)).await;
+    let mut checks = Vec::new();
+    for (list, called) in [
+        (CHECKS, true),
+        (RETENTION_CHECKS, enforced),
+        (ANY_RECORD_CHECKS, any_record),
+    ] {
+        for (promise, check) in list {
+            let verdict = if called {
+                judge(check(subject.make().await)).await
+            } else {
+                Verdict::NotPromised
+            };
+            checks.push((*promise, verdict));
+        }
     }
-    for (promise, check) in reopen.iter().chain(reopen_retention) {
-        let broker = subject.make().await;
-        note(&mut broken, promise, check(subject, broker)).await;
+    for (list, called) in [
+        (REOPEN_CHECKS, survives),
+        (REOPEN_RETENTION_CHECKS, enforced && survives),
+    ] {
+        for (promise, check) in list {
+            let verdict = if called {
+                judge(check(subject, subject.make().await)).await
+            } else {
+                Verdict::NotPromised
+            };
+            checks.push((*promise, verdict));
+        }
     }
-    broken
+    Report { promises, checks }
 }
 
-async fn note(broken: &mut Vec<Broken>, promise: &'static str, check: BoxFuture<'_, Outcome>) {
-    let late = || {
-        Err(format!(
-            "no answer within {} seconds",
-            CHECK_TIME_MAX.as_secs()
-        ))
-    };
-    let outcome = timeout(CHECK_TIME_MAX, check)
-        .await
-        .unwrap_or_else(|_| late());
-    broken.extend(outcome.err().map(|instead| Broken { promise, instead }));
+async fn judge(check: BoxFuture<'_, Outcome>) -> Verdict {
+    let seconds = CHECK_TIME_MAX.as_secs();
+    match timeout(CHECK_TIME_MAX, check).await {
+        Ok(Ok(())) => Verdict::Kept,
+        Ok(Err(instead)) => Verdict::Broken(instead),
+        Err(_) => Verdict::Broken(format!("no answer within {seconds} seconds")),
+    }
 }
