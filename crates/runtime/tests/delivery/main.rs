@@ -316,7 +316,7 @@ async fn a_wrong_endpoint_halts_the_consumer_and_it_goes_on_by_itself() {
         .publish((0..10).map(|n| order(&n.to_string(), &format!("{n}"))))
         .await;
     world.pass(Duration::from_millis(600)).await;
-    let why = world.consumer(BILLING).await.why;
+    let why = world.consumer(BILLING).await.reason;
     assert!(
         why.starts_with("the endpoint refuses: HTTP 404; it is tried again in "),
         "nobody asked for time: {why}"
