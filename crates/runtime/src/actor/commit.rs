@@ -305,10 +305,13 @@ impl Actor {
         }
     }
 
-    /// Sends what waited behind refused commits; there are none any more.
+    /// Sends what waited behind refused commits, of which there are none any more, up to one that nothing may
+    /// overtake.
     fn send_waiting(&mut self) {
         self.commits.full = None;
-        for pile in std::mem::take(&mut self.commits.waiting) {
+        while self.commits.alone == 0
+            && let Some(pile) = self.commits.waiting.pop_front()
+        {
             // Durable serves both classes.
             self.send(pile, Durability::Durable, Duration::ZERO);
         }
