@@ -367,3 +367,17 @@ async fn what_no_batch_holds_is_kept_from_its_beginning_on() {
     world.pass(seconds(5)).await;
     assert_eq!(world.consumer(BILLING).await.dead_letters, 1);
 }
+
+/// What an endpoint refuses is told as that: nobody asked for time.
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_refuses_is_said_to_do_so_before_it_halts() {
+    let (world, _) = faulty().await;
+    world.script.otherwise(Outcome::EndpointFault {
+        error: "HTTP 404".to_owned(),
+    });
+    world.publish([order("1", "a")]).await;
+    world.pass(Duration::from_millis(600)).await;
+    let reason = world.consumer(BILLING).await.reason;
+    let expected = "the endpoint refuses: HTTP 404; it is tried again in ";
+    assert!(reason.starts_with(expected), "{reason}");
+}
