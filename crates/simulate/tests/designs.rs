@@ -335,7 +335,7 @@ fn a_rate_binds_as_handlers_do_and_an_adaptive_limit_is_said_to_be_none() {
     assert_eq!(slow.state, StabilityState::Unstable);
     assert_eq!(slow.limit, "its rate of 100/s");
     assert!((slow.load - 2.0).abs() < 1e-9, "{}", slow.load);
-    let (fast, _) = with("concurrency: 4, handler-time: 1ms, rate: 2000/s");
+    let (fast, _) = with("concurrency: 4, handler-time: 1ms, rate: 5000/s");
     assert_eq!(fast.limit, free.limit);
     let (_, notes) = with("concurrency: 4, handler-time: 1ms, limit: adaptive");
     assert!(
