@@ -228,3 +228,22 @@ test('? explains the keys, and keys do nothing behind it', async () => {
   await page.getByRole('dialog', { name: 'Keyboard shortcuts' }).waitFor({ state: 'hidden' });
   await page.close();
 });
+
+describe('a redrive job', () => {
+  test('is shown with its progress, and paused, resumed and cancelled', async () => {
+    const { page, problems } = await open(browser, fixture.url, '#/dead-letters');
+    await page.getByText('Job 4: running').waitFor();
+    await page.getByText('20 of 40 letters verified, 1 failed again, 5 on their way, 14 waiting').waitFor();
+    await page.getByText('It waits: the breaker payments-api is open.').waitFor();
+    await page.getByRole('button', { name: 'Pause redrive job 4' }).click();
+    await page.getByText('Job 4: paused').waitFor();
+    await page.getByRole('button', { name: 'Resume redrive job 4' }).click();
+    await page.getByText('Job 4: running').waitFor();
+    await page.getByRole('button', { name: 'Cancel redrive job 4' }).click();
+    await page.getByText('Job 4: cancelled').waitFor();
+    expect(await page.getByRole('button', { name: /redrive job 4/ }).count()).toBe(0);
+    expect(fixture.turns).toEqual(['pause 4', 'resume 4', 'cancel 4']);
+    expect(problems).toEqual([]);
+    await page.close();
+  });
+});

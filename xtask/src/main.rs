@@ -5,6 +5,7 @@ mod command;
 mod findings_pages;
 mod floors;
 mod tidy;
+mod traps_page;
 mod workspace;
 
 use std::process::ExitCode;

@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::command::say;
 use crate::findings_pages;
+use crate::traps_page;
 use crate::workspace;
 
 /// Most lines of a source file, its tests included. Over it there are two ideas in one file.
@@ -37,6 +38,7 @@ pub(crate) fn check() -> Result<()> {
     map(&mut wrong)?;
     manifests(&mut wrong)?;
     findings_pages::check(&mut wrong)?;
+    traps_page::check(&mut wrong)?;
     if !wrong.is_empty() {
         bail!("{} untidy\n  {}", wrong.len(), wrong.join("\n  "));
     }

@@ -6,11 +6,14 @@ import {
   history,
   letterDetail,
   letterPage,
+  redriveJob,
+  redriveJobs,
   redriveResult,
   system,
   type DeadLetterDetail,
   type DeadLetterPage,
   type History,
+  type RedriveJob,
   type RedriveResult,
   type SystemView,
 } from './view';
@@ -38,6 +41,9 @@ export type RedriveTarget =
   | { ids: string[] }
   | { consumer: string; group: string }
   | { consumer: string };
+
+/** What an operator does with a redrive job. */
+export type Turn = 'pause' | 'resume' | 'cancel';
 
 /** Which dead letters to list. */
 export interface LetterQuery {
@@ -133,6 +139,13 @@ export const api = {
   async redrive(target: RedriveTarget): Promise<RedriveResult> {
     const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(target) };
     return (await request(redriveResult, 'v1/dead-letters/redrive', init)) as RedriveResult;
+  },
+  /** The redrive jobs that run, and the latest that have ended. */
+  async jobs(): Promise<RedriveJob[]> {
+    return ((await request(redriveJobs, 'v1/redrives')) as { redrives: RedriveJob[] }).redrives;
+  },
+  async turnJob(id: number, turn: Turn): Promise<RedriveJob> {
+    return (await request(redriveJob, `v1/redrives/${id}/${turn}`, { method: 'POST' })) as RedriveJob;
   },
   /** Snapshots as they come, once a second. */
   stream: (): EventSource => new EventSource('v1/stream'),

@@ -1,8 +1,8 @@
 /** What a redrive is about to do, in words: how many, and what can go wrong. Pure. */
 
-import type { RedriveTarget } from './api';
+import type { RedriveTarget, Turn } from './api';
 import { exact, plural } from './format';
-import type { DeadLetter, RedriveResult, SystemView } from './view';
+import type { DeadLetter, RedriveJob, RedriveResult, SystemView } from './view';
 
 export interface RedrivePlan {
   target: RedriveTarget;
@@ -38,4 +38,31 @@ export function outcome({ redriven, refused }: RedriveResult): string {
   const sent = `${plural(redriven, 'dead letter')} redriven.`;
   if (refused.length === 0) return redriven === 0 ? 'There was nothing to redrive: it was done already.' : `${sent} Each is delivered again; one that fails again comes back here.`;
   return `${sent} ${exact(refused.length)} refused.`;
+}
+
+/** What can be done with a job now; none once it has ended. A job of a newer daemon's state can still be called off. */
+export function turns(job: RedriveJob): Turn[] {
+  switch (job.state) {
+    case 'running':
+      return ['pause', 'cancel'];
+    case 'paused':
+    case 'stopped':
+      return ['resume', 'cancel'];
+    case 'unknown':
+      return ['cancel'];
+    default:
+      return [];
+  }
+}
+
+/** How far a job is, in words. */
+export function progress(job: RedriveJob): string {
+  const rest = [
+    [job.failed, 'failed again'],
+    [job.skipped, 'passed over'],
+    [job.sent, 'on their way'],
+    [job.waiting, 'waiting'],
+  ] as const;
+  const others = rest.filter(([letters]) => letters > 0).map(([letters, what]) => `${exact(letters)} ${what}`);
+  return [`${exact(job.verified)} of ${plural(job.letters, 'letter')} verified`, ...others].join(', ');
 }

@@ -164,6 +164,25 @@ export const redriveResult = object({
   refused: list(object({ id: text, reason: text })),
 });
 
+/** A redrive job: how far it is, and what it waits for. */
+export const redriveJob = object({
+  id: number,
+  note: text,
+  created_ms: number,
+  state: word(['running', 'paused', 'stopped', 'cancelled', 'done'], 'unknown'),
+  reason: optional(text),
+  held_by: optional(text),
+  letters: number,
+  waiting: number,
+  sent: number,
+  verified: number,
+  failed: number,
+  skipped: number,
+  consumers: list(text),
+});
+
+export const redriveJobs = object({ redrives: list(redriveJob) });
+
 export type SystemView = Decoded<typeof system>;
 export type TotalsView = Decoded<typeof totals>;
 export type Attention = Decoded<typeof attention>;
@@ -179,4 +198,5 @@ export type DeadLetterGroup = Decoded<typeof group>;
 export type Attempt = Decoded<typeof attempt>;
 export type DeadLetterDetail = Decoded<typeof letterDetail>;
 export type DeadLetterPage = Decoded<typeof letterPage>;
+export type RedriveJob = Decoded<typeof redriveJob>;
 export type RedriveResult = Decoded<typeof redriveResult>;

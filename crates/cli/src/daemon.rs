@@ -174,14 +174,26 @@ async fn live(daemon: Daemon) -> Result<Exit, Failure> {
     }
 }
 
+/// Why the log was not opened, and what to do.
+fn not_opened(error: &OpenError, data: &Path) -> Failure {
+    let kind = match error {
+        OpenError::Locked { .. } => Kind::NotAllowed,
+        _ => Kind::Configuration,
+    };
+    let failure = Failure::caused(kind, error);
+    match error.is_full() {
+        true => failure.hint(format!(
+            "make room on the disk of {} and start again: nothing that was acknowledged is lost by this; or name \
+             another folder with --data",
+            data.display()
+        )),
+        false => failure,
+    }
+}
+
 fn open(data: &Path) -> Result<LogBroker, Failure> {
-    let (broker, recovery) = LogBroker::open(data, Options::default()).map_err(|error| {
-        let kind = match &error {
-            OpenError::Locked { .. } => Kind::NotAllowed,
-            _ => Kind::Configuration,
-        };
-        Failure::caused(kind, &error)
-    })?;
+    let opened = LogBroker::open(data, Options::default());
+    let (broker, recovery) = opened.map_err(|error| not_opened(&error, data))?;
     if recovery.position > 0 {
         say(&format!(
             "log: {} records in {} segments at {}",
@@ -437,6 +449,7 @@ pub(crate) async fn wait(mut interrupted: Interrupted) {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
     use std::sync::Arc;
 
     use tidegate_model::{Source, read};
@@ -462,5 +475,18 @@ mod tests {
             let gap = is_gap(consume.guarantee.value, &consume.deliver);
             assert_eq!(gap, expected, "{deliver}");
         }
+    }
+
+    #[test]
+    fn a_full_disk_at_the_start_is_told_with_what_to_do() {
+        let refused = |kind: io::ErrorKind| OpenError::Io {
+            action: "write",
+            file: "lock".to_owned(),
+            source: kind.into(),
+        };
+        let said = |kind| format!("{:?}", not_opened(&refused(kind), Path::new("orders")));
+        let full = said(io::ErrorKind::StorageFull);
+        assert!(full.contains("make room on the disk of orders"), "{full}");
+        assert!(!said(io::ErrorKind::PermissionDenied).contains("make room"));
     }
 }

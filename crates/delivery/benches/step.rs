@@ -46,6 +46,7 @@ fn config(id: &ConsumerId) -> SystemConfig {
             repetition: Repetition::Allowed,
             window: 4_096,
             inbox: 1_000_000,
+            kept: 50_000,
             dead_letters: 10_000,
             dead_letter_budget: None,
             flow: FlowConfig::default(),

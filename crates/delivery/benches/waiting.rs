@@ -51,6 +51,7 @@ fn consumer(number: u64) -> ConsumerConfig {
         followers: Followers::Wait,
         repetition: Repetition::Allowed,
         inbox: 1_000_000,
+        kept: 50_000,
         window: 4_096,
         dead_letters: 10_000,
         dead_letter_budget: None,

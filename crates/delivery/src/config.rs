@@ -45,6 +45,10 @@ pub struct ConsumerConfig {
     /// Most finished events of a deduplicated consumer that may not be forgotten: at the limit only its
     /// oldest delivery may start.
     pub inbox: usize,
+    /// Most deliveries that the state keeps so that the window is free: what waits behind dead letters, and what is
+    /// for much later. At the limit they stay in the window; at most
+    /// [`FOLLOWERS_MAX`](tidegate_base::limit::FOLLOWERS_MAX).
+    pub kept: usize,
     /// Most dead letters; at most [`DEAD_LETTERS_MAX`](tidegate_base::limit::DEAD_LETTERS_MAX).
     pub dead_letters: usize,
     /// Dead letters as a share of deliveries that succeed; beyond it the consumer halts. `None`: no budget.

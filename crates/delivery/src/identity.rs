@@ -97,7 +97,8 @@ pub fn fingerprint(consumer: &ConsumerId, reason: &str, error: &str) -> String {
     format!("{:016x}", hash(text.bytes()))
 }
 
-/// An error text with the parts that vary taken out: UUIDs, hexadecimal words and digits become `#`.
+/// An error text with the parts that vary taken out: UUIDs, hexadecimal words and digits become `#`. A status of
+/// HTTP stays: it is a cause.
 #[must_use]
 pub fn normalise(error: &str) -> String {
     let mut text = String::with_capacity(error.len());
@@ -109,6 +110,10 @@ pub fn normalise(error: &str) -> String {
         let taken = if uuid_length(rest).is_some() {
             text.push('#');
             36
+        } else if let Some(status) = status(rest).filter(|_| !text.ends_with(char::is_alphanumeric))
+        {
+            text.push_str(status);
+            status.len()
         } else if word == 0 {
             text.push(first);
             first.len_utf8()
@@ -119,6 +124,16 @@ pub fn normalise(error: &str) -> String {
         rest = rest.get(taken..).unwrap_or_default();
     }
     text
+}
+
+/// `HTTP` and the three digits that `text` begins with.
+fn status(text: &str) -> Option<&str> {
+    let status = text.get(..8)?;
+    let digits = status.strip_prefix("HTTP ")?;
+    let ends = !text
+        .get(8..)?
+        .starts_with(|c: char| c.is_ascii_alphanumeric());
+    (ends && digits.bytes().all(|digit| digit.is_ascii_digit())).then_some(status)
 }
 
 /// 36 when `text` begins with a UUID.
@@ -168,7 +183,8 @@ mod tests {
                 "card # declined",
             ),
             ("trace 4bf92f3577b34da6a3ce929d0e0e4736", "trace #"),
-            ("HTTP 422: /total is -3.5", "HTTP #: /total is -#.#"),
+            ("HTTP 422: /total is -3.5", "HTTP 422: /total is -#.#"),
+            ("xHTTP 422, HTTP 42, HTTP 4221", "xHTTP #, HTTP #, HTTP #"),
             ("table t1 of tenant42x", "table t# of tenant#x"),
             ("dead face café", "dead face café"),
         ];

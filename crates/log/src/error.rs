@@ -61,7 +61,8 @@ pub enum OpenError {
 
 impl OpenError {
     /// Whether there was no room for what opening writes.
-    pub(crate) fn is_full(&self) -> bool {
+    #[must_use]
+    pub fn is_full(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull)
     }
 

@@ -220,6 +220,7 @@ mod tests {
             oldest_death: None,
             obstacle: None,
             hold_reason: String::new(),
+            endpoint_faults: 0,
             paused: None,
             discarded: 0,
             halt: None,

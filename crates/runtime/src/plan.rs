@@ -1,7 +1,7 @@
 //! From a design to what the delivery machine is told.
 
 use tidegate_base::limit::{
-    CONCURRENCY_MAX, DEAD_LETTERS_MAX, INBOX_IDENTITIES_MAX, WINDOW_DELIVERIES_MAX,
+    CONCURRENCY_MAX, DEAD_LETTERS_MAX, FOLLOWERS_MAX, INBOX_IDENTITIES_MAX, WINDOW_DELIVERIES_MAX,
 };
 use tidegate_delivery as delivery;
 use tidegate_delivery::{
@@ -83,6 +83,7 @@ fn consumer(consumer: &ConsumerRef<'_>) -> ConsumerConfig {
         },
         window: WINDOW_DELIVERIES_MAX,
         inbox: INBOX_IDENTITIES_MAX,
+        kept: FOLLOWERS_MAX,
         dead_letters: DEAD_LETTERS_MAX,
         dead_letter_budget: consume
             .dead_letter

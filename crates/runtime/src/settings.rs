@@ -31,6 +31,9 @@ pub struct Settings {
     pub registry: Option<Registry>,
     /// A checkpoint is not worth its commit before so many bytes were appended.
     pub checkpoint_bytes_min: u64,
+    /// Most bytes of state records that are committed in one batch, beyond those of one record: more are committed in
+    /// turn, and nothing that comes later before them.
+    pub commit_bytes_max: usize,
     /// Most bytes of a checkpoint in one batch: one that has more is written in parts.
     pub checkpoint_batch_bytes_max: usize,
 }
@@ -48,6 +51,7 @@ impl Default for Settings {
             checkpoint_growth: 4,
             registry: None,
             checkpoint_bytes_min: 1 << 20,
+            commit_bytes_max: COMMIT_BYTES_MAX,
             checkpoint_batch_bytes_max: COMMIT_BYTES_MAX,
         }
     }

@@ -154,9 +154,12 @@ impl Situation<'_> {
         match &status.obstacle {
             Some(Obstacle::Overload { until }) => {
                 let (next, said) = (self.until(*until), &status.hold_reason);
-                Some(format!(
-                    "the handler asked for time: {said}; it is called again in {next}"
-                ))
+                Some(match status.endpoint_faults {
+                    0 => {
+                        format!("the handler asked for time: {said}; it is called again in {next}")
+                    }
+                    _ => format!("the endpoint refuses: {said}; it is tried again in {next}"),
+                })
             }
             Some(Obstacle::Suspect) => {
                 Some("a delivery that may have ended the process runs alone".to_owned())

@@ -2,7 +2,7 @@
 
 use tidegate_base::ConsumerId;
 use tidegate_model::Design;
-use tidegate_model::design::{ConsumerRef, Event, Order};
+use tidegate_model::design::{ConsumerRef, Deliver, Event, Limit, Order};
 
 use crate::arrivals::{Arrivals, Profile, Spacing};
 use crate::backlog::Timeline;
@@ -11,7 +11,7 @@ use crate::nanos::{from_duration, seconds};
 use crate::outcome::{Outcome, Recovery, Simulated, TargetCheck, Verdict};
 use crate::scenario::{RecordedArrival, Scenario, WARM_UP_SHARE};
 use crate::stability::{Demand, stability};
-use crate::station::{Hold, Served, Station};
+use crate::station::{Hold, Pace, Served, Station};
 use crate::statistics::Recorder;
 use crate::work::{Duty, RetryPlan, Worker};
 use tidegate_base::Random;
@@ -95,7 +95,15 @@ impl Input {
             ),
             keys,
             holds: Vec::new(),
+            pace: pace(&consume.deliver),
         };
+        if consume.deliver.limit.value == Limit::Adaptive {
+            notes.push(format!(
+                "the adaptive limit counts as its `concurrency` of {}: a simulated handler takes no longer \
+                 when more of them run",
+                consume.deliver.concurrency.value
+            ));
+        }
         let demand = Demand::new(&station, usual, peak);
         let stream = Random::new(scenario.seed, "arrival", event_name);
         Ok(Self {
@@ -106,6 +114,27 @@ impl Input {
             notes,
         })
     }
+}
+
+/// How fast attempts may start. Without `burst` a tenth of a second's starts may go at once, as in the machine.
+fn pace(deliver: &Deliver) -> Option<Pace> {
+    let limit = deliver.rate.as_ref()?.value;
+    let rate = limit.value();
+    if rate <= 0.0 {
+        return None;
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a rate is finite and positive; the casts saturate"
+    )]
+    let (natural, interval_ns) = ((rate / 10.0).ceil() as u32, (1e9 / rate) as u64);
+    let burst = deliver.burst.as_ref().map_or(natural, |burst| burst.value);
+    Some(Pace {
+        rate: limit,
+        interval_ns: interval_ns.max(1),
+        burst: burst.max(1),
+    })
 }
 
 /// The arrivals of an event.

@@ -46,6 +46,10 @@ impl Demand {
                 ));
             }
         }
+        if let Some(pace) = station.pace {
+            let cost = worker.amplification() / pace.rate.value();
+            limits.push((cost, format!("its rate of {}", pace.rate)));
+        }
         Self {
             usual,
             peak,

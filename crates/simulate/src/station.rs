@@ -11,6 +11,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 
+use tidegate_base::Rate;
 use tidegate_model::design::Order;
 
 use crate::keys::KeySampler;
@@ -43,6 +44,43 @@ pub(crate) struct Station {
     pub(crate) keys: KeySampler,
     /// In order, without overlap.
     pub(crate) holds: Vec<Hold>,
+    /// How fast attempts may start.
+    pub(crate) pace: Option<Pace>,
+}
+
+/// How fast attempts may start: the same bucket as that of the machine (the generic cell rate algorithm).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Pace {
+    /// Starts a second in the long run.
+    pub(crate) rate: Rate,
+    /// Between two starts in the long run.
+    pub(crate) interval_ns: u64,
+    /// Most starts at once.
+    pub(crate) burst: u32,
+}
+
+/// The bucket of a pace: when it is full again.
+struct Bucket {
+    pace: Option<Pace>,
+    full_ns: u64,
+}
+
+impl Bucket {
+    fn new(pace: Option<Pace>) -> Self {
+        Self { pace, full_ns: 0 }
+    }
+
+    /// The first moment from `time_ns` on at which a delivery may start; all its attempts are paid for then.
+    fn take(&mut self, time_ns: u64, attempts: u64) -> u64 {
+        let Some(pace) = self.pace else {
+            return time_ns;
+        };
+        let room = u64::from(pace.burst.saturating_sub(1)).saturating_mul(pace.interval_ns);
+        let started_ns = time_ns.max(self.full_ns.saturating_sub(room));
+        let cost = pace.interval_ns.saturating_mul(attempts);
+        self.full_ns = self.full_ns.max(started_ns).saturating_add(cost);
+        started_ns
+    }
 }
 
 impl Station {
@@ -57,18 +95,20 @@ impl Station {
 
     fn run_unordered(&self, arrivals: impl Iterator<Item = u64>, done: &mut impl FnMut(Served)) {
         let mut handlers = Handlers::new(self.servers);
+        let mut bucket = Bucket::new(self.pace);
         for (index, arrived_ns) in (0..).zip(arrivals) {
             let work = self.worker.work(index);
-            done(self.serve(&mut handlers, arrived_ns, arrived_ns, work));
+            done(self.serve((&mut handlers, &mut bucket), arrived_ns, arrived_ns, work));
         }
     }
 
     /// One at a time: the retry delays of a delivery hold up everything behind it.
     fn run_total(&self, arrivals: impl Iterator<Item = u64>, done: &mut impl FnMut(Served)) {
         let mut free_ns = 0;
+        let mut bucket = Bucket::new(self.pace);
         for (index, arrived_ns) in (0..).zip(arrivals) {
             let work = self.worker.work(index);
-            let started_ns = self.after_holds(arrived_ns.max(free_ns));
+            let started_ns = self.start(arrived_ns.max(free_ns), &mut bucket, work);
             let finished_ns = started_ns.saturating_add(work.elapsed_ns);
             free_ns = started_ns.saturating_add(work.lane_ns);
             done(Served {
@@ -82,33 +122,50 @@ impl Station {
 
     fn run_by_key(&self, arrivals: impl Iterator<Item = u64>, done: &mut impl FnMut(Served)) {
         let mut handlers = Handlers::new(self.servers);
+        let mut bucket = Bucket::new(self.pace);
         let mut lanes = Lanes::new(self.keys.count());
         for (index, arrived_ns) in (0..).zip(arrivals) {
             while let Some((ready_ns, key, waiting)) = lanes.next_before(arrived_ns) {
                 let work = self.worker.work(waiting.index);
-                let served = self.serve(&mut handlers, waiting.arrived_ns, ready_ns, work);
+                let served = self.serve(
+                    (&mut handlers, &mut bucket),
+                    waiting.arrived_ns,
+                    ready_ns,
+                    work,
+                );
                 lanes.release(key, served.started_ns.saturating_add(work.lane_ns));
                 done(served);
             }
             let key = self.keys.key(index);
             if lanes.enter(key, Waiting { index, arrived_ns }) {
                 let work = self.worker.work(index);
-                let served = self.serve(&mut handlers, arrived_ns, arrived_ns, work);
+                let served = self.serve((&mut handlers, &mut bucket), arrived_ns, arrived_ns, work);
                 lanes.release(key, served.started_ns.saturating_add(work.lane_ns));
                 done(served);
             }
         }
         while let Some((ready_ns, key, waiting)) = lanes.next_before(u64::MAX) {
             let work = self.worker.work(waiting.index);
-            let served = self.serve(&mut handlers, waiting.arrived_ns, ready_ns, work);
+            let served = self.serve(
+                (&mut handlers, &mut bucket),
+                waiting.arrived_ns,
+                ready_ns,
+                work,
+            );
             lanes.release(key, served.started_ns.saturating_add(work.lane_ns));
             done(served);
         }
     }
 
-    fn serve(&self, handlers: &mut Handlers, arrived_ns: u64, ready_ns: u64, work: Work) -> Served {
+    fn serve(
+        &self,
+        (handlers, bucket): (&mut Handlers, &mut Bucket),
+        arrived_ns: u64,
+        ready_ns: u64,
+        work: Work,
+    ) -> Served {
         let started_ns = handlers.take(
-            |free_ns| self.after_holds(ready_ns.max(free_ns)),
+            |free_ns| self.start(ready_ns.max(free_ns), bucket, work),
             work.busy_ns,
         );
         let finished_ns = started_ns.saturating_add(work.elapsed_ns);
@@ -118,6 +175,11 @@ impl Station {
             finished_ns,
             work,
         }
+    }
+
+    /// When a delivery starts that could at `time_ns`.
+    fn start(&self, time_ns: u64, bucket: &mut Bucket, work: Work) -> u64 {
+        self.after_holds(bucket.take(self.after_holds(time_ns), work.attempts))
     }
 
     /// `time_ns`, or the end of the hold that it falls into.
@@ -228,5 +290,26 @@ impl Lanes {
             Some(None) => drop(self.queues.remove(&key)),
             None => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_lets_a_burst_go_and_then_one_an_interval() {
+        let pace = Pace {
+            rate: Rate::per_second(1e8).unwrap(),
+            interval_ns: 10,
+            burst: 3,
+        };
+        let mut bucket = Bucket::new(Some(pace));
+        let starts: Vec<u64> = (0..6).map(|_| bucket.take(100, 1)).collect();
+        assert_eq!(starts, [100, 100, 100, 110, 120, 130]);
+        // A delivery pays for its retries, too; after quiet there is a burst again, and no more than that.
+        assert_eq!(bucket.take(500, 3), 500);
+        assert_eq!(bucket.take(500, 1), 510);
+        assert_eq!(Bucket::new(None).take(7, 9), 7);
     }
 }

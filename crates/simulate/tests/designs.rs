@@ -318,3 +318,30 @@ fn what_is_never_handled_meets_no_target() {
     let audit = simulated(&simulation, "audit/OrderPlaced");
     assert_eq!((audit.deliveries, audit.verdict), (0, Verdict::Unknown));
 }
+
+#[test]
+fn a_rate_binds_as_handlers_do_and_an_adaptive_limit_is_said_to_be_none() {
+    let with = |deliver: &str| {
+        let text = CHECKOUT.replace("concurrency: 4, handler-time: 1ms", deliver);
+        let simulation = simulate(&design(&text), &calm());
+        let audit = simulated(&simulation, "audit/OrderPlaced");
+        (audit.stability.clone(), audit.notes.clone())
+    };
+    let (free, notes) = with("concurrency: 4, handler-time: 1ms");
+    assert_eq!(free.state, StabilityState::Stable);
+    assert!(notes.is_empty(), "{notes:?}");
+    // 200 a second come.
+    let (slow, _) = with("concurrency: 4, handler-time: 1ms, rate: 100/s");
+    assert_eq!(slow.state, StabilityState::Unstable);
+    assert_eq!(slow.limit, "its rate of 100/s");
+    assert!((slow.load - 2.0).abs() < 1e-9, "{}", slow.load);
+    let (fast, _) = with("concurrency: 4, handler-time: 1ms, rate: 5000/s");
+    assert_eq!(fast.limit, free.limit);
+    let (_, notes) = with("concurrency: 4, handler-time: 1ms, limit: adaptive");
+    assert!(
+        notes
+            .iter()
+            .any(|note| note.starts_with("the adaptive limit counts as its `concurrency` of 4")),
+        "{notes:?}"
+    );
+}

@@ -115,8 +115,11 @@ pub(crate) struct OutboxList {
 #[derive(Debug, Args)]
 pub(crate) struct OutboxRetry {
     /// These rows, as `outbox list` numbers them
-    #[arg(value_name = "ID", required = true)]
+    #[arg(value_name = "ID", required_unless_present = "all")]
     pub(crate) ids: Vec<i64>,
+    /// Every row that is refused
+    #[arg(long, conflicts_with = "ids")]
+    pub(crate) all: bool,
     #[command(flatten)]
     pub(crate) database: Database,
     /// How to print what was done

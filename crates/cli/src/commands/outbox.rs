@@ -8,7 +8,7 @@ use tidegate_sql::{
 
 use crate::arguments::operate::AnswerFormat;
 use crate::arguments::outbox::{
-    Database, Engine, Outbox, OutboxList, OutboxSql, OutboxStatus, State,
+    Database, Engine, Outbox, OutboxList, OutboxRetry, OutboxSql, OutboxStatus, State,
 };
 use crate::commands::outbox_relay;
 use crate::commands::select::pretty;
@@ -21,6 +21,8 @@ use crate::terminal::{self, say, shown};
 const URL_BYTES_MAX: usize = 8_192;
 /// Widest reason in a table.
 const REASON_WIDTH: usize = 60;
+/// Rows that are retried at once when all are.
+const RETRIED_AT_ONCE: u32 = 1_000;
 
 /// An outbox in one of the databases.
 pub(super) enum Opened {
@@ -45,6 +47,7 @@ pub(crate) fn run(command: &Outbox) -> Result<Exit, Failure> {
         Outbox::Relay(arguments) => outbox_relay::run(arguments),
         Outbox::Status(arguments) => status(arguments),
         Outbox::List(arguments) => list(arguments),
+        Outbox::Retry(arguments) if arguments.all => retry_all(arguments),
         Outbox::Retry(arguments) => change(
             &arguments.database,
             &arguments.ids,
@@ -246,6 +249,39 @@ fn change(
         (_, true) => Exit::Yes,
         (true, false) => Exit::No,
         (false, false) => Exit::Partly,
+    })
+}
+
+/// Retries whatever is refused, oldest first. One that is refused again meanwhile is not retried twice.
+fn retry_all(arguments: &OutboxRetry) -> Result<Exit, Failure> {
+    let opened = open(&arguments.database)?;
+    let retried = with!(opened, mut outbox => asked(async {
+        let mut retried = Vec::new();
+        let mut filter = Filter {
+            state: Some(RowState::Refused),
+            after: 0,
+            limit: RETRIED_AT_ONCE,
+        };
+        loop {
+            let rows = outbox.list(&filter).await?;
+            let numbers: Vec<i64> = rows.iter().map(|row| row.number).collect();
+            let Some(last) = numbers.last() else {
+                return Ok(retried);
+            };
+            filter.after = *last;
+            retried.extend(outbox.change(&numbers, &Change::Retry).await?);
+        }
+    }))?;
+    match arguments.format {
+        AnswerFormat::Json => {
+            terminal::print(&pretty(&json!({ "retried": retried, "unchanged": [] })))?;
+        }
+        AnswerFormat::Human if retried.is_empty() => say("no row is refused"),
+        AnswerFormat::Human => terminal::print(&format!("retried: {} rows", retried.len()))?,
+    }
+    Ok(match retried.is_empty() {
+        true => Exit::No,
+        false => Exit::Yes,
     })
 }
 

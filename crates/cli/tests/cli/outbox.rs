@@ -183,6 +183,7 @@ fn rows_of_a_service_reach_the_daemon_and_refused_ones_are_decided_on() {
     });
     expect_exit(&service.run(&["status"]), 0);
     expect_exit(&service.run(&["list", "--state", "held"]), 1);
+    every_refused_row_is_retried(&service);
 
     // In the order of the key, and each once.
     let order =
@@ -194,6 +195,26 @@ fn rows_of_a_service_reach_the_daemon_and_refused_ones_are_decided_on() {
     );
     relay.end();
     assert_eq!(service.json(&["status"])["relay"], false);
+}
+
+/// All at once, once what was wrong with them is mended; and none where none is refused.
+fn every_refused_row_is_retried(service: &Service) {
+    expect_exit(&service.run(&["retry", "--all"]), 1);
+    expect_exit(&service.run(&["retry", "--all", "1"]), 2);
+    expect_exit(&service.run(&["retry"]), 2);
+    for id in ["d1", "d2", "d3"] {
+        service.insert(id, r#"{"order":7}"#, id);
+    }
+    eventually("they are refused", || {
+        (service.json(&["status"])["refused"] == 3).then_some(())
+    });
+    let mend = "UPDATE tidegate_outbox SET data = '{\"order\":\"d\"}' WHERE state = 'refused'";
+    service.sql(mend);
+    let retried = service.json(&["retry", "--all"]);
+    assert_eq!(retried["retried"].as_array().unwrap().len(), 3, "{retried}");
+    eventually("all is sent", || {
+        (service.json(&["status"])["sent"] == 7).then_some(())
+    });
 }
 
 #[test]

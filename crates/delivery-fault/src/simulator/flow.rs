@@ -22,6 +22,12 @@ pub(super) fn limit(config: &mut SystemConfig, seed: u64) {
         consumer.flow.rate = is_limited.then_some(RateConfig { rate, burst });
         consumer.flow.adaptive = chance.in_thousand(300);
     }
+    let mut chance = Chance::new(seed ^ 0x0f01_10e5);
+    for consumer in &mut config.consumers {
+        if chance.in_thousand(300) {
+            consumer.kept = chance.below(6) as usize;
+        }
+    }
     for dependency in &mut config.dependencies {
         let most = 1 + chance.below(4) as u32;
         dependency.concurrency = chance.in_thousand(500).then_some(most);

@@ -132,7 +132,8 @@ impl Watch {
         let id = &config.id;
         let time = channel[number as usize].event.not_before;
         let is_far = time.is_some_and(|time| time > self.process.now + FAR);
-        if !is_far || config.retry.mode == RetryMode::NonBlocking {
+        let is_bounded = config.kept < channel.len();
+        if !is_far || is_bounded || config.retry.mode == RetryMode::NonBlocking {
             return;
         }
         // What the channel would bring again must not come after it.

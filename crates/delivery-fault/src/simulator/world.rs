@@ -92,6 +92,7 @@ fn consumer(chance: &mut Chance, number: u64) -> ConsumerConfig {
         followers: follow[chance.below(3) as usize],
         repetition: repetition[chance.below(2) as usize],
         inbox: 100_000,
+        kept: 50_000,
         window: 8 + chance.below(40) as usize,
         dead_letters: 3 + chance.below(30) as usize,
         dead_letter_budget: chance.in_thousand(500).then_some(Ratio::new(0.05).unwrap()),

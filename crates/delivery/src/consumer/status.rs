@@ -43,6 +43,8 @@ pub struct ConsumerStatus {
     pub obstacle: Option<Obstacle>,
     /// In the handler's words, why it is held after an overload or an endpoint fault.
     pub hold_reason: String,
+    /// Endpoint faults in a row: why it is held, when there are any.
+    pub endpoint_faults: u32,
     /// Why it stands still.
     pub halt: Option<Halt>,
     /// Why an operator has paused it.
@@ -121,6 +123,7 @@ impl Consumer {
             oldest_death: count.oldest_death,
             obstacle: self.obstacle(now, shared),
             hold_reason: self.hold_reason.clone(),
+            endpoint_faults: self.faults,
             halt: self.halt.clone(),
             paused: self.paused.clone(),
             discarded: u64::try_from(self.discarded.len()).unwrap_or(u64::MAX),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidegate_base::Timestamp;
-use tidegate_base::limit::{FOLLOWERS_MAX, SOLO_CRASHES_MAX};
+use tidegate_base::limit::SOLO_CRASHES_MAX;
 
 use super::Consumer;
 use super::delivery::{Custody, Delivery, Phase};
@@ -144,7 +144,9 @@ impl Consumer {
             && !mutant::is(Mutant::ScheduledInWindow);
         // A replay goes before what is newer after a restart, too.
         let is_overtaken = generation == 0 && self.is_before_kept(sequence);
-        if is_far || is_overtaken || self.is_behind_dead_letter(sequence) {
+        if is_overtaken {
+            self.keep(sequence, shared);
+        } else if is_far || self.is_behind_dead_letter(sequence) {
             self.keep_follower(sequence, shared);
         }
     }
@@ -227,8 +229,16 @@ impl Consumer {
     /// Moves a delivery behind a dead letter, or one for later, into the state, so that the window is free for others.
     /// At the limit of followers it stays in the window, which pushes back in the end.
     pub(super) fn keep_follower(&mut self, sequence: u64, shared: &mut Shared) {
+        if self.kept < self.config.kept {
+            self.keep(sequence, shared);
+        }
+    }
+
+    /// The same, whatever the limit is: for what the state must have because it has what comes after it. Each dead
+    /// letter brings as many as the window holds at most.
+    fn keep(&mut self, sequence: u64, shared: &mut Shared) {
         // One that the channel would bring again after a restart must not come after those behind it.
-        if self.kept >= FOLLOWERS_MAX || self.is_behind_channel(sequence) {
+        if self.is_behind_channel(sequence) {
             return;
         }
         let Some(delivery) = self.deliveries.get_mut(&sequence) else {
@@ -275,7 +285,7 @@ impl Consumer {
         let before = self.members_before(sequence);
         let overtaken: Vec<u64> = before.map(|before| before.sequence).collect();
         for sequence in overtaken {
-            self.keep_follower(sequence, shared);
+            self.keep(sequence, shared);
         }
     }
 

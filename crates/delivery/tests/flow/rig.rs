@@ -59,6 +59,7 @@ pub(crate) fn consumer(number: usize, concurrency: u32) -> ConsumerConfig {
         dead_letters: 100,
         dead_letter_budget: None,
         inbox: 100_000,
+        kept: 50_000,
         flow: FlowConfig::default(),
     }
 }

@@ -9,6 +9,7 @@
 )]
 
 mod edits;
+mod followers;
 mod jobs;
 mod operator;
 mod regressions;

@@ -64,6 +64,7 @@ pub(crate) fn config() -> SystemConfig {
             repetition: Repetition::Deduplicated,
             window: 100,
             inbox: 100_000,
+            kept: 50_000,
             dead_letters: 10,
             dead_letter_budget: None,
             flow: FlowConfig::default(),

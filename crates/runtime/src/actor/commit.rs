@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use bytes::Bytes;
 use foldhash::{HashMap, HashMapExt};
 use futures_util::future::{BoxFuture, FutureExt};
 use tidegate_base::{ConsumerId, Timestamp};
@@ -24,8 +25,10 @@ pub(crate) struct Pile {
     lines: Lines,
     outputs: Vec<Append>,
     output_bytes: usize,
-    /// Whether it was refused at a limit before.
-    refused: bool,
+    /// Of one that no batch holds, or that was refused: what is still to be committed, batch by batch.
+    left: VecDeque<Vec<Bytes>>,
+    /// Whether nothing may overtake it: it was refused at a limit, or is committed in several batches.
+    alone: bool,
 }
 
 impl Pile {
@@ -64,8 +67,9 @@ pub(super) struct Commits {
     outputs: HashMap<(ConsumerId, u64), Vec<Append>>,
     /// How many bytes they have.
     outputs_bytes: usize,
-    /// Commits that were refused at a limit and are tried again.
-    refused: usize,
+    /// Commits that were refused at a limit and are tried again, and those of several batches: of either the state
+    /// must not have what comes later without what comes before.
+    alone: usize,
     /// Since when, and the limit.
     full: Option<(Timestamp, String)>,
     /// What came later waits behind them, in order.
@@ -90,7 +94,7 @@ impl Commits {
             full_piles: Vec::new(),
             outputs: HashMap::new(),
             outputs_bytes: 0,
-            refused: 0,
+            alone: 0,
             full: None,
             waiting: VecDeque::new(),
             under_way: 0,
@@ -162,7 +166,7 @@ impl Commits {
     fn is_due(&self, settings: &Settings) -> bool {
         let base = self.checkpoint_bytes.max(settings.checkpoint_bytes_min);
         let most = base.saturating_mul(settings.checkpoint_growth);
-        self.refused == 0 && !self.checkpointing && self.appended_bytes > most
+        self.alone == 0 && !self.checkpointing && self.appended_bytes > most
     }
 
     fn awaits_checkpoint(&self, settings: &Settings) -> bool {
@@ -191,7 +195,7 @@ impl Actor {
                 continue;
             }
             let settings = &self.parts.settings;
-            if self.commits.refused > 0
+            if self.commits.alone > 0
                 || !self.commits.waiting.is_empty()
                 || self.commits.awaits_checkpoint(settings)
             {
@@ -203,7 +207,7 @@ impl Actor {
         // Here and not when a commit ends: all that the machine wants kept is in a pile now, so that what waits
         // for the checkpoint is not in it.
         let settings = &self.parts.settings;
-        if self.commits.refused == 0 && !self.commits.awaits_checkpoint(settings) {
+        if self.commits.alone == 0 && !self.commits.awaits_checkpoint(settings) {
             self.checkpoint_if_due();
             self.send_waiting();
         }
@@ -221,37 +225,44 @@ impl Actor {
     }
 
     fn send(&mut self, mut pile: Pile, durability: Durability, wait: Duration) {
-        let pieces = pile.lines.pieces();
-        self.commits.appended_bytes += journal::bytes(&pieces) as u64;
-        let groups = journal::groups(pieces, journal::COMMIT_BYTES_MAX);
+        if pile.left.is_empty() {
+            let pieces = pile.lines.pieces();
+            self.commits.appended_bytes += journal::bytes(&pieces) as u64;
+            pile.left = journal::groups(pieces, self.parts.settings.commit_bytes_max).into();
+        }
+        if pile.left.len() > 1 && !pile.alone {
+            pile.alone = true;
+            self.commits.alone += 1;
+        }
         let mut appends = pile.outputs.clone();
         self.commits.under_way += 1;
         self.commits.publishing += usize::from(!pile.outputs.is_empty());
         let broker = self.parts.broker.clone();
-        let commit = move |group| {
+        let mut commit = move |group: &Vec<Bytes>| {
             let batch = Batch {
                 appends: std::mem::take(&mut appends),
-                state: StateChange::Append(group),
+                state: StateChange::Append(group.clone()),
             };
             broker.commit(batch, durability)
         };
-        let ended = move |result| Event::Committed {
-            pile,
-            durability,
-            result,
-        };
-        let work = if wait.is_zero() {
-            let commits: Vec<_> = groups.into_iter().map(commit).collect();
-            async move { ended(all(commits).await) }.boxed()
-        } else {
-            async move {
+        // The first call is made here and now, which fixes what comes before it and what after.
+        let first = pile
+            .left
+            .front()
+            .filter(|_| wait.is_zero())
+            .map(&mut commit);
+        let work = async move {
+            if !wait.is_zero() {
                 tokio::time::sleep(wait).await;
-                let commits: Vec<_> = groups.into_iter().map(commit).collect();
-                ended(all(commits).await)
             }
-            .boxed()
+            let result = in_turn(&mut pile.left, first, commit).await;
+            Event::Committed {
+                pile,
+                durability,
+                result,
+            }
         };
-        self.work.push(work);
+        self.work.push(work.boxed());
     }
 
     /// Hears how a commit ended.
@@ -263,7 +274,7 @@ impl Actor {
     ) {
         self.commits.under_way -= 1;
         self.commits.publishing -= usize::from(!pile.outputs.is_empty());
-        self.commits.refused -= usize::from(pile.refused);
+        self.commits.alone -= usize::from(pile.alone);
         match result {
             Ok(sequences) => {
                 self.parts.publisher.note_stored(&pile.outputs, &sequences);
@@ -280,8 +291,8 @@ impl Actor {
                 retry_after,
             }) => {
                 tracing::warn!(reason, "the state is not written yet");
-                pile.refused = true;
-                self.commits.refused += 1;
+                pile.alone = true;
+                self.commits.alone += 1;
                 let since = self.commits.full().map(|(since, _)| since);
                 self.commits.full = Some((since.unwrap_or(self.now()), reason));
                 let wait = retry_after.max(Duration::from_millis(10));
@@ -294,10 +305,13 @@ impl Actor {
         }
     }
 
-    /// Sends what waited behind refused commits; there are none any more.
+    /// Sends what waited behind refused commits, of which there are none any more, up to one that nothing may
+    /// overtake.
     fn send_waiting(&mut self) {
         self.commits.full = None;
-        for pile in std::mem::take(&mut self.commits.waiting) {
+        while self.commits.alone == 0
+            && let Some(pile) = self.commits.waiting.pop_front()
+        {
             // Durable serves both classes.
             self.send(pile, Durability::Durable, Duration::ZERO);
         }
@@ -345,16 +359,17 @@ impl Actor {
 
 type Commit = BoxFuture<'static, Result<Vec<u64>, CommitError>>;
 
-/// All of the commits, with the sequences of what they appended; they were called in order, so they are
-/// done in order.
-async fn all(commits: Vec<Commit>) -> Result<Vec<u64>, CommitError> {
-    let mut result = Ok(Vec::new());
-    for commit in commits {
-        let ended = commit.await;
-        result = result.and_then(|mut before: Vec<u64>| {
-            before.extend(ended?);
-            Ok(before)
-        });
+/// Commits the groups one after the other, and leaves those that were not; the sequences of what was appended.
+async fn in_turn(
+    groups: &mut VecDeque<Vec<Bytes>>,
+    mut first: Option<Commit>,
+    mut commit: impl FnMut(&Vec<Bytes>) -> Commit,
+) -> Result<Vec<u64>, CommitError> {
+    let mut sequences = Vec::new();
+    while let Some(group) = groups.front() {
+        let commit = first.take().unwrap_or_else(|| commit(group));
+        sequences.extend(commit.await?);
+        groups.pop_front();
     }
-    result
+    Ok(sequences)
 }

@@ -126,8 +126,18 @@ impl Actor {
             }
             Obstacle::Overload { until } => {
                 let reason = status.map_or("", |status| status.hold_reason.as_str());
-                let detail = format!("the handler asked for time: {reason}");
-                ("overload", detail, Some(*until))
+                match status.is_some_and(|status| status.endpoint_faults > 0) {
+                    true => (
+                        "endpoint",
+                        format!("the endpoint refuses: {reason}"),
+                        Some(*until),
+                    ),
+                    false => (
+                        "overload",
+                        format!("the handler asked for time: {reason}"),
+                        Some(*until),
+                    ),
+                }
             }
             Obstacle::Breaker(name) => {
                 let (detail, until) = self.breaker_gate(name, now);

@@ -316,3 +316,68 @@ async fn a_system_that_was_drained_twice_rests() {
     let reads = clock.reads.load(Ordering::Relaxed) - before;
     assert!(reads < 1_000, "the clock was read {reads} times in 10 s");
 }
+
+/// What waits behind a new dead letter is more than one batch, and one of them finds no room: those after it wait for
+/// it, or a process that ends now would leave a state with later ones of a key and without earlier ones.
+#[tokio::test(start_paused = true)]
+async fn what_no_batch_holds_is_kept_from_its_beginning_on() {
+    let broker = FaultyBroker::default();
+    let shared: Arc<dyn Broker> = Arc::new(broker.clone());
+    let clock = TokioClock::starting_at(START);
+    let settings = Settings {
+        commit_bytes_max: 1,
+        ..Settings::default()
+    };
+    let world = World::on(DESIGN, settings, shared, Script::default(), clock).await;
+    world.script.takes(seconds(1));
+    let id = |n: usize| format!("{n:0200}");
+    world.script.answer(&id(0), [permanent()]);
+    for hundred in 0..15 {
+        let hundred = (0..100).map(|n| order(&id(hundred * 100 + n), "hot"));
+        world.publish(hundred).await;
+    }
+    broker.commits(Commits::LargeStateFullOnce(50_000));
+    let kept = async || {
+        let mut kept = std::collections::BTreeSet::new();
+        for piece in broker.state().await.unwrap() {
+            for line in piece.split(|byte| *byte == b'\n') {
+                let line: serde_json::Value = serde_json::from_slice(line).unwrap();
+                if line["kept"]["consumer"] == BILLING {
+                    kept.insert(line["kept"]["delivery"]["sequence"].as_u64().unwrap());
+                }
+            }
+        }
+        kept
+    };
+    let mut sizes = Vec::new();
+    while sizes.last() != Some(&1_500) {
+        assert!(sizes.len() < 100, "{sizes:?}");
+        world.pass(Duration::from_millis(100)).await;
+        let kept = kept().await;
+        sizes.push(kept.len() as u64);
+        let is_dense = kept.iter().copied().eq(0..kept.len() as u64);
+        assert!(is_dense, "{kept:?}");
+    }
+    assert_eq!(broker.refused(), 1);
+    assert!(
+        sizes.contains(&1),
+        "it was refused after the letter: {sizes:?}"
+    );
+    let world = world.restart().await;
+    world.pass(seconds(5)).await;
+    assert_eq!(world.consumer(BILLING).await.dead_letters, 1);
+}
+
+/// What an endpoint refuses is told as that: nobody asked for time.
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_refuses_is_said_to_do_so_before_it_halts() {
+    let (world, _) = faulty().await;
+    world.script.otherwise(Outcome::EndpointFault {
+        error: "HTTP 404".to_owned(),
+    });
+    world.publish([order("1", "a")]).await;
+    world.pass(Duration::from_millis(600)).await;
+    let reason = world.consumer(BILLING).await.reason;
+    let expected = "the endpoint refuses: HTTP 404; it is tried again in ";
+    assert!(reason.starts_with(expected), "{reason}");
+}

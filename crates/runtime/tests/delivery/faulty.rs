@@ -49,6 +49,8 @@ pub(crate) enum Commits {
     StateFull,
     /// As before, for one commit.
     StateFullOnce,
+    /// Those of the state with more bytes find no room, for one commit.
+    LargeStateFullOnce(usize),
     /// Those of the state find no room when something goes with it.
     OutputsFull,
     Stopped,
@@ -116,6 +118,10 @@ impl Broker for FaultyBroker {
         let (state, outputs) = (batch.state != StateChange::NONE, !batch.appends.is_empty());
         let full = match faults.commits {
             Commits::StateFull | Commits::StateFullOnce => state,
+            Commits::LargeStateFullOnce(most) => {
+                let records = batch.state.records().iter();
+                records.map(Bytes::len).sum::<usize>() > most
+            }
             Commits::OutputsFull => state && outputs,
             Commits::Done | Commits::Stopped => false,
         };
@@ -129,7 +135,10 @@ impl Broker for FaultyBroker {
             },
             _ => return self.memory.commit(batch, durability),
         };
-        if faults.commits == Commits::StateFullOnce {
+        if matches!(
+            faults.commits,
+            Commits::StateFullOnce | Commits::LargeStateFullOnce(_)
+        ) {
             faults.commits = Commits::Done;
         }
         faults.refused += 1;

@@ -58,6 +58,7 @@ impl Queue {
             worker,
             keys: KeySampler::new(self.keys, self.seed, "queue"),
             holds: self.holds.clone(),
+            pace: None,
         }
     }
 
