@@ -6,6 +6,7 @@ use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 use tidegate_base::limit::{SCHEMA_BYTES_MAX, VIOLATIONS_MAX};
 
+use crate::depth;
 use crate::effort::effort;
 use crate::error::SchemaError;
 use crate::fanout;
@@ -32,6 +33,8 @@ pub struct Compiled {
     chain: usize,
     /// How many subschemas one value meets at most.
     reach: usize,
+    /// Whether the schema itself leads no deeper than [`WALK_DEPTH_MAX`], whatever the payload.
+    is_shallow: bool,
     validator: Validator,
 }
 
@@ -58,6 +61,7 @@ impl Compiled {
         }
         let root: Value = serde_json::from_str(text).map_err(|error| refusal::syntax(&error))?;
         let (chain, reach) = fanout::check(&root)?;
+        let is_shallow = depth::longest_way(&root, WALK_DEPTH_MAX).is_some();
         let patterns = PatternOptions::regex()
             .size_limit(PATTERN_BYTES_MAX)
             .dfa_size_limit(PATTERN_BYTES_MAX);
@@ -71,6 +75,7 @@ impl Compiled {
             root,
             chain,
             reach,
+            is_shallow,
             validator,
         })
     }
@@ -85,12 +90,12 @@ impl Compiled {
     /// one that takes too long to explain a single violation that says so.
     #[must_use]
     pub fn validate(&self, payload: &Value) -> Vec<Violation> {
-        if nesting(payload).saturating_mul(self.chain) > WALK_DEPTH_MAX {
-            return vec![Violation::too_deep()];
-        }
         // The yes-or-no question is memoised by the library and is the usual case.
-        if self.validator.is_valid(payload) {
+        if self.accepts(payload) {
             return Vec::new();
+        }
+        if self.is_too_deep(payload) {
+            return vec![Violation::too_deep()];
         }
         let effort = effort(&self.root, payload);
         if effort <= EXPLAINED_VISITS_MAX {
@@ -107,11 +112,14 @@ impl Compiled {
         }
     }
 
-    /// Whether `payload` fits, without a word about why not. One that is nested too deep does not.
+    /// Whether `payload` fits, without a word about why not. One that is nested too deep to be judged does not.
     #[must_use]
     pub fn accepts(&self, payload: &Value) -> bool {
-        nesting(payload).saturating_mul(self.chain) <= WALK_DEPTH_MAX
-            && self.validator.is_valid(payload)
+        (self.is_shallow || !self.is_too_deep(payload)) && self.validator.is_valid(payload)
+    }
+
+    fn is_too_deep(&self, payload: &Value) -> bool {
+        is_nested_beyond(payload, WALK_DEPTH_MAX / self.chain.max(1))
     }
 
     /// How many subschemas one value meets at most: what it takes to judge it.
@@ -146,11 +154,14 @@ impl Compiled {
     }
 }
 
-/// How many values stand inside each other, `value` included.
-fn nesting(value: &Value) -> usize {
+/// Whether more than `levels` values stand inside each other, `value` included. Looks no deeper itself.
+fn is_nested_beyond(value: &Value, levels: usize) -> bool {
+    let Some(below) = levels.checked_sub(1) else {
+        return true;
+    };
     match value {
-        Value::Object(fields) => 1 + fields.values().map(nesting).max().unwrap_or(0),
-        Value::Array(items) => 1 + items.iter().map(nesting).max().unwrap_or(0),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 1,
+        Value::Object(fields) => fields.values().any(|v| is_nested_beyond(v, below)),
+        Value::Array(items) => items.iter().any(|v| is_nested_beyond(v, below)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }

@@ -8,6 +8,7 @@
 
 pub mod avro;
 mod compiled;
+mod depth;
 mod effort;
 mod error;
 mod event;
@@ -20,6 +21,7 @@ mod outline;
 pub mod proto_text;
 pub mod protobuf;
 mod refusal;
+mod types;
 mod violation;
 pub mod wire;
 
@@ -29,4 +31,5 @@ pub use event::EventSchema;
 pub use fields::Declared;
 pub use locate::{Position, locate};
 pub use outline::Outline;
+pub use types::Types;
 pub use violation::Violation;

@@ -68,6 +68,23 @@ impl Protobuf {
     /// [`SchemaError`] with file, line and column when a source is wrong, an import or the message is
     /// not there, or a limit is exceeded.
     pub fn compile(sources: &Sources, root: Option<&str>) -> Result<Self, SchemaError> {
+        Self::compiled(sources, root, false)
+    }
+
+    /// As [`Protobuf::compile`], and the files keep their comments.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Protobuf::compile`].
+    pub fn with_comments(sources: &Sources, root: Option<&str>) -> Result<Self, SchemaError> {
+        Self::compiled(sources, root, true)
+    }
+
+    fn compiled(
+        sources: &Sources,
+        root: Option<&str>,
+        comments: bool,
+    ) -> Result<Self, SchemaError> {
         let bytes = sources.values().map(String::len).sum();
         if bytes > SCHEMA_BYTES_MAX {
             return Err(SchemaError::Large(bytes));
@@ -83,6 +100,7 @@ impl Protobuf {
         resolver.add(Given(sources.clone()));
         resolver.add(GoogleFileResolver::new());
         let mut compiler = protox::Compiler::with_file_resolver(resolver);
+        compiler.include_source_info(comments);
         for name in sources.keys() {
             let opened = compiler.open_file(name);
             opened.map_err(|error| refused(sources, name, &error))?;

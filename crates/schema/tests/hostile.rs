@@ -189,6 +189,65 @@ fn the_deepest_chain_on_the_deepest_payload_fits_a_small_stack() {
         .unwrap();
 }
 
+/// What leads as deep as a payload goes: by what stands in the schema, no end is seen.
+fn bottomless() -> Vec<Value> {
+    let x = |reference: &str| json!({"x": {"$ref": reference}});
+    let (core, it) = ("https://json-schema.org/draft", "https://example.com/it");
+    let sub = json!({"$id": "https://example.com/sub", "properties": x("#")});
+    vec![
+        json!({"properties": x("#")}),
+        json!({"additionalProperties": {"$ref": "#/$defs/a"}, "$defs": {"a": {"additionalProperties": {"$ref": "#"}}}}),
+        json!({"$anchor": "root", "properties": x("#root")}),
+        json!({"$dynamicAnchor": "root", "properties": {"x": {"$dynamicRef": "#root"}}}),
+        json!({"$id": it, "properties": x(it)}),
+        json!({"$id": it, "properties": x("it")}),
+        json!({"$schema": format!("{core}/2019-09/schema"), "$recursiveAnchor": true,
+            "properties": {"x": {"$recursiveRef": "#"}}}),
+        json!({"properties": {"x": sub}}),
+        json!({"$ref": "#/x-more/examples/0", "x-more": {"examples": [{"properties": x("#/x-more/examples/0")}]}}),
+        json!({"properties": {"default": {"$ref": "#"}, "enum": {"$ref": "#"}, "x": {"$ref": "#"}}}),
+        json!({"$ref": format!("{core}/2020-12/schema")}),
+    ]
+}
+
+/// Where the schema bounds the walk, the payload is not measured; where it does not, it is.
+fn judge_what_is_deep(deep: &Value, twice: &Value) {
+    let said = |schema: &Value, payload: &Value| {
+        let compiled = compile(schema).unwrap();
+        let violations = compiled.validate(payload);
+        assert_eq!(compiled.accepts(payload), violations.is_empty(), "{schema}");
+        violations
+            .into_iter()
+            .map(|v| v.message)
+            .collect::<String>()
+    };
+    for schema in bottomless() {
+        assert!(said(&schema, deep).contains("too deep"), "{schema}");
+    }
+    assert!(said(&json!({"uniqueItems": true}), twice).contains("too deep"));
+    let shallow = json!({"properties": {"x": {"type": "object"}}, "examples": [{"id": "1"}]});
+    assert_eq!(said(&shallow, deep), "", "the schema looks no deeper");
+    let shut = json!({"properties": {"x": {"properties": {"x": {"maxProperties": 0}}}}});
+    assert!(said(&shut, deep).contains("too deep"));
+    assert!(said(&json!({"const": {"x": {"x": 1}}}), deep).contains("too deep"));
+}
+
+#[test]
+fn a_payload_of_any_depth_fits_a_small_stack() {
+    let stack = |mib: usize| std::thread::Builder::new().stack_size(mib << 20);
+    let make_and_judge = move || {
+        let deep = (0..20_000).fold(json!({}), |value, _| {
+            Value::Object([("x".to_owned(), value)].into_iter().collect())
+        });
+        let twice = json!([deep.clone(), deep.clone()]);
+        std::thread::scope(|scope| {
+            let judging = stack(2).spawn_scoped(scope, || judge_what_is_deep(&deep, &twice));
+            judging.unwrap().join().unwrap();
+        });
+    };
+    stack(512).spawn(make_and_judge).unwrap().join().unwrap();
+}
+
 #[test]
 fn a_schema_is_shared_between_threads() {
     fn shared<T: Send + Sync>(_: &T) {}

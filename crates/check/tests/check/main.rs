@@ -14,3 +14,5 @@ mod report;
 mod rules;
 #[cfg(test)]
 mod sarif;
+#[cfg(test)]
+mod standards;

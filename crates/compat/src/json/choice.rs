@@ -1,8 +1,10 @@
 //! The reader's choices: `anyOf`, `oneOf`, `not`, `if`.
 
+use tidegate_schema::Types;
+
 use super::flat::Flat;
 use super::keywords::Why;
-use super::known::{Known, Node, Types};
+use super::known::{Known, Node};
 use super::study::Study;
 
 impl<'a> Study<'a, '_> {

@@ -6,10 +6,11 @@
 use std::collections::HashSet;
 
 use serde_json::Value;
+use tidegate_schema::Types;
 
 use super::confluent_object::Content;
 use super::effort::{Effort, size};
-use super::known::{Node, Types};
+use super::known::{Node, types_named};
 use super::number;
 use super::pattern::Patterns;
 use super::schema::Schema;
@@ -151,9 +152,9 @@ impl Rules<'_> {
         let Some(named) = update.get("type") else {
             return;
         };
-        let allowed = Types::named(named);
+        let allowed = types_named(named);
         let had = match (original.get("type"), combination(original)) {
-            (Some(named), _) => Types::named(named),
+            (Some(named), _) => types_named(named),
             (None, Some(_)) => Types::NONE,
             (None, None) => implied(original),
         };
@@ -445,9 +446,9 @@ fn combination(node: &Node<'_>) -> Option<&'static str> {
 /// The types that a schema without `type` is about, by its other keywords.
 fn implied(node: &Node<'_>) -> Types {
     let listed = node.get("enum").and_then(Value::as_array);
-    let listed = listed.map(|all| all.iter().map(Types::of).fold(Types::NONE, Types::or));
+    let listed = listed.map(|all| all.iter().map(Types::of_value).fold(Types::NONE, Types::or));
     listed
-        .or_else(|| node.get("const").map(Types::of))
+        .or_else(|| node.get("const").map(Types::of_value))
         .unwrap_or(Types::ALL)
 }
 

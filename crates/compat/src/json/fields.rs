@@ -6,11 +6,12 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use tidegate_schema::Types;
 
 use super::failure::Step;
 use super::flat::Flat;
 use super::keywords::Why;
-use super::known::{Known, Node, Types};
+use super::known::{Known, Node};
 use super::pattern::{Strings, Word};
 use super::study::Study;
 

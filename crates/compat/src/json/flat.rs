@@ -4,8 +4,9 @@ use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashSet};
 
 use serde_json::{Number, Value};
+use tidegate_schema::Types;
 
-use super::known::{Count, Known, Node, Types};
+use super::known::{Count, Known, Node, types_named};
 use super::number;
 use super::pattern::Strings;
 
@@ -157,7 +158,7 @@ impl<'a> Flat<'a> {
 
     fn facts(&mut self, node: &Node<'a>, integers: Integers) {
         if let Some(named) = node.get("type") {
-            let mut types = Types::named(named);
+            let mut types = types_named(named);
             let by_value = types.meets(Types::INTEGER) && !types.meets(Types::FRACTION);
             if by_value && integers == Integers::AsWrittenByReader {
                 types = types.or(Types::FRACTION);
@@ -237,9 +238,9 @@ impl<'a> Flat<'a> {
             self.is_impossible |= miss.schema == &Value::Bool(true);
             return Taken::Whole;
         };
-        let of_type = object.get("type").map_or(Types::ALL, Types::named);
+        let of_type = object.get("type").map_or(Types::ALL, types_named);
         // Of what has the type, the rest must fail.
-        let has_type = self.types.within(of_type);
+        let has_type = self.types.is_within(of_type);
         let mut keywords = object.keys().map(String::as_str).filter(|keyword| {
             let holds = *keyword == "type" && has_type || self.holds(miss, keyword);
             *keyword != "default" && !holds
@@ -302,7 +303,7 @@ impl<'a> Flat<'a> {
             "not" => return miss.one("not").map_or(Taken::Not, Taken::Fits),
             "allOf" if miss.list("allOf").len() == 1 => return Taken::Misses(miss.list("allOf")),
             "type" => {
-                let mut types = miss.get("type").map_or(Types::NONE, Types::named);
+                let mut types = miss.get("type").map_or(Types::NONE, types_named);
                 let by_value = types.meets(Types::INTEGER) && !types.meets(Types::FRACTION);
                 if by_value && integers != Integers::ByValue {
                     types = types.without(Types::INTEGER);
@@ -401,7 +402,7 @@ impl<'a> Flat<'a> {
 
     /// Schemas that a field brings with it, when that field is sure to be there.
     fn dependent(&mut self, fits: &mut Vec<Node<'a>>, seen: &HashSet<usize>) {
-        if !self.types.within(Types::OBJECT) {
+        if !self.types.is_within(Types::OBJECT) {
             return;
         }
         for node in &self.atoms {
@@ -503,7 +504,7 @@ fn above(number: &Number) -> Option<i128> {
 
 /// The types of the values that are equal to this one: where `1.0` is no integer, `1` has a twin.
 fn types_of(value: &Value, integers: Integers) -> Types {
-    match Types::of(value) {
+    match Types::of_value(value) {
         Types::INTEGER if integers != Integers::ByValue => Types::NUMBER,
         types => types,
     }

@@ -1,9 +1,11 @@
 //! The reader's keywords about arrays.
 
+use tidegate_schema::Types;
+
 use super::failure::Step;
 use super::flat::Flat;
 use super::keywords::Why;
-use super::known::{Known, Node, Types};
+use super::known::{Known, Node};
 use super::study::Study;
 
 /// Most items that are looked at one by one.

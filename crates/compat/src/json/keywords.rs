@@ -3,10 +3,11 @@
 use std::cmp::Ordering;
 
 use serde_json::{Number, Value};
+use tidegate_schema::Types;
 
 use super::failure::Failure;
 use super::flat::{Flat, about};
-use super::known::{Known, Node, Types};
+use super::known::{Known, Node, types_named};
 use super::number::{self, far};
 use super::pattern::Word;
 use super::study::Study;
@@ -241,7 +242,7 @@ impl<'a> Study<'a, '_> {
     }
 
     fn prove_type(&mut self, known: &Known<'a>, flat: &Flat<'a>, goal: &Node<'a>) -> bool {
-        let allowed = goal.get("type").map_or(Types::ALL, Types::named);
+        let allowed = goal.get("type").map_or(Types::ALL, types_named);
         let beyond = flat.types.without(allowed);
         if beyond.is_none() {
             return true;
@@ -282,7 +283,7 @@ impl<'a> Study<'a, '_> {
                 });
         // Of integers, the first one inside of the range counts.
         let holds = holds
-            || flat.types.and(Types::NUMBER).within(Types::INTEGER)
+            || flat.types.and(Types::NUMBER).is_within(Types::INTEGER)
                 && first_integer(flat, is_low).is_some_and(|first| {
                     match side(number::compare(&first, limit)) {
                         Ordering::Greater => true,
@@ -316,7 +317,7 @@ impl<'a> Study<'a, '_> {
             return false;
         };
         let one = Number::from(1);
-        let are_integers = flat.types.and(Types::NUMBER).within(Types::INTEGER);
+        let are_integers = flat.types.and(Types::NUMBER).is_within(Types::INTEGER);
         if flat.multiples().any(|known| number::divides(by, known))
             || are_integers && number::divides(by, &one)
         {

@@ -4,122 +4,22 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use serde_json::{Map, Value};
+use tidegate_schema::Types;
 
 use super::bundle::escape;
 use super::lower::Lowered;
 use super::pattern::Strings;
 
-/// A set of types of values, integers apart from the other numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Types(pub(crate) u8);
-
-impl Types {
-    pub(crate) const NULL: Self = Self(1);
-    pub(crate) const BOOLEAN: Self = Self(2);
-    pub(crate) const INTEGER: Self = Self(4);
-    pub(crate) const FRACTION: Self = Self(8);
-    pub(crate) const STRING: Self = Self(16);
-    pub(crate) const ARRAY: Self = Self(32);
-    pub(crate) const OBJECT: Self = Self(64);
-    pub(crate) const NUMBER: Self = Self(4 | 8);
-    pub(crate) const ALL: Self = Self(127);
-    pub(crate) const NONE: Self = Self(0);
-
-    /// Every single type.
-    pub(crate) const EACH: [Self; 7] = [
-        Self::NULL,
-        Self::BOOLEAN,
-        Self::INTEGER,
-        Self::FRACTION,
-        Self::STRING,
-        Self::ARRAY,
-        Self::OBJECT,
-    ];
-
-    pub(crate) const fn and(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
-    pub(crate) const fn or(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    pub(crate) const fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
-    pub(crate) const fn is_none(self) -> bool {
-        self.0 == 0
-    }
-
-    /// Whether there is none beyond `other`.
-    pub(crate) const fn within(self, other: Self) -> bool {
-        self.0 & !other.0 == 0
-    }
-
-    pub(crate) const fn meets(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    /// The types that the value of the keyword `type` names.
-    pub(crate) fn named(value: &Value) -> Self {
-        let one = |name: &str| match name {
-            "null" => Self::NULL,
-            "boolean" => Self::BOOLEAN,
-            "integer" => Self::INTEGER,
-            "number" => Self::NUMBER,
-            "string" => Self::STRING,
-            "array" => Self::ARRAY,
-            "object" => Self::OBJECT,
-            _ => Self::NONE,
-        };
-        match value {
-            Value::String(name) => one(name),
-            Value::Array(names) => names
-                .iter()
-                .filter_map(Value::as_str)
-                .fold(Self::NONE, |all, name| all.or(one(name))),
-            _ => Self::ALL,
-        }
-    }
-
-    /// The type of a value.
-    pub(crate) fn of(value: &Value) -> Self {
-        match value {
-            Value::Null => Self::NULL,
-            Value::Bool(_) => Self::BOOLEAN,
-            Value::Number(n) if super::number::whole(n).is_some() => Self::INTEGER,
-            // Whether a float beyond 2^100 counts as an integer is left open.
-            Value::Number(n) if n.as_f64().is_some_and(|n| n.fract() == 0.0) => Self::NUMBER,
-            Value::Number(_) => Self::FRACTION,
-            Value::String(_) => Self::STRING,
-            Value::Array(_) => Self::ARRAY,
-            Value::Object(_) => Self::OBJECT,
-        }
-    }
-
-    /// The names, as people say them.
-    pub(crate) fn words(self) -> String {
-        let mut names = Vec::new();
-        for (types, name) in [
-            (Self::NULL, "null"),
-            (Self::BOOLEAN, "boolean"),
-            (Self::NUMBER, "number"),
-            (Self::STRING, "string"),
-            (Self::ARRAY, "array"),
-            (Self::OBJECT, "object"),
-        ] {
-            if types.within(self) {
-                names.push(name);
-            } else if self.meets(types) {
-                names.push(if self.meets(Self::INTEGER) {
-                    "integer"
-                } else {
-                    "number with a fraction"
-                });
-            }
-        }
-        names.join(" or ")
+/// The types that the value of the keyword `type` names.
+pub(crate) fn types_named(value: &Value) -> Types {
+    let of_word = |word: &str| Types::of_word(word).unwrap_or(Types::NONE);
+    match value {
+        Value::String(name) => of_word(name),
+        Value::Array(names) => names
+            .iter()
+            .filter_map(Value::as_str)
+            .fold(Types::NONE, |all, name| all.or(of_word(name))),
+        _ => Types::ALL,
     }
 }
 

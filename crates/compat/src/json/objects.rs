@@ -1,11 +1,12 @@
 //! The reader's other keywords about objects.
 
 use serde_json::Value;
+use tidegate_schema::Types;
 
 use super::failure::Step;
 use super::flat::{Flat, required};
 use super::keywords::Why;
-use super::known::{Known, Node, Types};
+use super::known::{Known, Node};
 use super::study::Study;
 
 impl<'a> Study<'a, '_> {

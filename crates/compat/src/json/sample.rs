@@ -4,11 +4,12 @@
 //! before both schemas have judged it.
 
 use serde_json::{Map, Number, Value};
+use tidegate_schema::Types;
 
 use super::failure::Step;
 use super::flat::{Flat, Integers};
 use super::keywords::first_multiples;
-use super::known::{Known, Node, Types};
+use super::known::{Known, Node};
 use super::number;
 use super::pattern::{Strings, Word};
 use super::study::Study;
@@ -146,7 +147,7 @@ impl<'a> Study<'a, '_> {
             }
             listed.retain(|value| {
                 let may_be_number = value.is_number() && flat.types.meets(Types::NUMBER);
-                may_be_number || Types::of(value).meets(flat.types)
+                may_be_number || Types::of_value(value).meets(flat.types)
             });
             extend(&mut found, listed.into_iter().take(VALUES_MAX));
             return found;
@@ -169,7 +170,7 @@ impl<'a> Study<'a, '_> {
             Types::NULL,
             Types::ARRAY,
         ] {
-            if one.within(flat.types) {
+            if one.is_within(flat.types) {
                 let values = self.samples_of(&flat, (one, depth));
                 let few = if flat.types == one { VALUES_MAX } else { 10 };
                 extend(&mut found, values.into_iter().take(few));
@@ -224,7 +225,7 @@ impl<'a> Study<'a, '_> {
         let mut found = Vec::new();
         for n in tried {
             let value = Value::Number(n.clone());
-            if Types::of(&value).meets(of) && is_in_range(flat, &n) {
+            if Types::of_value(&value).meets(of) && is_in_range(flat, &n) {
                 extend(&mut found, [value]);
             }
         }

@@ -9,11 +9,12 @@ use std::collections::{HashMap, HashSet};
 
 use jsonschema::Validator;
 use serde_json::Value;
+use tidegate_schema::Types;
 
 use super::effort::{Effort, size};
 use super::failure::{Failure, Step};
 use super::flat::{Flat, Integers};
-use super::known::{Key, Known, Node, Types};
+use super::known::{Key, Known, Node};
 use super::lower::Lowered;
 use super::pattern::{Patterns, Strings, Word};
 use super::sample::Pool;
@@ -208,7 +209,7 @@ impl<'a, 'k> Study<'a, 'k> {
         let chooses = ["anyOf", "oneOf", "not", "if"];
         let types: Vec<Types> = Types::EACH
             .into_iter()
-            .filter(|one| one.within(flat.types))
+            .filter(|one| one.is_within(flat.types))
             .collect();
         let is_choice = chooses.iter().any(|keyword| goal.get(keyword).is_some());
         (is_choice && types.len() > 1)
@@ -369,10 +370,10 @@ impl<'a, 'k> Study<'a, 'k> {
         let values: Vec<Value> = match listed {
             Some(list) if list.len() > VALUES_MAX => return None,
             Some(list) => list.to_vec(),
-            None if flat.types.within(Types::NULL.or(Types::BOOLEAN)) => {
+            None if flat.types.is_within(Types::NULL.or(Types::BOOLEAN)) => {
                 vec![Value::Null, Value::Bool(false), Value::Bool(true)]
             }
-            None if flat.types.within(Types::INTEGER) && self.integers == Integers::ByValue => {
+            None if flat.types.is_within(Types::INTEGER) && self.integers == Integers::ByValue => {
                 let (first, last) = flat.integers()?;
                 if last - first >= FINITE_MAX {
                     return None;
@@ -389,7 +390,7 @@ impl<'a, 'k> Study<'a, 'k> {
         }
         let mut left = Vec::new();
         for value in values {
-            if Types::of(&value).meets(flat.types) && self.is_so(known, &value)? {
+            if Types::of_value(&value).meets(flat.types) && self.is_so(known, &value)? {
                 left.push(value);
             }
         }
@@ -441,7 +442,7 @@ impl<'a, 'k> Study<'a, 'k> {
                 return Some(false);
             }
         }
-        Some(Types::of(value).meets(known.types))
+        Some(Types::of_value(value).meets(known.types))
     }
 
     /// Whether a value fits a subschema; `None` when that cannot be told.

@@ -1,8 +1,9 @@
 //! A schema as it would be after a change of one field.
 
 use serde_json::{Map, Value, json};
+use tidegate_schema::Types;
 
-use super::shape::{Found, Shape, Types};
+use super::shape::{Found, Shape};
 
 /// Deepest chain of subschemas that is followed to a field.
 const DEPTH_MAX: usize = 64;

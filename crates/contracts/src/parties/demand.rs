@@ -4,8 +4,9 @@ use serde_json::{Map, Value, json};
 use tidegate_model::Place;
 use tidegate_model::design::{Consume, Event, FieldType, Presence, Requirement, Rule};
 use tidegate_model::{Word as _, field_segments};
+use tidegate_schema::Types;
 
-use super::shape::{Found, Shape, Types};
+use super::shape::{Found, Shape};
 
 /// One thing that a consumer relies on.
 #[derive(Clone, Copy, Debug)]

@@ -11,3 +11,4 @@ mod pages;
 mod properties;
 mod rules;
 mod support;
+mod times;

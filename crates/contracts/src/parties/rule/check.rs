@@ -1,15 +1,18 @@
 //! A rule held against what the schema declares: unknown names and fields, comparisons that can never
 //! be true, a result that is neither true nor false.
 
+mod times;
+
 use cel::common::ast::{CallExpr, Expr, SelectExpr};
 use cel::common::ast::{ComprehensionExpr, EntryExpr, LiteralValue, operators};
 use cel::{IdedExpr, Program};
 use regex::{Regex, RegexBuilder};
 use tidegate_model::closest;
+use tidegate_schema::Types;
 
 use super::function::{FUNCTIONS, MACROS, missing};
 use super::{Problem, ProblemKind};
-use crate::parties::shape::{Found, Id, Shape, Types};
+use crate::parties::shape::{Found, Id, Shape};
 
 /// Most problems of one rule that are told.
 pub(super) const PROBLEMS_MAX: usize = 8;
@@ -40,6 +43,10 @@ enum What {
     Attributes,
     /// It has one of these types.
     Of(Types),
+    /// It is a point in time.
+    Moment,
+    /// It is a length of time.
+    Span,
 }
 
 pub(super) struct Check<'a> {
@@ -70,9 +77,8 @@ impl<'a> Check<'a> {
     /// The whole rule, which is true or false.
     pub(super) fn whole(&mut self, expression: &IdedExpr) {
         let what = self.part(expression);
-        let types = self.types(what);
-        if types.and(Types::BOOLEAN).is_none() {
-            let message = format!("it is {}, which is neither true nor false", words(types));
+        if self.types(what).and(Types::BOOLEAN).is_none() {
+            let message = format!("it is {}, which is neither true nor false", self.told(what));
             let hint = "compare it with something, such as `event.total >= 0.0`";
             self.problem(
                 ProblemKind::Types,
@@ -101,6 +107,8 @@ impl<'a> Check<'a> {
             What::Untold => Types::ALL,
             What::Of(types) => types,
             What::Attributes => Types::OBJECT,
+            // No value of JSON is a time.
+            What::Moment | What::Span => Types::NONE,
             What::Place(id) => self.shape.map_or(Types::ALL, |shape| shape.node(id).types),
         }
     }
@@ -211,6 +219,9 @@ impl<'a> Check<'a> {
         let target = call.target.as_deref().map(|target| self.part(target));
         let arguments: Vec<What> = call.args.iter().map(|one| self.part(one)).collect();
         let name = call.func_name.as_str();
+        if let Some(what) = self.of_times(id, call, target, &arguments) {
+            return what;
+        }
         match name {
             operators::LOGICAL_AND | operators::LOGICAL_OR | operators::LOGICAL_NOT => {
                 for (argument, what) in call.args.iter().zip(&arguments) {
@@ -473,6 +484,10 @@ fn spelled(expression: &IdedExpr) -> String {
             Some(of) => format!("{}[…]", spelled(of)),
             None => "…".to_owned(),
         },
+        Expr::Call(call) if matches!(call.func_name.as_str(), "timestamp" | "duration") => {
+            let of = call.args.first().map_or_else(String::new, spelled);
+            format!("{}({of})", call.func_name)
+        }
         Expr::Literal(LiteralValue::String(text)) => format!("'{}'", text.inner()),
         Expr::Literal(LiteralValue::Int(number)) => number.inner().to_string(),
         Expr::Literal(LiteralValue::Double(number)) => format!("{:?}", number.inner()),

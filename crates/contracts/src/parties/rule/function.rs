@@ -21,16 +21,28 @@ pub(super) const FUNCTIONS: &[&str] = &[
     "bool",
     "type",
     "dyn",
+    "timestamp",
+    "duration",
+    "getFullYear",
+    "getMonth",
+    "getDate",
+    "getDayOfMonth",
+    "getDayOfWeek",
+    "getDayOfYear",
+    "getHours",
+    "getMinutes",
+    "getSeconds",
+    "getMilliseconds",
 ];
 
 /// The macros, for "did you mean".
 pub(super) const MACROS: &[&str] = &["has", "all", "exists", "exists_one", "map", "filter"];
 
-/// Functions of the standard that are not there, with what to do instead.
+/// Functions that somebody may look for and that are not there, with what to do instead.
 pub(super) fn missing(name: &str) -> Option<&'static str> {
-    let is_of_times = name.starts_with("get") || matches!(name, "timestamp" | "duration" | "now");
-    is_of_times
-        .then_some("times are texts here: compare those of one form, such as UTC to the second")
+    (name == "now").then_some(
+        "a rule gives the same answer at any time: compare with `timestamp(attributes.time)`",
+    )
 }
 
 /// Adds `matches` for the patterns of a rule; whether that worked.
@@ -68,7 +80,12 @@ pub(super) fn plainly(error: &ExecutionError) -> String {
         }
         ExecutionError::Overflow(..) => "a number becomes too large".to_owned(),
         ExecutionError::IndexOutOfBounds(_) => "a list is shorter than it asks".to_owned(),
-        ExecutionError::FunctionError { function, .. } => format!("`{function}` fails"),
+        ExecutionError::FunctionError { function, .. } => match function.as_str() {
+            "timestamp" => "it is no time, such as 2026-01-31T12:00:00Z".to_owned(),
+            "duration" => "it is no duration, such as 1h30m".to_owned(),
+            "timezone" => "there is no such time zone".to_owned(),
+            function => format!("`{function}` fails"),
+        },
         _ => "it cannot be worked out for this event".to_owned(),
     }
 }

@@ -21,7 +21,7 @@ use tidegate_base::limit::RULE_STEPS_MAX;
 
 use super::shape::Shape;
 
-/// The standard functions of CEL, once for all rules. Those of times are left out.
+/// The standard functions of CEL, once for all rules.
 static ENVIRONMENT: LazyLock<std::sync::Arc<Env>> =
     LazyLock::new(|| std::sync::Arc::new(Env::stdlib()));
 

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use cel::Value as Cel;
 use cel::objects::Key;
 use serde_json::{Map, Number, Value};
+use tidegate_schema::Types;
 
-use crate::parties::shape::{Id, Others, Shape, Types, UNKNOWN};
+use crate::parties::shape::{Id, Others, Shape, UNKNOWN};
 
 /// Deepest nesting that is followed; the parser of JSON has its own limit below it.
 const DEPTH_MAX: usize = 256;

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
+use tidegate_schema::Types;
 
 use super::join::{both, either};
-use super::{Field, Id, Node, Others, Types, UNKNOWN};
+use super::{Field, Id, Node, Others, UNKNOWN};
 
 /// Most places of one shape; of what is beyond, nothing is known.
 const PLACES_MAX: usize = 20_000;
@@ -265,10 +266,12 @@ fn names(list: Option<&Value>) -> Vec<&str> {
 }
 
 fn types(written: Option<&Value>) -> Types {
+    // Of a word that is none nothing is known.
+    let of_word = |word| Types::of_word(word).unwrap_or(Types::ALL);
     match written {
-        Some(Value::String(word)) => Types::of_word(word),
+        Some(Value::String(word)) => of_word(word),
         Some(Value::Array(words)) => {
-            let words = words.iter().filter_map(Value::as_str).map(Types::of_word);
+            let words = words.iter().filter_map(Value::as_str).map(of_word);
             words.fold(Types::NONE, Types::or)
         }
         _ => Types::ALL,
@@ -280,7 +283,7 @@ fn values(own: &Map<String, Value>) -> Option<Vec<Value>> {
         (Some(only), _) => Some(vec![only.clone()]),
         (None, Some(Value::Array(values))) => {
             let kinds = types(own.get("type"));
-            let fit = |value: &&Value| Types::of_value(value).is_within(kinds);
+            let fit = |value: &&Value| Types::of_value(value).meets(kinds);
             Some(values.iter().filter(fit).cloned().collect())
         }
         _ => None,

@@ -1,7 +1,9 @@
 //! What is known of a value of which two things are known, and of one of which one of two is.
 
+use tidegate_schema::Types;
+
 use super::build::{Builder, Origin};
-use super::{Field, Id, Node, Others, Types, UNKNOWN};
+use super::{Field, Id, Node, Others, UNKNOWN};
 
 /// What is known of values that fit both.
 pub(super) fn both(builder: &mut Builder<'_>, one: &Node, other: &Node) -> Node {
@@ -16,7 +18,7 @@ pub(super) fn both(builder: &mut Builder<'_>, one: &Node, other: &Node) -> Node 
         (None, None) => None,
     };
     if let Some(values) = &mut node.values {
-        values.retain(|value| Types::of_value(value).is_within(node.types));
+        values.retain(|value| Types::of_value(value).meets(node.types));
     }
     for (name, field) in &other.fields {
         let joined = match one.fields.get(name) {

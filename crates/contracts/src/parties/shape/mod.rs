@@ -8,81 +8,9 @@ mod join;
 
 use indexmap::IndexMap;
 use serde_json::Value;
+use tidegate_schema::Types;
 
 use build::Builder;
-
-/// A set of types, in the words of JSON Schema.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Types(u8);
-
-impl Types {
-    pub(crate) const NULL: Self = Self(1);
-    pub(crate) const BOOLEAN: Self = Self(2);
-    pub(crate) const INTEGER: Self = Self(4);
-    /// Numbers that are not whole.
-    pub(crate) const FRACTION: Self = Self(8);
-    pub(crate) const STRING: Self = Self(16);
-    pub(crate) const ARRAY: Self = Self(32);
-    pub(crate) const OBJECT: Self = Self(64);
-    pub(crate) const NONE: Self = Self(0);
-    pub(crate) const ALL: Self = Self(127);
-    pub(crate) const NUMBER: Self = Self(4 | 8);
-
-    pub(crate) const fn and(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
-    pub(crate) const fn or(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// Whether every type of this set is in the other.
-    pub(crate) const fn is_within(self, other: Self) -> bool {
-        self.0 & !other.0 == 0
-    }
-
-    /// Whether there is no type.
-    pub(crate) const fn is_none(self) -> bool {
-        self.0 == 0
-    }
-
-    /// The types that a word of JSON Schema stands for.
-    pub(crate) fn of_word(word: &str) -> Self {
-        match word {
-            "null" => Self::NULL,
-            "boolean" => Self::BOOLEAN,
-            "integer" => Self::INTEGER,
-            "number" => Self::NUMBER,
-            "string" => Self::STRING,
-            "array" => Self::ARRAY,
-            "object" => Self::OBJECT,
-            _ => Self::ALL,
-        }
-    }
-
-    /// The same, with any number for a whole one.
-    pub(crate) const fn with_fractions(self) -> Self {
-        match self.0 & Self::INTEGER.0 {
-            0 => self,
-            _ => Self(self.0 | Self::FRACTION.0),
-        }
-    }
-
-    /// The type of a value.
-    pub(crate) fn of_value(value: &Value) -> Self {
-        match value {
-            Value::Null => Self::NULL,
-            Value::Bool(_) => Self::BOOLEAN,
-            Value::Number(number) => match number.as_f64().is_some_and(|n| n.fract() == 0.0) {
-                true => Self::INTEGER,
-                false => Self::FRACTION,
-            },
-            Value::String(_) => Self::STRING,
-            Value::Array(_) => Self::ARRAY,
-            Value::Object(_) => Self::OBJECT,
-        }
-    }
-}
 
 /// A place of a shape.
 pub(crate) type Id = usize;
