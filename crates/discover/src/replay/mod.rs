@@ -2,6 +2,7 @@
 
 pub(crate) mod change;
 pub(crate) mod complete;
+pub(crate) mod gaps;
 pub(crate) mod layout;
 pub(crate) mod limit;
 pub(crate) mod order;
@@ -15,6 +16,7 @@ use tidegate_trace::{Labels, Trace};
 use crate::interval::{self, Estimate, Paired, mean_saved, nanos};
 use change::{Change, Replay, Scratch};
 use complete::Completeness;
+use gaps::Doubt;
 use layout::{Layout, Paths};
 use order::{Learned, Order, View};
 
@@ -149,11 +151,12 @@ impl<'a> WhatIf<'a> {
         self.weights.get(trace).copied().unwrap_or(1.0)
     }
 
-    fn replay(&self, trace: usize, view: View) -> Option<Replay<'_>> {
+    fn replay(&self, trace: usize, (view, doubt): (View, Doubt)) -> Option<Replay<'_>> {
         Some(Replay {
             layout: self.layouts.get(trace)?,
             learned: &self.learned,
             view,
+            doubt,
         })
     }
 
@@ -270,11 +273,17 @@ impl<'a> WhatIf<'a> {
         if self.completeness.withheld.is_some() {
             return Vec::new();
         }
-        let after = self.changed(sites, &change, View::Pessimistic);
-        let optimistic = self.changed(sites, &change, View::Optimistic);
+        let (after, unsure) = self.changed(sites, &change, (View::Pessimistic, Doubt::Usual));
+        let other = |view: (View, Doubt)| {
+            let mut other = after.clone();
+            other.extend(self.changed(&unsure, &change, view).0);
+            other
+        };
+        let least = other((View::Pessimistic, Doubt::Longest));
+        let most = other((View::Optimistic, Doubt::Shortest));
         let mut touched: Vec<usize> = after
             .keys()
-            .chain(optimistic.keys())
+            .chain(most.keys())
             .filter_map(|site| self.endpoint_of(*site))
             .collect();
         touched.sort_unstable();
@@ -295,9 +304,10 @@ impl<'a> WhatIf<'a> {
                         })
                         .collect()
                 };
-                let (least, most) = (pairs(&after), mean_saved(&pairs(&optimistic)));
-                let saving = endpoint.saving(&least, most, (confidence, hidden), observed);
-                (mean_saved(&least) * endpoint.all, saving)
+                let bounds = [&least, &most].map(|after| mean_saved(&pairs(after)));
+                let pairs = pairs(&after);
+                let saving = endpoint.saving(&pairs, bounds, (confidence, hidden), observed);
+                (mean_saved(&pairs) * endpoint.all, saving)
             })
             .collect();
         savings.sort_by(|(a, one), (b, other)| {
@@ -314,7 +324,7 @@ impl<'a> WhatIf<'a> {
         change: impl Fn(Site) -> Change,
         blocks: usize,
     ) -> Vec<f64> {
-        let after = self.changed(sites, &change, View::Pessimistic);
+        let (after, _) = self.changed(sites, &change, (View::Pessimistic, Doubt::Usual));
         let first = self.endpoints.iter().map(|endpoint| endpoint.first).min();
         let last = self.endpoints.iter().map(|endpoint| endpoint.last).max();
         let (first, last) = (first.unwrap_or(0), last.unwrap_or(0));
@@ -337,8 +347,15 @@ impl<'a> WhatIf<'a> {
         totals
     }
 
-    fn changed(&self, sites: &[Site], change: &impl Fn(Site) -> Change, view: View) -> Changes {
+    /// What requests would take; and the calls of those of which another view says something else.
+    fn changed(
+        &self,
+        sites: &[Site],
+        change: &impl Fn(Site) -> Change,
+        view: (View, Doubt),
+    ) -> (Changes, Vec<Site>) {
         let mut after = Changes::default();
+        let mut unsure = Vec::new();
         let mut scratch = Scratch::default();
         let mut sorted = sites.to_vec();
         sorted.sort_unstable();
@@ -355,8 +372,11 @@ impl<'a> WhatIf<'a> {
                     after.insert(site, changed.after);
                 }
             }
+            if scratch.is_unsure {
+                unsure.extend_from_slice(sites);
+            }
         }
-        after
+        (after, unsure)
     }
 
     /// The endpoint whose request it is.
@@ -445,16 +465,18 @@ impl Endpoint {
     fn saving(
         &self,
         pairs: &[Paired],
-        optimistic: f64,
+        bounds: [f64; 2],
         (confidence, hidden): (f64, Hidden),
         observed: std::time::Duration,
     ) -> Saving {
         #[expect(clippy::cast_precision_loss, reason = "seconds of a capture are few")]
         let seconds = self.last.saturating_sub(self.first) as f64 / 1e9;
         let blocks = interval::blocks(pairs.len(), seconds);
-        let least = mean_saved(pairs);
-        let below = (least - optimistic).max(0.0) + hidden.any * least.abs();
-        let above = (optimistic - least).max(0.0) + (hidden.any + hidden.calls) * least.abs();
+        let saved = mean_saved(pairs);
+        let [least, optimistic] = bounds;
+        let below = (saved - least.min(optimistic)).max(0.0) + hidden.any * saved.abs();
+        let above =
+            (least.max(optimistic) - saved).max(0.0) + (hidden.any + hidden.calls) * saved.abs();
         let weight: f64 = pairs.iter().map(|pair| pair.weight).sum();
         let sum: f64 = pairs
             .iter()
