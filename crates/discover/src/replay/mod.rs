@@ -237,7 +237,7 @@ impl<'a> WhatIf<'a> {
         &self,
         times: &HashMap<Site, std::time::Duration, RandomState>,
     ) -> [Option<std::time::Duration>; 3] {
-        let mut counts: HashMap<usize, usize> = HashMap::new();
+        let mut counts: HashMap<usize, usize, RandomState> = HashMap::default();
         for endpoint in times.keys().filter_map(|site| self.endpoint_of(*site)) {
             *counts.entry(endpoint).or_default() += 1;
         }
