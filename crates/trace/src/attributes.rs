@@ -96,7 +96,9 @@ impl Key {
     #[inline]
     #[must_use]
     pub fn is_of(self, group: Group) -> bool {
-        GROUPS.get(group as usize).is_some_and(|(first, end)| *first <= self.0 && self.0 < *end)
+        GROUPS
+            .get(group as usize)
+            .is_some_and(|(first, end)| *first <= self.0 && self.0 < *end)
     }
 }
 
@@ -170,7 +172,12 @@ const fn place(name: &[u8], factor: u32) -> usize {
     if length < 4 {
         return PLACES;
     }
-    let bytes = [name[length / 2], name[length - 1], name[length - 4], length as u8];
+    let bytes = [
+        name[length / 2],
+        name[length - 1],
+        name[length - 4],
+        length as u8,
+    ];
     let bytes = u32::from_le_bytes(bytes);
     (bytes.wrapping_mul(factor) >> 22) as usize
 }

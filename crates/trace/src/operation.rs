@@ -34,7 +34,8 @@ pub fn name(span: &Span) -> String {
 pub(crate) fn sources(span: &Span) -> [usize; 4] {
     let place = |text: Option<&str>| text.map_or(0, |text| text.as_ptr().addr());
     let of_web = span.has_attributes(Group::Http) || span.has_attributes(Group::Url);
-    let of_database = span.has_attributes(Group::Database) && span.first_attribute(&SYSTEMS).is_some();
+    let of_database =
+        span.has_attributes(Group::Database) && span.first_attribute(&SYSTEMS).is_some();
     let (route, method) = if of_web {
         let route = span.attribute("http.route");
         let route = route.or_else(|| span.first_attribute(&PATHS));

@@ -186,27 +186,22 @@ impl Replay<'_> {
 
     /// When the last child ended and would end, each with the work that follows it.
     fn last_to_end(&self, span: usize, whole: i64, scratch: &mut Scratch) -> (i64, i64) {
-        let is_many = scratch.kids.len() > KIDS_MAX;
-        let ended = scratch.kids.iter().zip(&scratch.ends).enumerate();
         let covered = scratch.before.iter().fold(Earlier::default(), Earlier::or);
-        let mut count = 0;
-        let last = ended.filter_map(|(index, (kid, new))| {
-            if covered.has(index) {
-                return None;
-            }
-            count += 1;
-            let gap = if is_many {
+        let direct = (0..scratch.kids.len()).filter(|index| !covered.has(*index));
+        let is_one = direct.clone().nth(1).is_none();
+        let is_many = scratch.kids.len() > KIDS_MAX;
+        let last = direct.filter_map(|index| {
+            let kid = *scratch.kids.get(index)?;
+            let new = *scratch.ends.get(index)?;
+            let gap = if is_one || is_many {
                 0
             } else {
-                self.gap(span, (*kid, None))
+                self.gap(span, (kid, None))
             };
-            Some((
-                self.place(*kid)?.end().min(whole) + gap,
-                (*new).max(0) + gap,
-            ))
+            Some((self.place(kid)?.end().min(whole) + gap, new.max(0) + gap))
         });
         let last = last_of(last);
-        scratch.is_unsure |= count > 1;
+        scratch.is_unsure |= !is_one;
         last
     }
 
@@ -248,25 +243,27 @@ impl Replay<'_> {
                 .fold(Earlier::default(), |all, (_, before)| all.or(before));
             scratch.before.push(waited);
             // The last to end of the others, each with the work that usually follows.
-            let ends = scratch.kids.iter().zip(&scratch.ends).enumerate();
-            let ends = ends.filter_map(|(at, (other, new))| {
-                let counts = waited.has(at) && !covered.has(at);
-                counts.then(|| {
-                    let gap = self.gap(span, (*other, Some(*kid)));
-                    let end = self.place(*other).map_or(0, Place::end).min(whole);
-                    (end + gap, *new + gap)
-                })
+            let direct = (0..index).filter(|at| waited.has(*at) && !covered.has(*at));
+            let is_one = direct.clone().nth(1).is_none();
+            is_unsure |= !is_one;
+            let ends = direct.clone().filter_map(|at| {
+                let other = *scratch.kids.get(at)?;
+                let gap = if is_one {
+                    0
+                } else {
+                    self.gap(span, (other, Some(*kid)))
+                };
+                let end = self.place(other)?.end().min(whole);
+                Some((end + gap, *scratch.ends.get(at)? + gap))
+            });
+            is_unsure |= direct.into_iter().any(|at| {
+                let other = scratch.kids.get(at).map_or(0, |other| *other as usize);
+                let pair = (other, *kid as usize);
+                !self
+                    .learned
+                    .may_precede(self.layout, span, pair, View::Optimistic)
             });
             let (last, mut new_last) = last_of(ends.clone());
-            let direct = (0..index).filter(|at| waited.has(*at) && !covered.has(*at));
-            is_unsure |= direct.clone().nth(1).is_some()
-                || direct.into_iter().any(|at| {
-                    let other = scratch.kids.get(at).map_or(0, |other| *other as usize);
-                    let pair = (other, *kid as usize);
-                    !self
-                        .learned
-                        .may_precede(self.layout, span, pair, View::Optimistic)
-                });
             if change.is_some_and(|change| change.is_parallel) {
                 // It is left out; then the next to last counts.
                 let others = ends.filter(|(end, _)| *end < last);

@@ -93,6 +93,9 @@ struct Endpoint {
     last: u64,
 }
 
+/// No endpoint: nobody enters by the path.
+const NONE: usize = usize::MAX;
+
 /// All traces, ready to be replayed.
 #[derive(Debug)]
 pub(crate) struct WhatIf<'a> {
@@ -104,7 +107,7 @@ pub(crate) struct WhatIf<'a> {
     learned: Learned,
     endpoints: Vec<Endpoint>,
     /// Which endpoint an entry's path is of.
-    by_path: HashMap<u32, usize, RandomState>,
+    by_path: Vec<usize>,
     pub(crate) completeness: Completeness,
 }
 
@@ -134,7 +137,7 @@ impl<'a> WhatIf<'a> {
             layouts,
             learned,
             endpoints: Vec::new(),
-            by_path: HashMap::default(),
+            by_path: vec![NONE; paths.len()],
             completeness: whole.completeness,
         };
         for (index, weight) in whole.by_trace.iter().enumerate() {
@@ -173,7 +176,13 @@ impl<'a> WhatIf<'a> {
                 continue;
             };
             let next = self.endpoints.len();
-            let known = *self.by_path.entry(place.path).or_insert(next);
+            let Some(known) = self.by_path.get_mut(place.path as usize) else {
+                continue;
+            };
+            if *known == NONE {
+                *known = next;
+            }
+            let known = *known;
             if known == next {
                 let label = self.labels.number(index, span);
                 let label = label.and_then(|label| self.labels.label(label));
@@ -383,7 +392,8 @@ impl<'a> WhatIf<'a> {
     pub(crate) fn endpoint_of(&self, site: Site) -> Option<usize> {
         let layout = self.layouts.get(site.trace as usize)?;
         let path = layout.place(site.span as usize)?.path;
-        self.by_path.get(&path).copied()
+        let endpoint = self.by_path.get(path as usize).copied();
+        endpoint.filter(|endpoint| *endpoint != NONE)
     }
 
     /// An endpoint's service and operation, and all its requests: those of incomplete traces too.

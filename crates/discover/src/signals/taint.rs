@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
-use tidegate_trace::{Group, Key, Trace};
 use tidegate_trace::values::words;
+use tidegate_trace::{Group, Key, Trace};
 
 use super::hash;
 
