@@ -1,6 +1,6 @@
 //! One call path, from its occurrences to what it could become.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
@@ -49,14 +49,20 @@ impl Court<'_> {
     /// What is saved by one change of all the occurrences.
     fn savings(&self, seen: &[Observation], change: Change) -> Vec<Saving> {
         let mut sites = sites(seen);
-        if change != Change::Parallelise {
-            sites.extend(self.followers.of(seen).into_iter().map(|(site, _)| site));
+        if change == Change::Parallelise {
+            return self.what_if.savings(&sites, |_| change, self.observed);
         }
-        let own: HashSet<Site> = seen.iter().map(|observation| observation.site).collect();
+        let followers = self.followers.of(seen).into_iter().map(|(site, _)| site);
+        let mut own = sites.clone();
+        sites.extend(followers);
+        if own.len() == sites.len() {
+            return self.what_if.savings(&sites, |_| change, self.observed);
+        }
+        own.sort_unstable();
         // What only prepares the call happens where the event is handled.
         let change = |site: Site| match change {
-            Change::Slow { .. } if !own.contains(&site) => Change::Slow { by: 0 },
-            Change::Asynchronous { .. } if !own.contains(&site) => Change::Remove,
+            Change::Slow { .. } if own.binary_search(&site).is_err() => Change::Slow { by: 0 },
+            Change::Asynchronous { .. } if own.binary_search(&site).is_err() => Change::Remove,
             change => change,
         };
         self.what_if.savings(&sites, change, self.observed)
@@ -219,7 +225,7 @@ impl Court<'_> {
 
 /// Calls whose answers only another call uses: they go where that one goes.
 #[derive(Debug, Default)]
-pub(crate) struct Followers(HashMap<Site, Vec<(Site, String)>>);
+pub(crate) struct Followers(HashMap<Site, Vec<(Site, String)>, RandomState>);
 
 impl Followers {
     pub(crate) fn note(&mut self, path: &Path, seen: &[Observation]) {
@@ -234,6 +240,9 @@ impl Followers {
 
     /// The followers of a call, where they follow it in nearly all of its occurrences.
     fn of(&self, seen: &[Observation]) -> Vec<(Site, &str)> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
         let mut counts: HashMap<&str, usize> = HashMap::new();
         let followers = || {
             let all = seen.iter().filter_map(|seen| self.0.get(&seen.site));
@@ -286,13 +295,15 @@ fn critical_of_requests(
 
 /// When each session reads from each service.
 #[derive(Debug, Default)]
-pub(crate) struct Reads(HashMap<(u64, u64), Vec<u64>>);
+pub(crate) struct Reads(HashMap<(u64, u64), Vec<u64>, RandomState>);
 
 impl Reads {
     pub(crate) fn note(&mut self, path: &Path, seen: &[Observation]) {
-        for observation in seen.iter().filter(|seen| is_read(&path.3, seen)) {
+        let by_name = is_read_by_name(&path.3);
+        let callee = hash(&path.2);
+        for observation in seen.iter().filter(|seen| is_read(by_name, seen)) {
             if let Some(session) = observation.marks.session {
-                let times = self.0.entry((session, hash(&path.2))).or_default();
+                let times = self.0.entry((session, callee)).or_default();
                 times.push(observation.marks.start);
             }
         }
@@ -301,21 +312,26 @@ impl Reads {
     /// How often the session of a call that changes something reads from the same service soon.
     fn after(&self, seen: &[Observation], callee: &str, operation: &str) -> Proportion {
         let mut share = Proportion::default();
-        for observation in seen.iter().filter(|seen| !is_read(operation, seen)) {
+        let by_name = is_read_by_name(operation);
+        let callee = hash(&callee);
+        for observation in seen.iter().filter(|seen| !is_read(by_name, seen)) {
             let Some(session) = observation.marks.session else {
                 continue;
             };
             let start = observation.marks.start;
             let soon = |time: &u64| *time > start && *time - start < LAG_NANOS;
-            let times = self.0.get(&(session, hash(&callee)));
+            let times = self.0.get(&(session, callee));
             share.count(times.is_some_and(|times| times.iter().any(soon)).into());
         }
         share
     }
 }
 
-fn is_read(operation: &str, seen: &Observation) -> bool {
-    let by_name = vocabulary::verb(&operation::words(operation)) == Verb::Answer;
+fn is_read_by_name(operation: &str) -> bool {
+    vocabulary::verb(&operation::words(operation)) == Verb::Answer
+}
+
+fn is_read(by_name: bool, seen: &Observation) -> bool {
     let by_method = matches!(seen.method, Some("GET" | "HEAD"));
     seen.writes == 0 && (by_name || by_method)
 }

@@ -47,7 +47,7 @@ pub fn discover_with(captures: &[(String, Traces)], options: &Options) -> Discov
     let window = Window::new(stretches.collect());
     let labels = Labels::of(traces.iter().copied());
     let what_if = WhatIf::new(&traces, &weights, &labels, options.order);
-    let mut found = Collector::new(&labels);
+    let mut found = Collector::new(&labels, traces.len());
     for (index, trace) in traces.iter().enumerate() {
         found.values.add(index, trace);
     }
@@ -122,6 +122,7 @@ fn judged(court: &Court<'_>, observations: &IndexMap<Path, Vec<Observation>>) ->
 /// What is added up over all traces.
 struct Collector<'a> {
     labels: &'a Labels,
+    traces: usize,
     totals: Totals,
     observations: IndexMap<Numbers, Vec<Observation>, RandomState>,
     exclusive: IndexMap<Doing, (usize, Duration), RandomState>,
@@ -135,9 +136,10 @@ struct Collector<'a> {
 const PEERS: u32 = 1 << 31;
 
 impl<'a> Collector<'a> {
-    fn new(labels: &'a Labels) -> Self {
+    fn new(labels: &'a Labels, traces: usize) -> Self {
         Self {
             labels,
+            traces,
             totals: Totals::default(),
             observations: IndexMap::default(),
             exclusive: IndexMap::default(),
@@ -274,7 +276,13 @@ impl<'a> Collector<'a> {
                     critical_path::is_waited_for(seen.trace, parent, found.call)
                         && !(seen.known.waits)(parent, found.call)
                 });
-                self.observations.entry(path).or_default().push(observed);
+                let all = self.observations.entry(path).or_default();
+                if all.len() == all.capacity() && !all.is_empty() {
+                    // As many more as the rest of the traces will have, if they go on as they began.
+                    let more = all.len() * (self.traces - seen.index) / (seen.index + 1);
+                    all.reserve(more + 8);
+                }
+                all.push(observed);
             }
         }
     }

@@ -41,7 +41,7 @@ pub(crate) fn of(
             *waits.entry(request).or_default() += observation.waited;
         }
     }
-    let mut counts: HashMap<usize, usize> = HashMap::new();
+    let mut counts: HashMap<usize, usize, RandomState> = HashMap::default();
     for endpoint in waits.keys().filter_map(|site| what_if.endpoint_of(*site)) {
         *counts.entry(endpoint).or_default() += 1;
     }

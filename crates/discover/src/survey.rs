@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use tidegate_base::Timestamp;
 use tidegate_trace::{SpanKind, Trace};
 
@@ -13,7 +14,7 @@ pub(crate) struct Survey {
     below: Vec<Below>,
     latest: Vec<Latest>,
     outermost_methods: Vec<Option<&'static str>>,
-    entries: HashMap<usize, EntryFacts>,
+    entries: HashMap<usize, EntryFacts, RandomState>,
 }
 
 /// What a span and everything below it do.
@@ -51,7 +52,7 @@ impl Survey {
             below: vec![Below::default(); order.len()],
             latest: vec![Latest::default(); order.len()],
             outermost_methods: vec![None; order.len()],
-            entries: HashMap::new(),
+            entries: HashMap::default(),
         };
         for index in &order {
             let above = trace

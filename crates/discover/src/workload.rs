@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
+
 use crate::interval::number;
 use crate::observe::Observation;
 
@@ -124,23 +126,26 @@ fn dispersion(offsets: &[Duration], window: Duration, observed: Duration) -> Opt
     if windows < WINDOWS_MIN || offsets.is_empty() {
         return None;
     }
-    let mut counts: HashMap<u128, usize> = HashMap::new();
-    for offset in offsets {
-        let at = offset.as_nanos() / window.as_nanos();
-        if at < u128::from(windows) {
-            *counts.entry(at).or_default() += 1;
-        }
+    let window = u64::try_from(window.as_nanos()).ok()?.max(1);
+    let mut places: Vec<u64> = offsets
+        .iter()
+        .filter_map(|offset| Some(u64::try_from(offset.as_nanos()).ok()? / window))
+        .filter(|at| *at < windows)
+        .collect();
+    if !places.is_sorted() {
+        places.sort_unstable();
     }
+    let counts = || places.chunk_by(|a, b| a == b).map(<[u64]>::len);
     let all = f64::from(u32::try_from(windows).ok()?);
-    let total: usize = counts.values().sum();
-    let squares: usize = counts.values().map(|count| count * count).sum();
+    let total: usize = counts().sum();
+    let squares: usize = counts().map(|count| count * count).sum();
     let mean = number(total) / all;
     let variance = (number(squares) - all * mean * mean) / (all - 1.0);
     (mean > 0.0).then(|| variance / mean)
 }
 
 fn keys(seen: &[Observation]) -> Option<Keys> {
-    let mut counts: HashMap<u64, usize> = HashMap::new();
+    let mut counts: HashMap<u64, usize, RandomState> = HashMap::default();
     for entity in seen
         .iter()
         .filter_map(|observation| observation.marks.entity)

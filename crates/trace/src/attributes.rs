@@ -86,37 +86,139 @@ impl Key {
     }
 
     /// The attribute of this name, when it is kept.
+    #[inline]
     pub(crate) fn of(name: &str) -> Option<Self> {
-        let candidates = BY_LENGTH.get(name.len())?;
-        candidates
-            .iter()
-            .take_while(|index| **index != NONE)
-            .find(|index| KEPT.get(usize::from(**index)) == Some(&name))
-            .map(|index| Self(*index))
+        let index = *TABLE.get(place(name.as_bytes(), FACTOR))?;
+        (KEPT.get(usize::from(index)) == Some(&name)).then_some(Self(index))
+    }
+
+    /// Whether its name begins as the names of these attributes do.
+    #[inline]
+    #[must_use]
+    pub fn is_of(self, group: Group) -> bool {
+        GROUPS
+            .get(group as usize)
+            .is_some_and(|(first, end)| *first <= self.0 && self.0 < *end)
     }
 }
 
-/// The places in [`KEPT`] by the length of the name, as every attribute of every span is asked for.
-const BY_LENGTH: [[u8; SAME_LENGTH_MAX]; LENGTHS] = by_length();
-const LENGTHS: usize = 48;
-const SAME_LENGTH_MAX: usize = 8;
-const NONE: u8 = u8::MAX;
+/// Attributes whose names begin alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// `db.`
+    Database,
+    /// `http.`
+    Http,
+    /// `messaging.`
+    Messaging,
+    /// Words of attributes that are not kept themselves.
+    Other,
+    /// `sql.`
+    Sql,
+    /// `url.`
+    Url,
+}
 
-/// Fails to compile when a name is longer, or more have one length, than there is room for.
+/// The first and the one after the last of each group.
+const GROUPS: [(u8, u8); 6] = [
+    group(b"db."),
+    group(b"http."),
+    group(b"messaging."),
+    group(b"other."),
+    group(b"sql."),
+    group(b"url."),
+];
+
 #[expect(
     clippy::indexing_slicing,
     clippy::cast_possible_truncation,
     reason = "evaluated by the compiler, where a wrong index is an error"
 )]
-const fn by_length() -> [[u8; SAME_LENGTH_MAX]; LENGTHS] {
-    let mut table = [[NONE; SAME_LENGTH_MAX]; LENGTHS];
+const fn group(prefix: &[u8]) -> (u8, u8) {
+    let (mut first, mut end) = (0, 0);
     let mut index = 0;
     while index < KEPT.len() {
-        let mut place = 0;
-        while table[KEPT[index].len()][place] != NONE {
-            place += 1;
+        let name = KEPT[index].as_bytes();
+        let mut same = 0;
+        while same < prefix.len() && same < name.len() && name[same] == prefix[same] {
+            same += 1;
         }
-        table[KEPT[index].len()][place] = index as u8;
+        if same == prefix.len() {
+            if end == 0 {
+                first = index as u8;
+            }
+            end = index as u8 + 1;
+        }
+        index += 1;
+    }
+    (first, end)
+}
+
+/// The places in [`KEPT`] by three bytes of the name and its length, as every attribute of every span is asked for: no two
+/// names have the same place.
+const TABLE: [u8; PLACES] = table(FACTOR);
+const PLACES: usize = 1 << 10;
+const NONE: u8 = u8::MAX;
+const FACTOR: u32 = factor();
+
+#[inline]
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "the indexes are below the length; of a long length the low byte will do"
+)]
+const fn place(name: &[u8], factor: u32) -> usize {
+    let length = name.len();
+    if length < 4 {
+        return PLACES;
+    }
+    let bytes = [
+        name[length / 2],
+        name[length - 1],
+        name[length - 4],
+        length as u8,
+    ];
+    let bytes = u32::from_le_bytes(bytes);
+    (bytes.wrapping_mul(factor) >> 22) as usize
+}
+
+/// The first factor that gives every name a place of its own.
+const fn factor() -> u32 {
+    let mut factor = 0x9e37_79b1_u32;
+    while !is_free_of_collisions(factor) {
+        factor += 2;
+    }
+    factor
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler, where a wrong index is an error"
+)]
+const fn is_free_of_collisions(factor: u32) -> bool {
+    let mut taken = [false; PLACES];
+    let mut index = 0;
+    while index < KEPT.len() {
+        let place = place(KEPT[index].as_bytes(), factor);
+        if taken[place] {
+            return false;
+        }
+        taken[place] = true;
+        index += 1;
+    }
+    true
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "evaluated by the compiler, where a wrong index is an error"
+)]
+const fn table(factor: u32) -> [u8; PLACES] {
+    let mut table = [NONE; PLACES];
+    let mut index = 0;
+    while index < KEPT.len() {
+        table[place(KEPT[index].as_bytes(), factor)] = index as u8;
         index += 1;
     }
     table
@@ -155,5 +257,21 @@ mod tests {
         }
         assert_eq!(Key::of("thread.name"), None);
         assert_eq!(Key::of(&"x".repeat(1_000)), None);
+        for name in ["", "x", "xy"] {
+            assert_eq!(Key::of(name), None);
+        }
+        for (prefix, group) in [
+            ("db.", Group::Database),
+            ("http.", Group::Http),
+            ("messaging.", Group::Messaging),
+            ("other.", Group::Other),
+            ("sql.", Group::Sql),
+            ("url.", Group::Url),
+        ] {
+            for (index, name) in KEPT.iter().enumerate() {
+                let key = Key(u8::try_from(index).unwrap());
+                assert_eq!(key.is_of(group), name.starts_with(prefix), "{name}");
+            }
+        }
     }
 }

@@ -10,6 +10,9 @@ use foldhash::fast::RandomState;
 
 use crate::{SpanKind, Trace, operation};
 
+/// Most places of texts that are remembered: names made of identifiers could fill memory.
+const SOURCES_MAX: usize = 1 << 16;
+
 /// What a span does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Label {
@@ -40,8 +43,17 @@ impl Labels {
     pub fn of<'a>(traces: impl IntoIterator<Item = &'a Trace>) -> Self {
         let mut all = Self::default();
         all.starts.push(0);
+        // Texts that are the same are mostly shared, so that most spans need not be named again.
+        let mut known: HashMap<[usize; 6], u32, RandomState> = HashMap::default();
         for trace in traces {
             for span in trace.spans() {
+                let [operation, route, method, flags] = operation::sources(span);
+                let service = span.service.as_ptr().addr();
+                let sources = [service, operation, route, method, flags, span.kind as usize];
+                if let Some(number) = known.get(&sources) {
+                    all.spans.push(*number);
+                    continue;
+                }
                 let label = Label {
                     service: all.services.shared(&span.service),
                     name: all.names.owned(operation::name(span)),
@@ -53,6 +65,9 @@ impl Labels {
                     all.labels.push(label);
                 }
                 all.spans.push(number);
+                if known.len() < SOURCES_MAX {
+                    known.insert(sources, number);
+                }
             }
             all.starts.push(all.spans.len());
         }

@@ -41,7 +41,7 @@ pub mod window;
 mod wire;
 mod zipkin;
 
-pub use attributes::Key;
+pub use attributes::{Group, Key};
 pub use columns::Columns;
 pub use error::ReadError;
 pub use format::Format;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::Span;
+use crate::{Group, Span};
 
 /// The operation with its HTTP method in front and identifiers in paths replaced by `{}`; of a
 /// statement its literals by `?`, of a temporary queue its made-up name.
@@ -10,7 +10,7 @@ use crate::Span;
 pub fn name(span: &Span) -> String {
     let text = span.operation.as_ref();
     // Most spans are not of the web: they are asked for nothing of it.
-    if !span.has_attributes("http.") && !span.has_attributes("url.") {
+    if !span.has_attributes(Group::Http) && !span.has_attributes(Group::Url) {
         return without_route(span, text);
     }
     let route = span
@@ -30,6 +30,39 @@ pub fn name(span: &Span) -> String {
     }
 }
 
+/// Where everything lies that [`name`] is made from: the same places, the same name.
+pub(crate) fn sources(span: &Span) -> [usize; 4] {
+    let place = |text: Option<&str>| text.map_or(0, |text| text.as_ptr().addr());
+    let of_web = span.has_attributes(Group::Http) || span.has_attributes(Group::Url);
+    let of_database =
+        span.has_attributes(Group::Database) && span.first_attribute(&SYSTEMS).is_some();
+    let (route, method) = if of_web {
+        let route = span.attribute("http.route");
+        let route = route.or_else(|| span.first_attribute(&PATHS));
+        (route, span.first_attribute(&HTTP_METHODS))
+    } else {
+        (None, None)
+    };
+    [
+        place(Some(span.operation.as_ref())),
+        place(route),
+        place(method),
+        usize::from(of_web) << 1 | usize::from(of_database),
+    ]
+}
+
+const SYSTEMS: [&str; 2] = ["db.system.name", "db.system"];
+const HTTP_METHODS: [&str; 2] = ["http.request.method", "http.method"];
+/// Where a path may stand, in this order.
+const PATHS: [&str; 6] = [
+    "url.path",
+    "http.target",
+    "http.path",
+    "http.uri.client",
+    "http.url",
+    "url.full",
+];
+
 fn without_route(span: &Span, text: &str) -> String {
     if text.is_empty() {
         "unnamed".to_owned()
@@ -42,9 +75,7 @@ fn without_route(span: &Span, text: &str) -> String {
 
 /// Whether the name is the statement itself, as older instrumentation writes it.
 fn is_statement(span: &Span, text: &str) -> bool {
-    let of_database = span
-        .first_attribute(&["db.system.name", "db.system"])
-        .is_some();
+    let of_database = span.first_attribute(&SYSTEMS).is_some();
     of_database && text.split_whitespace().nth(2).is_some()
 }
 
@@ -98,15 +129,7 @@ fn without_made_up_queue(text: &str) -> Cow<'_, str> {
 }
 
 fn path(span: &Span) -> Option<String> {
-    const NAMES: [&str; 6] = [
-        "url.path",
-        "http.target",
-        "http.path",
-        "http.uri.client",
-        "http.url",
-        "url.full",
-    ];
-    let text = span.first_attribute(&NAMES)?;
+    let text = span.first_attribute(&PATHS)?;
     let after = text.split_once("://").map_or(text, |(_, rest)| {
         rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/")
     });
@@ -131,7 +154,7 @@ fn as_method(text: &str) -> Option<&'static str> {
 /// The HTTP method of the span, from its attributes or its name.
 #[must_use]
 pub fn method(span: &Span) -> Option<&'static str> {
-    let attribute = span.first_attribute(&["http.request.method", "http.method"]);
+    let attribute = span.first_attribute(&HTTP_METHODS);
     attribute.and_then(as_method).or_else(|| {
         let mut words = span.operation.split_whitespace();
         match words.next()? {

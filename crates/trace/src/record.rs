@@ -28,6 +28,8 @@ const TEXT: u8 = 0xff;
 /// as URLs with identifiers, do not take that of names.
 #[derive(Debug)]
 pub(crate) struct Names {
+    /// Services and hosts.
+    services: Texts,
     names: Texts,
     values: Texts,
 }
@@ -35,7 +37,8 @@ pub(crate) struct Names {
 impl Default for Names {
     fn default() -> Self {
         Self {
-            names: Texts::new(1 << 18, 32 << 20),
+            services: Texts::new(1 << 18, 16 << 20),
+            names: Texts::new(1 << 18, 16 << 20),
             values: Texts::new(1 << 17, 32 << 20),
         }
     }
@@ -63,10 +66,10 @@ pub(crate) fn write(span: &RawSpan<'_>, source: u64, names: &mut Names, out: &mu
     }
     out.extend_from_slice(&span.start.to_le_bytes());
     put_number(span.end.saturating_sub(span.start), out);
-    put_text(&span.service, &mut names.names, out);
+    put_text(&span.service, &mut names.services, out);
     put_text(&span.operation, &mut names.names, out);
     if let Some(host) = &span.host {
-        put_text(host, &mut names.names, out);
+        put_text(host, &mut names.services, out);
     }
     put_length(span.attributes.len(), out);
     for (key, value) in &span.attributes {
@@ -194,12 +197,12 @@ impl Stored<'_> {
         };
         let start = u64::from_le_bytes(*reader.take(8)?.first_chunk()?);
         let end = start.saturating_add(reader.number()?);
-        let service = reader.text(&names.names)?;
+        let service = reader.text(&names.services)?;
         let operation = reader.text(&names.names)?;
         let host = if head & HAS_HOST == 0 {
             None
         } else {
-            Some(reader.text(&names.names)?)
+            Some(reader.text(&names.services)?)
         };
         let attributes = reader.attributes(names)?;
         let links = if head & HAS_LINKS == 0 {

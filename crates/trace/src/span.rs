@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tidegate_base::Timestamp;
 
-use crate::attributes::Key;
+use crate::attributes::{Group, Key};
 
 /// One timed piece of work. Times are those of the clock of the host that did it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +81,7 @@ impl Span {
     }
 
     /// The value of an attribute that is kept.
+    #[inline]
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {
         if self.attributes.is_empty() {
@@ -93,16 +94,17 @@ impl Span {
     }
 
     /// The value of the first of `names` that is kept.
+    #[inline]
     #[must_use]
     pub fn first_attribute(&self, names: &[&str]) -> Option<&str> {
         names.iter().find_map(|name| self.attribute(name))
     }
 
-    /// Whether any attribute that is kept begins so.
+    /// Whether any attribute of the group is kept.
+    #[inline]
     #[must_use]
-    pub fn has_attributes(&self, prefix: &str) -> bool {
-        let mut all = self.attributes.iter();
-        all.any(|(key, _)| key.name().starts_with(prefix))
+    pub fn has_attributes(&self, group: Group) -> bool {
+        self.attributes.iter().any(|(key, _)| key.is_of(group))
     }
 
     /// The HTTP status code of the answer.

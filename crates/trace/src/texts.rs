@@ -21,6 +21,8 @@ pub(crate) struct Texts {
     bytes: usize,
     texts_max: usize,
     bytes_max: usize,
+    /// The number that was asked for last: batches repeat it.
+    last: u32,
 }
 
 impl Texts {
@@ -32,12 +34,20 @@ impl Texts {
             bytes: 0,
             texts_max,
             bytes_max,
+            last: 0,
         }
     }
 
     /// The number of the text; `None` when it is new, or there is no room.
     pub(crate) fn number(&mut self, text: &str) -> Option<u32> {
+        if self
+            .text(self.last)
+            .is_some_and(|last| last.as_ref() == text)
+        {
+            return Some(self.last);
+        }
         if let Some(number) = self.numbers.get(text) {
+            self.last = *number;
             return Some(*number);
         }
         if !self.is_seen_again(text) {

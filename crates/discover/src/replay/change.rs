@@ -9,6 +9,7 @@ use std::collections::{BinaryHeap, HashMap};
 
 use foldhash::fast::RandomState;
 
+use super::gaps::Doubt;
 use super::layout::{Layout, Place};
 use super::order::{self, KIDS_MAX, Learned, View};
 
@@ -51,6 +52,34 @@ pub(crate) struct Scratch {
     waiting: BinaryHeap<(u32, Reverse<u32>)>,
     kids: Vec<u32>,
     ends: Vec<i64>,
+    /// For each of the children: those that it waited for.
+    before: Vec<Earlier>,
+    /// Whether another view of what waits for what may come to another result.
+    pub(crate) is_unsure: bool,
+}
+
+/// Some of the children of one span, by their places among them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Earlier([u64; KIDS_MAX / 64]);
+
+impl Earlier {
+    fn add(&mut self, place: usize) {
+        if let Some(part) = self.0.get_mut(place / 64) {
+            *part |= 1 << (place % 64);
+        }
+    }
+
+    fn has(&self, place: usize) -> bool {
+        let part = self.0.get(place / 64);
+        part.is_some_and(|part| part & (1 << (place % 64)) != 0)
+    }
+
+    fn or(mut self, other: &Self) -> Self {
+        for (part, other) in self.0.iter_mut().zip(other.0) {
+            *part |= other;
+        }
+        self
+    }
 }
 
 /// The entry whose length changes: a root, or what nobody waits for.
@@ -66,6 +95,7 @@ pub(crate) struct Replay<'a> {
     pub(crate) layout: &'a Layout,
     pub(crate) learned: &'a Learned,
     pub(crate) view: View,
+    pub(crate) doubt: Doubt,
 }
 
 impl Replay<'_> {
@@ -73,6 +103,7 @@ impl Replay<'_> {
     pub(crate) fn change(&self, calls: &[(u32, Change)], scratch: &mut Scratch) -> Vec<Changed> {
         scratch.altered.clear();
         scratch.waiting.clear();
+        scratch.is_unsure = false;
         for (call, change) in calls {
             let length = self.layout.length(*call as usize);
             let length = match *change {
@@ -136,18 +167,14 @@ impl Replay<'_> {
         let waited = all.filter(|kid| self.layout.waiting(*kid as usize) == Some(span));
         scratch.kids.extend(waited);
         scratch.ends.clear();
+        scratch.before.clear();
         if scratch.kids.len() > KIDS_MAX {
             self.new_ends_of_many(span, whole, scratch);
         } else {
             self.new_ends(span, whole, scratch);
         }
-        let places = scratch.kids.iter().filter_map(|kid| self.place(*kid));
-        let last = places
-            .map(|place| place.end().min(whole))
-            .max()
-            .unwrap_or(0);
-        let new_last = scratch.ends.iter().copied().max().unwrap_or(0).max(0);
-        let replayed = new_last.saturating_add(whole - last);
+        let (last, new_last) = self.last_to_end(span, whole, scratch);
+        let replayed = new_last.saturating_add(whole - last).max(0);
         let altered = &scratch.altered;
         let answer = |answer: usize| {
             let known = u32::try_from(answer).ok().and_then(|kid| altered.get(&kid));
@@ -157,45 +184,96 @@ impl Replay<'_> {
         limits.apply(self.layout, span, replayed, answer)
     }
 
+    /// When the last child ended and would end, each with the work that follows it.
+    fn last_to_end(&self, span: usize, whole: i64, scratch: &mut Scratch) -> (i64, i64) {
+        let covered = scratch.before.iter().fold(Earlier::default(), Earlier::or);
+        let direct = (0..scratch.kids.len()).filter(|index| !covered.has(*index));
+        let is_one = direct.clone().nth(1).is_none();
+        let is_many = scratch.kids.len() > KIDS_MAX;
+        let last = direct.filter_map(|index| {
+            let kid = *scratch.kids.get(index)?;
+            let new = *scratch.ends.get(index)?;
+            let gap = if is_one || is_many {
+                0
+            } else {
+                self.gap(span, (kid, None))
+            };
+            Some((self.place(kid)?.end().min(whole) + gap, new.max(0) + gap))
+        });
+        let last = last_of(last);
+        scratch.is_unsure |= !is_one;
+        last
+    }
+
+    /// The work that follows a child before a step of its parent.
+    fn gap(&self, span: usize, (kid, step): (u32, Option<u32>)) -> i64 {
+        let step = step.map(|step| step as usize);
+        self.learned
+            .gap(self.layout, span, (kid as usize, step), self.doubt)
+    }
+
     fn place(&self, kid: u32) -> Option<&Place> {
         self.layout.place(kid as usize)
     }
 
     fn new_ends(&self, span: usize, whole: i64, scratch: &mut Scratch) {
         let tolerance = order::tolerance(self.layout, span);
-        let Scratch {
-            altered,
-            kids,
-            ends,
-            ..
-        } = scratch;
-        for (index, kid) in kids.iter().enumerate() {
+        let mut is_unsure = false;
+        scratch.before.clear();
+        for (index, kid) in scratch.kids.iter().enumerate() {
             let Some(place) = self.place(*kid) else {
                 continue;
             };
-            let change = altered.get(kid);
-            // The last to end of those that were waited for.
-            let (mut last, mut new_last) = (0, 0);
-            let before = kids.iter().zip(ends.iter()).take(index);
-            let before = before.filter_map(|(earlier, new)| {
-                let other = self.place(*earlier)?;
-                let pair = (*earlier as usize, *kid as usize);
-                let waited = other.end() <= place.start.saturating_add(tolerance)
-                    && self.learned.may_precede(self.layout, span, pair, self.view);
-                waited.then_some((other.end().min(whole), *new))
-            });
-            for (end, new) in before.clone() {
-                last = end.max(last);
-                new_last = new.max(new_last);
+            let change = scratch.altered.get(kid);
+            let earlier = scratch.kids.iter().take(index).enumerate();
+            let mut waited = Earlier::default();
+            for (at, other) in earlier {
+                let pair = (*other as usize, *kid as usize);
+                let ended = self
+                    .place(*other)
+                    .is_some_and(|other| other.end() <= place.start.saturating_add(tolerance));
+                if ended && self.learned.may_precede(self.layout, span, pair, self.view) {
+                    waited.add(at);
+                }
             }
+            // Those that another one of them waited for are not waited for again.
+            let covered = scratch.before.iter().enumerate();
+            let covered = covered
+                .filter(|(at, _)| waited.has(*at))
+                .fold(Earlier::default(), |all, (_, before)| all.or(before));
+            scratch.before.push(waited);
+            // The last to end of the others, each with the work that usually follows.
+            let direct = (0..index).filter(|at| waited.has(*at) && !covered.has(*at));
+            let is_one = direct.clone().nth(1).is_none();
+            is_unsure |= !is_one;
+            let ends = direct.clone().filter_map(|at| {
+                let other = *scratch.kids.get(at)?;
+                let gap = if is_one {
+                    0
+                } else {
+                    self.gap(span, (other, Some(*kid)))
+                };
+                let end = self.place(other)?.end().min(whole);
+                Some((end + gap, *scratch.ends.get(at)? + gap))
+            });
+            is_unsure |= direct.into_iter().any(|at| {
+                let other = scratch.kids.get(at).map_or(0, |other| *other as usize);
+                let pair = (other, *kid as usize);
+                !self
+                    .learned
+                    .may_precede(self.layout, span, pair, View::Optimistic)
+            });
+            let (last, mut new_last) = last_of(ends.clone());
             if change.is_some_and(|change| change.is_parallel) {
                 // It is left out; then the next to last counts.
-                let others = before.filter(|(end, _)| *end < last);
+                let others = ends.filter(|(end, _)| *end < last);
                 new_last = others.map(|(_, new)| new).max().unwrap_or(0).max(0);
             }
-            let gap = place.start - last;
-            ends.push(new_end(place, change, whole, new_last + gap));
+            let start = new_last + (place.start - last);
+            let end = new_end(place, change, whole, start);
+            scratch.ends.push(end);
         }
+        scratch.is_unsure |= is_unsure;
     }
 
     /// The same for very many children, each of which waited for all that had ended.
@@ -231,6 +309,12 @@ impl Replay<'_> {
             ));
         }
     }
+}
+
+/// The latest of ends as they were and as they would be; zero of none.
+fn last_of(ends: impl Iterator<Item = (i64, i64)>) -> (i64, i64) {
+    ends.reduce(|(last, new_last), (end, new)| (last.max(end), new_last.max(new)))
+        .unwrap_or((0, 0))
 }
 
 /// When the child ends for its parent. A child that outlasts its parent was given up when the

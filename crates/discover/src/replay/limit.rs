@@ -6,6 +6,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use super::layout::Layout;
 
 /// The fewest calls that must end together to show a limit, and the share of the path's calls.
@@ -25,11 +27,11 @@ pub(crate) struct Limit {
 
 /// The limits of all call paths that show one.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Limits(HashMap<u32, Limit>);
+pub(crate) struct Limits(HashMap<u32, Limit, RandomState>);
 
 impl Limits {
     pub(crate) fn from(layouts: &[Layout]) -> Self {
-        let mut waits: HashMap<u32, Vec<(i64, i64)>> = HashMap::new();
+        let mut waits: HashMap<u32, Vec<(i64, i64)>, RandomState> = HashMap::default();
         let mut step = 1_000;
         for layout in layouts {
             for index in 0..layout.places.len() {

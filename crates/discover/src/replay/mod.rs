@@ -2,6 +2,7 @@
 
 pub(crate) mod change;
 pub(crate) mod complete;
+pub(crate) mod gaps;
 pub(crate) mod layout;
 pub(crate) mod limit;
 pub(crate) mod order;
@@ -15,6 +16,7 @@ use tidegate_trace::{Labels, Trace};
 use crate::interval::{self, Estimate, Paired, mean_saved, nanos};
 use change::{Change, Replay, Scratch};
 use complete::Completeness;
+use gaps::Doubt;
 use layout::{Layout, Paths};
 use order::{Learned, Order, View};
 
@@ -91,6 +93,9 @@ struct Endpoint {
     last: u64,
 }
 
+/// No endpoint: nobody enters by the path.
+const NONE: usize = usize::MAX;
+
 /// All traces, ready to be replayed.
 #[derive(Debug)]
 pub(crate) struct WhatIf<'a> {
@@ -102,7 +107,7 @@ pub(crate) struct WhatIf<'a> {
     learned: Learned,
     endpoints: Vec<Endpoint>,
     /// Which endpoint an entry's path is of.
-    by_path: HashMap<u32, usize, RandomState>,
+    by_path: Vec<usize>,
     pub(crate) completeness: Completeness,
 }
 
@@ -132,7 +137,7 @@ impl<'a> WhatIf<'a> {
             layouts,
             learned,
             endpoints: Vec::new(),
-            by_path: HashMap::default(),
+            by_path: vec![NONE; paths.len()],
             completeness: whole.completeness,
         };
         for (index, weight) in whole.by_trace.iter().enumerate() {
@@ -149,11 +154,12 @@ impl<'a> WhatIf<'a> {
         self.weights.get(trace).copied().unwrap_or(1.0)
     }
 
-    fn replay(&self, trace: usize, view: View) -> Option<Replay<'_>> {
+    fn replay(&self, trace: usize, (view, doubt): (View, Doubt)) -> Option<Replay<'_>> {
         Some(Replay {
             layout: self.layouts.get(trace)?,
             learned: &self.learned,
             view,
+            doubt,
         })
     }
 
@@ -170,7 +176,13 @@ impl<'a> WhatIf<'a> {
                 continue;
             };
             let next = self.endpoints.len();
-            let known = *self.by_path.entry(place.path).or_insert(next);
+            let Some(known) = self.by_path.get_mut(place.path as usize) else {
+                continue;
+            };
+            if *known == NONE {
+                *known = next;
+            }
+            let known = *known;
             if known == next {
                 let label = self.labels.number(index, span);
                 let label = label.and_then(|label| self.labels.label(label));
@@ -234,7 +246,7 @@ impl<'a> WhatIf<'a> {
         &self,
         times: &HashMap<Site, std::time::Duration, RandomState>,
     ) -> [Option<std::time::Duration>; 3] {
-        let mut counts: HashMap<usize, usize> = HashMap::new();
+        let mut counts: HashMap<usize, usize, RandomState> = HashMap::default();
         for endpoint in times.keys().filter_map(|site| self.endpoint_of(*site)) {
             *counts.entry(endpoint).or_default() += 1;
         }
@@ -270,11 +282,17 @@ impl<'a> WhatIf<'a> {
         if self.completeness.withheld.is_some() {
             return Vec::new();
         }
-        let after = self.changed(sites, &change, View::Pessimistic);
-        let optimistic = self.changed(sites, &change, View::Optimistic);
+        let (after, unsure) = self.changed(sites, &change, (View::Pessimistic, Doubt::Usual));
+        let other = |view: (View, Doubt)| {
+            let mut other = after.clone();
+            other.extend(self.changed(&unsure, &change, view).0);
+            other
+        };
+        let least = other((View::Pessimistic, Doubt::Longest));
+        let most = other((View::Optimistic, Doubt::Shortest));
         let mut touched: Vec<usize> = after
             .keys()
-            .chain(optimistic.keys())
+            .chain(most.keys())
             .filter_map(|site| self.endpoint_of(*site))
             .collect();
         touched.sort_unstable();
@@ -295,9 +313,10 @@ impl<'a> WhatIf<'a> {
                         })
                         .collect()
                 };
-                let (least, most) = (pairs(&after), mean_saved(&pairs(&optimistic)));
-                let saving = endpoint.saving(&least, most, (confidence, hidden), observed);
-                (mean_saved(&least) * endpoint.all, saving)
+                let bounds = [&least, &most].map(|after| mean_saved(&pairs(after)));
+                let pairs = pairs(&after);
+                let saving = endpoint.saving(&pairs, bounds, (confidence, hidden), observed);
+                (mean_saved(&pairs) * endpoint.all, saving)
             })
             .collect();
         savings.sort_by(|(a, one), (b, other)| {
@@ -314,7 +333,7 @@ impl<'a> WhatIf<'a> {
         change: impl Fn(Site) -> Change,
         blocks: usize,
     ) -> Vec<f64> {
-        let after = self.changed(sites, &change, View::Pessimistic);
+        let (after, _) = self.changed(sites, &change, (View::Pessimistic, Doubt::Usual));
         let first = self.endpoints.iter().map(|endpoint| endpoint.first).min();
         let last = self.endpoints.iter().map(|endpoint| endpoint.last).max();
         let (first, last) = (first.unwrap_or(0), last.unwrap_or(0));
@@ -337,8 +356,15 @@ impl<'a> WhatIf<'a> {
         totals
     }
 
-    fn changed(&self, sites: &[Site], change: &impl Fn(Site) -> Change, view: View) -> Changes {
+    /// What requests would take; and the calls of those of which another view says something else.
+    fn changed(
+        &self,
+        sites: &[Site],
+        change: &impl Fn(Site) -> Change,
+        view: (View, Doubt),
+    ) -> (Changes, Vec<Site>) {
         let mut after = Changes::default();
+        let mut unsure = Vec::new();
         let mut scratch = Scratch::default();
         let mut sorted = sites.to_vec();
         sorted.sort_unstable();
@@ -355,15 +381,19 @@ impl<'a> WhatIf<'a> {
                     after.insert(site, changed.after);
                 }
             }
+            if scratch.is_unsure {
+                unsure.extend_from_slice(sites);
+            }
         }
-        after
+        (after, unsure)
     }
 
     /// The endpoint whose request it is.
     pub(crate) fn endpoint_of(&self, site: Site) -> Option<usize> {
         let layout = self.layouts.get(site.trace as usize)?;
         let path = layout.place(site.span as usize)?.path;
-        self.by_path.get(&path).copied()
+        let endpoint = self.by_path.get(path as usize).copied();
+        endpoint.filter(|endpoint| *endpoint != NONE)
     }
 
     /// An endpoint's service and operation, and all its requests: those of incomplete traces too.
@@ -445,16 +475,18 @@ impl Endpoint {
     fn saving(
         &self,
         pairs: &[Paired],
-        optimistic: f64,
+        bounds: [f64; 2],
         (confidence, hidden): (f64, Hidden),
         observed: std::time::Duration,
     ) -> Saving {
         #[expect(clippy::cast_precision_loss, reason = "seconds of a capture are few")]
         let seconds = self.last.saturating_sub(self.first) as f64 / 1e9;
         let blocks = interval::blocks(pairs.len(), seconds);
-        let least = mean_saved(pairs);
-        let below = (least - optimistic).max(0.0) + hidden.any * least.abs();
-        let above = (optimistic - least).max(0.0) + (hidden.any + hidden.calls) * least.abs();
+        let saved = mean_saved(pairs);
+        let [least, optimistic] = bounds;
+        let below = (saved - least.min(optimistic)).max(0.0) + hidden.any * saved.abs();
+        let above =
+            (least.max(optimistic) - saved).max(0.0) + (hidden.any + hidden.calls) * saved.abs();
         let weight: f64 = pairs.iter().map(|pair| pair.weight).sum();
         let sum: f64 = pairs
             .iter()

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
+use super::gaps::{Doubt, END, Gaps};
 use super::layout::{Layout, NO_SLOT};
 use super::limit::Limits;
 
@@ -56,6 +57,7 @@ struct Group {
     /// Which children are mere frames around others.
     frames: Vec<bool>,
     children: Vec<Child>,
+    gaps: Gaps,
 }
 
 /// One child of a call path.
@@ -141,6 +143,7 @@ impl Learned {
             group.ordered = vec![0; count * count];
             group.last = vec![0; count * count];
             group.framed = vec![0; count * count];
+            group.gaps = Gaps::of(count);
         }
         for layout in layouts.iter() {
             learned.each_parent(layout, count_pairs);
@@ -252,6 +255,28 @@ impl Learned {
         }
     }
 
+    /// How long a step of the parent comes after the end of a child that is the last to end before it;
+    /// the step is the start of another child, or the parent's end.
+    pub(crate) fn gap(
+        &self,
+        layout: &Layout,
+        parent: usize,
+        (child, step): (usize, Option<usize>),
+        doubt: Doubt,
+    ) -> i64 {
+        if self.order == Order::EachTrace {
+            return 0;
+        }
+        let slot = |index: usize| layout.place(index).map_or(NO_SLOT, |place| place.slot);
+        let group = layout
+            .place(parent)
+            .and_then(|own| self.groups.get(own.path as usize));
+        group.map_or(0, |group| {
+            let step = step.map_or(END, slot);
+            group.gaps.usual(step, slot(child), doubt)
+        })
+    }
+
     /// In how many traces a child was seen.
     pub(crate) fn seen(&self, layout: &Layout, parent: usize, child: usize) -> u32 {
         let (Some(own), Some(place)) = (layout.place(parent), layout.place(child)) else {
@@ -355,7 +380,8 @@ fn count_join(group: &mut Group, layout: &Layout, parent: usize, index: usize, t
     }
 }
 
-/// Counts which child was the last to end before each one started.
+/// Counts which child was the last to end before each one started and before the parent ended, and how
+/// long before.
 fn count_last(known: &Learned, group: &mut Group, layout: &Layout, parent: usize, tolerance: i64) {
     let kids = layout.kids(parent);
     if kids.len() > KIDS_MAX {
@@ -377,10 +403,20 @@ fn count_last(known: &Learned, group: &mut Group, layout: &Layout, parent: usize
             (ended && may()).then_some((place.end(), place.slot))
         });
         let slot = layout.place(later).map_or(NO_SLOT, |place| place.slot);
-        if let Some((_, first)) = before.max()
+        if let Some((end, first)) = before.max()
             && let Some(at) = group.at(first, slot)
         {
             add(&mut group.last, at);
+            group.gaps.add(slot, first, start - end);
         }
+    }
+    let length = layout.length(parent);
+    let ended = kids.iter().filter_map(|kid| {
+        let place = layout.place(*kid as usize)?;
+        let waits = known.waits(layout, parent, *kid as usize);
+        waits.then_some((place.end().min(length), place.slot))
+    });
+    if let Some((end, slot)) = ended.max() {
+        group.gaps.add(END, slot, length - end);
     }
 }

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use foldhash::fast::RandomState;
 use tidegate_base::Random;
 
 use crate::interval::number;
@@ -73,8 +74,8 @@ fn answers_and(pairs: &[(u64, u64)]) -> impl Iterator<Item = (u64, u64)> {
     pairs.iter().copied()
 }
 
-fn counts<T: Eq + Hash>(values: impl Iterator<Item = T>) -> HashMap<T, usize> {
-    let mut counts = HashMap::new();
+fn counts<T: Eq + Hash>(values: impl Iterator<Item = T>) -> HashMap<T, usize, RandomState> {
+    let mut counts = HashMap::default();
     for value in values {
         *counts.entry(value).or_default() += 1;
     }
@@ -83,7 +84,7 @@ fn counts<T: Eq + Hash>(values: impl Iterator<Item = T>) -> HashMap<T, usize> {
 
 /// The values by number, in the order of their first appearance, and how many there are.
 fn coded(values: &[u64]) -> (Vec<usize>, usize) {
-    let mut numbers: HashMap<u64, usize> = HashMap::new();
+    let mut numbers: HashMap<u64, usize, RandomState> = HashMap::default();
     let coded = values.iter().map(|value| {
         let next = numbers.len();
         *numbers.entry(*value).or_insert(next)

@@ -4,10 +4,11 @@ pub(crate) mod independence;
 pub(crate) mod judge;
 pub(crate) mod taint;
 
-use std::collections::hash_map::DefaultHasher;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher as _, Hash, Hasher as _};
 
-use tidegate_trace::{Span, SpanKind, Trace};
+use foldhash::fast::FixedState;
+
+use tidegate_trace::{Group, Span, SpanKind, Trace};
 
 use crate::calls::Found;
 use crate::operation;
@@ -121,15 +122,13 @@ fn answer_class(call: &Span, answer: Option<&Span>) -> Option<u64> {
 }
 
 pub(crate) fn hash(value: &impl Hash) -> u64 {
-    // The keys of this hasher are fixed, so the numbers are the same in every run.
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
+    // The seed is fixed, so the numbers are the same in every run.
+    FixedState::default().hash_one(value)
 }
 
 /// The identifiers in the path of the request.
 fn entity(span: &Span) -> Option<u64> {
-    if !span.has_attributes("url.") && !span.has_attributes("http.") {
+    if !span.has_attributes(Group::Url) && !span.has_attributes(Group::Http) {
         return None;
     }
     let path = span.first_attribute(&[
@@ -174,7 +173,7 @@ fn idempotent(trace: &Trace, index: usize, call: &Span, answer: Option<&Span>) -
     let upsert = trace.subtree(index).take(200).any(|below| {
         let text = trace
             .span(below)
-            .filter(|span| span.has_attributes("db."))
+            .filter(|span| span.has_attributes(Group::Database))
             .and_then(|span| span.first_attribute(&["db.query.text", "db.statement"]));
         text.is_some_and(|text| {
             let text = text.to_ascii_uppercase();
@@ -226,7 +225,7 @@ impl<'a> Siblings<'a> {
 
     /// What is called afterwards, and how the caller's request ends.
     fn next(&self, names: &[u32], entry: Option<&Span>) -> u64 {
-        let mut hasher = DefaultHasher::new();
+        let mut hasher = FixedState::default().build_hasher();
         for index in self.all.iter().skip(self.at + 1).take(64) {
             names.get(*index).hash(&mut hasher);
         }
@@ -284,7 +283,7 @@ impl<'a> Siblings<'a> {
                 "db.query.text",
                 "db.statement",
             ];
-            let of_database = span.has_attributes("db.");
+            let of_database = span.has_attributes(Group::Database);
             let text = of_database.then(|| span.first_attribute(&NAMES)).flatten();
             let text = text.unwrap_or(&span.operation);
             let first = text.split(|c: char| !c.is_ascii_alphabetic()).next();

@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
-use tidegate_trace::Trace;
 use tidegate_trace::values::words;
+use tidegate_trace::{Group, Key, Trace};
 
 use super::hash;
 
@@ -163,7 +163,7 @@ fn order(trace: &Trace, call: usize, span: usize) -> Order {
 fn values(trace: &Trace) -> impl Iterator<Item = (u64, usize)> {
     trace.spans().iter().enumerate().flat_map(|(index, span)| {
         let attributes = span.attributes.iter();
-        let telling = attributes.filter(|(name, _)| holds_values(name.name()));
+        let telling = attributes.filter(|(key, _)| holds_values(*key));
         telling
             .flat_map(|(_, text)| words(text))
             .take(SPAN_VALUES_MAX)
@@ -171,11 +171,14 @@ fn values(trace: &Trace) -> impl Iterator<Item = (u64, usize)> {
     })
 }
 
-fn holds_values(name: &str) -> bool {
-    !matches!(
-        name,
-        "session.id" | "enduser.id" | "user.id" | "server.address" | "net.peer.name"
-    ) && ["url.", "http.", "db.", "messaging.", "sql.", "other."]
-        .iter()
-        .any(|prefix| name.starts_with(prefix))
+fn holds_values(key: Key) -> bool {
+    const GROUPS: [Group; 6] = [
+        Group::Database,
+        Group::Http,
+        Group::Messaging,
+        Group::Other,
+        Group::Sql,
+        Group::Url,
+    ];
+    GROUPS.into_iter().any(|group| key.is_of(group))
 }

@@ -21,6 +21,8 @@ use tonic::codec::CompressionEncoding;
 
 use super::*;
 
+mod exporters;
+
 /// A clock that is moved by hand.
 #[derive(Debug, Default)]
 struct ByHand(AtomicU64);
