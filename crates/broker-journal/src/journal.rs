@@ -22,7 +22,7 @@ pub enum Target {
 pub struct Message {
     /// Where it goes.
     pub target: Target,
-    /// The partition key of an event.
+    /// The partition key of an event. Like all of these, the broker's own messages may have it too.
     pub key: Option<String>,
     /// When it was accepted; of a foreign message, when the engine took it.
     pub time: Timestamp,
