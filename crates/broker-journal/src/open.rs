@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tidegate_base::Timestamp;
-use tokio::time::{sleep, timeout};
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::codec::Base;
 use crate::control::Control;
@@ -110,7 +111,12 @@ impl Opening {
     /// Reads everything that is there now.
     async fn catch_up(&mut self) -> Result<(), OpenError> {
         let nonce = random();
-        self.append(Control::Probe { nonce }, "writing").await?;
+        append(
+            Arc::clone(&self.journal),
+            Control::Probe { nonce },
+            "writing",
+        )
+        .await?;
         let mut there: Vec<Seen> = Vec::new();
         let mut is_whole = false;
         while !is_whole {
@@ -142,8 +148,12 @@ impl Opening {
     /// Says that the shard is ours. Returns the nonce by which that is known; `None` when somebody else was first.
     async fn take_over(&mut self) -> Result<Option<u64>, OpenError> {
         let (epoch, nonce) = (self.reader.epoch().saturating_add(1), random());
-        self.append(Control::Open { epoch, nonce }, "taking the shard over")
-            .await?;
+        append(
+            Arc::clone(&self.journal),
+            Control::Open { epoch, nonce },
+            "taking the shard over",
+        )
+        .await?;
         loop {
             let mut opened = None;
             for entry in self.next().await? {
@@ -171,53 +181,77 @@ impl Opening {
     }
 
     async fn next(&mut self) -> Result<Vec<Entry>, OpenError> {
-        let journal = Arc::clone(&self.journal);
-        let follow = &mut self.follow;
-        patiently(&*journal, "reading", async move || follow.next().await).await
+        let mut waiting = Waiting::new(&*self.journal, "reading");
+        loop {
+            let answer = timeout_at(waiting.end, self.follow.next()).await;
+            if let Some(entries) = waiting.judge(answer)? {
+                return Ok(entries);
+            }
+            sleep(AGAIN).await;
+        }
     }
+}
 
-    async fn append(&self, control: Control, doing: &'static str) -> Result<(), OpenError> {
-        let message = Message {
-            target: Target::System,
-            key: None,
-            time: Timestamp::from_nanos(0),
-            attributes: Vec::new(),
-            payload: bytes::Bytes::new(),
-            control: Some(control.to_string()),
-        };
-        let journal = &self.journal;
-        patiently(&**journal, doing, async || {
-            journal.append(vec![message.clone()]).await
-        })
-        .await
+async fn append(
+    journal: Arc<dyn Journal>,
+    control: Control,
+    doing: &'static str,
+) -> Result<(), OpenError> {
+    let message = Message {
+        target: Target::System,
+        key: None,
+        time: Timestamp::from_nanos(0),
+        attributes: Vec::new(),
+        payload: bytes::Bytes::new(),
+        control: Some(control.to_string()),
+    };
+    let mut waiting = Waiting::new(&*journal, doing);
+    loop {
+        let answer = timeout_at(waiting.end, journal.append(vec![message.clone()])).await;
+        if waiting.judge(answer)?.is_some() {
+            return Ok(());
+        }
+        sleep(AGAIN).await;
     }
 }
 
 /// Asks until there is an answer, or the patience ends.
-async fn patiently<T>(
-    journal: &dyn Journal,
+struct Waiting {
+    end: Instant,
+    engine: &'static str,
     doing: &'static str,
-    mut ask: impl AsyncFnMut() -> Result<T, JournalError>,
-) -> Result<T, OpenError> {
-    let failed = |reason: String| OpenError::Engine {
-        engine: journal.engine(),
-        doing,
-        reason,
-    };
-    let mut last = "it does not answer".to_owned();
-    let asked = timeout(PATIENCE, async {
-        loop {
-            match ask().await {
-                Ok(answer) => return Ok(answer),
-                Err(JournalError::Refused(reason)) => return Err(failed(reason)),
-                Err(JournalError::Unknown(reason)) => last = reason,
-            }
-            sleep(AGAIN).await;
+    last: String,
+}
+
+impl Waiting {
+    fn new(journal: &dyn Journal, doing: &'static str) -> Self {
+        Self {
+            end: Instant::now() + PATIENCE,
+            engine: journal.engine(),
+            doing,
+            last: "it does not answer".to_owned(),
         }
-    });
-    match asked.await {
-        Ok(asked) => asked,
-        Err(_) => Err(failed(last)),
+    }
+
+    /// What was answered; `None`: it is to be asked again.
+    fn judge<T>(
+        &mut self,
+        answer: Result<Result<T, JournalError>, Elapsed>,
+    ) -> Result<Option<T>, OpenError> {
+        let reason = match answer {
+            Ok(Ok(answer)) => return Ok(Some(answer)),
+            Ok(Err(JournalError::Unknown(reason))) => {
+                self.last = reason;
+                return Ok(None);
+            }
+            Ok(Err(JournalError::Refused(reason))) => reason,
+            Err(_) => self.last.clone(),
+        };
+        Err(OpenError::Engine {
+            engine: self.engine,
+            doing: self.doing,
+            reason,
+        })
     }
 }
 

@@ -23,11 +23,12 @@ const AGAIN: Duration = Duration::from_millis(200);
 /// there: each says which one was before it.
 pub(crate) async fn pass_on(shared: Arc<Shared>) {
     let mut has_outgoing = shared.view().has_outgoing.subscribe();
+    let mut together = TOGETHER_MAX;
     loop {
         has_outgoing.mark_unchanged();
         let outgoing: Vec<Outgoing> = {
             let view = shared.view();
-            view.outgoing.iter().take(TOGETHER_MAX).cloned().collect()
+            view.outgoing.iter().take(together).cloned().collect()
         };
         if outgoing.is_empty() {
             // Its sender lives as long as this does.
@@ -35,12 +36,17 @@ pub(crate) async fn pass_on(shared: Arc<Shared>) {
             continue;
         }
         match pass(&shared, outgoing).await {
-            Ok(()) => note(&shared),
+            Ok(()) => {
+                together = (together * 2).min(TOGETHER_MAX);
+                note(&shared);
+            }
             Err(JournalError::Unknown(reason) | JournalError::Refused(reason)) => {
-                tracing::warn!(
+                tracing::debug!(
                     "{}: an event is not passed on to another shard yet: {reason}",
                     shared.journal.engine()
                 );
+                // Fewer are more likely to be confirmed all.
+                together = (together / 2).max(1);
                 sleep(AGAIN).await;
             }
         }

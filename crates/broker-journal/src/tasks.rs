@@ -21,6 +21,8 @@ const CALLS_MAX: usize = 16;
 const AGAIN: Duration = Duration::from_millis(50);
 /// The longest wait.
 const AGAIN_MAX: Duration = Duration::from_secs(2);
+/// The wait from which on producers are told to wait as well.
+const STALLED: Duration = Duration::from_millis(800);
 /// How long nothing may be read back, until it is sent again: by then nobody knows what has become of it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -84,6 +86,7 @@ async fn send(shared: Arc<Shared>) {
     let mut next = 0;
     let mut pause = AGAIN;
     let mut last_unread = None;
+    let mut failed_at = None;
     loop {
         while under_way.len() < CALLS_MAX {
             let group = shared.queue().group(next);
@@ -96,10 +99,7 @@ async fn send(shared: Arc<Shared>) {
         let failed = tokio::select! {
             biased;
             Some(answer) = under_way.next() => match answer {
-                Ok(()) => {
-                    pause = AGAIN;
-                    None
-                }
+                Ok(()) => None,
                 Err(JournalError::Refused(reason)) => return shared.stop(&reason),
                 Err(JournalError::Unknown(reason)) => Some(reason),
             },
@@ -117,7 +117,13 @@ async fn send(shared: Arc<Shared>) {
         if let Some(reason) = failed {
             // What is under way has its place already; its answers say nothing any more.
             under_way.clear();
-            stall(&shared, &reason);
+            let unread = shared.queue().unread();
+            if unread != failed_at {
+                // Something came back since it failed last.
+                (failed_at, pause) = (unread, AGAIN);
+            } else if pause >= STALLED {
+                stall(&shared, &reason);
+            }
             sleep(pause).await;
             pause = (pause * 2).min(AGAIN_MAX);
             next = shared.queue().unread().unwrap_or(next);
@@ -153,7 +159,9 @@ impl Back {
                 }
                 Err(JournalError::Refused(reason)) => return self.shared.stop(&reason),
                 Err(JournalError::Unknown(reason)) => {
-                    stall(&self.shared, &reason);
+                    if pause >= STALLED {
+                        stall(&self.shared, &reason);
+                    }
                     sleep(pause).await;
                     pause = (pause * 2).min(AGAIN_MAX);
                 }

@@ -31,6 +31,8 @@ pub(crate) struct View {
     /// Places from which the journal can be read on, with what was left behind up to there.
     marks: VecDeque<(u64, Standing)>,
     since_mark: u64,
+    /// What was left behind before the next message, if that is to be a mark.
+    standing: Option<Standing>,
     /// Events for other shards that are not known to be there.
     pub(crate) outgoing: VecDeque<Outgoing>,
     /// For each other shard, up to where its events are there.
@@ -78,6 +80,11 @@ impl View {
 
     /// Takes in what counts now, all of it before any reader is woken.
     pub(crate) fn apply(&mut self, effects: &[Effect], reader: &Reader, position: u64) {
+        if let Some(standing) = self.standing.take() {
+            // Positions have gaps: the place is that of a message that is there.
+            self.marks.push_back((position, standing));
+            self.since_mark = 0;
+        }
         for effect in effects {
             self.take(effect);
         }
@@ -90,13 +97,10 @@ impl View {
             }
         }
         self.since_mark += 1;
-        if self.since_mark >= MARK_EVERY
-            && let Some(standing) = reader.standing()
-        {
-            self.since_mark = 0;
-            self.marks
-                .push_back((position.saturating_add(1), standing.clone()));
-        }
+        self.standing = match self.since_mark >= MARK_EVERY {
+            true => reader.standing().cloned(),
+            false => None,
+        };
     }
 
     fn show(&self, name: &Name) {
