@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::IntoFuture;
+use std::sync::Arc;
 
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::{PublishAckFuture, PublishError, PublishErrorKind};
@@ -40,8 +41,6 @@ pub(crate) struct StreamOf {
     shard: u32,
     channels: Vec<(Name, String)>,
 }
-
-use std::sync::Arc;
 
 /// Messages on their way to the stream.
 struct Call {
@@ -236,6 +235,10 @@ impl Journal for NatsJournal {
     fn trim(&self, before: u64) -> BoxFuture<'static, Result<(), JournalError>> {
         let this = Arc::clone(&self.stream);
         async move {
+            // NATS takes a purge up to the first message for one of everything.
+            if before <= 1 {
+                return Ok(());
+            }
             let stream = this.stream().await?;
             let purged = stream.purge().sequence(before).await;
             purged.map(drop).map_err(|error| unknown(&error))

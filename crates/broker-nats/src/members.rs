@@ -10,7 +10,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_nats::jetstream::kv::{Config as BucketConfig, Entry, Operation, Store, Watch};
+use async_nats::jetstream::kv::{Entry, Operation, Store, Watch};
+use async_nats::jetstream::stream::{Config as StreamConfig, DiscardPolicy};
 use bytes::Bytes;
 use futures_util::stream::StreamExt;
 use tokio::sync::watch;
@@ -65,20 +66,7 @@ impl Members {
     ///
     /// [`OpenError`] when the server does not answer, or refuses.
     pub async fn join(session: &Session) -> Result<Self, OpenError> {
-        let bucket = BucketConfig {
-            bucket: subject::bucket(&session.config),
-            description: format!("who has which shard of {}", session.config.system),
-            history: 1,
-            num_replicas: session.config.replicas,
-            ..BucketConfig::default()
-        };
-        let store = match session.context.get_key_value(&bucket.bucket).await {
-            Ok(store) => store,
-            Err(_absent) => {
-                let created = session.context.create_key_value(bucket).await;
-                created.map_err(|error| session.failed("creating a bucket", &error))?
-            }
-        };
+        let store = bucket(session).await?;
         let shared = Arc::new(Shared {
             assigned: watch::Sender::new(BTreeSet::new()),
             held: Mutex::default(),
@@ -140,6 +128,34 @@ impl Drop for Members {
             listening.abort();
         }
     }
+}
+
+/// The bucket in which it is agreed; created, if it is missing.
+async fn bucket(session: &Session) -> Result<Store, OpenError> {
+    let (config, context) = (&session.config, &session.context);
+    let bucket = subject::bucket(config);
+    if let Ok(store) = context.get_key_value(&bucket).await {
+        return Ok(store);
+    }
+    // As the client's library would, which first asks older servers for what they do not answer.
+    let stream = StreamConfig {
+        name: format!("KV_{bucket}"),
+        description: Some(format!("who has which shard of {}", config.system)),
+        subjects: vec![format!("$KV.{bucket}.>")],
+        max_messages_per_subject: 1,
+        max_messages: -1,
+        max_bytes: -1,
+        discard: DiscardPolicy::New,
+        allow_rollup: true,
+        deny_delete: true,
+        allow_direct: true,
+        num_replicas: config.replicas,
+        ..StreamConfig::default()
+    };
+    let created = context.create_stream(stream).await;
+    created.map_err(|error| session.failed("creating a bucket", &error))?;
+    let store = context.get_key_value(&bucket).await;
+    store.map_err(|error| session.failed("asking for a bucket", &error))
 }
 
 struct Member {

@@ -52,6 +52,7 @@ async fn a_plain_client_reads_what_is_published_and_is_read() {
         .unwrap();
     let client = async_nats::connect(&url).await.unwrap();
     let mut live = client.subscribe(subject.clone()).await.unwrap();
+    client.flush().await.unwrap();
     let batch = |id: &str| Batch {
         appends: vec![event(&paid, id)],
         state: StateChange::Append(vec![Bytes::from_static(b"state")]),
