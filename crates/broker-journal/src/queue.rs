@@ -117,7 +117,7 @@ impl Queue {
     pub(crate) fn push(
         &mut self,
         batch: Batch,
-        is_full: bool,
+        refused: Option<&'static str>,
     ) -> Result<(oneshot::Receiver<Reply>, Vec<u32>), CommitError> {
         batch.validate()?;
         // A producer need not wait for as long as that takes; what the runtime records does.
@@ -126,8 +126,7 @@ impl Queue {
             reason,
             retry_after,
         };
-        if is_published && is_full {
-            let reason = "the journal has as many records as its owner can know of; let retention remove some";
+        if is_published && let Some(reason) = refused {
             return Err(full(reason.to_owned(), STALLED_RETRY_AFTER));
         }
         if is_published && self.is_stalled {

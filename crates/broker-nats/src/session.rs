@@ -1,7 +1,7 @@
 //! A connection, and the streams of a system on it.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_nats::jetstream::context::{ContextBuilder, GetStreamError, GetStreamErrorKind};
@@ -53,6 +53,8 @@ pub struct Session {
     pub(crate) context: Context,
     pub(crate) config: Arc<NatsConfig>,
     shards: u32,
+    /// Of every shard: each is passed events by all.
+    journals: Arc<OnceLock<Vec<Arc<dyn Journal>>>>,
 }
 
 impl fmt::Debug for Session {
@@ -94,6 +96,7 @@ impl Session {
             context,
             shards: config.shards.unwrap_or(1),
             config: Arc::new(config),
+            journals: Arc::default(),
         };
         session.ensure().await?;
         Ok(session)
@@ -118,7 +121,8 @@ impl Session {
     #[must_use]
     pub fn journals(&self) -> Vec<Arc<dyn Journal>> {
         let journal = |shard| -> Arc<dyn Journal> { Arc::new(NatsJournal::new(self, shard)) };
-        (0..self.shards).map(journal).collect()
+        let journals = || (0..self.shards).map(journal).collect();
+        self.journals.get_or_init(journals).clone()
     }
 
     pub(crate) fn failed(&self, doing: &'static str, error: &dyn std::error::Error) -> OpenError {

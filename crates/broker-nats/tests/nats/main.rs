@@ -9,4 +9,6 @@ mod members;
 #[cfg(test)]
 mod others;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod support;
