@@ -12,7 +12,7 @@ pub enum Rule {
     Exactly,
     /// It is this number or more.
     AtLeast,
-    /// These texts are among it.
+    /// These subjects of NATS are among it, or covered by one of it.
     Includes,
 }
 
@@ -23,7 +23,7 @@ impl Rule {
         match (self, wanted, actual) {
             (Self::AtLeast, Value::Number(wanted), Some(Value::Number(actual))) => actual >= wanted,
             (Self::Includes, Value::Texts(wanted), Some(Value::Texts(actual))) => {
-                wanted.iter().all(|text| actual.contains(text))
+                wanted.iter().all(|subject| is_covered(subject, actual))
             }
             (_, wanted, Some(actual)) => same(wanted, actual),
             (_, _, None) => false,
@@ -38,9 +38,27 @@ impl Rule {
         else {
             return wanted.clone();
         };
-        let missing = wanted.iter().filter(|text| !actual.contains(text));
+        let missing = wanted.iter().filter(|subject| !is_covered(subject, actual));
         Value::Texts(actual.iter().chain(missing).cloned().collect())
     }
+}
+
+/// Whether a subject fits one of these: `*` is one token, `>` one or more at the end.
+fn is_covered(subject: &str, patterns: &[String]) -> bool {
+    let fits = |pattern: &String| {
+        let mut tokens = subject.split('.');
+        let mut parts = pattern.split('.');
+        loop {
+            match (parts.next(), tokens.next()) {
+                (None, None) => return true,
+                (Some(">"), Some(_)) => return true,
+                (Some("*"), Some(_)) => {}
+                (Some(part), Some(token)) if part == token => {}
+                _ => return false,
+            }
+        }
+    };
+    patterns.iter().any(fits)
 }
 
 fn same(wanted: &Value, actual: &Value) -> bool {
@@ -162,5 +180,31 @@ pub(crate) fn goes_with(kind: Kind, settings: &Settings, deleted: (Kind, &str)) 
         (Kind::Binding, Kind::Exchange) => is("source"),
         (Kind::Consumer, Kind::Stream) => is("stream"),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subjects_are_covered_as_nats_says() {
+        for (subject, pattern, expected) in [
+            ("shop.Viewed", "shop.Viewed", true),
+            ("shop.Viewed", "shop.>", true),
+            ("shop.a.b", "shop.>", true),
+            ("shop", "shop.>", false),
+            ("shop.Viewed", "*.Viewed", true),
+            ("shop.a.b", "shop.*", false),
+            ("shop.Viewed", "shop.View", false),
+            ("shop.Viewed", ">", true),
+        ] {
+            let patterns = [pattern.to_owned()];
+            assert_eq!(
+                is_covered(subject, &patterns),
+                expected,
+                "{subject} {pattern}"
+            );
+        }
     }
 }

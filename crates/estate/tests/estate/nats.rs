@@ -72,9 +72,10 @@ impl Client {
 fn made_drifted_and_mended(server: &Server, client: &Client) {
     let estate = Estate::open(&server.url, "made");
     estate.make();
-    client.set("made", "subjects", json!(["made.Viewed", "made.extra"]));
-    client.set("made", "max_age", json!(60_000_000_000_u64));
     client.set_consumer("made", "billing-OrderPlaced", "max_ack_pending", json!(9));
+    client.set("made", "subjects", json!(["made.Viewed", "made.extra"]));
+    client.set("made", "duplicate_window", json!(60_000_000_000_u64));
+    client.set("made", "max_age", json!(60_000_000_000_u64));
     assert_eq!(
         estate.told(),
         [
@@ -112,6 +113,10 @@ fn what_costs_something_is_asked_for(server: &Server, client: &Client) {
     assert_eq!(info["state"]["messages"], 1, "it was not confirmed");
     estate.apply(&["cost"]);
     assert_eq!(estate.told(), [""; 0]);
+    // A wider subject covers ours.
+    let info = client.ask("STREAM.INFO.cost", &json!({}));
+    assert_eq!(info["config"]["subjects"], json!(["cost.>"]));
+    assert_eq!(info["config"]["storage"], "file");
     assert!(estate.plan().unmanaged.iter().any(|id| id.name == "made"));
 }
 

@@ -76,7 +76,7 @@ fn stream_of(design: &Design, options: &Options) -> Wanted {
         .want_by(
             Rule::AtLeast,
             "duplicate_window",
-            nanos(DUPLICATES),
+            nanos(DUPLICATES.min(longest)),
             "what is published again with its `Nats-Msg-Id` is one event",
         );
     // A stream has one limit in bytes too: it is none unless every event has one.
