@@ -9,11 +9,12 @@ use crate::workspace;
 const PAGES: &str = "docs/reference/findings";
 
 /// Where codes are named.
-const SOURCES: [&str; 4] = [
+const SOURCES: [&str; 5] = [
     "crates/model/src",
     "crates/check/src",
     "crates/asyncapi/src",
     "crates/contracts/src",
+    "crates/topology/src/codes.rs",
 ];
 
 pub(crate) fn check(wrong: &mut Vec<String>) -> Result<()> {

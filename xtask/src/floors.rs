@@ -48,9 +48,9 @@ const IMPURE_WORDS: &[&str] = &[
 /// Who alone may know HTTP: the server, the rehearsal of traffic with its stand-in services, and the library that asks a daemon.
 const HTTP_CRATES: &[&str] = &["axum", "hyper", "hyper-util", "hyper-rustls", "http"];
 const HTTP_USERS: &[&str] = &["tidegate-server", "tidegate-traffic", "tidegate"];
-/// The client of a running daemon, and who alone asks one.
+/// The client of a running daemon or broker, and who alone asks one.
 const CLIENT_CRATE: &str = "ureq";
-const CLIENT_USER: &str = "tidegate-cli";
+const CLIENT_USERS: &[&str] = &["tidegate-cli", "tidegate-estate"];
 
 pub(crate) fn check() -> Result<()> {
     let packages = workspace::packages()?;
@@ -97,9 +97,9 @@ fn edges(package: &Package, floors: &HashMap<&str, u64>, wrong: &mut Vec<String>
                 "`{name}` uses `{dependency}`: only {HTTP_USERS:?} know HTTP"
             ));
         }
-        if dependency == CLIENT_CRATE && name != CLIENT_USER {
+        if dependency == CLIENT_CRATE && !CLIENT_USERS.contains(&name.as_str()) {
             wrong.push(format!(
-                "`{name}` uses `{dependency}`: only `{CLIENT_USER}` asks a daemon"
+                "`{name}` uses `{dependency}`: only {CLIENT_USERS:?} ask over it"
             ));
         }
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod asyncapi;
 pub(crate) mod contracts;
+pub(crate) mod estate;
 pub(crate) mod event;
 pub(crate) mod letters;
 pub(crate) mod operate;
@@ -57,9 +58,8 @@ pub(crate) enum Command {
     /// Validate AsyncAPI documents
     #[command(subcommand)]
     Asyncapi(asyncapi::Asyncapi),
-    /// Make a design of AsyncAPI documents, of a schema registry or of RabbitMQ
-    #[command(subcommand)]
-    Import(asyncapi::Import),
+    /// Make a design of AsyncAPI documents, of a schema registry or of a broker
+    Import(asyncapi::ImportAny),
     /// Run a design on the embedded log, with the console
     Run(Run),
     /// Run the checkout example with recorded traffic and injected faults
@@ -89,6 +89,20 @@ pub(crate) enum Command {
     /// Hold events in files against CloudEvents 1.0
     #[command(subcommand)]
     Event(event::Event),
+    /// Say what has to be made or changed on a broker for a design; with --apply, do it
+    Apply(estate::Apply),
+    /// Say where a broker is not as a design wants it: exit code 1 when it is not
+    Drift(estate::Drift),
+    /// Say what the settings of a broker really promise to each consumer, and what to change
+    Doctor(estate::Doctor),
+    /// Hold brokers against a design
+    #[command(subcommand)]
+    Broker(estate::Broker),
+    /// Say how far behind readers of a broker are, in messages and in seconds
+    Lag(estate::LagOf),
+    /// Read the dead letters that others have left on a broker
+    #[command(subcommand)]
+    DeadLetters(estate::DeadLetters),
 }
 
 #[derive(Debug, Args)]
@@ -250,6 +264,14 @@ pub(crate) enum Generate {
     Java(types::JavaTypes),
     /// Types of the events in Python 3.11: data classes
     Python(types::Types),
+    /// A script that makes the topics with Kafka's own tools
+    KafkaTopics(estate::KafkaTopics),
+    /// Topics and users as resources of Kubernetes, for Strimzi
+    Strimzi(estate::Strimzi),
+    /// Definitions for `rabbitmqctl import_definitions`
+    RabbitmqDefinitions(estate::RabbitmqDefinitions),
+    /// Configurations of the stream and its consumers, for `nats stream add --config`
+    Nats(estate::NatsFiles),
 }
 
 #[derive(Debug, Args)]

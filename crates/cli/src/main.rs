@@ -7,6 +7,7 @@ mod commands;
 mod daemon;
 mod design_files;
 mod document_files;
+mod estate;
 mod event_logs;
 mod example;
 mod exit;
@@ -25,6 +26,7 @@ use clap::Parser;
 use tidegate_generate::Language;
 
 use crate::arguments::asyncapi::Asyncapi;
+use crate::arguments::estate::{Broker, DeadLetters};
 use crate::arguments::{Arguments, Command, Generate, Log};
 use crate::exit::{Exit, Failure};
 
@@ -95,5 +97,23 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Outbox(outbox) => commands::outbox::run(&outbox),
         Command::Schema(schema) => commands::schema::run(&schema),
         Command::Event(event) => commands::event::run(&event),
+        Command::Generate(Generate::KafkaTopics(arguments)) => {
+            commands::topology_files::kafka_topics(&arguments)
+        }
+        Command::Generate(Generate::Strimzi(arguments)) => {
+            commands::topology_files::strimzi(&arguments)
+        }
+        Command::Generate(Generate::RabbitmqDefinitions(arguments)) => {
+            commands::topology_files::rabbitmq_definitions(&arguments)
+        }
+        Command::Generate(Generate::Nats(arguments)) => commands::topology_files::nats(&arguments),
+        Command::Apply(arguments) => commands::apply::apply(&arguments),
+        Command::Drift(arguments) => commands::apply::drift(&arguments),
+        Command::Doctor(arguments) => commands::doctor::run(&arguments),
+        Command::Broker(Broker::Compare(arguments)) => commands::broker_compare::run(&arguments),
+        Command::Lag(arguments) => commands::lag::run(&arguments),
+        Command::DeadLetters(DeadLetters::Read(arguments)) => {
+            commands::dead_letters::run(&arguments)
+        }
     }
 }

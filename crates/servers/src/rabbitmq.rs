@@ -102,6 +102,25 @@ pub(crate) fn start(server: &Server, log: &Path) -> Result<Vec<Process>> {
     }
 }
 
+/// A program of RabbitMQ that speaks to a server of ours.
+pub(crate) fn tool(server: &Server, name: &str) -> Result<Command> {
+    let (distribution, epmd_port) = (server.port(3)?, server.port(4)?);
+    let mut command = Command::new(Path::new(PROGRAMS).join(name));
+    command
+        .current_dir(&server.folder)
+        .env("HOME", &server.folder)
+        .env(
+            "RABBITMQ_NODENAME",
+            format!("tidegate-{distribution}@localhost"),
+        )
+        .env(
+            "RABBITMQ_CONF_ENV_FILE",
+            server.folder.join("no-environment"),
+        )
+        .env("ERL_EPMD_PORT", epmd_port.to_string());
+    Ok(command)
+}
+
 /// Erlang would start one for the whole machine, on all of its addresses.
 fn start_epmd(server: &Server, port: u16, log: &Path) -> Result<Process> {
     let mut command = Command::new("epmd");

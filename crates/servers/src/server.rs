@@ -198,6 +198,15 @@ impl Server {
         Ok(command)
     }
 
+    /// One of RabbitMQ's own tools, such as `rabbitmqctl`, that speaks to this server.
+    ///
+    /// # Errors
+    ///
+    /// When it is no server of RabbitMQ.
+    pub fn rabbitmq_tool(&self, name: &str) -> Result<Command> {
+        rabbitmq::tool(self, name)
+    }
+
     /// Where what it says is kept.
     #[must_use]
     pub fn log(&self) -> PathBuf {

@@ -28,6 +28,22 @@ pub(crate) struct Validate {
     pub(crate) fail_on: Threshold,
 }
 
+/// Of files, or of a broker that runs.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+pub(crate) struct ImportAny {
+    #[command(subcommand)]
+    pub(crate) import: Option<Import>,
+    /// A running broker: kafka://HOST:PORT, amqp://HOST:PORT/VHOST or nats://HOST:PORT
+    #[arg(long, value_name = "URL")]
+    pub(crate) from: Option<String>,
+    /// Settings of the broker's client, such as its credentials: lines `name=value`
+    #[arg(long, value_name = "FILE", requires = "from")]
+    pub(crate) broker_config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Import {
     /// One design of AsyncAPI documents, one document per application

@@ -32,7 +32,8 @@ fn list() -> String {
     let codes = tidegate_model::CODES.iter().chain(tidegate_check::CODES);
     let codes = codes.chain(tidegate_contracts::parties::CODES);
     let codes = codes.chain(tidegate_asyncapi::CODES);
-    for code in codes.chain(tidegate_contracts::past::CODES) {
+    let codes = codes.chain(tidegate_contracts::past::CODES);
+    for code in codes.chain(tidegate_topology::CODES) {
         let severity = format!("{:?}", code.severity).to_lowercase();
         // Writing to a String does not fail.
         let _written = writeln!(text, "{}  {severity:<7}  {}", code.code, code.title).is_ok();

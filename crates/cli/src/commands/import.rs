@@ -10,7 +10,10 @@ use tidegate_base::limit::DESIGN_FILE_BYTES_MAX;
 use tidegate_check::report::{Format, Paint, render};
 use tidegate_model::{Severity, Source};
 
-use crate::arguments::asyncapi::{Import, ImportAsyncapi, ImportRabbitmq, ImportRegistry, Target};
+use crate::arguments::asyncapi::{
+    Import, ImportAny, ImportAsyncapi, ImportRabbitmq, ImportRegistry, Target,
+};
+use crate::commands::import_live;
 use crate::commands::init::{quoted, system_name};
 use crate::design_files::{read_text, unreadable, write_new};
 use crate::document_files;
@@ -21,7 +24,18 @@ use crate::terminal;
 /// What a design is called when nothing says its name.
 const UNNAMED: &str = "imported";
 
-pub(crate) fn run(import: &Import) -> Result<Exit, Failure> {
+pub(crate) fn run(arguments: &ImportAny) -> Result<Exit, Failure> {
+    let import = match (&arguments.import, &arguments.from) {
+        (Some(import), _) => import,
+        (None, Some(url)) => {
+            return import_live::run(url, arguments.broker_config.as_deref(), &arguments.target);
+        }
+        (None, None) => {
+            let message = "nothing is named to be imported";
+            return Err(Failure::configuration(message)
+                .hint("name a broker with --from URL, or see `tidegate import --help`"));
+        }
+    };
     match import {
         Import::Asyncapi(arguments) => asyncapi(arguments),
         Import::Registry(arguments) => registry(arguments),
@@ -76,7 +90,7 @@ fn name(wanted: Option<&str>) -> Result<Option<Name>, Failure> {
 }
 
 /// The name asked for, or the folder's, or one that says where the design comes from.
-fn system(target: &Target) -> Result<Name, Failure> {
+pub(super) fn system(target: &Target) -> Result<Name, Failure> {
     match (&target.system, &target.out) {
         (None, None) => system_name(Some(UNNAMED), Path::new(".")),
         (wanted, folder) => {
@@ -87,7 +101,7 @@ fn system(target: &Target) -> Result<Name, Failure> {
 }
 
 /// Says what was found and lost, and who sends what to whom; writes or prints the design.
-fn finish(
+pub(super) fn finish(
     imported: &Imported,
     target: &Target,
     rendered: impl Fn(Paint) -> String,

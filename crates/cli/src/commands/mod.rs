@@ -1,13 +1,16 @@
 //! One file a command: arguments in, an answer out.
 
+pub(crate) mod apply;
 pub(crate) mod asyncapi;
 pub(crate) mod bench;
 pub(crate) mod breaker;
+pub(crate) mod broker_compare;
 pub(crate) mod check;
 pub(crate) mod check_against;
 pub(crate) mod consumer;
 mod consumer_seek;
 pub(crate) mod contracts;
+pub(crate) mod dead_letters;
 pub(crate) mod demo;
 pub(crate) mod discover;
 mod discover_process;
@@ -16,11 +19,14 @@ mod dlq_edit;
 mod dlq_jobs;
 mod dlq_orders;
 mod dlq_report;
+pub(crate) mod doctor;
 pub(crate) mod event;
 pub(crate) mod explain;
 pub(crate) mod generate;
 pub(crate) mod import;
+mod import_live;
 pub(crate) mod init;
+pub(crate) mod lag;
 pub(crate) mod log;
 mod log_report;
 pub(crate) mod outbox;
@@ -32,5 +38,6 @@ mod schema_report;
 mod schema_show;
 pub(crate) mod select;
 pub(crate) mod simulate;
+pub(crate) mod topology_files;
 pub(crate) mod types;
 pub(crate) mod why;

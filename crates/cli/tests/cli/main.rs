@@ -13,6 +13,8 @@ mod contracts;
 #[cfg(test)]
 mod dlq;
 #[cfg(test)]
+mod estate;
+#[cfg(test)]
 mod log;
 #[cfg(test)]
 mod operated;

@@ -1,0 +1,239 @@
+//! Where a broker is, and how it is spoken to.
+
+use tidegate_topology::{Engine, Options};
+
+use crate::error::EstateError;
+
+/// A broker, and what its topology is to be like.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address {
+    /// Which kind.
+    pub engine: Engine,
+    /// `HOST:PORT`, with commas between several.
+    pub servers: String,
+    /// The virtual host of RabbitMQ.
+    pub vhost: String,
+    /// Whether it takes TLS.
+    pub is_tls: bool,
+    /// Where else it is asked: RabbitMQ's management, NATS's monitoring; `HOST:PORT`.
+    pub also: Option<String>,
+    /// What the address says of prefix, partitions and replication.
+    pub options: Options,
+    /// Settings of the client, of a file.
+    pub settings: Vec<(String, String)>,
+}
+
+impl std::fmt::Debug for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The settings may hold a password.
+        f.debug_struct("Address")
+            .field("engine", &self.engine)
+            .field("servers", &self.servers)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The user of a new RabbitMQ, which only its own machine lets in.
+const GUEST: &str = "guest:guest";
+
+impl Address {
+    /// Reads `kafka://HOST:PORT[,…]`, `amqp://HOST[:PORT]/VHOST` or `nats://HOST:PORT[,…]` with `?name=value&…`.
+    ///
+    /// # Errors
+    ///
+    /// When it is no such address.
+    pub fn parse(text: &str) -> Result<Self, EstateError> {
+        let wrong = |reason: &str| EstateError::Address {
+            reason: format!(
+                "`{text}` is not the address of a broker: {reason}; write kafka://HOST:PORT, amqp://HOST:PORT/VHOST or \
+                 nats://HOST:PORT, with ?prefix=P&replication=N"
+            ),
+        };
+        let (scheme, rest) = text
+            .split_once("://")
+            .ok_or_else(|| wrong("it has no scheme"))?;
+        let (engine, is_tls) = match scheme {
+            "kafka" => (Engine::Kafka, false),
+            "amqp" => (Engine::RabbitMq, false),
+            "amqps" => (Engine::RabbitMq, true),
+            "nats" => (Engine::Nats, false),
+            "tls" => (Engine::Nats, true),
+            _ => return Err(wrong("its scheme is none of kafka, amqp, amqps, nats, tls")),
+        };
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (servers, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let mut servers = servers;
+        if let Some((user, host)) = servers.rsplit_once('@') {
+            if engine != Engine::RabbitMq || user != GUEST {
+                return Err(wrong(
+                    "credentials belong in a file (--broker-config): others read a command line",
+                ));
+            }
+            servers = host;
+        }
+        if servers.is_empty() {
+            return Err(wrong("it names no server"));
+        }
+        if engine != Engine::RabbitMq && !path.is_empty() {
+            return Err(wrong("it has a path"));
+        }
+        let vhost = match path {
+            "" => "/".to_owned(),
+            path => decoded(path).ok_or_else(|| wrong("its virtual host is not encoded right"))?,
+        };
+        let mut address = Self {
+            engine,
+            servers: servers.to_owned(),
+            vhost,
+            is_tls,
+            also: None,
+            options: Options::default(),
+            settings: Vec::new(),
+        };
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            address.option(pair).map_err(|reason| wrong(&reason))?;
+        }
+        Ok(address)
+    }
+
+    fn option(&mut self, pair: &str) -> Result<(), String> {
+        let (name, value) = pair
+            .split_once('=')
+            .ok_or_else(|| format!("`{pair}` is not `name=value`"))?;
+        let number = |most: u32| match value.parse::<u32>() {
+            Ok(number) if (1..=most).contains(&number) => Ok(Some(number)),
+            _ => Err(format!("`{name}` is not a number from 1 to {most}")),
+        };
+        match (name, self.engine) {
+            ("prefix", _) => {
+                let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+                if !value.chars().all(allowed) {
+                    return Err(format!("nothing can be named `{value}…`"));
+                }
+                value.clone_into(&mut self.options.prefix);
+            }
+            ("partitions", Engine::Kafka) => self.options.partitions = number(1_000)?,
+            ("replication", _) => self.options.replication = number(99)?,
+            ("management", Engine::RabbitMq) | ("monitoring", Engine::Nats) => {
+                self.also = Some(value.to_owned());
+            }
+            _ => return Err(format!("there is no option `{name}`")),
+        }
+        Ok(())
+    }
+
+    /// Adds the settings of a file: a line `name=value` each.
+    ///
+    /// # Errors
+    ///
+    /// At the first line that is none.
+    pub fn add_settings(&mut self, text: &str) -> Result<(), EstateError> {
+        for (line, content) in (1..).zip(text.lines()) {
+            let content = content.trim();
+            if content.is_empty() || content.starts_with('#') {
+                continue;
+            }
+            let pair = content.split_once('=');
+            let (name, value) = pair.ok_or_else(|| EstateError::Address {
+                reason: format!("line {line} is not `name=value`"),
+            })?;
+            let pair = (name.trim().to_owned(), value.trim().to_owned());
+            self.settings.push(pair);
+        }
+        Ok(())
+    }
+
+    /// A setting of the file.
+    pub(crate) fn setting(&self, name: &str) -> Option<&str> {
+        let mut settings = self.settings.iter().rev();
+        let found = settings.find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The settings of the file are of these names.
+    pub(crate) fn only(&self, known: &[&str]) -> Result<(), EstateError> {
+        let mut names = self.settings.iter().map(|(name, _)| name.as_str());
+        match names.find(|name| !known.contains(name)) {
+            None => Ok(()),
+            Some(name) => Err(EstateError::Address {
+                reason: format!(
+                    "there is no setting `{name}` for {}; known are {}",
+                    self.engine.name(),
+                    known.join(", ")
+                ),
+            }),
+        }
+    }
+}
+
+/// A part of a URL without its `%XX` (RFC 3986).
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let digits = [rest.next()?, rest.next()?];
+        let digits = std::str::from_utf8(&digits).ok()?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// A text as one part of the path of a URL (RFC 3986).
+pub(crate) fn encoded(text: &str) -> String {
+    let mut part = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                part.push(char::from(byte));
+            }
+            other => part.push_str(&format!("%{other:02X}")),
+        }
+    }
+    part
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_each_broker_are_read() {
+        let kafka =
+            Address::parse("kafka://a:1,b:2?prefix=eu.&partitions=6&replication=3").unwrap();
+        assert_eq!(
+            (kafka.engine, kafka.servers.as_str()),
+            (Engine::Kafka, "a:1,b:2")
+        );
+        assert_eq!(kafka.options.partitions, Some(6));
+        let rabbit = Address::parse("amqp://guest:guest@h:5672/%2f?management=h:1").unwrap();
+        assert_eq!(
+            (rabbit.servers.as_str(), rabbit.vhost.as_str()),
+            ("h:5672", "/")
+        );
+        assert_eq!(rabbit.also.as_deref(), Some("h:1"));
+        assert_eq!(Address::parse("amqp://h/a%2Fb").unwrap().vhost, "a/b");
+        assert!(Address::parse("tls://h:4222").unwrap().is_tls);
+    }
+
+    #[test]
+    fn what_is_no_address_is_told_why() {
+        for (text, said) in [
+            ("h:1", "no scheme"),
+            ("http://h:1", "its scheme"),
+            ("kafka://", "names no server"),
+            ("amqp://me:secret@h/x", "belong in a file"),
+            ("kafka://guest:guest@h:1", "belong in a file"),
+            ("nats://h:1/x", "it has a path"),
+            ("nats://h:1?partitions=2", "no option `partitions`"),
+            ("kafka://h:1?partitions=0", "from 1 to"),
+            ("amqp://h/%2", "not encoded right"),
+        ] {
+            let error = Address::parse(text).unwrap_err().to_string();
+            assert!(error.contains(said), "{text}: {error}");
+        }
+    }
+}
