@@ -82,7 +82,8 @@ impl View {
                 "the shard has as many records as its owner can know of; let retention remove some",
             );
         }
-        (self.outgoing.len() >= OUTGOING_MAX).then_some("much waits to be passed on to other shards")
+        (self.outgoing.len() >= OUTGOING_MAX)
+            .then_some("much waits to be passed on to other shards")
     }
 
     /// Takes in what counts now, all of it before any reader is woken.

@@ -114,8 +114,21 @@ impl Follow for Following {
                 {
                     taken.push(message);
                 }
-                let entries = taken.iter().map(|message| self.entry(message));
-                return entries.collect();
+                let mut entries = Vec::with_capacity(taken.len());
+                for message in &taken {
+                    match self.entry(message) {
+                        Ok(entry) => entries.push(entry),
+                        Err(error) => {
+                            // It is read again from here on.
+                            self.messages = None;
+                            if entries.is_empty() {
+                                return Err(error);
+                            }
+                            break;
+                        }
+                    }
+                }
+                return Ok(entries);
             }
         }
         .boxed()

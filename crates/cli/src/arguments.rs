@@ -326,7 +326,7 @@ pub(crate) struct Run {
     /// `nats://HOST:PORT[,HOST:PORT…][?prefix=P&shards=N&replicas=N]`
     #[arg(long, value_name = "URL")]
     pub(crate) broker: Option<String>,
-    /// Settings of the broker's client, such as those of TLS and who connects: lines `name=value`
+    /// Settings of the broker's client, such as those of TLS and SASL: lines `name=value`
     #[arg(long, value_name = "FILE", requires = "broker")]
     pub(crate) broker_config: Option<PathBuf>,
     /// Who publishes: nobody; a recording beside the design; or a generator at the target rates.

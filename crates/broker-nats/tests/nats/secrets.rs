@@ -25,9 +25,19 @@ fn openssl(folder: &Path, arguments: &str) {
 /// An authority, and a certificate of it for this machine.
 fn certificates(folder: &Path) {
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    openssl(folder, &format!("req -x509 {key} -keyout ca.key -out ca.pem -days 2 -subj /CN=authority"));
-    openssl(folder, &format!("req {key} -keyout server.key -out server.csr -subj /CN=localhost"));
-    fs::write(folder.join("names"), "subjectAltName=DNS:localhost,IP:127.0.0.1\n").unwrap();
+    openssl(
+        folder,
+        &format!("req -x509 {key} -keyout ca.key -out ca.pem -days 2 -subj /CN=authority"),
+    );
+    openssl(
+        folder,
+        &format!("req {key} -keyout server.key -out server.csr -subj /CN=localhost"),
+    );
+    fs::write(
+        folder.join("names"),
+        "subjectAltName=DNS:localhost,IP:127.0.0.1\n",
+    )
+    .unwrap();
     openssl(
         folder,
         "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 2 -extfile names",
@@ -72,7 +82,9 @@ async fn credentials_and_certificates_come_from_a_file() {
         tls: true,
         ..config
     };
-    encrypted.add_settings("user=shop\npassword=hunter2").unwrap();
+    encrypted
+        .add_settings("user=shop\npassword=hunter2")
+        .unwrap();
     let error = refused(&encrypted).await;
     assert!(!error.contains("hunter2"), "{error}");
     let authority = format!("tls.authority={}/ca.pem", folder.display());
@@ -80,8 +92,16 @@ async fn credentials_and_certificates_come_from_a_file() {
     let mut wrong = encrypted.clone();
     wrong.add_settings("password=guessed").unwrap();
     let error = refused(&wrong).await;
-    assert!(error.contains("connecting") && !error.contains("guessed"), "{error}");
-    let broker = Session::connect(encrypted).await.unwrap().open(0).await.unwrap();
+    assert!(
+        error.contains("connecting") && !error.contains("guessed"),
+        "{error}"
+    );
+    let broker = Session::connect(encrypted)
+        .await
+        .unwrap()
+        .open(0)
+        .await
+        .unwrap();
     let batch = Batch {
         appends: Vec::new(),
         state: StateChange::Append(vec![bytes::Bytes::from_static(b"secret")]),
