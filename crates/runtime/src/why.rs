@@ -70,7 +70,7 @@ pub struct WhyOrder {
 /// What holds a delivery.
 #[derive(Clone, Debug, Serialize)]
 pub struct WhyGate {
-    /// `window`, `start`, `drain`, `halt`, `pause`, `overload`, `breaker`, `concurrency`, `rate`, `dependency`,
+    /// `window`, `start`, `drain`, `halt`, `pause`, `overload`, `endpoint`, `breaker`, `concurrency`, `rate`, `dependency`,
     /// `share`, `pull`, `suspect`, `replay`, `inbox` or `budget`.
     pub what: &'static str,
     /// In a sentence.

@@ -90,6 +90,31 @@ fn order_is_looked_at_for_ordered_consumers() {
     expect(&history(MAILING), MAILING, "");
 }
 
+/// An event that is stored twice, as on a broker that died before it answered.
+#[test]
+fn who_deduplicates_has_done_the_second_of_two_with_the_first() {
+    let twin = |promise| Run {
+        id: "0".to_owned(),
+        ..run(promise, 1, 1, 1)
+    };
+    let before = [
+        ran(&twin(MAILING), Answer::Done),
+        ran(&run(BILLING, 0, 1, 1), Answer::Done),
+    ];
+    let after = ran(&run(BILLING, 2, 1, 1), Answer::Done);
+    let before = before.concat();
+    let history = [before.as_slice(), after.as_slice()].concat();
+    expect(&history, BILLING, "");
+    let allowing = Promise {
+        deduplicated: false,
+        ..BILLING
+    };
+    expect(&history, allowing, "starts before 1 is done");
+    // The first of them must be done by then.
+    let early = [after.as_slice(), before.as_slice()].concat();
+    expect(&early, BILLING, "starts before 1 is done");
+}
+
 #[test]
 fn what_was_recorded_as_done_does_not_come_again() {
     let again = "repeats what was recorded as done";
