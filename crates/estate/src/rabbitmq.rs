@@ -97,7 +97,8 @@ impl RabbitMq {
     }
 
     pub(crate) fn definitions(&self) -> Result<Json, EstateError> {
-        self.get("/api/definitions")
+        // Of this virtual host: no users, and nobody need be an administrator.
+        self.get(&format!("/api/definitions/{}", encoded(&self.vhost)))
     }
 
     pub(crate) fn change(&self, change: &Change) -> Result<(), EstateError> {
