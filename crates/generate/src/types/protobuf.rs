@@ -11,10 +11,11 @@ use super::model::{Definition, Field, Model, Shape, Type};
 
 /// The types of the event that the message describes, called `name`.
 pub(super) fn model(sources: &Sources, message: &str, name: &str) -> Result<Model, SchemaError> {
-    let schema = Protobuf::compile(sources, Some(message))?;
+    let schema = Protobuf::with_comments(sources, Some(message))?;
     let mut reading = Reading {
         definitions: Vec::new(),
         known: HashMap::new(),
+        comments: schema.files().map(|file| comments(&file)).collect(),
     };
     match schema.root() {
         Some(root) => {
@@ -34,6 +35,8 @@ pub(super) fn model(sources: &Sources, message: &str, name: &str) -> Result<Mode
 struct Reading {
     definitions: Vec<Definition>,
     known: HashMap<String, usize>,
+    /// By the name of the file and the place in it.
+    comments: HashMap<String, HashMap<Vec<i32>, String>>,
 }
 
 impl Reading {
@@ -52,6 +55,11 @@ impl Reading {
         }
     }
 
+    fn comment(&self, file: &FileDescriptor, path: &[i32]) -> String {
+        let found = self.comments.get(file.name()).and_then(|of| of.get(path));
+        found.cloned().unwrap_or_default()
+    }
+
     fn message(&mut self, message: &MessageDescriptor, name: Option<&str>) -> Type {
         if let Some(ty) = well_known(message.full_name()) {
             return ty;
@@ -59,7 +67,7 @@ impl Reading {
         if let Some(slot) = self.known.get(message.full_name()) {
             return Type::Named(*slot);
         }
-        let doc = comment(&message.parent_file(), message.path());
+        let doc = self.comment(&message.parent_file(), message.path());
         let slot = self.slot(name.unwrap_or_else(|| message.name()), doc);
         self.known.insert(message.full_name().to_owned(), slot);
         let fields = message.fields().map(|field| self.field(&field)).collect();
@@ -68,7 +76,7 @@ impl Reading {
     }
 
     fn field(&mut self, field: &FieldDescriptor) -> Field {
-        let mut doc = comment(&field.parent_message().parent_file(), field.path());
+        let mut doc = self.comment(&field.parent_message().parent_file(), field.path());
         if let Some(oneof) = field
             .containing_oneof()
             .filter(|oneof| oneof.fields().len() > 1)
@@ -126,7 +134,7 @@ impl Reading {
         if let Some(slot) = self.known.get(kind.full_name()) {
             return Type::Named(*slot);
         }
-        let slot = self.slot(kind.name(), comment(&kind.parent_file(), kind.path()));
+        let slot = self.slot(kind.name(), self.comment(&kind.parent_file(), kind.path()));
         self.known.insert(kind.full_name().to_owned(), slot);
         let values = kind.values().map(|value| value.name().to_owned()).collect();
         let shape = Shape::Enum {
@@ -155,17 +163,26 @@ fn well_known(name: &str) -> Option<Type> {
     })
 }
 
-/// The comment before what stands at `path`, where the compiler has kept it.
-fn comment(file: &FileDescriptor, path: &[i32]) -> String {
+/// The comments of a file: each before what it is about, or behind it.
+fn comments(file: &FileDescriptor) -> (String, HashMap<Vec<i32>, String>) {
     let info = file.file_descriptor_proto().source_code_info.as_ref();
-    let places = info.into_iter().flat_map(|info| &info.location);
-    let found = places.filter(|place| place.path == path).find_map(|place| {
-        place
-            .leading_comments
-            .clone()
-            .or(place.trailing_comments.clone())
-    });
-    let text = found.unwrap_or_default();
-    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let mut found = HashMap::new();
+    for place in info.into_iter().flat_map(|info| &info.location) {
+        let written = place.leading_comments.as_ref();
+        let written = written.or(place.trailing_comments.as_ref());
+        let text = written.map(|text| plain(text)).unwrap_or_default();
+        if !text.is_empty() {
+            found.entry(place.path.clone()).or_insert(text);
+        }
+    }
+    (file.name().to_owned(), found)
+}
+
+/// A comment without the signs around it.
+fn plain(text: &str) -> String {
+    let lines = text.lines().map(str::trim);
+    // Those of a block begin with an asterisk where it is in the style of Java.
+    let lines = lines.map(|line| line.strip_prefix('*').map_or(line, str::trim));
+    let lines: Vec<&str> = lines.collect();
     lines.join("\n").trim().to_owned()
 }

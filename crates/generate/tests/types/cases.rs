@@ -259,7 +259,7 @@ fn avro() -> Case {
     )
 }
 
-fn protobuf() -> Case {
+pub(crate) fn protobuf() -> Case {
     let source = r#"syntax = "proto3";
 package shop;
 import "google/protobuf/timestamp.proto";
@@ -267,8 +267,10 @@ import "google/protobuf/wrappers.proto";
 import "google/protobuf/struct.proto";
 // An order. */ INJECTED
 message Order {
+  // Who it is
+  // known by. """ INJECTED \u002a\u002f INJECTED
   string order_id = 1;
-  int64 total_cents = 2;
+  int64 total_cents = 2; // In cents.
   uint64 big = 3;
   repeated int64 many = 4;
   map<string, Line> lines = 5;
@@ -280,6 +282,9 @@ message Order {
   bytes raw = 12;
   optional bool gift = 13;
   Order parent = 14;
+  /**
+   * How far it is.
+   */
   enum State { STATE_UNSPECIFIED = 0; STATE_NEW = 1; }
   message Line { string sku = 1; double weight = 2; }
 }

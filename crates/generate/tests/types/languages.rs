@@ -26,11 +26,7 @@ pub(crate) fn written_again(
         Language::Rust => rust(name, &folder, files)?,
         Language::Python => python(&folder, files)?,
         Language::Java => java(&folder, files)?,
-        Language::TypeScript => {
-            typescript(&folder, files, events)?;
-            // Nothing runs that was written: the compiler has taken each event for its type.
-            return Ok(events.iter().map(|(_, data)| data.clone()).collect());
-        }
+        Language::TypeScript => typescript(&folder, files, events)?,
     };
     Ok(output
         .lines()
@@ -140,25 +136,34 @@ fn java(folder: &Path, files: &[File]) -> Result<String, String> {
     )
 }
 
-fn typescript(folder: &Path, files: &[File], events: &[Event]) -> Result<(), String> {
+/// There is nothing to run in types of TypeScript: the compiler takes each event for its type, and what it makes
+/// of the file, with every event read and handed on by its type, runs.
+fn typescript(folder: &Path, files: &[File], events: &[Event]) -> Result<String, String> {
     let tsc: PathBuf = tools::npm("typescript@5", "tsc")?;
     write(&folder.join("events"), files);
-    let mut main = String::from("import type { EventTypes } from \"./events/index.js\";\n");
-    for (n, (event, data)) in events.iter().enumerate() {
+    let mut main = String::from(include_str!("drivers/main.ts"));
+    for (event, data) in events {
         let name = Value::from(event.as_str());
-        writeln!(main, "export const e{n}: EventTypes[{name}] = {data};").unwrap();
+        // In a literal, the plain name would set the prototype.
+        let data = data
+            .to_string()
+            .replace("\"__proto__\":", "[\"__proto__\"]:");
+        writeln!(main, "again({name}, {data});").unwrap();
     }
     std::fs::write(folder.join("main.ts"), main).unwrap();
+    std::fs::write(folder.join("package.json"), "{\"type\": \"module\"}").unwrap();
     let arguments = [
         "--strict",
-        "--noEmit",
         "--exactOptionalPropertyTypes",
         "--noUncheckedIndexedAccess",
         "--target",
         "es2022",
         "--module",
         "nodenext",
+        "--outDir",
+        "out",
         "main.ts",
     ];
-    tools::run(&tsc, &arguments, folder).map(drop)
+    tools::run(&tsc, &arguments, folder)?;
+    tools::run(Path::new("node"), &["out/main.js"], folder)
 }

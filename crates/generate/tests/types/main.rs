@@ -81,6 +81,20 @@ fn checkout_is_written_as_it_reads() {
 }
 
 #[test]
+fn comments_of_protobuf_are_kept() {
+    let design = design(&[cases::protobuf()]);
+    for language in LANGUAGES {
+        let files = types(&design, language, None);
+        let all: String = files.iter().map(|file| file.text.as_str()).collect();
+        for comment in ["An order.", "Who it is", "In cents.", "How far it is."] {
+            let count = all.matches(comment).count();
+            assert_eq!(count, 1, "{language:?}: {comment}");
+        }
+        assert!(!all.contains("* *"), "{language:?}");
+    }
+}
+
+#[test]
 fn nothing_hidden_is_written() {
     let design = design(&cases::nasty());
     for language in LANGUAGES {
