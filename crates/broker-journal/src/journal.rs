@@ -22,7 +22,7 @@ pub enum Target {
 pub struct Message {
     /// Where it goes.
     pub target: Target,
-    /// The partition key of an event.
+    /// The partition key of an event. Like all of these, the broker's own messages may have it too.
     pub key: Option<String>,
     /// When it was accepted; of a foreign message, when the engine took it.
     pub time: Timestamp,
@@ -88,7 +88,7 @@ pub trait Journal: Send + Sync + fmt::Debug {
 
     /// Appends messages. Calls are in order: an engine sends the messages of a call after those of the calls
     /// before, without waiting for the answers to them, and takes its place before it returns. The future is done once every message of the call is confirmed
-    /// as safely kept. When one is not, or nobody knows, it is an error, and whatever came of the others stands.
+    /// as safely kept: then they are there in their order. When one is not, or nobody knows, it is an error, and whatever came of the others stands.
     ///
     /// # Errors
     ///

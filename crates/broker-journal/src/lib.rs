@@ -15,6 +15,22 @@
 //!
 //! Sequences are positions of the journal: they ascend, with gaps.
 
+mod broker;
+mod channel;
+mod clean;
+mod codec;
+mod control;
 mod journal;
+mod memory;
+mod open;
+mod pass;
+mod queue;
+mod read;
+mod reader;
+mod tasks;
+mod view;
 
+pub use broker::JournalBroker;
 pub use journal::{Entry, Follow, Journal, JournalError, Message, Target};
+pub use memory::{Faults, MemoryJournal};
+pub use open::OpenError;

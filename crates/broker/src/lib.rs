@@ -10,6 +10,7 @@ pub mod conformance;
 mod contract;
 mod memory;
 mod retention;
+mod shard;
 
 pub use contract::{
     Append, AtomicBatch, Batch, Broker, CommitError, Durability, Promises, ReadError, ReadLimit,
@@ -17,3 +18,4 @@ pub use contract::{
 };
 pub use memory::MemoryBroker;
 pub use retention::{CleanError, Cleaned, History, Keep, Retention};
+pub use shard::shard_of;

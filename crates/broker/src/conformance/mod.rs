@@ -8,6 +8,7 @@
 //! ```
 
 mod durability;
+pub mod history;
 mod order;
 mod ranked;
 mod reading;

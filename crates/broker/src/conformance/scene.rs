@@ -92,7 +92,8 @@ pub(super) fn number(number: u64) -> Bytes {
     Bytes::from(number.to_string())
 }
 
-fn parse(payload: &Bytes) -> Result<u64, String> {
+/// The number that a payload says.
+pub(super) fn parse(payload: &Bytes) -> Result<u64, String> {
     let number = std::str::from_utf8(payload)
         .ok()
         .and_then(|text| text.parse().ok());
