@@ -129,9 +129,9 @@ impl Broker for JournalBroker {
             let reason = CLOSED.to_owned();
             return ready(Err(CommitError::Stopped { reason })).boxed();
         }
-        let is_full = self.shared.view().is_full();
+        let full = self.shared.view().full();
         let is_published = batch.state.records().is_empty();
-        let pushed = self.shared.queue().push(batch, is_full);
+        let pushed = self.shared.queue().push(batch, full);
         self.shared.wake.notify_one();
         let (answer, shards) = match pushed {
             Ok(pushed) => pushed,

@@ -31,16 +31,23 @@ pub(crate) async fn clean(shared: &Shared, now: Timestamp) -> Result<Cleaned, Cl
     let first = base.first;
     write(shared, &base).await?;
     let after = sums(&shared.view().channels, heads.keys());
-    let trimmed = shared.journal.trim(first).await;
-    match trimmed {
+    if first <= shared.view().first() {
+        return Ok(cleaned(before, after));
+    }
+    match shared.journal.trim(first).await {
         Ok(()) => shared.view().trimmed(first),
         // What is said to be gone is gone for readers; the next clean trims.
         Err(error) => tracing::debug!("{}: {error}", shared.journal.engine()),
     }
-    Ok(Cleaned {
+    Ok(cleaned(before, after))
+}
+
+/// What has gone, by the heads and the bytes before and after.
+fn cleaned(before: (u64, u64), after: (u64, u64)) -> Cleaned {
+    Cleaned {
         records: after.0.saturating_sub(before.0),
         bytes: before.1.saturating_sub(after.1),
-    })
+    }
 }
 
 /// Where the channels are to begin that begin later than now.

@@ -64,6 +64,17 @@ pub(crate) enum Change {
     Finish,
 }
 
+impl Control {
+    /// Whether it is said of an event of a channel.
+    pub(crate) fn is_event(&self) -> bool {
+        match self {
+            Self::Passed { .. } => true,
+            Self::Own(own) => own.part == Part::Event,
+            Self::Probe { .. } | Self::Open { .. } => false,
+        }
+    }
+}
+
 impl fmt::Display for Control {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -86,6 +86,11 @@ pub trait Journal: Send + Sync + fmt::Debug {
     /// Largest message that the engine takes, by [`Message::bytes`], with what the engine's own part needs left off.
     fn message_bytes_max(&self) -> usize;
 
+    /// Whether the engine takes the message.
+    fn fits(&self, message: &Message) -> bool {
+        message.bytes() <= self.message_bytes_max()
+    }
+
     /// Appends messages. Calls are in order: an engine sends the messages of a call after those of the calls
     /// before, without waiting for the answers to them, and takes its place before it returns. The future is done once every message of the call is confirmed
     /// as safely kept: then they are there in their order. When one is not, or nobody knows, it is an error, and whatever came of the others stands.

@@ -1,6 +1,7 @@
 //! Batches on their way: numbered as they are called, kept until they were read back.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::codec::{LENGTH, pack};
 use crate::control::{Change, Control, Own, Part};
-use crate::journal::{Message, Target};
+use crate::journal::{Journal, Message, Target};
 
 /// Batches that wait; a further one is refused.
 const WAITING_MAX: usize = 16_384;
@@ -31,11 +32,11 @@ pub(crate) type Reply = Result<Vec<u64>, CommitError>;
 /// What is on its way.
 #[derive(Debug)]
 pub(crate) struct Queue {
+    journal: Arc<dyn Journal>,
     engine: &'static str,
     epoch: u64,
     shard: u32,
     shards: u32,
-    message_bytes_max: usize,
     jobs: VecDeque<Job>,
     /// Of the next message.
     number: u64,
@@ -85,18 +86,13 @@ impl Piece {
 }
 
 impl Queue {
-    pub(crate) fn new(
-        engine: &'static str,
-        epoch: u64,
-        (shard, shards): (u32, u32),
-        message_bytes_max: usize,
-    ) -> Self {
+    pub(crate) fn new(journal: Arc<dyn Journal>, epoch: u64, (shard, shards): (u32, u32)) -> Self {
         Self {
-            engine,
+            engine: journal.engine(),
+            journal,
             epoch,
             shard,
             shards,
-            message_bytes_max,
             jobs: VecDeque::new(),
             number: 0,
             unread: 0,
@@ -107,7 +103,9 @@ impl Queue {
     }
 
     pub(crate) fn message_bytes_max(&self) -> usize {
-        self.message_bytes_max.saturating_sub(CONTROL_BYTES)
+        self.journal
+            .message_bytes_max()
+            .saturating_sub(CONTROL_BYTES)
     }
 
     /// Why nothing can be written any more.
@@ -119,7 +117,7 @@ impl Queue {
     pub(crate) fn push(
         &mut self,
         batch: Batch,
-        is_full: bool,
+        refused: Option<&'static str>,
     ) -> Result<(oneshot::Receiver<Reply>, Vec<u32>), CommitError> {
         batch.validate()?;
         // A producer need not wait for as long as that takes; what the runtime records does.
@@ -128,8 +126,7 @@ impl Queue {
             reason,
             retry_after,
         };
-        if is_published && is_full {
-            let reason = "the journal has as many records as its owner can know of; let retention remove some";
+        if is_published && let Some(reason) = refused {
             return Err(full(reason.to_owned(), STALLED_RETRY_AFTER));
         }
         if is_published && self.is_stalled {
@@ -170,8 +167,8 @@ impl Queue {
         let mut pieces = Vec::new();
         for append in batch.appends {
             let piece = self.event(append);
-            let bytes = piece.message.bytes();
-            if bytes > self.message_bytes_max() {
+            if !self.journal.fits(&piece.message) {
+                let bytes = piece.message.bytes();
                 let (most, engine) = (self.message_bytes_max(), self.engine);
                 let reason = format!(
                     "an event of {bytes} bytes; {engine} takes {most} here: let it take larger messages"

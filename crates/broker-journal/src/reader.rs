@@ -41,6 +41,15 @@ impl Seen {
         let message = &entry.message;
         let control = message.control.as_ref().map(|text| text.parse::<Control>());
         let control = control.transpose().map_err(|_unknown| ());
+        let channel = match &message.target {
+            Target::Channel(name) => Some(name.clone()),
+            Target::System => None,
+        };
+        // Who may write events may not write what only the broker writes.
+        let control = control.and_then(|control| match &control {
+            Some(said) if said.is_event() != channel.is_some() => Err(()),
+            _ => Ok(control),
+        });
         let is_needed = matches!(
             control,
             Ok(Some(Control::Own(Own {
@@ -50,10 +59,7 @@ impl Seen {
         );
         Self {
             position: entry.position,
-            channel: match &message.target {
-                Target::Channel(name) => Some(name.clone()),
-                Target::System => None,
-            },
+            channel,
             nanos: message.time.nanos(),
             bytes: u32::try_from(message.bytes()).unwrap_or(u32::MAX),
             control,

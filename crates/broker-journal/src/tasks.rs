@@ -41,12 +41,7 @@ pub(crate) fn start(opened: Opened, ended: &watch::Receiver<()>) -> Arc<Shared> 
         follow,
     } = opened;
     let place = (shard, u32::try_from(journals.len()).unwrap_or(u32::MAX));
-    let queue = Queue::new(
-        journal.engine(),
-        reader.epoch(),
-        place,
-        journal.message_bytes_max(),
-    );
+    let queue = Queue::new(Arc::clone(&journal), reader.epoch(), place);
     let shared = Arc::new(Shared {
         shard,
         journals,

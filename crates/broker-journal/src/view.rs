@@ -15,6 +15,8 @@ use crate::reader::{Effect, Reader, Standing};
 
 /// Most bytes of latest records that are kept, so that who follows closely need not ask the engine.
 const RECENT_BYTES_MAX: usize = 16 << 20;
+/// Events that may wait to be passed on, until producers are refused.
+const OUTGOING_MAX: usize = 65_536;
 /// Messages between two places from which the journal can be read on.
 const MARK_EVERY: u64 = 64;
 
@@ -73,9 +75,15 @@ impl View {
         Some(self.channels.entry(name.clone()).or_default())
     }
 
-    /// Whether it has as many records as its owner can know of.
-    pub(crate) fn is_full(&self) -> bool {
-        self.records >= JOURNAL_RECORDS_MAX
+    /// Why no more is taken from producers, if so.
+    pub(crate) fn full(&self) -> Option<&'static str> {
+        if self.records >= JOURNAL_RECORDS_MAX {
+            return Some(
+                "the shard has as many records as its owner can know of; let retention remove some",
+            );
+        }
+        (self.outgoing.len() >= OUTGOING_MAX)
+            .then_some("much waits to be passed on to other shards")
     }
 
     /// Takes in what counts now, all of it before any reader is woken.

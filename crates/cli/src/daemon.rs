@@ -96,10 +96,10 @@ pub(crate) fn run(daemon: Daemon) -> Result<Exit, Failure> {
     let runtime = runtime.map_err(|error| Failure::caused(Kind::Configuration, &error))?;
     let exit = match daemon.broker {
         Place::Log => runtime.block_on(live(daemon)),
-        #[cfg(feature = "kafka")]
-        Place::Kafka(ref config) => {
-            let config = (**config).clone();
-            runtime.block_on(crate::shards::live(daemon, config))
+        #[cfg(any(feature = "kafka", feature = "nats"))]
+        Place::Shards(ref engine) => {
+            let engine = Arc::clone(engine);
+            runtime.block_on(crate::shards::live(daemon, engine))
         }
     };
     // What still blocks, such as a read of a slow disk, is not waited for.

@@ -14,7 +14,7 @@ mod past_design;
 mod place;
 mod receive;
 mod registry_client;
-#[cfg(feature = "kafka")]
+#[cfg(any(feature = "kafka", feature = "nats"))]
 mod shards;
 mod table;
 mod terminal;

@@ -1,16 +1,21 @@
 //! What keeps the events and the state of a daemon: the embedded log, or a broker.
 
+#[cfg(any(feature = "kafka", feature = "nats"))]
+use std::sync::Arc;
+
 use crate::arguments::Run;
 use crate::exit::Failure;
+#[cfg(any(feature = "kafka", feature = "nats"))]
+use crate::shards::Engine;
 
 /// Where a system runs.
 #[derive(Clone, Debug)]
 pub(crate) enum Place {
     /// On the embedded log.
     Log,
-    /// On shards of a Kafka cluster.
-    #[cfg(feature = "kafka")]
-    Kafka(Box<tidegate_broker_kafka::KafkaConfig>),
+    /// On shards of an engine.
+    #[cfg(any(feature = "kafka", feature = "nats"))]
+    Shards(Arc<dyn Engine>),
 }
 
 /// Where the arguments say.
@@ -21,31 +26,63 @@ pub(crate) fn of(arguments: &Run) -> Result<Place, Failure> {
     }
 }
 
-#[cfg(feature = "kafka")]
 fn at(address: &str, arguments: &Run) -> Result<Place, Failure> {
-    use tidegate_base::Name;
+    let (scheme, _) = address.split_once("://").unwrap_or((address, ""));
+    match scheme {
+        #[cfg(feature = "nats")]
+        "nats" | "tls" => nats(address, arguments),
+        #[cfg(feature = "kafka")]
+        "kafka" => kafka(address, arguments),
+        // The rest of the address may have secrets in it.
+        other => {
+            let message = format!("`{other}` is of no broker that this program was built with");
+            Err(Failure::configuration(message).hint(
+                "write kafka://HOST:PORT or nats://HOST:PORT; each is a feature of the build",
+            ))
+        }
+    }
+}
+
+#[cfg(feature = "kafka")]
+fn kafka(address: &str, arguments: &Run) -> Result<Place, Failure> {
     use tidegate_broker_kafka::KafkaConfig;
 
+    let mut config = KafkaConfig::parse(address, unnamed()?)
+        .map_err(|error| Failure::configuration(error.to_string()))?;
+    settings(arguments, |text| config.add_settings(text))?;
+    Ok(Place::Shards(Arc::new(config)))
+}
+
+#[cfg(feature = "nats")]
+fn nats(address: &str, arguments: &Run) -> Result<Place, Failure> {
+    use tidegate_broker_nats::NatsConfig;
+
+    let mut config = NatsConfig::parse(address, unnamed()?)
+        .map_err(|error| Failure::configuration(error.to_string()))?;
+    settings(arguments, |text| config.add_settings(text))?;
+    Ok(Place::Shards(Arc::new(config)))
+}
+
+/// Its system and channels are those of the design, which is not read yet.
+#[cfg(any(feature = "kafka", feature = "nats"))]
+fn unnamed() -> Result<tidegate_base::Name, Failure> {
+    tidegate_base::Name::new("system").map_err(|error| Failure::configuration(error.to_string()))
+}
+
+/// Takes the settings of the file in that the arguments name.
+#[cfg(any(feature = "kafka", feature = "nats"))]
+fn settings<E: std::fmt::Display>(
+    arguments: &Run,
+    take: impl FnOnce(&str) -> Result<(), E>,
+) -> Result<(), Failure> {
     use crate::design_files::{read_text, unreadable};
 
     /// Largest file of settings, in bytes.
     const SETTINGS_BYTES_MAX: usize = 1 << 20;
 
-    // Its system and channels are those of the design, which is not read yet.
-    let unnamed = Name::new("system").map_err(|error| Failure::configuration(error.to_string()))?;
-    let mut config = KafkaConfig::parse(address, unnamed)
-        .map_err(|error| Failure::configuration(error.to_string()))?;
-    if let Some(file) = &arguments.broker_config {
-        let text = read_text(file, SETTINGS_BYTES_MAX).map_err(|error| unreadable(file, &error))?;
-        config
-            .add_settings(&text)
-            .map_err(|error| Failure::configuration(format!("`{}`: {error}", file.display())))?;
-    }
-    Ok(Place::Kafka(Box::new(config)))
-}
-
-#[cfg(not(feature = "kafka"))]
-fn at(address: &str, _arguments: &Run) -> Result<Place, Failure> {
-    let message = format!("`{address}` is of no broker that this program was built with");
-    Err(Failure::configuration(message).hint("build it with the feature `kafka`"))
+    let Some(file) = &arguments.broker_config else {
+        return Ok(());
+    };
+    let text = read_text(file, SETTINGS_BYTES_MAX).map_err(|error| unreadable(file, &error))?;
+    take(&text).map_err(|error| Failure::configuration(format!("`{}`: {error}", file.display())))
 }

@@ -1,13 +1,19 @@
-//! A system on shards of a Kafka cluster, shared with other processes: each shard that is this process's lives
+//! A system on shards of an engine, shared with other processes: each shard that is this process's lives
 //! here as a system of its own, with an address of its own, until another process gets it.
+
+mod engine;
+#[cfg(feature = "nats")]
+mod journal;
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(feature = "nats")]
+mod nats;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_base::Clock;
-use tidegate_broker::Broker;
-use tidegate_broker_kafka::{KafkaBroker, KafkaConfig, Members};
 use tidegate_model::Design;
 use tidegate_runtime::{DrainReport, Runtime, Settings, TokioClock};
 use tidegate_server::{Access, HttpCaller, Observed, Server};
@@ -15,6 +21,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+pub(crate) use self::engine::Engine;
+use self::engine::{Shard, Sharing, System};
 use crate::daemon::{
     self, DRAIN_LIMIT, Daemon, Playing, Prepared, STOP_LIMIT, begin, farewell, interrupted,
     prepare, warn_of_gaps,
@@ -30,7 +38,9 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// What every shard of this process is started with.
 struct House {
     design: Design,
-    config: KafkaConfig,
+    /// What the engine is called.
+    engine: &'static str,
+    system: Box<dyn System>,
     access: Access,
     clock: Arc<dyn Clock>,
     observed: Option<Observed>,
@@ -42,12 +52,12 @@ struct House {
 
 /// How the life of a shard in this process has ended.
 struct Ended {
-    shard: i32,
+    shard: u32,
     result: Result<(DrainReport, Option<Playing>), Failure>,
 }
 
 /// Runs until it is interrupted, then drains.
-pub(crate) async fn live(daemon: Daemon, mut config: KafkaConfig) -> Result<Exit, Failure> {
+pub(crate) async fn live(daemon: Daemon, engine: Arc<dyn Engine>) -> Result<Exit, Failure> {
     let Daemon {
         mut design,
         access,
@@ -65,30 +75,32 @@ pub(crate) async fn live(daemon: Daemon, mut config: KafkaConfig) -> Result<Exit
         Some(rehearsal) => Some(prepare(rehearsal, &mut design, &clock, seed).await?),
         None => None,
     };
-    config.system = design.system.value.clone();
-    config.channels = design
+    let channels = design
         .events
         .iter()
         .map(|(name, event)| (name.clone(), event.event_type.clone()))
         .collect();
-    let members = Members::join(&config).await.map_err(|error| {
-        Failure::caused(Kind::Unreachable, &error).hint("does Kafka run at this address?")
-    })?;
-    warn_of_gaps(&design, "kafka");
+    let system = engine
+        .connect(design.system.value.clone(), channels)
+        .await?;
+    let members = system.join().await?;
+    warn_of_gaps(&design, engine.word());
     say(&format!(
-        "{}: {} events, {} services, {} consumers on Kafka at {}; waiting for shards",
+        "{}: {} events, {} services, {} consumers on {} at {}; waiting for shards",
         design.system.value,
         design.events.len(),
         design.services.len(),
         design.consumers().count(),
-        config.servers
+        engine.name(),
+        engine.place()
     ));
     let observed = receive.observed(&clock);
     let receivers = receive.start(observed.clone()).await?;
     let (ending, ended) = watch::channel(false);
     let house = Arc::new(House {
         design,
-        config,
+        engine: engine.name(),
+        system,
         access,
         clock,
         observed,
@@ -113,9 +125,9 @@ pub(crate) async fn live(daemon: Daemon, mut config: KafkaConfig) -> Result<Exit
 /// The shards of this process.
 struct Shards {
     house: Arc<House>,
-    members: Members,
+    members: Box<dyn Sharing>,
     /// Ends a shard when it is dropped or told.
-    stops: BTreeMap<i32, watch::Sender<bool>>,
+    stops: BTreeMap<u32, watch::Sender<bool>>,
     lives: JoinSet<Ended>,
 }
 
@@ -123,9 +135,8 @@ impl Shards {
     /// Starts what becomes this process's and ends what does so no longer, until `end`.
     async fn keep(&mut self, end: impl Future<Output = ()>) {
         let mut end = std::pin::pin!(end);
-        let mut assigned = self.members.assigned();
         loop {
-            let wanted = assigned.borrow_and_update().clone();
+            let wanted = self.members.assigned();
             for (shard, stop) in &self.stops {
                 if !wanted.contains(shard) {
                     stop.send_replace(true);
@@ -137,7 +148,7 @@ impl Shards {
                 }
             }
             tokio::select! {
-                changed = assigned.changed() => if changed.is_err() { return },
+                can_change = self.members.changed() => if !can_change { return },
                 Some(ended) = self.lives.join_next() => match ended {
                     Ok(ended) => { self.ended(ended); }
                     Err(error) => tracing::error!("the task of a shard was ended: {error}"),
@@ -147,7 +158,7 @@ impl Shards {
         }
     }
 
-    fn start(&mut self, shard: i32) {
+    fn start(&mut self, shard: u32) {
         let (stop, stopped) = watch::channel(false);
         self.stops.insert(shard, stop);
         let house = Arc::clone(&self.house);
@@ -200,18 +211,14 @@ impl Shards {
 /// One shard, from taking it over until it is to stop or somebody else has it.
 async fn serve(
     house: &House,
-    shard: i32,
+    shard: u32,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(DrainReport, Option<Playing>), Failure> {
-    let mut config = house.config.clone();
-    config.shard = shard;
-    let broker = KafkaBroker::open(config)
-        .await
-        .map_err(|error| Failure::caused(Kind::Unreachable, &error))?;
-    let shared: Arc<dyn Broker> = Arc::new(broker.clone());
+    let broker = house.system.open(shard).await?;
+    let shared = broker.broker();
     let caller = Arc::new(HttpCaller::new(Arc::clone(&house.clock)));
     let settings = Settings {
-        seed: house.seed.wrapping_add(u64::from(shard.unsigned_abs())),
+        seed: house.seed.wrapping_add(u64::from(shard)),
         ..Settings::default()
     };
     let clock = Arc::clone(&house.clock);
@@ -241,7 +248,7 @@ async fn serve(
             &house.ended,
         )
     });
-    let reason = until_over(&broker, &mut stop).await;
+    let reason = until_over(&*broker, &mut stop).await;
     if let Some(reason) = &reason {
         tracing::warn!("shard {shard} ends here: {reason}");
     }
@@ -255,7 +262,10 @@ async fn serve(
     drop(runtime);
     let closed = timeout(STOP_LIMIT, broker.close()).await;
     if closed.is_err() {
-        tracing::warn!("shard {shard}: Kafka does not answer; what is not written runs again");
+        tracing::warn!(
+            "shard {shard}: {} does not answer; what is not written runs again",
+            house.engine
+        );
     }
     let nothing = DrainReport {
         finished: 0,
@@ -267,7 +277,7 @@ async fn serve(
 }
 
 /// Waits until the shard is to stop, or nothing can be written to it any more: then why.
-async fn until_over(broker: &KafkaBroker, stop: &mut watch::Receiver<bool>) -> Option<String> {
+async fn until_over(broker: &dyn Shard, stop: &mut watch::Receiver<bool>) -> Option<String> {
     let taken = async {
         loop {
             if let Some(reason) = broker.stopped() {

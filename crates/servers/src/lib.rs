@@ -10,12 +10,14 @@ mod kafka;
 mod nats;
 mod patience;
 mod process;
+mod proxy;
 mod rabbitmq;
 mod server;
 mod state;
 mod test;
 
 pub use install::install;
+pub use proxy::Proxy;
 pub use server::{Kind, Server};
 pub use state::{State, folder, read_state, remove_state, write_state};
 pub use test::{Own, own, running, skipped};

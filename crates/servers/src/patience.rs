@@ -22,3 +22,12 @@ pub(crate) fn until(limit: Duration, mut so: impl FnMut() -> bool) -> bool {
         std::thread::sleep(POLL);
     }
 }
+
+/// Waits, as a slow connection does.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "other processes live in real time"
+)]
+pub(crate) fn pause(time: Duration) {
+    std::thread::sleep(time);
+}

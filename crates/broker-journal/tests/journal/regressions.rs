@@ -73,6 +73,9 @@ async fn only_the_next_number_of_the_present_owner_counts() {
             (None, Some("o:3:33"), ""),
             (A, Some("m:3:1:E"), "fifth"),
             (A, Some("nonsense"), "void"),
+            // Who may write events only takes no shard over, nor is an event among what is the broker's own.
+            (A, Some("o:9:99"), "void"),
+            (None, Some("m:3:2:E"), "void"),
             (A, None, "foreign"),
         ],
     )

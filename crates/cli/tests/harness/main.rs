@@ -9,6 +9,8 @@
 
 #[cfg(test)]
 mod bookkeeper;
+#[cfg(all(test, any(feature = "kafka", feature = "nats")))]
+mod brokers;
 #[cfg(test)]
 mod checker;
 #[cfg(test)]
@@ -17,8 +19,6 @@ mod checks;
 mod effects;
 #[cfg(test)]
 mod history;
-#[cfg(all(test, feature = "kafka"))]
-mod kafka;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
@@ -33,7 +33,7 @@ mod rounds;
 mod server;
 #[cfg(test)]
 mod service;
-#[cfg(all(test, feature = "kafka"))]
+#[cfg(all(test, any(feature = "kafka", feature = "nats")))]
 mod sharing;
 #[cfg(test)]
 #[path = "../cli/support.rs"]

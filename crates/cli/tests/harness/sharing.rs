@@ -1,4 +1,4 @@
-//! Several processes share the shards of a system on Kafka; one of them is killed under load.
+//! Several processes share the shards of a system on a broker; one of them is killed under load.
 
 #![cfg(test)]
 
@@ -114,17 +114,30 @@ fn publish(daemons: &Mutex<Vec<String>>, number: u64) {
     }
 }
 
+#[cfg(feature = "kafka")]
 #[test]
 fn a_process_that_dies_leaves_its_lanes_to_the_others() {
     let test = "a_process_that_dies_leaves_its_lanes_to_the_others";
-    let Some(kafka) = own(Kind::Kafka, test).unwrap() else {
+    one_of_two_dies(Kind::Kafka, "partitions", test);
+}
+
+#[cfg(feature = "nats")]
+#[test]
+fn a_process_that_dies_on_nats_leaves_its_lanes_to_the_others() {
+    let test = "a_process_that_dies_on_nats_leaves_its_lanes_to_the_others";
+    one_of_two_dies(Kind::Nats, "shards", test);
+}
+
+/// Two processes share the shards of a system, whose number is said by this word of the address.
+fn one_of_two_dies(kind: Kind, word: &str, test: &str) {
+    let Some(broker) = own(kind, test).unwrap() else {
         return;
     };
     let seen = Seen::default();
     let folder = tempfile::tempdir().unwrap();
     let design = design(folder.path(), serve(&seen));
-    let broker = format!("{}?partitions={SHARDS}", kafka.server.url);
-    let arguments = ["run", &design, "--broker", &broker];
+    let address = format!("{}?{word}={SHARDS}", broker.server.url);
+    let arguments = ["run", &design, "--broker", &address];
     let one = Daemon::start(&arguments);
     let other = Daemon::start(&arguments);
     let urls = Mutex::new(vec![one.url.clone(), other.url.clone()]);

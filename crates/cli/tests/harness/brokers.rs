@@ -1,4 +1,4 @@
-//! The same promises on Kafka: the daemon is killed, and so is Kafka, under load.
+//! The same promises on a broker: the daemon is killed, and so is the broker, under load.
 
 use tidegate_base::Random;
 use tidegate_servers::{Kind, own};
@@ -11,21 +11,33 @@ const KILLS: u64 = 4;
 /// Happenings between two kills, at most.
 const HAPPENINGS: u64 = 300;
 
+#[cfg(feature = "kafka")]
 #[test]
 fn every_promise_is_kept_on_kafka_when_it_or_the_process_is_killed_under_load() {
     let test = "every_promise_is_kept_on_kafka_when_it_or_the_process_is_killed_under_load";
-    let Some(mut kafka) = own(Kind::Kafka, test).unwrap() else {
+    killed_under_load(Kind::Kafka, test);
+}
+
+#[cfg(feature = "nats")]
+#[test]
+fn every_promise_is_kept_on_nats_when_it_or_the_process_is_killed_under_load() {
+    let test = "every_promise_is_kept_on_nats_when_it_or_the_process_is_killed_under_load";
+    killed_under_load(Kind::Nats, test);
+}
+
+fn killed_under_load(kind: Kind, test: &str) {
+    let Some(mut own) = own(kind, test).unwrap() else {
         return;
     };
     let seed = setting("TIDEGATE_SEED").unwrap_or(u64::from(std::process::id()));
-    let kills = setting("TIDEGATE_KAFKA_KILLS").unwrap_or(KILLS);
+    let kills = setting("TIDEGATE_BROKER_KILLS").unwrap_or(KILLS);
     println!("TIDEGATE_SEED={seed}");
-    let random = Random::new(seed, "harness", "kafka");
+    let random = Random::new(seed, "harness", "broker");
     let world = World::new(seed);
     let folder = tempfile::tempdir().unwrap();
     let (billing, mailing) = (serve(&world, BILLING), serve(&world, MAILING));
     let design = design(folder.path(), billing, mailing);
-    let broker = kafka.server.url.clone();
+    let broker = own.server.url.clone();
     let arguments = ["run", &design, "--broker", &broker];
     under_load(&world, seed, &arguments, |address, start| {
         let mut daemon = start(0);
@@ -33,8 +45,8 @@ fn every_promise_is_kept_on_kafka_when_it_or_the_process_is_killed_under_load() 
             let happenings = 50 + random.bits(life) % HAPPENINGS;
             wait_for(&world, usize::try_from(happenings).unwrap());
             if life % 2 == 1 {
-                kafka.server.kill().unwrap();
-                kafka.server.start_again().unwrap();
+                own.server.kill().unwrap();
+                own.server.start_again().unwrap();
             } else {
                 kill(&world, address, daemon);
                 daemon = start(life);

@@ -1,0 +1,14 @@
+//! The adapter on a real NATS that the tests start.
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod members;
+#[cfg(test)]
+mod others;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod support;
