@@ -37,9 +37,9 @@ pub struct Members {
 #[derive(Debug)]
 struct Shared {
     /// What is this process's.
-    assigned: watch::Sender<BTreeSet<i32>>,
+    assigned: watch::Sender<BTreeSet<u32>>,
     /// What it works on.
-    held: Mutex<BTreeSet<i32>>,
+    held: Mutex<BTreeSet<u32>>,
     released: Notify,
     leave: watch::Sender<bool>,
 }
@@ -75,13 +75,13 @@ impl Members {
 
     /// The shards that are this process's, now and whenever that changes.
     #[must_use]
-    pub fn assigned(&self) -> watch::Receiver<BTreeSet<i32>> {
+    pub fn assigned(&self) -> watch::Receiver<BTreeSet<u32>> {
         self.shared.assigned.subscribe()
     }
 
     /// Notes that this process works on a shard from now on. Returns whether it may: it may be another's already.
     #[must_use]
-    pub fn hold(&self, shard: i32) -> bool {
+    pub fn hold(&self, shard: u32) -> bool {
         let mut held = lock(&self.shared.held);
         let is_ours = self.shared.assigned.borrow().contains(&shard);
         if is_ours {
@@ -91,7 +91,7 @@ impl Members {
     }
 
     /// Notes that it works on a shard no longer: it can be handed over.
-    pub fn release(&self, shard: i32) {
+    pub fn release(&self, shard: u32) {
         lock(&self.shared.held).remove(&shard);
         self.shared.released.notify_one();
     }
@@ -144,7 +144,7 @@ struct Taking {
     config: Arc<RabbitConfig>,
     shared: Arc<Shared>,
     /// The channels by which the locks of shards are held.
-    locks: BTreeMap<i32, Channel>,
+    locks: BTreeMap<u32, Channel>,
     /// The right to one shard more.
     extra: Option<(u32, Channel)>,
 }
@@ -246,16 +246,15 @@ impl Taking {
 
     /// Frees the locks of what is neither this process's nor worked on any more.
     async fn hand_over(&mut self) -> Result<(), JournalError> {
-        let free: Vec<i32> = {
+        let free: Vec<u32> = {
             let (assigned, held) = (self.shared.assigned.borrow(), lock(&self.shared.held));
             let mut locks = self.locks.keys().copied();
-            let is_free = |shard: &i32| !assigned.contains(shard) && !held.contains(shard);
+            let is_free = |shard: &u32| !assigned.contains(shard) && !held.contains(shard);
             locks.by_ref().filter(is_free).collect()
         };
         for shard in free {
             if let Some(channel) = self.locks.remove(&shard) {
-                let number = u32::try_from(shard).unwrap_or_default();
-                free_lock(&channel, &self.config.lock(number)).await?;
+                free_lock(&channel, &self.config.lock(shard)).await?;
             }
         }
         Ok(())
@@ -271,15 +270,14 @@ impl Taking {
                 break;
             }
             let shard = start.wrapping_add(at) % shards;
-            let number = i32::try_from(shard).unwrap_or(i32::MAX);
-            if self.locks.contains_key(&number) {
+            if self.locks.contains_key(&shard) {
                 continue;
             }
             let lock = obtain(connection, &self.config.lock(shard)).await?;
             if let Some(channel) = lock {
-                self.locks.insert(number, channel);
+                self.locks.insert(shard, channel);
                 self.shared.assigned.send_modify(|assigned| {
-                    assigned.insert(number);
+                    assigned.insert(shard);
                 });
             }
         }

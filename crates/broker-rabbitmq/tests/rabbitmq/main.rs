@@ -3,4 +3,10 @@
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod members;
+#[cfg(test)]
+mod others;
+#[cfg(test)]
 mod support;
