@@ -10,6 +10,7 @@ use lapin::{Channel, Connection, ConnectionProperties, ErrorKind};
 use tidegate_broker_journal::JournalError;
 use tokio::time::{sleep, timeout};
 
+use crate::chance::random;
 use crate::config::RabbitConfig;
 
 /// How long a server may take to answer before it counts as dead.
@@ -36,13 +37,16 @@ impl Backoff {
     }
 }
 
-/// Connects to the first server that answers.
+/// Connects to a server that answers.
 pub(crate) async fn connect(
     config: &RabbitConfig,
     purpose: &str,
 ) -> Result<Arc<Connection>, JournalError> {
     let mut last = JournalError::Unknown("no server is named".to_owned());
-    for server in &config.servers {
+    // Not always the first one, which may not have what is asked for next.
+    let start = usize::try_from(random() >> 33).unwrap_or_default() % config.servers.len().max(1);
+    let servers = config.servers.iter().cycle().skip(start);
+    for server in servers.take(config.servers.len()) {
         let name = format!("tidegate {} {purpose}", config.system);
         let properties = ConnectionProperties::default().with_connection_name(name.into());
         let runtime = lapin::runtime::default_runtime().map_err(|error| failed(&error))?;
@@ -101,7 +105,9 @@ pub(crate) fn failed(error: &lapin::Error) -> JournalError {
         ),
         _ => false,
     };
-    if refused {
+    // A stream that has just been created may not be there yet, and another server of the cluster may have it.
+    let is_elsewhere = reason.contains("replica on the local node");
+    if refused && !is_elsewhere {
         JournalError::Refused(reason)
     } else {
         JournalError::Unknown(reason)
