@@ -322,8 +322,9 @@ pub(crate) struct Run {
     #[arg(long, value_name = "DIR", default_value = "tidegate-data")]
     pub(crate) data: PathBuf,
     /// Run on this broker instead of the embedded log:
-    /// `kafka://HOST:PORT[,HOST:PORT…][?prefix=P&partitions=N&replication=N]` or
-    /// `nats://HOST:PORT[,HOST:PORT…][?prefix=P&shards=N&replicas=N]`
+    /// `kafka://HOST:PORT[,HOST:PORT…][?prefix=P&partitions=N&replication=N]`,
+    /// `nats://HOST:PORT[,HOST:PORT…][?prefix=P&shards=N&replicas=N]` or
+    /// `amqp://HOST[:PORT][,HOST…][/VHOST][?prefix=P&shards=N&replicas=N]`
     #[arg(long, value_name = "URL")]
     pub(crate) broker: Option<String>,
     /// Settings of the broker's client, such as those of TLS and SASL: lines `name=value`

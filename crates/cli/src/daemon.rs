@@ -96,7 +96,7 @@ pub(crate) fn run(daemon: Daemon) -> Result<Exit, Failure> {
     let runtime = runtime.map_err(|error| Failure::caused(Kind::Configuration, &error))?;
     let exit = match daemon.broker {
         Place::Log => runtime.block_on(live(daemon)),
-        #[cfg(any(feature = "kafka", feature = "nats"))]
+        #[cfg(any(feature = "kafka", feature = "nats", feature = "rabbitmq"))]
         Place::Shards(ref engine) => {
             let engine = Arc::clone(engine);
             runtime.block_on(crate::shards::live(daemon, engine))

@@ -15,7 +15,7 @@ mod past_design;
 mod place;
 mod receive;
 mod registry_client;
-#[cfg(any(feature = "kafka", feature = "nats"))]
+#[cfg(any(feature = "kafka", feature = "nats", feature = "rabbitmq"))]
 mod shards;
 mod table;
 mod terminal;

@@ -1,11 +1,11 @@
 //! What keeps the events and the state of a daemon: the embedded log, or a broker.
 
-#[cfg(any(feature = "kafka", feature = "nats"))]
+#[cfg(any(feature = "kafka", feature = "nats", feature = "rabbitmq"))]
 use std::sync::Arc;
 
 use crate::arguments::Run;
 use crate::exit::Failure;
-#[cfg(any(feature = "kafka", feature = "nats"))]
+#[cfg(any(feature = "kafka", feature = "nats", feature = "rabbitmq"))]
 use crate::shards::Engine;
 
 /// Where a system runs.
@@ -14,7 +14,7 @@ pub(crate) enum Place {
     /// On the embedded log.
     Log,
     /// On shards of an engine.
-    #[cfg(any(feature = "kafka", feature = "nats"))]
+    #[cfg(any(feature = "kafka", feature = "nats", feature = "rabbitmq"))]
     Shards(Arc<dyn Engine>),
 }
 
@@ -33,11 +33,13 @@ fn at(address: &str, arguments: &Run) -> Result<Place, Failure> {
         "nats" | "tls" => nats(address, arguments),
         #[cfg(feature = "kafka")]
         "kafka" => kafka(address, arguments),
+        #[cfg(feature = "rabbitmq")]
+        "amqp" | "amqps" => rabbitmq(address, arguments),
         // The rest of the address may have secrets in it.
         other => {
             let message = format!("`{other}` is of no broker that this program was built with");
             Err(Failure::configuration(message).hint(
-                "write kafka://HOST:PORT or nats://HOST:PORT; each is a feature of the build",
+                "write kafka://HOST:PORT, nats://HOST:PORT or amqp://HOST:PORT; each is a feature of the build",
             ))
         }
     }
@@ -63,14 +65,29 @@ fn nats(address: &str, arguments: &Run) -> Result<Place, Failure> {
     Ok(Place::Shards(Arc::new(config)))
 }
 
+#[cfg(feature = "rabbitmq")]
+fn rabbitmq(address: &str, arguments: &Run) -> Result<Place, Failure> {
+    use std::path::Path;
+
+    use tidegate_broker_rabbitmq::RabbitConfig;
+
+    let mut config = RabbitConfig::parse(address, unnamed()?)
+        .map_err(|error| Failure::configuration(error.to_string()))?;
+    // What the file names lies beside it.
+    let file = arguments.broker_config.as_deref();
+    let folder = file.and_then(Path::parent).unwrap_or(Path::new("."));
+    settings(arguments, |text| config.add_settings(text, folder))?;
+    Ok(Place::Shards(Arc::new(config)))
+}
+
 /// Its system and channels are those of the design, which is not read yet.
-#[cfg(any(feature = "kafka", feature = "nats"))]
+#[cfg(any(feature = "kafka", feature = "nats", feature = "rabbitmq"))]
 fn unnamed() -> Result<tidegate_base::Name, Failure> {
     tidegate_base::Name::new("system").map_err(|error| Failure::configuration(error.to_string()))
 }
 
 /// Takes the settings of the file in that the arguments name.
-#[cfg(any(feature = "kafka", feature = "nats"))]
+#[cfg(any(feature = "kafka", feature = "nats", feature = "rabbitmq"))]
 fn settings<E: std::fmt::Display>(
     arguments: &Run,
     take: impl FnOnce(&str) -> Result<(), E>,

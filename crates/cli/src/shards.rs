@@ -8,6 +8,8 @@ mod journal;
 mod kafka;
 #[cfg(feature = "nats")]
 mod nats;
+#[cfg(feature = "rabbitmq")]
+mod rabbitmq;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 
 use crate::patience::until;
 use crate::process::Process;
-use crate::server::{Kind, Server, free_ports, program};
+use crate::server::{Kind, Server, free_ports, program, run};
 
 /// Debian's programs without the wrapper that becomes another user.
 const PROGRAMS: &str = "/usr/lib/rabbitmq/bin";
@@ -62,16 +62,9 @@ disk_free_limit.absolute = 50MB
 pub(crate) fn start(server: &Server, log: &Path) -> Result<Vec<Process>> {
     let (distribution, epmd_port) = (server.port(3)?, server.port(4)?);
     let epmd = start_epmd(server, epmd_port, log)?;
+    let mut command = tool(server, "rabbitmq-server")?;
     let folder = &server.folder;
-    let mut command = Command::new(Path::new(PROGRAMS).join("rabbitmq-server"));
     command
-        .current_dir(folder)
-        // Its cookie lies there.
-        .env("HOME", folder)
-        .env(
-            "RABBITMQ_NODENAME",
-            format!("tidegate-{distribution}@localhost"),
-        )
         .env("RABBITMQ_CONFIG_FILE", folder.join("rabbitmq.conf"))
         .env(
             "RABBITMQ_ENABLED_PLUGINS_FILE",
@@ -80,11 +73,8 @@ pub(crate) fn start(server: &Server, log: &Path) -> Result<Vec<Process>> {
         .env("RABBITMQ_MNESIA_BASE", folder.join("data"))
         .env("RABBITMQ_LOG_BASE", folder)
         .env("RABBITMQ_LOGS", "-")
-        .env("RABBITMQ_CONF_ENV_FILE", folder.join("no-environment"))
         .env("RABBITMQ_PID_FILE", folder.join("rabbitmq.pid"))
         .env("RABBITMQ_DIST_PORT", distribution.to_string())
-        .env("ERL_EPMD_PORT", epmd_port.to_string())
-        .env("ERL_EPMD_ADDRESS", "127.0.0.1")
         .env(
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
             "-kernel inet_dist_use_interface {127,0,0,1} +S 2:2",
@@ -102,12 +92,19 @@ pub(crate) fn start(server: &Server, log: &Path) -> Result<Vec<Process>> {
     }
 }
 
-/// A program of RabbitMQ that speaks to a server of ours.
+/// Runs one of its own commands, such as `set_disk_free_limit 1MB`, on a server that runs.
+pub(crate) fn control(server: &Server, arguments: &[&str]) -> Result<String> {
+    let mut command = tool(server, "rabbitmqctl")?;
+    run("rabbitmqctl", command.args(arguments))
+}
+
+/// One of its programs, with what all of them have to know to find the server.
 pub(crate) fn tool(server: &Server, name: &str) -> Result<Command> {
     let (distribution, epmd_port) = (server.port(3)?, server.port(4)?);
     let mut command = Command::new(Path::new(PROGRAMS).join(name));
     command
         .current_dir(&server.folder)
+        // Its cookie lies there.
         .env("HOME", &server.folder)
         .env(
             "RABBITMQ_NODENAME",
@@ -117,7 +114,8 @@ pub(crate) fn tool(server: &Server, name: &str) -> Result<Command> {
             "RABBITMQ_CONF_ENV_FILE",
             server.folder.join("no-environment"),
         )
-        .env("ERL_EPMD_PORT", epmd_port.to_string());
+        .env("ERL_EPMD_PORT", epmd_port.to_string())
+        .env("ERL_EPMD_ADDRESS", "127.0.0.1");
     Ok(command)
 }
 

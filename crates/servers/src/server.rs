@@ -207,6 +207,15 @@ impl Server {
         rabbitmq::tool(self, name)
     }
 
+    /// Runs one of RabbitMQ's own commands on it, as `rabbitmqctl` does.
+    ///
+    /// # Errors
+    ///
+    /// When the command fails.
+    pub fn rabbitmq_control(&self, arguments: &[&str]) -> Result<String> {
+        rabbitmq::control(self, arguments)
+    }
+
     /// Where what it says is kept.
     #[must_use]
     pub fn log(&self) -> PathBuf {
