@@ -46,8 +46,8 @@ pub struct ConsumerConfig {
     /// oldest delivery may start.
     pub inbox: usize,
     /// Most deliveries that the state keeps so that the window is free: what waits behind dead letters, and what is
-    /// for much later. At the limit they stay in the window; at most
-    /// [`FOLLOWERS_MAX`](tidegate_base::limit::FOLLOWERS_MAX).
+    /// for much later. At the limit they stay in the window, which pushes back. What a dead letter has overtaken is kept
+    /// beyond it.
     pub kept: usize,
     /// Most dead letters; at most [`DEAD_LETTERS_MAX`](tidegate_base::limit::DEAD_LETTERS_MAX).
     pub dead_letters: usize,
