@@ -117,20 +117,16 @@ struct Owner {
     broker: JournalBroker,
     signs: Arc<Signs>,
     loading: JoinHandle<Result<Fates, String>>,
-    /// The number of the next batch when it began.
-    since: u64,
 }
 
 fn begin(broker: JournalBroker, next: &Arc<AtomicU64>) -> Owner {
     let signs = Arc::new(Signs::default());
-    let since = next.load(Ordering::Relaxed);
     let shared: Arc<dyn Broker> = Arc::new(broker.clone());
     let loading = tokio::spawn(load(shared, Arc::clone(next), Arc::clone(&signs)));
     Owner {
         broker,
         signs,
         loading,
-        since,
     }
 }
 
@@ -165,7 +161,7 @@ async fn hand_over(seed: u64) {
             Ok(ended) => fates.extend(ended.unwrap().unwrap()),
             Err(_dead) => loading.abort(),
         }
-        drop((owner.broker, owner.since));
+        drop(owner.broker);
     }
     // Of what the dead have sent, nobody was told.
     for number in 0..end {
@@ -340,8 +336,19 @@ async fn clean(seed: u64) {
             compare(seed, &broker, &a, &mut known).await;
         }
     }
-    // All of it may go.
-    let broker = open(&journals, 0, &draw, false).await;
+    all_goes(seed, &journals, &draw, &mut known, written).await;
+}
+
+/// Everything may go, and goes, and the journal is read on.
+async fn all_goes(
+    seed: u64,
+    journals: &[MemoryJournal],
+    draw: &Draw,
+    known: &mut Known,
+    written: u64,
+) {
+    let a = Name::new("a").unwrap();
+    let broker = open(journals, 0, draw, false).await;
     let before = journals[0].len();
     let nothing = Keep {
         bytes: Some(0),
@@ -373,15 +380,15 @@ async fn clean(seed: u64) {
     };
     commit(&broker, replaced).await;
     broker.clean(Timestamp::from_millis(written)).await.unwrap();
-    compare(seed, &broker, &a, &mut known).await;
+    compare(seed, &broker, &a, known).await;
     let after = journals[0].len();
     assert!(
         after < 300,
         "seed {seed}: {after} messages are left of {before} and 200"
     );
     drop(broker);
-    let broker = open(&journals, 0, &draw, false).await;
-    compare(seed, &broker, &a, &mut known).await;
+    let broker = open(journals, 0, draw, false).await;
+    compare(seed, &broker, &a, known).await;
 }
 
 #[test]
@@ -417,7 +424,6 @@ async fn shards(seed: u64) {
                 0 => StateChange::NONE,
                 _ => StateChange::Append(vec![Bytes::from_static(b"x")]),
             };
-            let is_waited_for = state.records().is_empty();
             let commit = owner.commit(
                 Batch {
                     appends: vec![append],
@@ -425,13 +431,13 @@ async fn shards(seed: u64) {
                 },
                 Durability::Durable,
             );
-            answers.push((number, is_waited_for, tokio::spawn(commit)));
+            answers.push((number, tokio::spawn(commit)));
             number += 1;
             if draw.below(4) == 0 {
                 sleep(Duration::from_millis(draw.below(50))).await;
             }
         }
-        for (number, _, mut answer) in answers {
+        for (number, mut answer) in answers {
             // An owner that is dead never answers.
             let ended = timeout(Duration::from_secs(60), &mut answer).await;
             match ended {
@@ -447,10 +453,20 @@ async fn shards(seed: u64) {
             drop(owners);
         }
     }
-    // Who comes last passes on what was kept for others.
+    all_get_there(seed, &journals, &draw, &acknowledged).await;
+}
+
+/// Who comes last passes on what was kept for others.
+async fn all_get_there(
+    seed: u64,
+    journals: &[MemoryJournal],
+    draw: &Draw,
+    acknowledged: &BTreeSet<u64>,
+) {
+    let a = Name::new("a").unwrap();
     let mut owners = Vec::new();
     for shard in 0..3 {
-        owners.push(open(&journals, shard, &draw, false).await);
+        owners.push(open(journals, shard, draw, false).await);
     }
     let is_there = async {
         loop {

@@ -78,10 +78,8 @@ async fn credentials_and_certificates_come_from_a_file() {
     // Neither encrypted nor known; known, but of an unknown authority; all of it but the password.
     let error = refused(&config).await;
     assert!(error.contains("connecting"), "{error}");
-    let mut encrypted = NatsConfig {
-        tls: true,
-        ..config
-    };
+    let mut encrypted = config;
+    encrypted.tls = true;
     encrypted
         .add_settings("user=shop\npassword=hunter2")
         .unwrap();
