@@ -118,7 +118,11 @@ async fn nothing_acknowledged_is_lost_when_rabbitmq_is_killed_and_shards_change_
     config.segment_bytes = 64 << 10;
     let (host, port) = &config.servers[0];
     let proxy = Proxy::start(&format!("{host}:{port}")).unwrap();
-    let (host, port) = proxy.address().rsplit_once(':').map(|(host, port)| (host.to_owned(), port.parse().unwrap())).unwrap();
+    let (host, port) = proxy
+        .address()
+        .rsplit_once(':')
+        .map(|(host, port)| (host.to_owned(), port.parse().unwrap()))
+        .unwrap();
     config.servers = vec![(host, port)];
     let next = Arc::new(AtomicU64::new(0));
     let mut fates = Fates::new();
