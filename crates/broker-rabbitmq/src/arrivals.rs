@@ -52,10 +52,7 @@ fn limits() -> FieldTable {
 }
 
 /// Creates the exchanges and queues of a system, or finds them.
-pub(crate) async fn declare(
-    channel: &Channel,
-    config: &RabbitConfig,
-) -> Result<(), JournalError> {
+pub(crate) async fn declare(channel: &Channel, config: &RabbitConfig) -> Result<(), JournalError> {
     for shard in 0..config.shards {
         declare_queue(channel, config, &config.arrivals(shard), limits()).await?;
     }

@@ -2,10 +2,11 @@
 //!
 //! A position is the number of the segment and the offset in it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Mutex;
 
 use lapin::types::{AMQPValue, FieldTable};
+use tidegate_broker_journal::Entry;
 use tokio::sync::Notify;
 
 use crate::connect::arguments;
@@ -13,6 +14,10 @@ use crate::queue::lock;
 use crate::root::Root;
 
 const OFFSET_BITS: u32 = 40;
+/// Most bytes of entries that are kept at hand.
+const RECENT_BYTES_MAX: usize = 16 << 20;
+/// What an entry takes besides its message.
+const ENTRY_BYTES: usize = 256;
 
 /// The position of an offset in a segment.
 pub(crate) const fn position(segment: u64, offset: u64) -> u64 {
@@ -21,10 +26,7 @@ pub(crate) const fn position(segment: u64, offset: u64) -> u64 {
 
 /// The segment and the offset of a position.
 pub(crate) const fn place(position: u64) -> (u64, u64) {
-    (
-        position >> OFFSET_BITS,
-        position & ((1 << OFFSET_BITS) - 1),
-    )
+    (position >> OFFSET_BITS, position & ((1 << OFFSET_BITS) - 1))
 }
 
 /// What the tasks of one journal tell each other.
@@ -34,6 +36,14 @@ pub(crate) struct Chain {
     /// What is moved in here and was not read back yet, by its marks.
     awaited: Mutex<HashSet<String>>,
     came: Notify,
+    recent: Mutex<Recent>,
+}
+
+/// The latest entries that were read: what is read again soon, such as the state, needs no consumer of its own.
+#[derive(Debug, Default)]
+struct Recent {
+    entries: BTreeMap<u64, Entry>,
+    bytes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -79,7 +89,9 @@ impl Chain {
         if size.0 != segment {
             *size = (segment, 0);
         }
-        size.1 = size.1.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        size.1 = size
+            .1
+            .saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 
     /// How segments are to be kept: as they are.
@@ -88,6 +100,27 @@ impl Chain {
         // The server keeps a stream in files of this size: a segment is to be removed whole anyway.
         let size = AMQPValue::LongLongInt(100 << 20);
         arguments([("x-stream-max-segment-size-bytes", size)])
+    }
+
+    /// Keeps an entry at hand, in the place of the oldest ones.
+    pub(crate) fn remember(&self, entry: Entry) {
+        let mut recent = lock(&self.recent);
+        recent.bytes += entry.message.bytes() + ENTRY_BYTES;
+        if let Some(same) = recent.entries.insert(entry.position, entry) {
+            recent.bytes -= same.message.bytes() + ENTRY_BYTES;
+        }
+        while recent.bytes > RECENT_BYTES_MAX
+            && let Some((_, oldest)) = recent.entries.pop_first()
+        {
+            recent.bytes -= oldest.message.bytes() + ENTRY_BYTES;
+        }
+    }
+
+    /// The entries at these positions, if all are at hand.
+    pub(crate) fn recall(&self, positions: &[u64]) -> Option<Vec<Entry>> {
+        let recent = lock(&self.recent);
+        let entry = |position| recent.entries.get(position).cloned();
+        positions.iter().map(entry).collect()
     }
 
     /// Waits for messages with these marks from now on.
@@ -129,6 +162,30 @@ mod tests {
         assert_eq!(place(position(7, 12)), (7, 12));
         assert!(position(0, (1 << OFFSET_BITS) - 1) < position(1, 0));
         assert!(position((1 << 23) - 1, 5) < 1 << 63);
+    }
+
+    #[test]
+    fn what_is_at_hand_is_bounded_and_whole() {
+        let chain = Chain::default();
+        let entry = |position: u64| Entry {
+            position,
+            message: tidegate_broker_journal::Message {
+                target: tidegate_broker_journal::Target::System,
+                key: None,
+                time: tidegate_base::Timestamp::from_nanos(0),
+                attributes: Vec::new(),
+                payload: vec![0; 1 << 20].into(),
+                control: None,
+            },
+        };
+        for position in 0..100 {
+            chain.remember(entry(position));
+            chain.remember(entry(position));
+        }
+        assert_eq!(chain.recall(&[98, 99]), Some(vec![entry(98), entry(99)]));
+        assert_eq!(chain.recall(&[50, 99]), None);
+        assert!(lock(&chain.recent).bytes <= RECENT_BYTES_MAX);
+        assert_eq!(lock(&chain.recent).entries.len(), 15);
     }
 
     #[test]

@@ -370,7 +370,10 @@ mod tests {
         let servers = [("a".to_owned(), 5_671), ("b".to_owned(), 5_673)];
         assert_eq!(config.servers, servers);
         assert_eq!((config.shards, config.replicas), (4, Some(3)));
-        assert_eq!((config.vhost.as_str(), config.segment_bytes), ("eu/shop", 2048));
+        assert_eq!(
+            (config.vhost.as_str(), config.segment_bytes),
+            ("eu/shop", 2048)
+        );
         assert_eq!(config.segment(7), "x.tidegate.shop.0.7");
         assert_eq!(config.exchange(), "x.tidegate.shop");
         assert_eq!(config.inbound(), "x.tidegate.shop.in");

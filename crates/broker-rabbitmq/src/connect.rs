@@ -51,12 +51,8 @@ pub(crate) async fn connect(
         let properties = ConnectionProperties::default().with_connection_name(name.into());
         let runtime = lapin::runtime::default_runtime().map_err(|error| failed(&error))?;
         let uri = config.uri(server);
-        let connecting = Connection::connect_uri_with_config(
-            uri,
-            properties,
-            config.tls_config(),
-            runtime,
-        );
+        let connecting =
+            Connection::connect_uri_with_config(uri, properties, config.tls_config(), runtime);
         match timeout(ANSWER_TIME_MAX, connecting).await {
             Ok(Ok(connection)) => return Ok(Arc::new(connection)),
             Ok(Err(error)) => last = failed(&error),

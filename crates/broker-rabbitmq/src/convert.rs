@@ -181,7 +181,11 @@ impl<'a> Headers<'a> {
     fn of(properties: &'a BasicProperties) -> Self {
         let headers = properties.headers().iter();
         let headers = headers.flat_map(|headers| headers.inner());
-        Self(headers.map(|(name, value)| (name.as_str(), value)).collect())
+        Self(
+            headers
+                .map(|(name, value)| (name.as_str(), value))
+                .collect(),
+        )
     }
 
     fn text(&self, name: &str) -> Option<String> {
@@ -326,7 +330,11 @@ mod tests {
     fn messages_come_back_whatever_their_attributes_are() {
         let long = "x".repeat(300);
         for attributes in [
-            &[("type", "t"), ("id", "1"), ("datacontenttype", "text/plain")][..],
+            &[
+                ("type", "t"),
+                ("id", "1"),
+                ("datacontenttype", "text/plain"),
+            ][..],
             &[("datacontenttype", &long)],
             &[("id", "1"), ("id", "2")],
             &[("", ""), ("Ümlaut:1", "a,b:c\0")],

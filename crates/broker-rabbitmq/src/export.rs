@@ -127,7 +127,8 @@ impl Exporter {
         if *tail.borrow_and_update() <= from {
             return Ok(false);
         }
-        let unreadable = |error: tidegate_broker::ReadError| JournalError::Unknown(error.to_string());
+        let unreadable =
+            |error: tidegate_broker::ReadError| JournalError::Unknown(error.to_string());
         let read = self.broker.read(name, from, TOGETHER).await;
         let records = read.map_err(unreadable)?;
         let Some(last) = records.last() else {
@@ -159,7 +160,10 @@ impl Exporter {
 
     /// Waits for further events.
     async fn wait(&mut self, channel: &lapin::Channel) -> Result<(), JournalError> {
-        let changes = self.tails.iter_mut().map(|(_, tail)| Box::pin(tail.changed()));
+        let changes = self
+            .tails
+            .iter_mut()
+            .map(|(_, tail)| Box::pin(tail.changed()));
         // Now and then it is looked whether the connection lives.
         let changed = timeout(Duration::from_secs(5), select_all(changes)).await;
         let ended = |reason: &str| Err(JournalError::Unknown(reason.to_owned()));

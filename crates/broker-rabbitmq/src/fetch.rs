@@ -64,11 +64,7 @@ impl Fetcher {
         Ok(connection)
     }
 
-    async fn read_run(
-        &self,
-        run: &[u64],
-        entries: &mut Vec<Entry>,
-    ) -> Result<(), JournalError> {
+    async fn read_run(&self, run: &[u64], entries: &mut Vec<Entry>) -> Result<(), JournalError> {
         let (Some(first), Some(last)) = (run.first(), run.last()) else {
             return Ok(());
         };
@@ -80,6 +76,7 @@ impl Fetcher {
             // It was removed.
             return Ok(());
         };
+        let mut unacknowledged = 0;
         loop {
             let next = delivery(consumer.next().await)?;
             let tag = next.delivery_tag;
@@ -95,7 +92,13 @@ impl Fetcher {
             if offset >= until {
                 break;
             }
-            answered(channel.basic_ack(tag, BasicAckOptions::default())).await?;
+            // That further ones are sent.
+            unacknowledged += 1;
+            if unacknowledged >= PREFETCH / 2 {
+                unacknowledged = 0;
+                let all = BasicAckOptions { multiple: true };
+                answered(channel.basic_ack(tag, all)).await?;
+            }
         }
         drop(consumer);
         drop(answered(channel.close(200, short("read"))).await);
@@ -106,11 +109,13 @@ impl Fetcher {
 /// The first positions that are read together: of one segment, with no large gap between them.
 fn run(positions: &[u64]) -> Option<&[u64]> {
     positions.first()?;
-    let apart = |one: u64, next: u64| {
-        place(one).0 != place(next).0 || next.saturating_sub(one) > GAP_MAX
-    };
+    let apart =
+        |one: u64, next: u64| place(one).0 != place(next).0 || next.saturating_sub(one) > GAP_MAX;
     let pairs = positions.iter().zip(positions.iter().skip(1));
-    let end = pairs.take_while(|(one, next)| !apart(**one, **next)).count() + 1;
+    let end = pairs
+        .take_while(|(one, next)| !apart(**one, **next))
+        .count()
+        + 1;
     positions.get(..end)
 }
 

@@ -132,7 +132,8 @@ impl Reading {
 
     /// Goes on with the first segment that is there.
     async fn skip_removed(&mut self, connection: &Connection) -> Result<(), JournalError> {
-        self.chain.merge(root::read(connection, &self.config).await?);
+        self.chain
+            .merge(root::read(connection, &self.config).await?);
         let first = self.chain.root().first;
         if self.at.0 < first {
             self.at = (first, 0);
@@ -197,6 +198,9 @@ impl Reading {
                 position: position(segment, read.offset),
                 message: read.message,
             });
+        }
+        for entry in &entries {
+            self.chain.remember(Entry::clone(entry));
         }
         if !entries.is_empty() {
             self.sender.send(Ok(entries)).await.ok()?;

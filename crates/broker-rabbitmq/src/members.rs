@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use lapin::options::{BasicConsumeOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Channel, Connection};
+use lapin::{Channel, Connection, Consumer};
 use tidegate_broker_journal::JournalError;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -53,7 +53,7 @@ impl Members {
     pub async fn join(config: &RabbitConfig) -> Result<Self, RabbitError> {
         let config = Arc::new(config.clone());
         declare(&config).await?;
-        let (connection, channel) = enter(&config).await?;
+        let entered = enter(&config).await?;
         let shared = Arc::new(Shared {
             assigned: watch::Sender::new(BTreeSet::new()),
             held: Mutex::default(),
@@ -66,7 +66,7 @@ impl Members {
             locks: BTreeMap::new(),
             extra: None,
         };
-        let task = tokio::spawn(taking.live(connection, channel));
+        let task = tokio::spawn(taking.live(entered));
         Ok(Self {
             shared,
             task: Some(task),
@@ -113,14 +113,27 @@ impl Drop for Members {
     }
 }
 
+/// A connection of one of those that are counted.
+struct Entered {
+    connection: Arc<Connection>,
+    channel: Channel,
+    /// It is counted as long as this lives.
+    _counted: Consumer,
+}
+
 /// Connects and becomes one of those that are counted.
-async fn enter(config: &RabbitConfig) -> Result<(Arc<Connection>, Channel), RabbitError> {
+async fn enter(config: &RabbitConfig) -> Result<Entered, RabbitError> {
     let connection = connect(config, "member").await?;
     let channel = confirming(&connection).await?;
     // Nothing is ever put into it. Its limit says how many shards there are, which the server holds everybody to.
     let shards = AMQPValue::LongLongInt(i64::from(config.shards));
     let name = config.members();
-    let declared = declare_queue(&channel, config, &name, arguments([("x-max-length", shards)]));
+    let declared = declare_queue(
+        &channel,
+        config,
+        &name,
+        arguments([("x-max-length", shards)]),
+    );
     match declared.await {
         Err(JournalError::Refused(reason)) if reason.contains("x-max-length") => {
             let shards = config.shards;
@@ -135,9 +148,11 @@ async fn enter(config: &RabbitConfig) -> Result<(Arc<Connection>, Channel), Rabb
         FieldTable::default(),
     );
     let counted = answered(counted).await?;
-    // It goes on with the channel, without anybody who hears it.
-    counted.set_delegate(|_| async {});
-    Ok((connection, channel))
+    Ok(Entered {
+        connection,
+        channel,
+        _counted: counted,
+    })
 }
 
 struct Taking {
@@ -150,14 +165,15 @@ struct Taking {
 }
 
 impl Taking {
-    async fn live(mut self, connection: Arc<Connection>, channel: Channel) {
+    async fn live(mut self, entered: Entered) {
         let mut backoff = Backoff::new();
-        let mut present = Some((connection, channel));
+        let mut present = Some(entered);
         loop {
-            if let Some((connection, channel)) = present.take() {
-                match self.session(&connection, &channel).await {
+            if let Some(entered) = present.take() {
+                let session = self.session(&entered.connection, &entered.channel);
+                match session.await {
                     Ok(()) => {
-                        drop(answered(connection.close(200, short("left"))).await);
+                        drop(answered(entered.connection.close(200, short("left"))).await);
                         return;
                     }
                     Err(error) => tracing::debug!("rabbitmq: sharing shards: {error}"),

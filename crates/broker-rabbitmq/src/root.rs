@@ -154,7 +154,9 @@ mod tests {
         };
         let mut root = Root::decode(&one.encode());
         assert_eq!(root, one);
-        root.merge(Root::decode("first 4\nlast 2\npublished orders 1\nnew thing"));
+        root.merge(Root::decode(
+            "first 4\nlast 2\npublished orders 1\nnew thing",
+        ));
         assert_eq!((root.first, root.last), (4, 9));
         assert_eq!(root.published.get(&orders), Some(&5));
         root.merge(Root::decode("first 12"));

@@ -60,8 +60,9 @@ impl System for RabbitConfig {
 fn failure(error: &RabbitError) -> Failure {
     match error {
         RabbitError::Shards { .. } => Failure::caused(Kind::Configuration, error),
-        _ => Failure::caused(Kind::Unreachable, error)
-            .hint("does RabbitMQ run at this address, and may this user configure, write and read?"),
+        _ => Failure::caused(Kind::Unreachable, error).hint(
+            "does RabbitMQ run at this address, and may this user configure, write and read?",
+        ),
     }
 }
 
