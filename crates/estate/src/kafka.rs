@@ -43,6 +43,7 @@ impl ClientContext for Silent {
 impl ConsumerContext for Silent {}
 
 type Reader = BaseConsumer<Silent>;
+type TopicResult = Result<String, (String, RDKafkaErrorCode)>;
 
 pub(crate) struct Kafka {
     admin: AdminClient<Silent>,
@@ -299,10 +300,7 @@ impl Kafka {
         Ok(())
     }
 
-    fn done(
-        &self,
-        results: Result<Vec<Result<String, (String, RDKafkaErrorCode)>>, KafkaError>,
-    ) -> Result<(), EstateError> {
+    fn done(&self, results: Result<Vec<TopicResult>, KafkaError>) -> Result<(), EstateError> {
         for result in results.map_err(|error| self.failed(&error))? {
             if let Err((_, code)) = result {
                 return Err(self.failed(&KafkaError::AdminOp(code)));

@@ -132,9 +132,9 @@ fn contract(settings: &Settings) -> Map<String, Json> {
 fn is_event(topic: &str) -> bool {
     let lower = topic.to_ascii_lowercase();
     let ends = [".dead-letters", "-dlt", ".dlt", "-dlq", ".dlq"];
-    !topic.starts_with('_')
-        && !(topic.starts_with("tidegate.") && topic.ends_with(".state"))
-        && !ends.iter().any(|end| lower.ends_with(end))
+    let is_state = topic.starts_with("tidegate.") && topic.ends_with(".state");
+    let is_letters = ends.iter().any(|end| lower.ends_with(end));
+    !(topic.starts_with('_') || is_state || is_letters)
 }
 
 fn retention(event: &mut Map<String, Json>, value: Option<&Value>, unit: fn(u64) -> Duration) {

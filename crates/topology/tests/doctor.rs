@@ -73,7 +73,9 @@ fn sound(engine: Engine) -> Topology {
             _ => &[],
         };
         for (name, value) in more {
-            settings.entry((*name).to_owned()).or_insert(Value::Number(*value));
+            settings
+                .entry((*name).to_owned())
+                .or_insert(Value::Number(*value));
         }
     }
     actual
@@ -92,16 +94,31 @@ fn examined(actual: &Topology) -> Examination {
 fn a_broker_as_the_design_wants_it_has_no_finding() {
     for engine in [Engine::Kafka, Engine::RabbitMq, Engine::Nats] {
         let examined = examined(&sound(engine));
-        assert_eq!(codes(&examined), [""; 0], "{engine:?}: {:#?}", examined.findings);
+        assert_eq!(
+            codes(&examined),
+            [""; 0],
+            "{engine:?}: {:#?}",
+            examined.findings
+        );
         assert_eq!(examined.promises.len(), 2, "{engine:?}");
         for promise in &examined.promises {
-            assert!(promise.survives.contains("the loss of 1 server of 3"), "{promise:#?}");
+            assert!(
+                promise.survives.contains("the loss of 1 server of 3"),
+                "{promise:#?}"
+            );
         }
     }
 }
 
 /// A fault, and the codes that are found because of it.
-type Fault = (Engine, Kind, &'static str, &'static str, Value, &'static [&'static str]);
+type Fault = (
+    Engine,
+    Kind,
+    &'static str,
+    &'static str,
+    Value,
+    &'static [&'static str],
+);
 
 fn faults() -> Vec<Fault> {
     use Engine::{Kafka, Nats, RabbitMq};
@@ -110,40 +127,215 @@ fn faults() -> Vec<Fault> {
     let n = Value::Number;
     vec![
         (Kafka, Kind::Topic, topic, "replication", n(1), &["E1102"]),
-        (Kafka, Kind::Topic, topic, "min.insync.replicas", n(1), &["E1103"]),
-        (Kafka, Kind::Topic, topic, "unclean.leader.election.enable", true.into(), &["E1104"]),
-        (Kafka, Kind::Topic, topic, "retention.ms", n(604_799_999), &["E1105"]),
-        (Kafka, Kind::Topic, topic, "retention.bytes", n(1_000), &["E1105"]),
-        (Kafka, Kind::Topic, topic, "min.insync.replicas", n(3), &["E1106"]),
-        (Kafka, Kind::Topic, topic, "cleanup.policy", "compact".into(), &["E1107"]),
-        (Kafka, Kind::Topic, "Kept", "cleanup.policy", "delete".into(), &["E1107"]),
+        (
+            Kafka,
+            Kind::Topic,
+            topic,
+            "min.insync.replicas",
+            n(1),
+            &["E1103"],
+        ),
+        (
+            Kafka,
+            Kind::Topic,
+            topic,
+            "unclean.leader.election.enable",
+            true.into(),
+            &["E1104"],
+        ),
+        (
+            Kafka,
+            Kind::Topic,
+            topic,
+            "retention.ms",
+            n(604_799_999),
+            &["E1105"],
+        ),
+        (
+            Kafka,
+            Kind::Topic,
+            topic,
+            "retention.bytes",
+            n(1_000),
+            &["E1105"],
+        ),
+        (
+            Kafka,
+            Kind::Topic,
+            topic,
+            "min.insync.replicas",
+            n(3),
+            &["E1106"],
+        ),
+        (
+            Kafka,
+            Kind::Topic,
+            topic,
+            "cleanup.policy",
+            "compact".into(),
+            &["E1107"],
+        ),
+        (
+            Kafka,
+            Kind::Topic,
+            "Kept",
+            "cleanup.policy",
+            "delete".into(),
+            &["E1107"],
+        ),
         (Kafka, Kind::Topic, topic, "partitions", n(8), &["E1108"]),
-        (Kafka, Kind::Topic, topic, "max.message.bytes", n(614_399), &["E1109"]),
+        (
+            Kafka,
+            Kind::Topic,
+            topic,
+            "max.message.bytes",
+            n(614_399),
+            &["E1109"],
+        ),
         (Kafka, Kind::Topic, topic, "in-sync", n(2), &["E1110"]),
         (Kafka, Kind::Topic, "Kept", "partitions", n(2), &["E1118"]),
-        (RabbitMq, Kind::Queue, queue, "type", "classic".into(), &["E1102"]),
+        (
+            RabbitMq,
+            Kind::Queue,
+            queue,
+            "type",
+            "classic".into(),
+            &["E1102"],
+        ),
         (RabbitMq, Kind::Queue, queue, "members", n(1), &["E1102"]),
         (RabbitMq, Kind::Queue, queue, "online", n(2), &["E1110"]),
-        (RabbitMq, Kind::Queue, queue, "durable", false.into(), &["E1111"]),
-        (RabbitMq, Kind::Queue, queue, "auto_delete", true.into(), &["E1111"]),
-        (RabbitMq, Kind::Queue, queue, "effective.delivery-limit", n(6), &["E1112"]),
-        (RabbitMq, Kind::Queue, queue, "effective.dead-letter-exchange", "nowhere".into(), &["E1113"]),
-        (RabbitMq, Kind::Queue, queue, "effective.dead-letter-strategy", "at-most-once".into(), &["E1114"]),
-        (RabbitMq, Kind::Queue, queue, "effective.message-ttl", n(1), &["E1117"]),
-        (RabbitMq, Kind::Queue, queue, "effective.consumer-timeout", n(10_000), &["E1116"]),
-        (RabbitMq, Kind::Queue, queue, "argument.x-single-active-consumer", false.into(), &["E1118"]),
+        (
+            RabbitMq,
+            Kind::Queue,
+            queue,
+            "durable",
+            false.into(),
+            &["E1111"],
+        ),
+        (
+            RabbitMq,
+            Kind::Queue,
+            queue,
+            "auto_delete",
+            true.into(),
+            &["E1111"],
+        ),
+        (
+            RabbitMq,
+            Kind::Queue,
+            queue,
+            "effective.delivery-limit",
+            n(6),
+            &["E1112"],
+        ),
+        (
+            RabbitMq,
+            Kind::Queue,
+            queue,
+            "effective.dead-letter-exchange",
+            "nowhere".into(),
+            &["E1113"],
+        ),
+        (
+            RabbitMq,
+            Kind::Queue,
+            queue,
+            "effective.dead-letter-strategy",
+            "at-most-once".into(),
+            &["E1114"],
+        ),
+        (
+            RabbitMq,
+            Kind::Queue,
+            queue,
+            "effective.message-ttl",
+            n(1),
+            &["E1117"],
+        ),
+        (
+            RabbitMq,
+            Kind::Queue,
+            queue,
+            "effective.consumer-timeout",
+            n(10_000),
+            &["E1116"],
+        ),
+        (
+            RabbitMq,
+            Kind::Queue,
+            queue,
+            "argument.x-single-active-consumer",
+            false.into(),
+            &["E1118"],
+        ),
         (Nats, Kind::Stream, "shop", "num_replicas", n(1), &["E1102"]),
         (Nats, Kind::Stream, "shop", "max_age", n(1), &["E1105"]),
-        (Nats, Kind::Stream, "shop", "retention", "workqueue".into(), &["E1107"]),
-        (Nats, Kind::Stream, "shop", "replicas.offline", n(1), &["E1110"]),
-        (Nats, Kind::Stream, "shop", "storage", "memory".into(), &["E1111"]),
+        (
+            Nats,
+            Kind::Stream,
+            "shop",
+            "retention",
+            "workqueue".into(),
+            &["E1107"],
+        ),
+        (
+            Nats,
+            Kind::Stream,
+            "shop",
+            "replicas.offline",
+            n(1),
+            &["E1110"],
+        ),
+        (
+            Nats,
+            Kind::Stream,
+            "shop",
+            "storage",
+            "memory".into(),
+            &["E1111"],
+        ),
         (Nats, Kind::Stream, "shop", "max_msgs", n(10), &["E1115"]),
-        (Nats, Kind::Stream, "shop", "duplicate_window", n(1), &["E1121"]),
-        (Nats, Kind::Consumer, own, "max_deliver", n(7), &["E1112", "E1113"]),
+        (
+            Nats,
+            Kind::Stream,
+            "shop",
+            "duplicate_window",
+            n(1),
+            &["E1121"],
+        ),
+        (
+            Nats,
+            Kind::Consumer,
+            own,
+            "max_deliver",
+            n(7),
+            &["E1112", "E1113"],
+        ),
         (Nats, Kind::Consumer, own, "max_deliver", n(8), &["E1113"]),
-        (Nats, Kind::Consumer, own, "ack_wait", n(10_000_000_000), &["E1116"]),
-        (Nats, Kind::Consumer, own, "max_ack_pending", n(2), &["E1118"]),
-        (Nats, Kind::Consumer, own, "ack_policy", "none".into(), &["E1120"]),
+        (
+            Nats,
+            Kind::Consumer,
+            own,
+            "ack_wait",
+            n(10_000_000_000),
+            &["E1116"],
+        ),
+        (
+            Nats,
+            Kind::Consumer,
+            own,
+            "max_ack_pending",
+            n(2),
+            &["E1118"],
+        ),
+        (
+            Nats,
+            Kind::Consumer,
+            own,
+            "ack_policy",
+            "none".into(),
+            &["E1120"],
+        ),
     ]
 }
 
@@ -155,9 +347,17 @@ fn each_fault_is_found_and_nothing_else() {
         let settings = actual.resources.get_mut(&Id::new(kind, name)).unwrap();
         settings.insert(setting.to_owned(), value.clone());
         let examined = examined(&actual);
-        assert_eq!(codes(&examined), wanted, "{name} {setting} {value}: {:#?}", examined.findings);
+        assert_eq!(
+            codes(&examined),
+            wanted,
+            "{name} {setting} {value}: {:#?}",
+            examined.findings
+        );
         for finding in &examined.findings {
-            assert!(finding.hint.is_some() && finding.place.line > 0, "{finding:#?}");
+            assert!(
+                finding.hint.is_some() && finding.place.line > 0,
+                "{finding:#?}"
+            );
         }
         found.extend(wanted);
     }
