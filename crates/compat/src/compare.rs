@@ -203,7 +203,7 @@ pub fn compare(
         Format::Json => json_findings(old, new, &against, options)?,
         Format::Avro | Format::Protobuf => encoded_findings(format, old, new, &against, options)?,
     };
-    if options.profile == Profile::Confluent {
+    if options.profile != Profile::Exact {
         shown_by_events(&mut findings, format, (old, new), (&against, options))?;
     }
     findings.sort_by_key(order);
@@ -213,9 +213,9 @@ pub fn compare(
     })
 }
 
-/// Gives what a registry refuses the event that shows it, where there is one.
+/// Gives what the rules of others refuse the event that shows it, where there is one.
 ///
-/// A registry's rules are about schemas: some refuse what breaks no event, which then has none.
+/// Rules of registries and of Buf are about schemas: some refuse what breaks no event, which then has none.
 fn shown_by_events(
     findings: &mut Vec<Finding>,
     format: Format,

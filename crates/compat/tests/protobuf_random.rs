@@ -6,6 +6,8 @@ mod support;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
+use prost_reflect::DynamicMessage;
+use serde_json::{Value, json};
 use support::proto_maker::{Model, message};
 use support::{Chance, is_shown};
 use tidegate_compat::protobuf::{Version, compare, difference};
@@ -100,6 +102,25 @@ fn a_million_messages_refute_nothing() {
 #[test]
 fn what_was_wrong_once() {
     check(25_744).unwrap();
+}
+
+/// It refuted a yes that was right: a message with a map is read as bytes, and the entries came in another order.
+#[test]
+fn a_map_that_is_read_as_bytes_has_no_order() {
+    let compiled = |fields: &str| {
+        let text =
+            format!("syntax = \"proto3\"; message M {{ map<int32, fixed64> a = 1; {fields} }}");
+        let files = Sources::from([("m.proto".to_owned(), text)]);
+        Protobuf::compile(&files, Some("M")).unwrap()
+    };
+    let writer = compiled("oneof o { M b = 2; fixed32 c = 3; }");
+    let reader = compiled("repeated bytes b = 2; oneof o { fixed32 c = 3; }");
+    let entries: serde_json::Map<String, Value> =
+        (0..30).map(|key| (key.to_string(), json!("8"))).collect();
+    let event = json!({"b": {"a": entries}});
+    let message = DynamicMessage::deserialize(writer.root().unwrap().clone(), &event).unwrap();
+    let differs = difference(&message, reader.root().unwrap());
+    assert!(differs.is_empty(), "{differs:?}");
 }
 
 /// What was not proved is rare, so a *yes* or a *no* is what is usually had.

@@ -217,19 +217,19 @@ impl Comparing {
         match (before, after) {
             (Value::Message(written), Value::Message(read)) => self.messages(written, read),
             (Value::Message(written), Value::Bytes(read)) => {
-                if written.encode_to_vec() != read.as_ref() {
+                if !is_encoding(written, read) {
                     self.differ(&seen(before), &seen(after));
                 }
             }
             (Value::Message(written), Value::String(read)) => {
-                if written.encode_to_vec() != read.as_bytes() {
+                if !is_encoding(written, read.as_bytes()) {
                     self.differ(&seen(before), &seen(after));
                 }
             }
             (Value::Bytes(_) | Value::String(_), Value::Message(read)) => {
                 let same = match before {
-                    Value::Bytes(bytes) => read.encode_to_vec() == bytes.as_ref(),
-                    Value::String(text) => read.encode_to_vec() == text.as_bytes(),
+                    Value::Bytes(bytes) => is_encoding(read, bytes),
+                    Value::String(text) => is_encoding(read, text.as_bytes()),
                     _ => false,
                 };
                 if !same {
@@ -337,6 +337,19 @@ pub(super) fn same_scalar(a: &Value, b: &Value) -> bool {
             _ => is_nothing(a) && is_nothing(b),
         },
     }
+}
+
+/// Whether bytes are a message. Entries of maps come in any order, another one each time: then the same bytes stand
+/// in another order.
+fn is_encoding(message: &DynamicMessage, bytes: &[u8]) -> bool {
+    let mut encoded = message.encode_to_vec();
+    if encoded == bytes {
+        return true;
+    }
+    let mut bytes = bytes.to_vec();
+    encoded.sort_unstable();
+    bytes.sort_unstable();
+    encoded == bytes
 }
 
 fn is_nothing(value: &Value) -> bool {

@@ -419,6 +419,34 @@ fn a_registry_s_no_has_the_event_that_shows_it() {
 }
 
 #[test]
+fn buf_s_no_has_the_message_that_shows_it() {
+    let proto = |fields: &str| {
+        let text = format!("syntax = \"proto3\"; message M {{ string id = 1; {fields} }}");
+        Version::read("v.proto", &text)
+    };
+    let old = [proto("int32 a = 2;")];
+    for profile in [Profile::BufWire, Profile::BufWireJson] {
+        let options = Options {
+            profile,
+            ..options(Mode::Backward, None)
+        };
+        let findings = |new: &Version| {
+            let compared = tidegate_compat::compare(Format::Protobuf, &old, new, &options);
+            compared.unwrap().verdict.findings
+        };
+        let found = findings(&proto("string a = 2;"));
+        let shown = found
+            .iter()
+            .find(|one| one.code.ends_with("compatible-type"));
+        assert!(shown.unwrap().witness.is_some(), "{found:?}");
+        // What is refused although every message is read has none.
+        let found = findings(&proto(""));
+        assert!(!found.is_empty());
+        assert!(found.iter().all(|one| one.witness.is_none()), "{found:?}");
+    }
+}
+
+#[test]
 fn who_stops_a_comparison_of_any_format_gets_no_yes() {
     let avro = |kind: &str| {
         let schema =

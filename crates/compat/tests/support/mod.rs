@@ -253,8 +253,12 @@ pub(crate) fn a_million(what: &str, check: impl Fn(u64) -> u64) {
     let start = std::time::Instant::now();
     let (mut instances, mut seed) = (0, 0);
     while instances < 1_000_000 {
+        let before = instances / 100_000;
         instances += check(seed);
         seed += 1;
+        if instances / 100_000 > before {
+            println!("{instances} {what} of {seed} pairs");
+        }
     }
     println!(
         "{instances} {what} of {seed} pairs of schemas in {:?}",
