@@ -211,9 +211,9 @@ fn intervals_hold_the_truth_of_all_requests_about_as_often_as_they_say() {
     }
 }
 
-/// Nominally 95 %, and 94 % as the truth itself is taken from ten times as many requests. Calls of one
-/// system share their requests, so that five systems vary by four percent: two of these less.
-const COVERAGE_MIN: f64 = 0.86;
+/// Nominally 95 %, and 94 % as the truth itself is taken from six times as many requests. Calls of one
+/// system share their requests, so that five systems vary by two percent: two of these less.
+const COVERAGE_MIN: f64 = 0.90;
 
 #[test]
 fn coarse_clocks_do_not_make_orders_up() {
