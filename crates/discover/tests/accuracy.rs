@@ -186,7 +186,7 @@ fn lost_spans_are_measured_and_widen_or_withhold() {
 
 #[test]
 fn intervals_hold_the_truth_of_all_requests_about_as_often_as_they_say() {
-    for loss in [0.0, 0.05] {
+    for (loss, least) in [(0.0, COVERAGE_MIN), (0.05, COVERAGE_LOST_MIN)] {
         let all = measured(
             5,
             &Setting {
@@ -202,7 +202,7 @@ fn intervals_hold_the_truth_of_all_requests_about_as_often_as_they_say() {
         let learned = row(&all, 3);
         show(&format!("{loss} lost"), 3, &learned);
         let coverage = learned.coverage.unwrap();
-        assert!(coverage >= COVERAGE_MIN, "{loss}: {learned:?}");
+        assert!(coverage >= least, "{loss}: {learned:?}");
         // Order statistics promise at least 95 %.
         assert!(
             learned.p99_coverage.is_none_or(|share| share >= 0.95),
@@ -211,9 +211,11 @@ fn intervals_hold_the_truth_of_all_requests_about_as_often_as_they_say() {
     }
 }
 
-/// Nominally 95 %, and 94 % as the truth itself is taken from ten times as many requests. Calls of one
-/// system share their requests, so that five systems vary by four percent: two of these less.
-const COVERAGE_MIN: f64 = 0.86;
+/// Nominally 95 %, and 94 % as the truth itself is taken from six times as many requests. Calls of one
+/// system share their requests, so that five systems vary by two percent: two of these less.
+const COVERAGE_MIN: f64 = 0.90;
+/// Where spans are lost, work after calls is not learned, and fewer requests are whole.
+const COVERAGE_LOST_MIN: f64 = 0.86;
 
 #[test]
 fn coarse_clocks_do_not_make_orders_up() {

@@ -125,11 +125,14 @@ impl<'a> WhatIf<'a> {
             .enumerate()
             .map(|(index, trace)| Layout::new((index, trace), labels, &mut paths, &steps))
             .collect();
-        let learned = Learned::from(&mut layouts, paths.len(), order);
+        let mut learned = Learned::from(&mut layouts, paths.len(), order);
         for layout in &mut layouts {
             layout.settle(|layout, parent, kid| learned.waits(layout, parent, kid));
         }
         let whole = complete::weigh(traces, &layouts, labels);
+        if whole.completeness.lost.hits == 0 {
+            learned.learn_gaps(&layouts);
+        }
         let mut what_if = Self {
             traces,
             weights,

@@ -57,7 +57,6 @@ struct Group {
     /// Which children are mere frames around others.
     frames: Vec<bool>,
     children: Vec<Child>,
-    gaps: Gaps,
 }
 
 /// One child of a call path.
@@ -110,6 +109,7 @@ pub(crate) struct Learned {
     order: Order,
     /// By number of the parent's path.
     groups: Vec<Group>,
+    gaps: Vec<Gaps>,
     pub(crate) limits: Limits,
 }
 
@@ -128,6 +128,7 @@ impl Learned {
         let mut learned = Self {
             order,
             groups: vec![Group::default(); paths],
+            gaps: Vec::new(),
             limits: Limits::default(),
         };
         for layout in layouts.iter_mut() {
@@ -143,7 +144,6 @@ impl Learned {
             group.ordered = vec![0; count * count];
             group.last = vec![0; count * count];
             group.framed = vec![0; count * count];
-            group.gaps = Gaps::of(count);
         }
         for layout in layouts.iter() {
             learned.each_parent(layout, count_pairs);
@@ -159,6 +159,50 @@ impl Learned {
             });
         }
         learned
+    }
+
+    /// Learns how long callers work after their calls. Not where spans are lost: their time would be taken
+    /// for such work.
+    pub(crate) fn learn_gaps(&mut self, layouts: &[Layout]) {
+        if self.order == Order::EachTrace {
+            return;
+        }
+        let children = self.groups.iter().map(|group| group.children.len());
+        let mut gaps: Vec<Gaps> = children.map(Gaps::of).collect();
+        for layout in layouts {
+            for parent in 0..layout.places.len() {
+                let kids = layout.kids(parent).len();
+                let path = layout.place(parent).map(|place| place.path as usize);
+                // After an only call there is but one gap.
+                if (2..=KIDS_MAX).contains(&kids)
+                    && let Some(gaps) = path.and_then(|path| gaps.get_mut(path))
+                {
+                    self.add_gaps(layout, parent, gaps);
+                }
+            }
+        }
+        self.gaps = gaps;
+    }
+
+    fn add_gaps(&self, layout: &Layout, parent: usize, gaps: &mut Gaps) {
+        let tolerance = tolerance(layout, parent);
+        let kids = layout.kids(parent);
+        for (index, kid) in kids.iter().enumerate() {
+            if let Some((end, first)) = last_before(self, (layout, parent), index, tolerance)
+                && let Some(place) = layout.place(*kid as usize)
+            {
+                gaps.add(place.slot, first, place.start - end);
+            }
+        }
+        let length = layout.length(parent);
+        let ended = kids.iter().filter_map(|kid| {
+            let place = layout.place(*kid as usize)?;
+            let waits = layout.waiting(*kid as usize) == Some(parent);
+            waits.then_some((place.end().min(length), place.slot))
+        });
+        if let Some((end, slot)) = ended.max() {
+            gaps.add(END, slot, length - end);
+        }
     }
 
     fn give_slots(&mut self, layout: &mut Layout) {
@@ -268,12 +312,11 @@ impl Learned {
             return 0;
         }
         let slot = |index: usize| layout.place(index).map_or(NO_SLOT, |place| place.slot);
-        let group = layout
+        let gaps = layout
             .place(parent)
-            .and_then(|own| self.groups.get(own.path as usize));
-        group.map_or(0, |group| {
-            let step = step.map_or(END, slot);
-            group.gaps.usual(step, slot(child), doubt)
+            .and_then(|own| self.gaps.get(own.path as usize));
+        gaps.map_or(0, |gaps| {
+            gaps.usual(step.map_or(END, slot), slot(child), doubt)
         })
     }
 
@@ -380,43 +423,44 @@ fn count_join(group: &mut Group, layout: &Layout, parent: usize, index: usize, t
     }
 }
 
-/// Counts which child was the last to end before each one started and before the parent ended, and how
-/// long before.
+/// The child that was the last to end before another one started, of those that it may have waited for;
+/// with its end.
+fn last_before(
+    known: &Learned,
+    (layout, parent): (&Layout, usize),
+    index: usize,
+    tolerance: i64,
+) -> Option<(i64, u16)> {
+    let kids = layout.kids(parent);
+    let later = *kids.get(index)? as usize;
+    let start = layout.place(later)?.start;
+    let before = kids.iter().take(index).filter_map(|kid| {
+        let place = layout.place(*kid as usize)?;
+        let ended = place.end() <= start.saturating_add(tolerance);
+        let may = || {
+            let pair = (*kid as usize, later);
+            known.waits(layout, parent, *kid as usize)
+                && known.may_precede(layout, parent, pair, View::Pessimistic)
+        };
+        (ended && may()).then_some((place.end(), place.slot))
+    });
+    before.max()
+}
+
+/// Counts which child was the last to end before each one started.
 fn count_last(known: &Learned, group: &mut Group, layout: &Layout, parent: usize, tolerance: i64) {
     let kids = layout.kids(parent);
     if kids.len() > KIDS_MAX {
         return;
     }
     for (index, kid) in kids.iter().enumerate() {
-        let later = *kid as usize;
-        let Some(start) = layout.place(later).map(|place| place.start) else {
-            continue;
-        };
-        let before = kids.iter().take(index).filter_map(|kid| {
-            let place = layout.place(*kid as usize)?;
-            let ended = place.end() <= start.saturating_add(tolerance);
-            let may = || {
-                let pair = (*kid as usize, later);
-                known.waits(layout, parent, *kid as usize)
-                    && known.may_precede(layout, parent, pair, View::Pessimistic)
-            };
-            (ended && may()).then_some((place.end(), place.slot))
-        });
-        let slot = layout.place(later).map_or(NO_SLOT, |place| place.slot);
-        if let Some((end, first)) = before.max()
+        let slot = layout
+            .place(*kid as usize)
+            .map_or(NO_SLOT, |place| place.slot);
+        if let Some((_, first)) = last_before(known, (layout, parent), index, tolerance)
             && let Some(at) = group.at(first, slot)
         {
             add(&mut group.last, at);
-            group.gaps.add(slot, first, start - end);
         }
-    }
-    let length = layout.length(parent);
-    let ended = kids.iter().filter_map(|kid| {
-        let place = layout.place(*kid as usize)?;
-        let waits = known.waits(layout, parent, *kid as usize);
-        waits.then_some((place.end().min(length), place.slot))
-    });
-    if let Some((end, slot)) = ended.max() {
-        group.gaps.add(END, slot, length - end);
     }
 }

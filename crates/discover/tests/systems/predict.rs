@@ -42,7 +42,6 @@ pub(crate) struct Prediction {
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) system: u64,
-    pub(crate) operation: usize,
     /// What requests take on average.
     pub(crate) root: f64,
     /// What is truly saved on average: of the captured requests, and of all.
@@ -100,7 +99,6 @@ pub(crate) fn cases(seed: u64, setting: &Setting) -> Vec<Case> {
         let critical_of = |at: usize| *critical.get(&(at, operation)).unwrap_or(&0);
         cases.push(Case {
             system: seed,
-            operation,
             root: mean(&before),
             mean: mean(&before) - mean(&after),
             population_mean,
