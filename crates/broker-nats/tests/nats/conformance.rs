@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future::{BoxFuture, FutureExt};
 use tidegate_broker::Broker;
-use tidegate_broker::conformance::{Subject, run};
+use tidegate_broker::conformance::{Subject, examine};
 use tidegate_broker_nats::{NatsConfig, Session};
 
 use crate::support;
@@ -47,6 +47,13 @@ async fn it_keeps_the_contract() {
         return;
     }
     let last = Mutex::default();
-    let broken = run(&Nats { test, last }).await;
-    assert!(broken.is_empty(), "{broken:#?}");
+    let report = examine(&Nats { test, last }).await;
+    assert_eq!(report.broken(), []);
+    let document = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/reference/brokers.md"
+    );
+    report
+        .document(document.as_ref(), "NATS JetStream")
+        .unwrap();
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::future::{BoxFuture, FutureExt};
 use tidegate_broker::Broker;
-use tidegate_broker::conformance::{Subject, run};
+use tidegate_broker::conformance::{Report, Subject, examine};
 use tidegate_broker_rabbitmq::{RabbitBroker, RabbitConfig};
 
 use crate::support;
@@ -41,22 +41,30 @@ impl Subject for RabbitMq {
     }
 }
 
-async fn keeps_the_contract(test: &'static str, segment_bytes: u64) {
-    if support::config(test).is_none() {
-        return;
-    }
+async fn keeps_the_contract(test: &'static str, segment_bytes: u64) -> Option<Report> {
+    support::config(test)?;
     let subject = RabbitMq {
         test,
         segment_bytes,
         last: Mutex::default(),
     };
-    let broken = run(&subject).await;
-    assert!(broken.is_empty(), "{broken:#?}");
+    let report = examine(&subject).await;
+    assert_eq!(report.broken(), []);
+    Some(report)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn it_keeps_the_contract() {
-    keeps_the_contract("it_keeps_the_contract", 64 << 20).await;
+    let Some(report) = keeps_the_contract("it_keeps_the_contract", 64 << 20).await else {
+        return;
+    };
+    let document = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/reference/brokers.md"
+    );
+    report
+        .document(document.as_ref(), "RabbitMQ streams")
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
