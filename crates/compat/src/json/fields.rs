@@ -152,11 +152,15 @@ impl<'a> Study<'a, '_> {
     }
 
     /// The names that are declared on either side.
-    fn declared(flat: &Flat<'a>, goal: Option<&Node<'a>>) -> BTreeSet<String> {
+    pub(crate) fn declared(flat: &Flat<'a>, goal: Option<&Node<'a>>) -> BTreeSet<String> {
         let nodes = flat.atoms.iter().chain(goal);
         let mut names: BTreeSet<String> = flat.present.clone();
         for node in nodes {
-            names.extend(node.names("properties").into_iter().map(str::to_owned));
+            // Those of its parts too: only they are looked at beside `unevaluatedProperties`, or sent by a writer that
+            // sends what it declares alone.
+            let mut all = Declared::default();
+            all.take(node, 0);
+            names.extend(all.names.into_iter().map(str::to_owned));
             let listed = node
                 .get("propertyNames")
                 .and_then(|names| names.get("enum"));

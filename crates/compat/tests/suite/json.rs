@@ -489,3 +489,23 @@ fn what_a_part_may_look_at_is_not_taken_as_looked_at() {
         );
     }
 }
+
+/// It was a wrong *yes* once: the only names that an object may have stand in a condition.
+#[test]
+fn names_in_a_condition_may_be_sent() {
+    let none = json!({"propertyNames": {"not": {}}});
+    for old in [
+        json!({"if": {"properties": {"c": {}}}, "unevaluatedProperties": false}),
+        json!({"if": {"properties": {"c": {}}}, "else": {"minItems": 3}, "unevaluatedProperties": false}),
+        json!({"dependentSchemas": {"b": {"properties": {"c": {}, "b": {}}}}, "unevaluatedProperties": false}),
+        json!({"allOf": [{"if": {"properties": {"c": {}}}}], "unevaluatedProperties": false}),
+    ] {
+        for open in [OpenContent::Exact, OpenContent::Reserved] {
+            let reasons = said(&old, &none, open);
+            assert!(
+                reasons.iter().any(|one| one.witness.is_some()),
+                "{old}: {reasons:?}"
+            );
+        }
+    }
+}
