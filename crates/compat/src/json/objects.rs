@@ -89,7 +89,7 @@ impl<'a> Study<'a, '_> {
             return true;
         };
         let mut refused = None;
-        let names = Self::declared(flat, None);
+        let names = self.declared(flat, None);
         for name in &names {
             let text = Value::String(name.clone());
             if self.fits(&wanted, &text) == Some(true) {
