@@ -3,6 +3,7 @@
 
 #![cfg(test)]
 
+#[expect(dead_code, reason = "only where they are")]
 mod captures;
 
 use std::collections::BTreeSet;

@@ -1,5 +1,7 @@
 //! Schemas and payloads that were made to hurt: compiling and judging stay bounded.
 
+#![cfg(test)]
+
 use serde_json::{Value, json};
 use tidegate_base::limit::{SCHEMA_BYTES_MAX, VIOLATIONS_MAX};
 use tidegate_schema::{Compiled, SchemaError};

@@ -120,6 +120,7 @@ type Fault = (
     &'static [&'static str],
 );
 
+#[expect(clippy::too_many_lines, reason = "a table of faults")]
 fn faults() -> Vec<Fault> {
     use Engine::{Kafka, Nats, RabbitMq};
     let (topic, queue) = ("OrderPlaced", "billing.OrderPlaced");

@@ -296,7 +296,8 @@ fn hurt(topology: &mut Topology, damage: &Damage) {
                 Value::Flag(flag) => Value::Flag(!flag),
                 Value::Number(_) => Value::Number(*number),
                 Value::Text(_) => Value::from(
-                    ["classic", "memory", "delete", "all"][number.unsigned_abs() as usize % 4],
+                    ["classic", "memory", "delete", "all"]
+                        [usize::try_from(number.unsigned_abs() % 4).unwrap()],
                 ),
                 Value::Texts(_) => Value::Texts(vec![format!("x.{number}")]),
             };

@@ -108,6 +108,7 @@ fn what_is_no_broker_is_said() {
 }
 
 /// The life of a design on a broker, in the words of the command line.
+#[expect(clippy::too_many_lines, reason = "one life, from its beginning on")]
 fn lives(url: &str, change: &dyn Fn()) {
     let (folder, design) = design();
     let drift = || run(&["drift", &design, "--broker", url, "--format", "json"]);

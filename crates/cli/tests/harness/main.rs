@@ -9,7 +9,8 @@
 
 #[cfg(test)]
 mod bookkeeper;
-#[cfg(all(test, any(feature = "kafka", feature = "nats")))]
+#[cfg(any(feature = "kafka", feature = "nats"))]
+#[cfg(test)]
 mod brokers;
 #[cfg(test)]
 mod checker;
@@ -33,7 +34,8 @@ mod rounds;
 mod server;
 #[cfg(test)]
 mod service;
-#[cfg(all(test, any(feature = "kafka", feature = "nats")))]
+#[cfg(any(feature = "kafka", feature = "nats"))]
+#[cfg(test)]
 mod sharing;
 #[cfg(test)]
 #[path = "../cli/support.rs"]

@@ -23,6 +23,7 @@ fn asked(rule: &str, event: &Value) -> String {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of rules")]
 fn times_compare_and_are_reckoned_with() {
     let parcel = json!({
         "placed": "2026-03-29T01:30:00+01:00", "due": "2026-03-30T00:30:00.5Z", "hours": 24, "took": "1h30m",
