@@ -3,7 +3,7 @@
 //! The names that either side declares are gone through one by one. All others fall into kinds, by
 //! the patterns that they match: a kind without names is left out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::Value;
 use tidegate_schema::Types;
@@ -124,7 +124,7 @@ impl<'a> Study<'a, '_> {
             .filter(|node| std::ptr::eq(node.of, writer));
         let mut all = Declared::default();
         for node in own {
-            all.take(node, 0);
+            all.take(node);
         }
         let is_described = !all.names.is_empty() || !all.patterns.is_empty();
         is_described && all.others.is_empty() && !declares(&all, self)
@@ -142,7 +142,7 @@ impl<'a> Study<'a, '_> {
                 continue;
             };
             let mut all = Declared::default();
-            all.take(node, 0);
+            all.take(node);
             // Its own `unevaluatedProperties` is among those; any other looks at every name.
             let is_seen = all.is_opened || all.others.iter().any(|other| other.key() != rest.key());
             if !is_seen && !declares(&all, self) {
@@ -152,17 +152,24 @@ impl<'a> Study<'a, '_> {
     }
 
     /// The names that are declared on either side.
-    fn declared(flat: &Flat<'a>, goal: Option<&Node<'a>>) -> BTreeSet<String> {
-        let nodes = flat.atoms.iter().chain(goal);
+    pub(crate) fn declared(&self, flat: &Flat<'a>, goal: Option<&Node<'a>>) -> BTreeSet<String> {
         let mut names: BTreeSet<String> = flat.present.clone();
-        for node in nodes {
+        let mut looked_at = Declared::default();
+        for node in flat.atoms.iter().chain(goal) {
             names.extend(node.names("properties").into_iter().map(str::to_owned));
+            // Where every other name is ruled out, those that stand in a part alone are not: in a
+            // condition, in a branch that is not the case at hand.
+            let is_unsent = self.is_reserved && std::ptr::eq(node.of, self.writer);
+            if is_unsent || node.get("unevaluatedProperties").is_some() {
+                looked_at.take(node);
+            }
             let listed = node
                 .get("propertyNames")
                 .and_then(|names| names.get("enum"));
             let listed = listed.and_then(Value::as_array).into_iter().flatten();
             names.extend(listed.filter_map(Value::as_str).map(str::to_owned));
         }
+        names.extend(looked_at.names.into_iter().map(str::to_owned));
         names.extend(flat.field_misses.iter().map(|(name, _)| (*name).to_owned()));
         names
     }
@@ -234,7 +241,7 @@ impl<'a> Study<'a, '_> {
         goal: &Node<'a>,
     ) -> bool {
         let known = &known.of_types(Types::OBJECT);
-        let names = Self::declared(flat, Some(goal));
+        let names = self.declared(flat, Some(goal));
         if names.len() > NAMES_MAX {
             return self.not_understood(known, (goal, "properties"));
         }
@@ -242,10 +249,10 @@ impl<'a> Study<'a, '_> {
         let rest = rest.filter(|rest| rest.schema != &Value::Bool(true));
         let mut looked_at = Declared::default();
         if rest.is_some() {
-            if has_branches(goal, 0) {
+            if has_branches(goal) {
                 return self.not_understood(known, (goal, "unevaluatedProperties"));
             }
-            looked_at.take(goal, 0);
+            looked_at.take(goal);
             let own = rest.as_ref().map_or(0, Node::key);
             looked_at.others.retain(|other| other.key() != own);
         }
@@ -385,7 +392,7 @@ impl<'a> Study<'a, '_> {
         known: &Known<'a>,
         flat: &Flat<'a>,
     ) -> Option<Vec<String>> {
-        let names = Self::declared(flat, None);
+        let names = self.declared(flat, None);
         for kind in self.kinds(flat, None, &names)? {
             let step = Step::Field(kind.example.clone().unwrap_or_default());
             if let Some(field) = self.field_of(flat, &kind)
@@ -434,26 +441,30 @@ pub(crate) struct Declared<'a> {
     /// Every other name is looked at, and may be there: for `unevaluatedProperties` that is another
     /// thing than an object without a word about it.
     is_opened: bool,
+    /// The schemas that were taken.
+    seen: HashSet<usize>,
 }
 
 impl<'a> Declared<'a> {
-    pub(crate) fn take(&mut self, node: &Node<'a>, depth: usize) {
-        self.names.extend(node.names("properties"));
-        self.patterns.extend(node.names("patternProperties"));
-        for keyword in ["additionalProperties", "unevaluatedProperties"] {
-            let Some(other) = node.one(keyword) else {
+    /// Takes a schema and all of its parts, each once: they may be reached in many ways.
+    pub(crate) fn take(&mut self, node: &Node<'a>) {
+        let mut waiting = vec![node.clone()];
+        while let Some(node) = waiting.pop() {
+            if !self.seen.insert(node.key()) {
                 continue;
-            };
-            match says_nothing(&other) {
-                true => self.is_opened = true,
-                false => self.others.push(other),
             }
-        }
-        if depth > 32 {
-            return;
-        }
-        for part in parts(node) {
-            self.take(&part, depth + 1);
+            self.names.extend(node.names("properties"));
+            self.patterns.extend(node.names("patternProperties"));
+            for keyword in ["additionalProperties", "unevaluatedProperties"] {
+                let Some(other) = node.one(keyword) else {
+                    continue;
+                };
+                match says_nothing(&other) {
+                    true => self.is_opened = true,
+                    false => self.others.push(other),
+                }
+            }
+            waiting.extend(parts(&node));
         }
     }
 
@@ -509,14 +520,20 @@ pub(crate) fn parts<'a>(node: &Node<'a>) -> Vec<Node<'a>> {
 }
 
 /// Whether what a schema looks at depends on the value.
-fn has_branches(node: &Node<'_>, depth: usize) -> bool {
+fn has_branches(node: &Node<'_>) -> bool {
     let branches = ["anyOf", "oneOf", "if", "dependentSchemas"];
-    if depth > 32
-        || branches
+    let mut seen = HashSet::new();
+    let mut waiting = vec![node.clone()];
+    while let Some(node) = waiting.pop() {
+        if branches
             .into_iter()
             .any(|keyword| node.get(keyword).is_some())
-    {
-        return true;
+        {
+            return true;
+        }
+        if seen.insert(node.key()) {
+            waiting.extend(parts(&node));
+        }
     }
-    parts(node).iter().any(|part| has_branches(part, depth + 1))
+    false
 }

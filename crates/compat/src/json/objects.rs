@@ -89,10 +89,7 @@ impl<'a> Study<'a, '_> {
             return true;
         };
         let mut refused = None;
-        let mut names: std::collections::BTreeSet<String> = flat.present.clone();
-        for node in &flat.atoms {
-            names.extend(node.names("properties").into_iter().map(str::to_owned));
-        }
+        let names = self.declared(flat, None);
         for name in &names {
             let text = Value::String(name.clone());
             if self.fits(&wanted, &text) == Some(true) {

@@ -438,6 +438,7 @@ impl<'a> Study<'a, '_> {
         for node in &flat.atoms {
             names.extend(node.names("properties").into_iter().map(str::to_owned));
         }
+        names.extend(self.declared(flat, None));
         names.extend((1..=least.min(64)).map(|n| format!("f{n}")));
         let kinds = self.kinds(flat, None, &flat.present.clone());
         names.extend(kinds.into_iter().flatten().filter_map(|kind| kind.example));

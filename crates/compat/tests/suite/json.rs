@@ -489,3 +489,96 @@ fn what_a_part_may_look_at_is_not_taken_as_looked_at() {
         );
     }
 }
+
+/// Whether some reason has an event that shows it.
+fn is_shown(old: &Value, new: &Value, open: OpenContent) -> bool {
+    let reasons = said(old, new, open);
+    let is_shown = reasons.iter().any(|one| one.witness.is_some());
+    if !is_shown {
+        eprintln!("{old}\n{new}\n{open:?}: {reasons:?}");
+    }
+    is_shown
+}
+
+/// It was a wrong *yes* once: the only names that an object may have stand in a condition.
+#[test]
+fn names_in_a_condition_may_be_sent() {
+    let none = json!({"propertyNames": {"not": {}}});
+    let others = json!({"propertyNames": {"enum": ["a"]}, "maxProperties": 0});
+    let empty = json!({"maxProperties": 0});
+    let text = json!({"additionalProperties": {"type": "string"}});
+    let closed = json!({"unevaluatedProperties": false});
+    let named = json!({"properties": {"c": {}}});
+    for part in [
+        json!({"if": named}),
+        json!({"if": named, "else": {"minItems": 3}}),
+        json!({"if": {"required": ["c"]}, "then": named, "else": {"minItems": 3}}),
+        json!({"if": {"required": ["b"]}, "else": named}),
+        json!({"dependentSchemas": {"c": named}}),
+        json!({"dependentSchemas": {"b": {"properties": {"c": {}, "b": {}}}}}),
+        json!({"allOf": [{"if": named}]}),
+        json!({"allOf": [named]}),
+        json!({"anyOf": [{"minProperties": 1}, named]}),
+        json!({"oneOf": [{"maxProperties": 0}, {"required": ["c"], "properties": {"c": {}}}]}),
+        json!({"$ref": "#/$defs/d", "$defs": {"d": named}}),
+        json!({"propertyNames": {"enum": ["c"]}, "patternProperties": {"^c": {}}}),
+    ] {
+        let mut old = part.clone();
+        old["unevaluatedProperties"] = closed["unevaluatedProperties"].clone();
+        for open in [OpenContent::Exact, OpenContent::Reserved] {
+            for new in [&none, &others, &empty, &text] {
+                assert!(is_shown(&old, new, open), "{old} and {new}");
+                // What is open by itself is open or declares `c`.
+                assert!(is_shown(&part, new, open), "{part} and {new}");
+            }
+            // No other name but these is possible.
+            let few = json!({"propertyNames": {"enum": ["b", "c"]}});
+            assert_eq!(said(&old, &few, open).len(), 0, "{old}");
+        }
+    }
+}
+
+#[test]
+fn a_writer_may_send_what_another_branch_of_it_declares() {
+    let old = json!({"type": "object", "anyOf": [
+        {"properties": {"a": {"type": "string"}}, "required": ["a"]},
+        {"properties": {"b": {"type": "string"}}, "required": ["b"]},
+    ]});
+    let text = json!({"additionalProperties": {"type": "string"}});
+    let few = json!({"propertyNames": {"enum": ["a", "b"]}});
+    for open in [OpenContent::Exact, OpenContent::Reserved] {
+        assert!(is_shown(&old, &text, open));
+    }
+    assert_eq!(said(&old, &few, OpenContent::Reserved).len(), 0);
+}
+
+#[test]
+fn a_name_that_is_listed_alone_may_be_sent() {
+    let old = json!({"propertyNames": {"enum": ["c", "d"]}});
+    for new in [
+        json!({"propertyNames": {"enum": ["c"]}}),
+        json!({"propertyNames": {"not": {}}}),
+        json!({"maxProperties": 1}),
+    ] {
+        assert!(is_shown(&old, &new, OpenContent::Exact), "{new}");
+    }
+    let new = json!({"propertyNames": {"enum": ["d", "c"]}, "maxProperties": 2});
+    assert_eq!(said(&old, &new, OpenContent::Exact).len(), 0);
+}
+
+/// However far behind other schemas a name stands, and however many ways lead there.
+#[test]
+fn a_name_far_away_may_be_sent() {
+    let none = json!({"propertyNames": {"not": {}}});
+    for (far, width) in [(10, 1), (10, 2)] {
+        let mut all = serde_json::Map::new();
+        all.insert(format!("d{far}"), json!({"if": {"properties": {"c": {}}}}));
+        for n in 0..far {
+            let next = json!({"$ref": format!("#/$defs/d{}", n + 1)});
+            all.insert(format!("d{n}"), json!({"allOf": vec![next; width]}));
+        }
+        let old = json!({"$ref": "#/$defs/d0", "unevaluatedProperties": false, "$defs": all});
+        assert!(is_shown(&old, &none, OpenContent::Exact), "{far}");
+        assert!(is_shown(&old, &none, OpenContent::Reserved), "{far}");
+    }
+}

@@ -168,6 +168,10 @@ fn what_was_wrong_once() {
             json!({"enum": [1], "not": {"type": "integer"}}),
             json!({"type": "string"}),
         ),
+        (
+            json!({"if": {"maxProperties": 2, "properties": {"a": {}, "c": {"dependentRequired": {"c": []}}}}, "else": {"minItems": 3}, "unevaluatedProperties": false}),
+            json!({"propertyNames": {"not": {}}}),
+        ),
     ];
     for (old, new) in pairs {
         for draft in Draft::ALL {
