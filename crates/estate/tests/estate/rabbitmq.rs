@@ -286,23 +286,21 @@ fn lag_and_letters_are_read(server: &Server) {
     let seconds = lag.seconds.unwrap();
     assert!((3_600.0..3_700.0).contains(&seconds), "{seconds}");
 
-    // What is rejected goes to the dead letters, with its reason.
-    admin(
+    // What becomes too old goes to the dead letters, with its reason.
+    policy(
         server,
-        &[
-            "get",
-            "queue=billing.OrderPlaced",
-            "ackmode=reject_requeue_false",
-            "count=2",
-        ],
+        &json!({
+            "dead-letter-exchange": "lag.dead-letters", "dead-letter-strategy": "at-least-once",
+            "overflow": "reject-publish", "delivery-limit": 7, "message-ttl": 1,
+        }),
     );
     let letters = "billing.OrderPlaced.dead-letters";
-    let raw = eventually("two letters", || {
-        Some(estate.broker.letters(letters, 10).unwrap()).filter(|raw| raw.len() == 2)
+    let raw = eventually("five letters", || {
+        Some(estate.broker.letters(letters, 10).unwrap()).filter(|raw| raw.len() == 5)
     });
     let letter = read(&raw[0]);
     assert_eq!(letter.dialect, Dialect::RabbitMq);
-    assert_eq!(letter.reason.as_deref(), Some("rejected"));
+    assert_eq!(letter.reason.as_deref(), Some("expired"));
     assert_eq!(letter.from.as_deref(), Some("billing.OrderPlaced"));
     assert_eq!(letter.key.as_deref(), Some("OrderPlaced"));
     // Where looking would count as a delivery, nobody looks.
