@@ -69,6 +69,16 @@ fn every_fault_that_is_built_in_is_found() {
     );
 }
 
+/// A replay, an event for later and a redriven letter of one lane.
+#[test]
+fn histories_that_broke_a_promise_once_keep_them() {
+    for seed in [18_980, 47_402] {
+        if let Err(violation) = simulator::run(seed) {
+            panic!("TIDEGATE_SEED={seed}: {}", violation.what);
+        }
+    }
+}
+
 #[test]
 fn one_seed_is_one_history() {
     for seed in first_seed()..first_seed() + 3 {

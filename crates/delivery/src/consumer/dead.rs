@@ -190,6 +190,8 @@ impl Consumer {
         if self.may_redrive(sequence).is_err() {
             return;
         }
+        // What a replay has brought again since it died could not be kept then, as long as others were before it.
+        self.keep_overtaken(sequence, shared);
         let Some(delivery) = self.deliveries.get_mut(&sequence) else {
             return;
         };

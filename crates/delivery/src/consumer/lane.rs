@@ -227,9 +227,11 @@ impl Consumer {
 
     /// Whether the member of its lane right before it would come from the channel after a restart.
     pub(super) fn is_behind_channel(&self, sequence: u64) -> bool {
-        let lane = self.lane(sequence);
-        lane.and_then(|lane| lane.members.before(sequence).next_back())
-            .and_then(|before| self.deliveries.get(&before))
+        // What a replay brings is there after a restart before anything that is not replayed starts.
+        let is_replayed = |delivery: &Delivery| delivery.generation > 0;
+        let replays_count = self.deliveries.get(&sequence).is_some_and(is_replayed);
+        self.members_before(sequence)
+            .rfind(|before| replays_count || !is_replayed(before))
             .is_some_and(|before| before.custody == Custody::Channel)
             && !mutant::is(Mutant::FollowerAheadOfChannel)
     }
@@ -249,7 +251,10 @@ impl Consumer {
     }
 
     /// The members of a delivery's lane before it, oldest first.
-    pub(super) fn members_before(&self, sequence: u64) -> impl Iterator<Item = &Delivery> {
+    pub(super) fn members_before(
+        &self,
+        sequence: u64,
+    ) -> impl DoubleEndedIterator<Item = &Delivery> {
         let lane = self.lane(sequence).into_iter();
         lane.flat_map(move |lane| lane.members.before(sequence))
             .filter_map(|sequence| self.deliveries.get(&sequence))
