@@ -8,7 +8,7 @@ use futures_util::future::{BoxFuture, FutureExt, ready};
 use tidegate_base::{Name, Timestamp};
 use tidegate_broker::{
     AtomicBatch, Batch, Broker, CleanError, Cleaned, CommitError, Durability, Keep, Promises,
-    ReadError, ReadLimit, Record, Retention, Sequences, StateChange,
+    ReadError, ReadLimit, Record, Retention, Sequences, Shard, StateChange,
 };
 use tokio::sync::{Notify, watch};
 
@@ -84,24 +84,26 @@ impl JournalBroker {
             _ending: Arc::new(ending),
         })
     }
+}
 
-    /// Refuses further commits, and returns once what is queued is written. Reads go on.
-    pub async fn close(&self) {
-        let nothing = Batch {
-            appends: Vec::new(),
-            state: StateChange::NONE,
-        };
-        // It comes after all that was queued before.
-        let last = self.commit(nothing, Durability::Durable);
-        self.shared.closed.send_replace(true);
-        drop(last.await);
-        self.shared.stop(CLOSED);
+impl Shard for JournalBroker {
+    fn stopped(&self) -> Option<String> {
+        self.shared.queue().stopped().map(str::to_owned)
     }
 
-    /// Why nothing can be written any more, such as that another process has taken over; `None` while it can.
-    #[must_use]
-    pub fn stopped(&self) -> Option<String> {
-        self.shared.queue().stopped().map(str::to_owned)
+    fn close(&self) -> BoxFuture<'_, ()> {
+        async move {
+            let nothing = Batch {
+                appends: Vec::new(),
+                state: StateChange::NONE,
+            };
+            // It comes after all that was queued before.
+            let last = self.commit(nothing, Durability::Durable);
+            self.shared.closed.send_replace(true);
+            drop(last.await);
+            self.shared.stop(CLOSED);
+        }
+        .boxed()
     }
 }
 

@@ -11,7 +11,7 @@ use tidegate_base::limit::CHANNELS_MAX;
 use tidegate_base::{Name, Timestamp};
 use tidegate_broker::{
     AtomicBatch, Batch, Broker, CleanError, Cleaned, CommitError, Durability, Keep, Promises,
-    ReadError, ReadLimit, Record, Retention, Sequences, Survives,
+    ReadError, ReadLimit, Record, Retention, Sequences, Shard, Survives,
 };
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -113,27 +113,29 @@ impl KafkaBroker {
             inner: Arc::new(inner),
         }
     }
+}
 
-    /// Refuses further commits, and returns once what is queued is written. Reads end.
-    pub async fn close(&self) {
-        let writing = lock(&self.inner.writing).clone();
-        if let Some(writing) = writing
-            && let Ok(last) = writing.commit(nothing(), Vec::new())
-        {
-            // It comes after all that was queued before.
-            drop(last.await);
-        }
-        lock(&self.inner.writing).take();
-        self.inner.stop.store(true, Ordering::Release);
-    }
-
-    /// Why nothing can be written any more, such as that another process has taken over; `None` while it can.
-    #[must_use]
-    pub fn stopped(&self) -> Option<String> {
+impl Shard for KafkaBroker {
+    fn stopped(&self) -> Option<String> {
         match &*lock(&self.inner.writing) {
             Some(writing) => writing.stopped(),
             None => Some(CLOSED.to_owned()),
         }
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        async move {
+            let writing = lock(&self.inner.writing).clone();
+            if let Some(writing) = writing
+                && let Ok(last) = writing.commit(nothing(), Vec::new())
+            {
+                // It comes after all that was queued before.
+                drop(last.await);
+            }
+            lock(&self.inner.writing).take();
+            self.inner.stop.store(true, Ordering::Release);
+        }
+        .boxed()
     }
 }
 

@@ -9,11 +9,13 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use futures_util::future::{BoxFuture, FutureExt};
 use rdkafka::ClientContext;
 use rdkafka::TopicPartitionList;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError;
+use tidegate_broker::Sharing;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -40,9 +42,9 @@ pub struct Members {
 #[derive(Debug)]
 struct Shared {
     /// What is this process's.
-    assigned: watch::Sender<BTreeSet<i32>>,
+    assigned: watch::Sender<BTreeSet<u32>>,
     /// What it works on.
-    held: Mutex<BTreeSet<i32>>,
+    held: Mutex<BTreeSet<u32>>,
     released: Condvar,
 }
 
@@ -87,13 +89,14 @@ impl ConsumerContext for Context {
     }
 }
 
-fn shards(partitions: &TopicPartitionList) -> BTreeSet<i32> {
+fn shards(partitions: &TopicPartitionList) -> BTreeSet<u32> {
     let elements = partitions.elements();
-    elements.iter().map(|element| element.partition()).collect()
+    let shards = elements.iter().map(|element| element.partition());
+    shards.map(i32::unsigned_abs).collect()
 }
 
 impl Shared {
-    fn wait_for_release(&self, revoked: &BTreeSet<i32>) {
+    fn wait_for_release(&self, revoked: &BTreeSet<u32>) {
         let held = lock(&self.held);
         let waited = self
             .released
@@ -116,16 +119,14 @@ impl Members {
         let joined = spawn_blocking(move || join(&config, runtime)).await;
         joined.unwrap_or_else(|error| Err(OpenError::Thread(error.to_string())))
     }
+}
 
-    /// The shards that are this process's, now and whenever that changes.
-    #[must_use]
-    pub fn assigned(&self) -> watch::Receiver<BTreeSet<i32>> {
+impl Sharing for Members {
+    fn assigned(&self) -> watch::Receiver<BTreeSet<u32>> {
         self.shared.assigned.subscribe()
     }
 
-    /// Notes that this process works on a shard from now on. Returns whether it may: it may be another's already.
-    #[must_use]
-    pub fn hold(&self, shard: i32) -> bool {
+    fn hold(&self, shard: u32) -> bool {
         let mut held = lock(&self.shared.held);
         let is_ours = self.shared.assigned.borrow().contains(&shard);
         if is_ours {
@@ -134,19 +135,20 @@ impl Members {
         is_ours
     }
 
-    /// Notes that it works on a shard no longer: it can be handed over.
-    pub fn release(&self, shard: i32) {
+    fn release(&self, shard: u32) {
         lock(&self.shared.held).remove(&shard);
         self.shared.released.notify_all();
     }
 
-    /// Leaves, so that the others take the shards over at once. What is held must have been released.
-    pub async fn leave(mut self) {
-        self.stop.store(true, Ordering::Release);
-        if let Some(listening) = self.listening.take() {
-            let joined = spawn_blocking(move || listening.join());
-            drop(joined.await);
+    fn leave(mut self: Box<Self>) -> BoxFuture<'static, ()> {
+        async move {
+            self.stop.store(true, Ordering::Release);
+            if let Some(listening) = self.listening.take() {
+                let joined = spawn_blocking(move || listening.join());
+                drop(joined.await);
+            }
         }
+        .boxed()
     }
 }
 

@@ -13,7 +13,9 @@ use std::time::Duration;
 use async_nats::jetstream::kv::{Entry, Operation, Store, Watch};
 use async_nats::jetstream::stream::{Config as StreamConfig, DiscardPolicy};
 use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::StreamExt;
+use tidegate_broker::Sharing;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
@@ -87,16 +89,14 @@ impl Members {
             listening,
         })
     }
+}
 
-    /// The shards that are this process's, now and whenever that changes.
-    #[must_use]
-    pub fn assigned(&self) -> watch::Receiver<BTreeSet<u32>> {
+impl Sharing for Members {
+    fn assigned(&self) -> watch::Receiver<BTreeSet<u32>> {
         self.shared.assigned.subscribe()
     }
 
-    /// Notes that this process works on a shard from now on. Returns whether it may: it may be another's already.
-    #[must_use]
-    pub fn hold(&self, shard: u32) -> bool {
+    fn hold(&self, shard: u32) -> bool {
         let mut held = self.shared.held();
         let is_ours = self.shared.assigned.borrow().contains(&shard);
         if is_ours {
@@ -105,19 +105,20 @@ impl Members {
         is_ours
     }
 
-    /// Notes that it works on a shard no longer: it can be handed over.
-    pub fn release(&self, shard: u32) {
+    fn release(&self, shard: u32) {
         self.shared.held().remove(&shard);
     }
 
-    /// Leaves, so that the others take the shards over at once. What is held must have been released.
-    pub async fn leave(mut self) {
-        self.ending.send_replace(true);
-        if let Some(mut listening) = self.listening.take()
-            && timeout(LEAVE_TIME_MAX, &mut listening).await.is_err()
-        {
-            listening.abort();
+    fn leave(mut self: Box<Self>) -> BoxFuture<'static, ()> {
+        async move {
+            self.ending.send_replace(true);
+            if let Some(mut listening) = self.listening.take()
+                && timeout(LEAVE_TIME_MAX, &mut listening).await.is_err()
+            {
+                listening.abort();
+            }
         }
+        .boxed()
     }
 }
 

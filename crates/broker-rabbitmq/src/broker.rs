@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt};
 use thiserror::Error;
 use tidegate_base::{Clock, Name, Timestamp};
 use tidegate_broker::{
     Batch, Broker, CleanError, Cleaned, CommitError, Durability, Keep, Promises, ReadError,
-    ReadLimit, Record,
+    ReadLimit, Record, Shard,
 };
 use tidegate_broker_journal::{Journal, JournalBroker, JournalError, OpenError};
 use tokio::sync::watch;
@@ -118,18 +118,20 @@ impl RabbitBroker {
             working: Arc::new(Working { stop, task }),
         })
     }
+}
 
-    /// Refuses further commits, and returns once what is queued is written. Reads go on.
-    pub async fn close(&self) {
-        // What comes from elsewhere waits for the next owner.
-        self.working.stop.send_replace(true);
-        self.inner.close().await;
+impl Shard for RabbitBroker {
+    fn stopped(&self) -> Option<String> {
+        self.inner.stopped()
     }
 
-    /// Why nothing can be written any more, such as that another process has taken over; `None` while it can.
-    #[must_use]
-    pub fn stopped(&self) -> Option<String> {
-        self.inner.stopped()
+    fn close(&self) -> BoxFuture<'_, ()> {
+        async move {
+            // What comes from elsewhere waits for the next owner.
+            self.working.stop.send_replace(true);
+            self.inner.close().await;
+        }
+        .boxed()
     }
 }
 

@@ -8,9 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::future::{BoxFuture, FutureExt};
 use lapin::options::{BasicConsumeOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, Consumer};
+use tidegate_broker::Sharing;
 use tidegate_broker_journal::JournalError;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
@@ -72,16 +74,14 @@ impl Members {
             task: Some(task),
         })
     }
+}
 
-    /// The shards that are this process's, now and whenever that changes.
-    #[must_use]
-    pub fn assigned(&self) -> watch::Receiver<BTreeSet<u32>> {
+impl Sharing for Members {
+    fn assigned(&self) -> watch::Receiver<BTreeSet<u32>> {
         self.shared.assigned.subscribe()
     }
 
-    /// Notes that this process works on a shard from now on. Returns whether it may: it may be another's already.
-    #[must_use]
-    pub fn hold(&self, shard: u32) -> bool {
+    fn hold(&self, shard: u32) -> bool {
         let mut held = lock(&self.shared.held);
         let is_ours = self.shared.assigned.borrow().contains(&shard);
         if is_ours {
@@ -90,18 +90,19 @@ impl Members {
         is_ours
     }
 
-    /// Notes that it works on a shard no longer: it can be handed over.
-    pub fn release(&self, shard: u32) {
+    fn release(&self, shard: u32) {
         lock(&self.shared.held).remove(&shard);
         self.shared.released.notify_one();
     }
 
-    /// Leaves, so that the others take the shards over at once. What is held must have been released.
-    pub async fn leave(mut self) {
-        self.shared.leave.send_replace(true);
-        if let Some(task) = self.task.take() {
-            drop(task.await);
+    fn leave(mut self: Box<Self>) -> BoxFuture<'static, ()> {
+        async move {
+            self.shared.leave.send_replace(true);
+            if let Some(task) = self.task.take() {
+                drop(task.await);
+            }
         }
+        .boxed()
     }
 }
 

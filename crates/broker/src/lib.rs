@@ -11,6 +11,7 @@ mod contract;
 mod memory;
 mod retention;
 mod shard;
+mod sharing;
 
 pub use contract::{
     Append, AtomicBatch, Batch, Broker, CommitError, Durability, Promises, ReadError, ReadLimit,
@@ -19,3 +20,4 @@ pub use contract::{
 pub use memory::MemoryBroker;
 pub use retention::{CleanError, Cleaned, History, Keep, Retention};
 pub use shard::shard_of;
+pub use sharing::{Shard, Sharing};

@@ -2,8 +2,6 @@
 //! here as a system of its own, with an address of its own, until another process gets it.
 
 mod engine;
-#[cfg(feature = "nats")]
-mod journal;
 #[cfg(feature = "kafka")]
 mod kafka;
 #[cfg(feature = "nats")]
@@ -11,11 +9,12 @@ mod nats;
 #[cfg(feature = "rabbitmq")]
 mod rabbitmq;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_base::Clock;
+use tidegate_broker::{Broker, Shard, Sharing};
 use tidegate_model::Design;
 use tidegate_runtime::{DrainReport, Runtime, Settings, TokioClock};
 use tidegate_server::{Access, HttpCaller, Observed, Server};
@@ -24,7 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 pub(crate) use self::engine::Engine;
-use self::engine::{Shard, Sharing, System};
+use self::engine::System;
 use crate::daemon::{
     self, DRAIN_LIMIT, Daemon, Playing, Prepared, STOP_LIMIT, begin, farewell, interrupted,
     prepare, warn_of_gaps,
@@ -112,6 +111,7 @@ pub(crate) async fn live(daemon: Daemon, engine: Arc<dyn Engine>) -> Result<Exit
     });
     let mut shards = Shards {
         house,
+        assigned: members.assigned(),
         members,
         stops: BTreeMap::new(),
         lives: JoinSet::new(),
@@ -128,6 +128,7 @@ pub(crate) async fn live(daemon: Daemon, engine: Arc<dyn Engine>) -> Result<Exit
 struct Shards {
     house: Arc<House>,
     members: Box<dyn Sharing>,
+    assigned: watch::Receiver<BTreeSet<u32>>,
     /// Ends a shard when it is dropped or told.
     stops: BTreeMap<u32, watch::Sender<bool>>,
     lives: JoinSet<Ended>,
@@ -138,7 +139,7 @@ impl Shards {
     async fn keep(&mut self, end: impl Future<Output = ()>) {
         let mut end = std::pin::pin!(end);
         loop {
-            let wanted = self.members.assigned();
+            let wanted = self.assigned.borrow_and_update().clone();
             for (shard, stop) in &self.stops {
                 if !wanted.contains(shard) {
                     stop.send_replace(true);
@@ -150,7 +151,7 @@ impl Shards {
                 }
             }
             tokio::select! {
-                can_change = self.members.changed() => if !can_change { return },
+                changed = self.assigned.changed() => if changed.is_err() { return },
                 Some(ended) = self.lives.join_next() => match ended {
                     Ok(ended) => { self.ended(ended); }
                     Err(error) => tracing::error!("the task of a shard was ended: {error}"),
@@ -217,7 +218,7 @@ async fn serve(
     mut stop: watch::Receiver<bool>,
 ) -> Result<(DrainReport, Option<Playing>), Failure> {
     let broker = house.system.open(shard).await?;
-    let shared = broker.broker();
+    let shared: Arc<dyn Broker> = Arc::clone(&broker) as _;
     let caller = Arc::new(HttpCaller::new(Arc::clone(&house.clock)));
     let settings = Settings {
         seed: house.seed.wrapping_add(u64::from(shard)),

@@ -5,6 +5,7 @@
 //! that was noted.
 
 mod answer;
+mod fault;
 mod install;
 mod kafka;
 mod nats;
@@ -16,8 +17,9 @@ mod server;
 mod state;
 mod test;
 
+pub use fault::Fault;
 pub use install::install;
 pub use proxy::Proxy;
 pub use server::{Kind, Server};
 pub use state::{State, folder, read_state, remove_state, write_state};
-pub use test::{Own, own, running, skipped};
+pub use test::{Own, own, running, setting, skipped};

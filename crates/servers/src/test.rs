@@ -85,3 +85,10 @@ pub fn skipped(kind: Kind, test: &str) -> Result<bool> {
     std::io::stderr().write_all(line.as_bytes())?;
     Ok(true)
 }
+
+/// A number that whoever runs the tests has set, such as `TIDEGATE_ROUNDS`.
+#[must_use]
+pub fn setting(variable: &str) -> Option<u64> {
+    let (_, value) = std::env::vars().find(|(name, _)| name == variable)?;
+    value.parse().ok()
+}

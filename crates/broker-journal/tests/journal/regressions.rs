@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tidegate_base::{Name, Timestamp};
-use tidegate_broker::{Append, Batch, Broker, CommitError, Durability, ReadLimit, StateChange};
+use tidegate_broker::{
+    Append, Batch, Broker, CommitError, Durability, ReadLimit, Shard, StateChange,
+};
 use tidegate_broker_journal::{Journal, JournalBroker, MemoryJournal, Message, OpenError, Target};
 
 const LIMIT: ReadLimit = ReadLimit {

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tidegate_base::{Name, Random, Timestamp};
 use tidegate_broker::conformance::history::{Fates, Signs, channels, check, found, load};
 use tidegate_broker::{
-    Append, Batch, Broker, CommitError, Durability, Keep, ReadLimit, Record, StateChange,
+    Append, Batch, Broker, CommitError, Durability, Keep, ReadLimit, Record, Shard, StateChange,
 };
 use tidegate_broker_journal::{Faults, Journal, JournalBroker, MemoryJournal, Message, Target};
 use tokio::task::JoinHandle;

@@ -5,144 +5,88 @@
 //! `TIDEGATE_SEED=n` makes the same choices again.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::future::{BoxFuture, FutureExt};
 use tidegate_base::Random;
 use tidegate_broker::Broker;
-use tidegate_broker::conformance::history::{Fates, Signs, check, found, load};
+use tidegate_broker::conformance::rounds::{Round, Sufferer, survive};
 use tidegate_broker_journal::JournalBroker;
-use tidegate_broker_nats::{NatsConfig, Session};
-use tidegate_servers::{Kind, Own, Proxy, own};
+use tidegate_broker_nats::{NatsConfig, OpenError, Session};
+use tidegate_servers::{Fault, Kind, Own, Proxy, own, setting};
 use tokio::task::block_in_place;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::support;
 
-const ROUNDS: u64 = 6;
-const PATIENCE: Duration = Duration::from_secs(120);
-
-fn setting(variable: &str) -> Option<u64> {
-    let (_, value) = std::env::vars().find(|(name, _)| name == variable)?;
-    value.parse().ok()
-}
-
-/// What is done to the server, the connection and the shard in one round.
-#[derive(Clone, Copy, Debug)]
-enum Fault {
-    ServerKilled,
-    TakenOver,
-    ConnectionCut,
-    KilledAndTakenOver,
-    ServerStopped,
-    ConnectionSlow,
-}
-
-const FAULTS: [Fault; 6] = [
-    Fault::ServerKilled,
-    Fault::TakenOver,
-    Fault::ConnectionCut,
-    Fault::KilledAndTakenOver,
-    Fault::ServerStopped,
-    Fault::ConnectionSlow,
+const ROUNDS: [Round<Fault>; 6] = [
+    round(Some(Fault::Killed), false),
+    round(None, true),
+    round(Some(Fault::Cut), false),
+    round(Some(Fault::Killed), true),
+    round(Some(Fault::Stopped), false),
+    round(Some(Fault::Slow), false),
 ];
 
-async fn open(config: &NatsConfig) -> Arc<JournalBroker> {
-    let mut last = String::new();
-    for _ in 0..20 {
-        let opened = async { Session::connect(config.clone()).await?.open(0).await };
-        match opened.await {
-            Ok(broker) => return Arc::new(broker),
-            Err(error) => last = error.to_string(),
-        }
-        sleep(Duration::from_millis(500)).await;
+const fn round(fault: Option<Fault>, is_taken_over: bool) -> Round<Fault> {
+    Round {
+        fault,
+        is_taken_over,
     }
-    panic!("{last}");
 }
 
-/// Does it. Returns the owner of the shard from now on.
-async fn inflict(
-    fault: Fault,
-    own: &mut Own,
-    proxy: &Proxy,
-    broker: &Arc<JournalBroker>,
-    config: &NatsConfig,
-) -> Arc<JournalBroker> {
-    match fault {
-        Fault::ServerKilled | Fault::KilledAndTakenOver => block_in_place(|| {
-            own.server.kill().unwrap();
-            own.server.start_again().unwrap();
-        }),
-        Fault::ServerStopped => {
-            own.server.freeze(true).unwrap();
-            sleep(Duration::from_secs(2)).await;
-            own.server.freeze(false).unwrap();
-        }
-        Fault::ConnectionCut => {
-            for _ in 0..3 {
-                proxy.cut();
-                sleep(Duration::from_millis(150)).await;
+struct OnNats {
+    own: Own,
+    config: NatsConfig,
+    proxy: Proxy,
+}
+
+impl Sufferer for OnNats {
+    type Fault = Fault;
+
+    fn open(&self) -> BoxFuture<'_, Arc<dyn Broker>> {
+        async move {
+            let mut last = String::new();
+            for _ in 0..20 {
+                match open(&self.config).await {
+                    Ok(broker) => return Arc::new(broker) as Arc<dyn Broker>,
+                    Err(error) => last = error.to_string(),
+                }
+                sleep(Duration::from_millis(500)).await;
             }
+            panic!("{last}");
         }
-        Fault::ConnectionSlow => {
-            proxy.delay(Duration::from_millis(100));
-            sleep(Duration::from_secs(2)).await;
-            proxy.delay(Duration::ZERO);
-        }
-        Fault::TakenOver => {}
+        .boxed()
     }
-    match fault {
-        Fault::TakenOver | Fault::KilledAndTakenOver => open(config).await,
-        _ => Arc::clone(broker),
+
+    fn inflict(&mut self, fault: Fault) -> BoxFuture<'_, ()> {
+        async move { block_in_place(|| self.own.inflict(fault, Some(&self.proxy)).unwrap()) }
+            .boxed()
     }
+}
+
+async fn open(config: &NatsConfig) -> Result<JournalBroker, OpenError> {
+    Session::connect(config.clone()).await?.open(0).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn nothing_acknowledged_is_lost_when_nats_is_killed_and_shards_change_hands() {
     let test = "nothing_acknowledged_is_lost_when_nats_is_killed_and_shards_change_hands";
-    let Some(mut own) = own(Kind::Nats, test).unwrap() else {
+    let Some(own) = own(Kind::Nats, test).unwrap() else {
         return;
     };
-    let rounds = setting("TIDEGATE_ROUNDS").unwrap_or(ROUNDS);
+    let rounds = setting("TIDEGATE_ROUNDS").unwrap_or(ROUNDS.len() as u64);
     let seed = setting("TIDEGATE_SEED").unwrap_or(u64::from(std::process::id()));
     println!("TIDEGATE_SEED={seed}");
     let random = Random::new(seed, "nats", "faults");
     let mut config = support::on(&own.server);
     let proxy = Proxy::start(&config.servers[0]).unwrap();
     config.servers = vec![proxy.address()];
-    let next = Arc::new(AtomicU64::new(0));
-    let mut fates = Fates::new();
-    let mut broker = open(&config).await;
-    for round in 0..rounds {
-        let signs = Arc::new(Signs::default());
-        let shared: Arc<dyn Broker> = Arc::clone(&broker) as _;
-        let loading = tokio::spawn(load(shared, Arc::clone(&next), Arc::clone(&signs)));
-        // Something is written before, so that no round is in vain.
-        let enough = random.bits(round) % 60;
-        let begun = timeout(PATIENCE, async {
-            while signs.acknowledged.load(Ordering::Relaxed) <= enough {
-                sleep(Duration::from_millis(2)).await;
-            }
-        });
-        begun.await.expect("nothing is written");
-        let fault = FAULTS[usize::try_from(round).unwrap() % FAULTS.len()];
-        let owner = inflict(fault, &mut own, &proxy, &broker, &config).await;
-        sleep(Duration::from_millis(random.bits(round + 1_000) % 300)).await;
-        signs.over.store(true, Ordering::Relaxed);
-        let ended = timeout(PATIENCE, loading).await;
-        let ended = ended.unwrap_or_else(|_| panic!("round {round}, {fault:?}: commits never end"));
-        let ended = ended.unwrap().unwrap();
-        let known = ended.values().filter(|fate| fate.is_some()).count();
-        println!(
-            "round {round}, {fault:?}: {known} of {} acknowledged",
-            ended.len()
-        );
-        fates.extend(ended);
-        broker = owner;
-    }
-    // Read by a new owner: what the present one remembers is not what is kept.
-    let reader = open(&config).await;
-    let wrong = check(&fates, &found(&*reader).await.unwrap());
+    let mut sufferer = OnNats { own, config, proxy };
+    let survived = survive(&mut sufferer, &ROUNDS, rounds, &random, |line| {
+        println!("{line}")
+    });
+    let wrong = survived.await.unwrap_or_else(|error| vec![error]);
     assert!(
         wrong.is_empty(),
         "TIDEGATE_SEED={seed}:\n{}",

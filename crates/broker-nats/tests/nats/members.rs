@@ -1,26 +1,20 @@
 //! Shards shared by processes: here by several members of one process.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use tidegate_base::{Name, Timestamp};
-use tidegate_broker::{
-    Append, Batch, Broker, CommitError, Durability, ReadLimit, Record, StateChange,
-};
-use tidegate_broker_journal::JournalBroker;
+use futures_util::future::{BoxFuture, FutureExt};
+use tidegate_broker::conformance::sharing::{OPENED, Shards, fenced, handed_over};
+use tidegate_broker::{Shard, Sharing};
 use tidegate_broker_nats::{Members, Session};
-use tokio::time::{sleep, timeout};
 
 use crate::support;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+struct OnNats(Session);
 
-async fn until(members: &Members, fits: impl FnMut(&BTreeSet<u32>) -> bool) -> BTreeSet<u32> {
-    let mut assigned = members.assigned();
-    let found = timeout(PATIENCE, assigned.wait_for(fits)).await;
-    found.expect("nothing changes").unwrap().clone()
+impl Shards for OnNats {
+    fn join(&self) -> BoxFuture<'_, Box<dyn Sharing>> {
+        async move { Box::new(Members::join(&self.0).await.unwrap()) as Box<dyn Sharing> }.boxed()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -30,64 +24,9 @@ async fn every_shard_has_one_owner_and_is_handed_over_once_it_is_released() {
         return;
     };
     config.shards = Some(4);
-    let session = Session::connect(config).await.unwrap();
-    let one = Members::join(&session).await.unwrap();
-    let all = until(&one, |assigned| assigned.len() == 4).await;
-    assert!(all.iter().all(|shard| one.hold(*shard)));
-    let other = Members::join(&session).await.unwrap();
-    let left = until(&one, |assigned| assigned.len() == 2).await;
-    let asked: Vec<u32> = all.difference(&left).copied().collect();
-    // It is asked for, and not handed over while it is worked on.
-    sleep(Duration::from_millis(2_500)).await;
-    assert_eq!(other.assigned().borrow().len(), 0);
-    for shard in &asked {
-        assert!(!one.hold(*shard));
-        one.release(*shard);
-    }
-    let theirs = until(&other, |assigned| assigned.len() == 2).await;
-    assert_eq!(theirs, asked.into_iter().collect());
-    for shard in &left {
-        one.release(*shard);
-    }
-    one.leave().await;
-    assert_eq!(until(&other, |assigned| assigned.len() == 4).await, all);
-    // Killed: nobody is told.
-    let third = Members::join(&session).await.unwrap();
-    drop(other);
-    assert_eq!(until(&third, |assigned| assigned.len() == 4).await, all);
-    third.leave().await;
-}
-
-fn event(channel: &Name, key: &str) -> Append {
-    Append {
-        channel: channel.clone(),
-        key: Some(key.to_owned()),
-        time: Timestamp::from_millis(1_730_291_041_637),
-        headers: vec![("id".to_owned(), key.to_owned())],
-        payload: Bytes::from_static(b"{}"),
-    }
-}
-
-fn batch(appends: Vec<Append>, state: &'static str) -> Batch {
-    let state = match state {
-        "" => StateChange::NONE,
-        text => StateChange::Append(vec![Bytes::from_static(text.as_bytes())]),
-    };
-    Batch { appends, state }
-}
-
-const LIMIT: ReadLimit = ReadLimit {
-    records: 100,
-    bytes: 1 << 20,
-};
-
-async fn all(shards: &[JournalBroker], a: &Name) -> Vec<(usize, Record)> {
-    let mut found = Vec::new();
-    for (at, shard) in shards.iter().enumerate() {
-        let read = shard.read(a, 0, LIMIT).await.unwrap();
-        found.extend(read.into_iter().map(|record| (at, record)));
-    }
-    found
+    handed_over(&OnNats(Session::connect(config).await.unwrap()))
+        .await
+        .unwrap();
 }
 
 /// What one owner has committed the next one reads, and whoever was owner before can write no more.
@@ -97,55 +36,15 @@ async fn the_former_owner_of_a_shard_can_write_no_more() {
     let Some(mut config) = support::config(test) else {
         return;
     };
-    let a = Name::new("a").unwrap();
-    config.shards = Some(3);
-    let session = Arc::new(Session::connect(config.clone()).await.unwrap());
+    config.shards = Some(OPENED);
+    let session = Session::connect(config.clone()).await.unwrap();
     let mut shards = Vec::new();
-    for shard in 0..3 {
-        shards.push(session.open(shard).await.unwrap());
+    for shard in 0..OPENED {
+        shards.push(open(&session, shard).await);
     }
-    // Events of any key are written by any shard; each is read in the one that its key belongs to.
-    let keys: BTreeSet<String> = (0..30).map(|key| format!("key-{key}")).collect();
-    for (at, key) in keys.iter().enumerate() {
-        let state = if at % 2 == 0 { "done" } else { "" };
-        let commit = shards[at % 3].commit(batch(vec![event(&a, key)], state), Durability::Durable);
-        commit.await.unwrap();
-    }
-    let found = timeout(PATIENCE, async {
-        loop {
-            let found = all(&shards, &a).await;
-            if found.len() >= 30 {
-                return found;
-            }
-            sleep(Duration::from_millis(50)).await;
-        }
-    });
-    let found = found.await.expect("an event is not passed on");
-    let read: BTreeSet<String> = found.iter().filter_map(|(_, r)| r.key.clone()).collect();
-    assert_eq!((found.len(), read), (30, keys));
-    let owners: BTreeSet<usize> = found.iter().map(|(shard, _)| *shard).collect();
-    assert_eq!(owners.len(), 3);
-    let states = shards[1].state().await.unwrap().len();
-    assert_eq!(states, 5);
     // Another process.
     let others = Session::connect(config.clone()).await.unwrap();
-    let next = others.open(1).await.unwrap();
-    assert_eq!(next.state().await.unwrap().len(), states);
-    let late = shards[1]
-        .commit(batch(Vec::new(), "late"), Durability::Durable)
-        .await;
-    assert!(matches!(late, Err(CommitError::Stopped { .. })), "{late:?}");
-    let reason = shards[1].stopped().unwrap();
-    assert_eq!(reason, "another process has taken this shard over");
-    next.commit(batch(Vec::new(), "next"), Durability::Durable)
-        .await
-        .unwrap();
-    let state = next.state().await.unwrap();
-    assert_eq!(state.last().map(|last| &last[..]), Some(&b"next"[..]));
-    assert_eq!(state.len(), states + 1);
-    // Its neighbours are not touched.
-    let on = shards[0].commit(batch(Vec::new(), "on"), Durability::Durable);
-    on.await.unwrap();
+    fenced(&shards, open(&others, 1).boxed()).await.unwrap();
     // Keys would change their shard if there were more shards from now on.
     config.shards = Some(4);
     let error = Session::connect(config.clone())
@@ -158,4 +57,8 @@ async fn the_former_owner_of_a_shard_can_write_no_more() {
     );
     config.shards = None;
     assert_eq!(Session::connect(config).await.unwrap().shards(), 3);
+}
+
+async fn open(session: &Session, shard: u32) -> Arc<dyn Shard> {
+    Arc::new(session.open(shard).await.unwrap())
 }

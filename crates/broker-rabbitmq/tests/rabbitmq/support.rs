@@ -45,10 +45,3 @@ pub(crate) fn on(server: &Server) -> RabbitConfig {
     config.prefix = format!("t{process}-{number}.");
     config
 }
-
-/// Says how much of the disk must be free: above what there is, the server takes nothing.
-pub(crate) fn disk_limit(server: &Server, limit: &str) {
-    server
-        .rabbitmq_control(&["set_disk_free_limit", limit])
-        .unwrap();
-}

@@ -14,7 +14,9 @@ mod ranked;
 mod reading;
 mod report;
 mod retention;
+pub mod rounds;
 mod scene;
+pub mod sharing;
 mod state;
 mod visibility;
 

@@ -1,12 +1,12 @@
 //! Shards on NATS JetStream.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use tidegate_base::Name;
+use tidegate_broker::{Shard, Sharing};
 use tidegate_broker_nats::{Members, NatsConfig, Session};
-use tokio::sync::watch;
 
-use super::engine::{Engine, Shard, Sharing, System, Wait};
+use super::engine::{Engine, System, Wait};
 use crate::exit::{Failure, Kind};
 
 impl Engine for NatsConfig {
@@ -46,44 +46,16 @@ impl System for Session {
             let members = Members::join(self)
                 .await
                 .map_err(|error| Failure::caused(Kind::Unreachable, &error))?;
-            let assigned = members.assigned();
-            Ok(Box::new(Member { members, assigned }) as Box<dyn Sharing>)
+            Ok(Box::new(members) as Box<dyn Sharing>)
         })
     }
 
-    fn open(&self, shard: u32) -> Wait<'_, Result<Box<dyn Shard>, Failure>> {
+    fn open(&self, shard: u32) -> Wait<'_, Result<Arc<dyn Shard>, Failure>> {
         Box::pin(async move {
             let broker = Self::open(self, shard)
                 .await
                 .map_err(|error| Failure::caused(Kind::Unreachable, &error))?;
-            Ok(Box::new(broker) as Box<dyn Shard>)
+            Ok(Arc::new(broker) as Arc<dyn Shard>)
         })
-    }
-}
-
-struct Member {
-    members: Members,
-    assigned: watch::Receiver<BTreeSet<u32>>,
-}
-
-impl Sharing for Member {
-    fn assigned(&mut self) -> BTreeSet<u32> {
-        self.assigned.borrow_and_update().clone()
-    }
-
-    fn changed(&mut self) -> Wait<'_, bool> {
-        Box::pin(async { self.assigned.changed().await.is_ok() })
-    }
-
-    fn hold(&self, shard: u32) -> bool {
-        self.members.hold(shard)
-    }
-
-    fn release(&self, shard: u32) {
-        self.members.release(shard);
-    }
-
-    fn leave(self: Box<Self>) -> Wait<'static, ()> {
-        Box::pin(async move { self.members.leave().await })
     }
 }
