@@ -98,10 +98,12 @@ fn a_million_messages_refute_nothing() {
     support::a_million("messages", |seed| check(seed).unwrap());
 }
 
-/// It refuted a yes once: an empty message that is read as bytes.
+/// It refuted a yes once: an empty message that is read as bytes, and one that is not sent and read as bytes with a default.
 #[test]
 fn what_was_wrong_once() {
-    check(25_744).unwrap();
+    for seed in [25_744, 17_928_803_195_732_531_165] {
+        check(seed).unwrap();
+    }
 }
 
 /// It refuted a yes that was right: a message with a map is read as bytes, and the entries came in another order.

@@ -260,7 +260,8 @@ impl Walk {
             _ => self.shapes(at, from, to),
         }
         let single = shape(from) == Shape::One && shape(to) == Shape::One;
-        if single && from.kind().as_message().is_none() && to.kind().as_message().is_none() {
+        // A message may be read as bytes, which have a default when it is not sent.
+        if single && to.kind().as_message().is_none() {
             self.defaults(at, from, to);
         }
     }

@@ -300,7 +300,7 @@ fn change(schema: &mut Value, left: &mut u32, to: &Value, keyword: &(String, Val
             _ => {
                 for value in object.values_mut() {
                     if let Some(n) = value.as_i64() {
-                        *value = (n + 1).into();
+                        *value = n.saturating_add(1).into();
                     }
                 }
             }
