@@ -9,6 +9,7 @@ pub mod limit;
 mod name;
 mod output_id;
 mod random;
+mod settings;
 mod units;
 
 pub use clock::{Clock, Timestamp};
@@ -16,4 +17,5 @@ pub use envelope::{Envelope, EnvelopeError};
 pub use name::{ConsumerId, Name, NameError};
 pub use output_id::output_id;
 pub use random::Random;
+pub use settings::{Setting, settings};
 pub use units::{Bytes, Rate, Ratio, UnitError, format_duration, parse_duration};

@@ -2,8 +2,8 @@
 
 use rdkafka::ClientConfig;
 use thiserror::Error;
-use tidegate_base::Name;
 use tidegate_base::limit::BATCH_BYTES_MAX;
+use tidegate_base::{Name, Setting, settings};
 
 /// Partitions of topics that are created, unless the address says otherwise.
 const PARTITIONS: i32 = 1;
@@ -152,17 +152,14 @@ impl KafkaConfig {
     ///
     /// [`ConfigError`] at the first line that cannot be used.
     pub fn add_settings(&mut self, text: &str) -> Result<(), ConfigError> {
-        for (line, content) in (1..).zip(text.lines()) {
-            let content = content.trim();
-            if content.is_empty() || content.starts_with('#') {
-                continue;
-            }
-            let (name, value) = content.split_once('=').ok_or(ConfigError::Line { line })?;
-            let (name, value) = (name.trim().to_owned(), value.trim().to_owned());
+        for setting in settings(text) {
+            let Setting { line, name, value } =
+                setting.map_err(|line| ConfigError::Line { line })?;
+            let name = name.to_owned();
             if RESERVED.contains(&name.as_str()) {
                 return Err(ConfigError::Reserved { line, name });
             }
-            self.settings.push((name, value));
+            self.settings.push((name, value.to_owned()));
         }
         Ok(())
     }

@@ -1,12 +1,12 @@
 //! Where NATS is, how it is spoken to, and who asks.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_nats::ConnectOptions;
 use thiserror::Error;
-use tidegate_base::Name;
+use tidegate_base::{Name, Setting, settings};
 
 /// A system has no more shards.
 const SHARDS_MAX: u32 = 1_000;
@@ -77,7 +77,7 @@ pub enum ConfigError {
     },
     /// A setting that there is not.
     #[error(
-        "line {line} sets `{name}`; there are user, password, token, nkey, credentials, tls.authority, tls.certificate, tls.key and tls.first"
+        "line {line} sets `{name}`; there are username, password, token, nkey, credentials-file, ca-file, certificate-file, key-file and tls-first"
     )]
     Setting {
         /// Its line in the file.
@@ -161,35 +161,35 @@ impl NatsConfig {
                 let wrong = || format!("`replicas` is not a number from 1 to {REPLICAS_MAX}");
                 self.replicas = replicas.ok_or_else(wrong)?;
             }
+            // Of those that examine and change a broker.
+            "monitoring" => {}
             _ => return Err(format!("there is no option `{name}`")),
         }
         Ok(())
     }
 
-    /// Takes the settings of a file in: lines `name=value`, with comments after `#`.
+    /// Takes the settings of a file in: lines `name=value`, with comments after `#`. Files that it
+    /// names are looked for in `folder`.
     ///
     /// # Errors
     ///
     /// [`ConfigError`] at the first line that is none.
-    pub fn add_settings(&mut self, text: &str) -> Result<(), ConfigError> {
-        for (line, setting) in (1..).zip(text.lines()) {
-            let setting = setting.trim();
-            if setting.is_empty() || setting.starts_with('#') {
-                continue;
-            }
-            let (name, value) = setting.split_once('=').ok_or(ConfigError::Line { line })?;
-            let (name, value) = (name.trim(), value.trim().to_owned());
+    pub fn add_settings(&mut self, text: &str, folder: &Path) -> Result<(), ConfigError> {
+        for setting in settings(text) {
+            let Setting { line, name, value } =
+                setting.map_err(|line| ConfigError::Line { line })?;
+            let (value, file) = (value.to_owned(), folder.join(value));
             let secrets = &mut self.secrets;
             match name {
-                "user" => secrets.user = Some(value),
+                "username" => secrets.user = Some(value),
                 "password" => secrets.password = Some(value),
                 "token" => secrets.token = Some(value),
                 "nkey" => secrets.nkey = Some(value),
-                "credentials" => secrets.credentials = Some(value.into()),
-                "tls.authority" => secrets.authority = Some(value.into()),
-                "tls.certificate" => secrets.certificate = Some(value.into()),
-                "tls.key" => secrets.key = Some(value.into()),
-                "tls.first" => secrets.tls_first = value == "true",
+                "credentials-file" => secrets.credentials = Some(file),
+                "ca-file" => secrets.authority = Some(file),
+                "certificate-file" => secrets.certificate = Some(file),
+                "key-file" => secrets.key = Some(file),
+                "tls-first" => secrets.tls_first = value == "true",
                 _ => {
                     let name = name.to_owned();
                     return Err(ConfigError::Setting { line, name });
@@ -295,14 +295,19 @@ mod tests {
     #[test]
     fn secrets_come_from_a_file_and_are_not_shown() {
         let mut config = parse("nats://a:1").unwrap();
-        let text = "# who\n\nuser = shop\npassword=hunter2\ntls.authority=/etc/ca.pem\n";
-        config.add_settings(text).unwrap();
+        let folder = Path::new("/etc");
+        let text = "# who\n\nusername = shop\npassword=hunter2\nca-file=ca.pem\n";
+        config.add_settings(text, folder).unwrap();
+        assert_eq!(config.secrets.authority, Some("/etc/ca.pem".into()));
         assert_eq!(config.secrets.password.as_deref(), Some("hunter2"));
         assert!(!format!("{config:?}").contains("hunter2"));
-        let error = config.add_settings("\nacks=1").unwrap_err();
+        let error = config.add_settings("\nacks=1", folder).unwrap_err();
         let name = "acks".to_owned();
         assert_eq!(error, ConfigError::Setting { line: 2, name });
-        assert_eq!(config.add_settings("x"), Err(ConfigError::Line { line: 1 }));
+        assert_eq!(
+            config.add_settings("x", folder),
+            Err(ConfigError::Line { line: 1 })
+        );
     }
 
     #[test]

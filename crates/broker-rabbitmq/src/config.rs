@@ -6,7 +6,7 @@ use std::path::Path;
 use lapin::tcp::{OwnedIdentity, OwnedTLSConfig};
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 use thiserror::Error;
-use tidegate_base::Name;
+use tidegate_base::{Name, Setting, settings};
 
 /// A system has no more shards here.
 const SHARDS_MAX: u32 = 1_000;
@@ -175,6 +175,8 @@ impl RabbitConfig {
             "shards" => self.shards = small(SHARDS_MAX)?,
             "replicas" => self.replicas = Some(small(9)?),
             "segment" => self.segment_bytes = number(1 << 10, 1 << 40)?,
+            // Of those that examine and change a broker.
+            "management" => {}
             _ => return Err(format!("there is no option `{name}`")),
         }
         Ok(())
@@ -187,13 +189,9 @@ impl RabbitConfig {
     ///
     /// [`ConfigError`] at the first line that cannot be used.
     pub fn add_settings(&mut self, text: &str, folder: &Path) -> Result<(), ConfigError> {
-        for (line, content) in (1..).zip(text.lines()) {
-            let content = content.trim();
-            if content.is_empty() || content.starts_with('#') {
-                continue;
-            }
-            let (name, value) = content.split_once('=').ok_or(ConfigError::Line { line })?;
-            let (name, value) = (name.trim(), value.trim());
+        for setting in settings(text) {
+            let Setting { line, name, value } =
+                setting.map_err(|line| ConfigError::Line { line })?;
             let file = || {
                 let read = std::fs::read_to_string(folder.join(value));
                 read.map_err(|error| ConfigError::File {

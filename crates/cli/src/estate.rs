@@ -30,7 +30,7 @@ pub(crate) fn address(url: &str, settings: Option<&Path>) -> Result<Address, Fai
     if let Some(file) = settings {
         let text = read_text(file, SETTINGS_BYTES_MAX).map_err(|error| unreadable(file, &error))?;
         address
-            .add_settings(&text)
+            .add_settings(&text, file.parent().unwrap_or(Path::new(".")))
             .map_err(|error| Failure::configuration(format!("`{}`: {error}", file.display())))?;
     }
     Ok(address)

@@ -1,6 +1,8 @@
 //! What keeps the events and the state of a daemon: the embedded log, or a broker.
 
 #[cfg(any(feature = "kafka", feature = "nats", feature = "rabbitmq"))]
+use std::path::Path;
+#[cfg(any(feature = "kafka", feature = "nats", feature = "rabbitmq"))]
 use std::sync::Arc;
 
 use crate::arguments::Run;
@@ -51,7 +53,7 @@ fn kafka(address: &str, arguments: &Run) -> Result<Place, Failure> {
 
     let mut config = KafkaConfig::parse(address, unnamed()?)
         .map_err(|error| Failure::configuration(error.to_string()))?;
-    settings(arguments, |text| config.add_settings(text))?;
+    settings(arguments, |text, _| config.add_settings(text))?;
     Ok(Place::Shards(Arc::new(config)))
 }
 
@@ -61,22 +63,17 @@ fn nats(address: &str, arguments: &Run) -> Result<Place, Failure> {
 
     let mut config = NatsConfig::parse(address, unnamed()?)
         .map_err(|error| Failure::configuration(error.to_string()))?;
-    settings(arguments, |text| config.add_settings(text))?;
+    settings(arguments, |text, folder| config.add_settings(text, folder))?;
     Ok(Place::Shards(Arc::new(config)))
 }
 
 #[cfg(feature = "rabbitmq")]
 fn rabbitmq(address: &str, arguments: &Run) -> Result<Place, Failure> {
-    use std::path::Path;
-
     use tidegate_broker_rabbitmq::RabbitConfig;
 
     let mut config = RabbitConfig::parse(address, unnamed()?)
         .map_err(|error| Failure::configuration(error.to_string()))?;
-    // What the file names lies beside it.
-    let file = arguments.broker_config.as_deref();
-    let folder = file.and_then(Path::parent).unwrap_or(Path::new("."));
-    settings(arguments, |text| config.add_settings(text, folder))?;
+    settings(arguments, |text, folder| config.add_settings(text, folder))?;
     Ok(Place::Shards(Arc::new(config)))
 }
 
@@ -90,7 +87,7 @@ fn unnamed() -> Result<tidegate_base::Name, Failure> {
 #[cfg(any(feature = "kafka", feature = "nats", feature = "rabbitmq"))]
 fn settings<E: std::fmt::Display>(
     arguments: &Run,
-    take: impl FnOnce(&str) -> Result<(), E>,
+    take: impl FnOnce(&str, &Path) -> Result<(), E>,
 ) -> Result<(), Failure> {
     use crate::design_files::{read_text, unreadable};
 
@@ -101,5 +98,8 @@ fn settings<E: std::fmt::Display>(
         return Ok(());
     };
     let text = read_text(file, SETTINGS_BYTES_MAX).map_err(|error| unreadable(file, &error))?;
-    take(&text).map_err(|error| Failure::configuration(format!("`{}`: {error}", file.display())))
+    // What the file names lies beside it.
+    let folder = file.parent().unwrap_or(Path::new("."));
+    take(&text, folder)
+        .map_err(|error| Failure::configuration(format!("`{}`: {error}", file.display())))
 }

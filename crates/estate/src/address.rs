@@ -1,5 +1,8 @@
 //! Where a broker is, and how it is spoken to.
 
+use std::path::{Path, PathBuf};
+
+use tidegate_base::{Setting, settings};
 use tidegate_topology::{Engine, Options};
 
 use crate::error::EstateError;
@@ -21,6 +24,8 @@ pub struct Address {
     pub options: Options,
     /// Settings of the client, of a file.
     pub settings: Vec<(String, String)>,
+    /// Where files are that they name.
+    folder: PathBuf,
 }
 
 impl std::fmt::Debug for Address {
@@ -44,9 +49,10 @@ impl Address {
     /// When it is no such address.
     pub fn parse(text: &str) -> Result<Self, EstateError> {
         let wrong = |reason: &str| EstateError::Address {
+            // It is not repeated: a secret may be in it.
             reason: format!(
-                "`{text}` is not the address of a broker: {reason}; write kafka://HOST:PORT, amqp://HOST:PORT/VHOST or \
-                 nats://HOST:PORT, with ?prefix=P&replication=N"
+                "the address of a broker: {reason}; write kafka://HOST:PORT, amqp://HOST:PORT/VHOST or \
+                 nats://HOST:PORT, with ?prefix=P&replicas=N (of Kafka replication=N)"
             ),
         };
         let (scheme, rest) = text
@@ -89,6 +95,7 @@ impl Address {
             also: None,
             options: Options::default(),
             settings: Vec::new(),
+            folder: PathBuf::new(),
         };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             address.option(pair).map_err(|reason| wrong(&reason))?;
@@ -113,33 +120,32 @@ impl Address {
                 value.clone_into(&mut self.options.prefix);
             }
             ("partitions", Engine::Kafka) => self.options.partitions = number(1_000)?,
-            ("replication", _) => self.options.replication = number(99)?,
+            ("replication", Engine::Kafka) | ("replicas", Engine::RabbitMq | Engine::Nats) => {
+                self.options.replication = number(99)?;
+            }
             ("management", Engine::RabbitMq) | ("monitoring", Engine::Nats) => {
                 self.also = Some(value.to_owned());
             }
+            // How a system runs there, which is nothing to plain clients.
+            ("shards" | "segment", Engine::RabbitMq) | ("shards", Engine::Nats) => {}
             _ => return Err(format!("there is no option `{name}`")),
         }
         Ok(())
     }
 
-    /// Adds the settings of a file: a line `name=value` each.
+    /// Adds the settings of a file: a line `name=value` each. Files that it names are looked for in `folder`.
     ///
     /// # Errors
     ///
     /// At the first line that is none.
-    pub fn add_settings(&mut self, text: &str) -> Result<(), EstateError> {
-        for (line, content) in (1..).zip(text.lines()) {
-            let content = content.trim();
-            if content.is_empty() || content.starts_with('#') {
-                continue;
-            }
-            let pair = content.split_once('=');
-            let (name, value) = pair.ok_or_else(|| EstateError::Address {
+    pub fn add_settings(&mut self, text: &str, folder: &Path) -> Result<(), EstateError> {
+        for setting in settings(text) {
+            let Setting { name, value, .. } = setting.map_err(|line| EstateError::Address {
                 reason: format!("line {line} is not `name=value`"),
             })?;
-            let pair = (name.trim().to_owned(), value.trim().to_owned());
-            self.settings.push(pair);
+            self.settings.push((name.to_owned(), value.to_owned()));
         }
+        folder.clone_into(&mut self.folder);
         Ok(())
     }
 
@@ -148,6 +154,22 @@ impl Address {
         let mut settings = self.settings.iter().rev();
         let found = settings.find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// The file that a setting names.
+    pub(crate) fn file(&self, name: &str) -> Option<PathBuf> {
+        self.setting(name).map(|file| self.folder.join(file))
+    }
+
+    /// What is in the file that a setting names.
+    pub(crate) fn read(&self, name: &str) -> Result<Option<Vec<u8>>, EstateError> {
+        let Some(file) = self.file(name) else {
+            return Ok(None);
+        };
+        let read = std::fs::read(&file).map_err(|error| EstateError::Address {
+            reason: format!("`{name}`: {}: {error}", file.display()),
+        });
+        read.map(Some)
     }
 
     /// The settings of the file are of these names.
@@ -217,6 +239,10 @@ mod tests {
         assert_eq!(rabbit.also.as_deref(), Some("h:1"));
         assert_eq!(Address::parse("amqp://h/a%2Fb").unwrap().vhost, "a/b");
         assert!(Address::parse("tls://h:4222").unwrap().is_tls);
+        // One address is for running a system and for looking after its broker.
+        let nats = Address::parse("nats://h:4222?shards=4&replicas=3").unwrap();
+        assert_eq!(nats.options.replication, Some(3));
+        assert!(Address::parse("amqp://h/?shards=4&segment=1048576&replicas=3").is_ok());
     }
 
     #[test]
@@ -234,6 +260,7 @@ mod tests {
         ] {
             let error = Address::parse(text).unwrap_err().to_string();
             assert!(error.contains(said), "{text}: {error}");
+            assert!(!error.contains("secret"), "{error}");
         }
     }
 }

@@ -1,6 +1,5 @@
 //! JetStream by its own interface: requests in JSON over a connection of NATS.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions};
@@ -30,14 +29,49 @@ pub(crate) struct Nats {
     at: String,
 }
 
+/// How it is connected, but for a file of credentials.
+fn options(address: &Address) -> ConnectOptions {
+    let mut options = ConnectOptions::new()
+        .name("tidegate")
+        .connection_timeout(ANSWER_TIME_MAX)
+        .request_timeout(Some(ANSWER_TIME_MAX))
+        .max_reconnects(1);
+    if let (Some(user), Some(password)) = (address.setting("username"), address.setting("password"))
+    {
+        options = options.user_and_password(user.to_owned(), password.to_owned());
+    }
+    if let Some(token) = address.setting("token") {
+        options = options.token(token.to_owned());
+    }
+    if let Some(nkey) = address.setting("nkey") {
+        options = options.nkey(nkey.to_owned());
+    }
+    if let Some(file) = address.file("ca-file") {
+        options = options.add_root_certificates(file);
+    }
+    if let (Some(certificate), Some(key)) =
+        (address.file("certificate-file"), address.file("key-file"))
+    {
+        options = options.add_client_certificate(certificate, key);
+    }
+    if address.setting("tls-first") == Some("true") {
+        options = options.tls_first();
+    }
+    options.require_tls(address.is_tls)
+}
+
 impl Nats {
     pub(crate) fn open(address: &Address) -> Result<Self, EstateError> {
         let known = [
             "username",
             "password",
             "token",
-            "credentials",
-            "root-certificates",
+            "nkey",
+            "credentials-file",
+            "ca-file",
+            "certificate-file",
+            "key-file",
+            "tls-first",
         ];
         address.only(&known)?;
         let wrong = |reason: String| EstateError::Address { reason };
@@ -46,29 +80,13 @@ impl Nats {
             .enable_all()
             .build()
             .map_err(|error| wrong(error.to_string()))?;
-        let mut options = ConnectOptions::new()
-            .name("tidegate")
-            .connection_timeout(ANSWER_TIME_MAX)
-            .request_timeout(Some(ANSWER_TIME_MAX))
-            .max_reconnects(1);
-        if let (Some(user), Some(password)) =
-            (address.setting("username"), address.setting("password"))
-        {
-            options = options.user_and_password(user.to_owned(), password.to_owned());
-        }
-        if let Some(token) = address.setting("token") {
-            options = options.token(token.to_owned());
-        }
-        if let Some(file) = address.setting("root-certificates") {
-            options = options.add_root_certificates(PathBuf::from(file));
-        }
-        options = options.require_tls(address.is_tls);
+        let mut options = options(address);
         let scheme = if address.is_tls { "tls" } else { "nats" };
         let servers = address.servers.split(',');
         let servers: Vec<String> = servers
             .map(|server| format!("{scheme}://{server}"))
             .collect();
-        let credentials = address.setting("credentials").map(PathBuf::from);
+        let credentials = address.file("credentials-file");
         let connected = runtime.block_on(async {
             if let Some(file) = credentials {
                 let with = options.credentials_file(file).await;

@@ -11,7 +11,7 @@ use tidegate_topology::letters::{Header, Raw};
 use tidegate_topology::wire::rabbitmq::{Answers, body, read};
 use tidegate_topology::{Change, How, Kind, Settings, Topology, Value};
 use ureq::Agent;
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
 use crate::address::{Address, encoded};
 use crate::error::EstateError;
@@ -32,7 +32,14 @@ pub(crate) struct RabbitMq {
 
 impl RabbitMq {
     pub(crate) fn open(address: &Address) -> Result<Self, EstateError> {
-        address.only(&["username", "password"])?;
+        address.only(&[
+            "username",
+            "password",
+            "password-file",
+            "ca-file",
+            "certificate-file",
+            "key-file",
+        ])?;
         let (scheme, port) = match address.is_tls {
             true => ("https", 15671),
             false => ("http", 15672),
@@ -52,10 +59,15 @@ impl RabbitMq {
             .user_agent(concat!("tidegate/", env!("CARGO_PKG_VERSION")))
             .timeout_global(Some(ANSWER_TIME_MAX));
         if address.is_tls {
-            config = config.tls_config(tls()?);
+            config = config.tls_config(tls(address)?);
         }
         let user = address.setting("username").unwrap_or("guest");
-        let password = address.setting("password").unwrap_or("guest");
+        let file = address.read("password-file")?;
+        let file = file.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let file = file
+            .as_deref()
+            .map(|text| text.trim_end_matches(['\r', '\n']));
+        let password = file.or(address.setting("password")).unwrap_or("guest");
         Ok(Self {
             agent: config.build().into(),
             url: format!("{scheme}://{at}"),
@@ -299,7 +311,21 @@ fn raw(source: &str, message: &Json) -> Raw {
     }
 }
 
-fn tls() -> Result<TlsConfig, EstateError> {
+/// By the authority and the certificate of the file of settings, else by the machine's authorities.
+fn tls(address: &Address) -> Result<TlsConfig, EstateError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = TlsConfig::builder()
+        .unversioned_rustls_crypto_provider(provider)
+        .root_certs(authorities(address)?)
+        .client_cert(certificate(address)?);
+    Ok(config.build())
+}
+
+fn authorities(address: &Address) -> Result<RootCerts, EstateError> {
+    if let Some(pem) = address.read("ca-file")? {
+        let own = Certificate::from_pem(&pem).map_err(|error| unusable("ca-file", &error))?;
+        return Ok(RootCerts::new_with_certs(&[own]));
+    }
     let found = rustls_native_certs::load_native_certs();
     if found.certs.is_empty() {
         return Err(EstateError::Address {
@@ -311,9 +337,23 @@ fn tls() -> Result<TlsConfig, EstateError> {
     let certificates: Vec<Certificate<'static>> = certificates
         .map(|certificate| Certificate::from_der(certificate).to_owned())
         .collect();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(TlsConfig::builder()
-        .unversioned_rustls_crypto_provider(provider)
-        .root_certs(RootCerts::new_with_certs(&certificates))
-        .build())
+    Ok(RootCerts::new_with_certs(&certificates))
+}
+
+fn certificate(address: &Address) -> Result<Option<ClientCert>, EstateError> {
+    let (Some(certificate), Some(key)) =
+        (address.read("certificate-file")?, address.read("key-file")?)
+    else {
+        return Ok(None);
+    };
+    let certificate = Certificate::from_pem(&certificate);
+    let certificate = certificate.map_err(|error| unusable("certificate-file", &error))?;
+    let key = PrivateKey::from_pem(&key).map_err(|error| unusable("key-file", &error))?;
+    Ok(Some(ClientCert::new_with_certs(&[certificate], key)))
+}
+
+fn unusable(setting: &str, error: &ureq::Error) -> EstateError {
+    EstateError::Address {
+        reason: format!("`{setting}` is no PEM that can be used: {error}"),
+    }
 }

@@ -81,14 +81,13 @@ async fn credentials_and_certificates_come_from_a_file() {
     let mut encrypted = config;
     encrypted.tls = true;
     encrypted
-        .add_settings("user=shop\npassword=hunter2")
+        .add_settings("username=shop\npassword=hunter2", &folder)
         .unwrap();
     let error = refused(&encrypted).await;
     assert!(!error.contains("hunter2"), "{error}");
-    let authority = format!("tls.authority={}/ca.pem", folder.display());
-    encrypted.add_settings(&authority).unwrap();
+    encrypted.add_settings("ca-file=ca.pem", &folder).unwrap();
     let mut wrong = encrypted.clone();
-    wrong.add_settings("password=guessed").unwrap();
+    wrong.add_settings("password=guessed", &folder).unwrap();
     let error = refused(&wrong).await;
     assert!(
         error.contains("connecting") && !error.contains("guessed"),

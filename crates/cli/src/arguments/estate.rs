@@ -12,7 +12,7 @@ use super::operate::AnswerFormat;
 pub(crate) struct At {
     /// The broker: `kafka://HOST:PORT[,…]`, `amqp://HOST[:PORT]/VHOST` (asked by its management
     /// plugin, `?management=HOST:PORT`) or `nats://HOST:PORT[,…]`; what is made there, by
-    /// `?prefix=P&replication=N`, and of Kafka `&partitions=N`
+    /// `?prefix=P&replicas=N`, of Kafka `?prefix=P&partitions=N&replication=N`
     #[arg(long, value_name = "URL")]
     pub(crate) broker: String,
     /// Settings of the broker's client, such as those of TLS, and credentials: lines `name=value`

@@ -1,5 +1,6 @@
 //! RabbitMQ.
 
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -333,7 +334,7 @@ fn who_may_not_ask_is_told(server: &Server) {
     let url = format!("{}?management={}", server.url, management(server));
     let mut address = tidegate_estate::Address::parse(&url).unwrap();
     address
-        .add_settings("username=guest\npassword=wrong")
+        .add_settings("username=guest\npassword=wrong", Path::new("."))
         .unwrap();
     let broker = tidegate_estate::Broker::open(&address).unwrap();
     let error = broker.topology().unwrap_err();
