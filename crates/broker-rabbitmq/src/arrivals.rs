@@ -148,7 +148,6 @@ async fn sorting(
         let tag = deliveries.last().map_or(0, |last| last.delivery_tag);
         let mut sent = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
-            // Bound by hand, and of no event here: nobody could read it.
             let Some(message) = event(config, clock, delivery) else {
                 continue;
             };
@@ -165,15 +164,32 @@ async fn sorting(
 }
 
 fn event(config: &RabbitConfig, clock: &dyn Clock, delivery: Delivery) -> Option<Message> {
-    let name = Name::new(delivery.routing_key.as_str()).ok()?;
-    let mut channels = config.channels.iter();
-    let (channel, event_type) = channels.find(|(channel, _)| *channel == name)?;
+    let Some((channel, event_type)) = channel(config, delivery.routing_key.as_str()) else {
+        tracing::warn!(
+            "rabbitmq: a message with the routing key `{}` is dropped: no event can be called so; who has bound it to `{}`?",
+            delivery.routing_key,
+            config.inbound()
+        );
+        return None;
+    };
     Some(convert::foreign(
         &delivery.properties,
         delivery.data,
-        (channel, event_type),
+        (&channel, &event_type),
         (clock.now(), random()),
     ))
+}
+
+/// The channel of a routing key, with the type of its events. One that this process does not know is kept as well: it may be
+/// of a newer design, which another process runs already.
+fn channel(config: &RabbitConfig, routing_key: &str) -> Option<(Name, String)> {
+    let name = Name::new(routing_key).ok()?;
+    let mut channels = config.channels.iter();
+    let known = channels.find(|(channel, _)| *channel == name);
+    Some(known.cloned().unwrap_or_else(|| {
+        let event_type = name.to_string();
+        (name, event_type)
+    }))
 }
 
 fn shard(message: &Message, shards: u32) -> u32 {
@@ -214,4 +230,23 @@ async fn together(consumer: &mut Consumer) -> Result<Vec<Delivery>, JournalError
 
 async fn acknowledge(channel: &Channel, tag: u64) -> Result<(), JournalError> {
     answered(channel.basic_ack(tag, BasicAckOptions { multiple: true })).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_newer_design_has_is_kept() {
+        let name = |text| Name::new(text).unwrap();
+        let mut config = RabbitConfig::parse("amqp://h:1", name("shop")).unwrap();
+        config.channels = vec![(name("OrderPlaced"), "com.shop.OrderPlaced".to_owned())];
+        let found = |key| channel(&config, key).map(|(_, event_type)| event_type);
+        assert_eq!(
+            found("OrderPlaced").as_deref(),
+            Some("com.shop.OrderPlaced")
+        );
+        assert_eq!(found("OrderShipped").as_deref(), Some("OrderShipped"));
+        assert_eq!(found("no name"), None);
+    }
 }
