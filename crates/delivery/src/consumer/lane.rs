@@ -213,6 +213,11 @@ impl Consumer {
         head.is_ready().then_some(head.sequence)
     }
 
+    /// The one of its lane that starts, runs or is being recorded.
+    pub(super) fn busy_in_lane(&self, sequence: u64) -> Option<u64> {
+        self.lane(sequence)?.busy
+    }
+
     /// The delivery of its lane that goes before it.
     pub(super) fn blocker(&self, sequence: u64) -> Option<u64> {
         let lane = self.lane(sequence)?;

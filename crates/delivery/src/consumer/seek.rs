@@ -9,7 +9,7 @@ use thiserror::Error;
 use tidegate_base::limit::{SEEK_RANGES_MAX, SEEKS_MAX};
 
 use super::Consumer;
-use super::delivery::{Custody, Phase};
+use super::delivery::{Custody, Delivery, LaneKey, Phase};
 use crate::config::Order;
 use crate::cursor::Cursor;
 use crate::ended::{End, SeekOrder};
@@ -277,11 +277,24 @@ impl Consumer {
         let newer = newer.filter(|(_, delivery)| {
             delivery.custody == Custody::Channel
                 && matches!(delivery.phase, Phase::Ready | Phase::Waiting { .. })
+                && !self.is_overtaken(delivery)
         });
         let newer: Vec<u64> = newer.map(|(sequence, _)| sequence).collect();
         for sequence in newer {
             self.put_back(sequence);
         }
+    }
+
+    /// Whether one that may become a dead letter went before it while it was for later: then it must move into the
+    /// state with that one, and so stays in memory until that is decided.
+    fn is_overtaken(&self, delivery: &Delivery) -> bool {
+        let is_later = |other: u64| {
+            let other = self.deliveries.get(&other);
+            other.is_some_and(|it| it.sequence > delivery.sequence && it.lane == delivery.lane)
+        };
+        delivery.lane != LaneKey::Free
+            && (self.busy_in_lane(delivery.sequence).is_some_and(is_later)
+                || self.condemned.iter().copied().any(is_later))
     }
 
     /// Puts a delivery back into its channel; what it went through is kept.

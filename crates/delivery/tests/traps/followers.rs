@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tidegate_base::limit::REDRIVES_MAX;
 use tidegate_delivery::{
-    Arrival, ConsumerConfig, DeliveryStatus, EventRef, Input, Machine, Outcome, RetryClass,
+    Arrival, Command, ConsumerConfig, DeliveryStatus, EventRef, Input, Machine, Outcome, RetryClass,
 };
 
 use crate::rig::{Rig, config, fail, id, permanent};
@@ -195,6 +195,39 @@ fn what_a_letter_has_overtaken_is_kept_beyond_the_limit() {
     redrive(&mut rig, 1);
     rig.answer_for(10, |_| Outcome::Done);
     assert_eq!(started(&rig), [0, 1, 2]);
+}
+
+/// A replay makes room for itself and puts back what is newer, but not what a running one went before: that may be a
+/// dead letter next, and would be sent back before the other has been read again.
+#[test]
+fn a_replay_does_not_part_a_letter_from_what_it_has_overtaken() {
+    let mut config = config();
+    config.consumers[0].window = 8;
+    let finished: Vec<String> = (0..20).map(|n| format!("k{n}")).collect();
+    let keys: Vec<&str> = finished.iter().map(String::as_str).collect();
+    let mut rig = Rig::new(config, &keys);
+    rig.answer_for(30, |_| Outcome::Done);
+    append_for_later(&mut rig, "a", 5);
+    rig.append("a");
+    assert!(rig.is(21, DeliveryStatus::Running));
+    rig.command(Command::Replay {
+        consumer: id(),
+        from: 0,
+        until: Some(20),
+        reason: "a fix".to_owned(),
+    });
+    rig.end(21, permanent());
+    rig.starts.clear();
+    rig.running.clear();
+    rig.now = rig.now + Duration::from_secs(6);
+    // Nothing of the channel is read yet: only what the state has.
+    rig.machine = Machine::restore(rig.config.clone(), rig.now, rig.disk.clone());
+    assert!(rig.is(20, DeliveryStatus::Ready), "the state has it");
+    rig.boot();
+    redrive(&mut rig, 21);
+    rig.answer_for(30, |_| Outcome::Done);
+    let last: Vec<u64> = started(&rig).into_iter().filter(|s| *s >= 20).collect();
+    assert_eq!(last, [20, 21]);
 }
 
 /// A retry of its head keeps the rest of a lane in its place over any number of restarts.
