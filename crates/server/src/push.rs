@@ -15,6 +15,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::GaiResolver;
 use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 use std::sync::Arc;
@@ -22,6 +23,9 @@ use tidegate_base::limit::{ERROR_TEXT_BYTES_MAX, OUTPUT_BYTES_MAX};
 use tidegate_base::{Clock, Envelope, Timestamp, parse_duration};
 use tidegate_runtime::{Answer, Attempt, Caller, Outcome, RetryClass};
 
+mod reach;
+
+use self::reach::Names;
 use crate::binding::{decode_headers, encode_headers};
 
 /// Longest answer that is read; the rest is cut off.
@@ -32,7 +36,7 @@ const IDLE_CONNECTIONS_MAX: usize = 64;
 /// Calls consumers' endpoints over HTTP and HTTPS.
 #[derive(Clone)]
 pub struct HttpCaller {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<HttpsConnector<HttpConnector<Names>>, Full<Bytes>>,
     clock: Arc<dyn Clock>,
 }
 
@@ -46,7 +50,7 @@ impl HttpCaller {
     /// A caller that trusts the system's certificates. The clock reads `Retry-After` dates.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        let mut tcp = HttpConnector::new();
+        let mut tcp = HttpConnector::new_with_resolver(Names(GaiResolver::new()));
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         // Without system certificates every HTTPS endpoint is refused; HTTP goes on.
@@ -93,7 +97,7 @@ impl HttpCaller {
     async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
         let response = match self.client.request(request).await {
             Ok(response) => response,
-            Err(error) => return unreachable(&error).into(),
+            Err(error) => return reach::unreachable(&error).into(),
         };
         let (head, body) = response.into_parts();
         let publishes = head.status.is_success().then(|| format_of(&head.headers));
@@ -155,23 +159,6 @@ fn request(uri: Uri, attempt: &Attempt) -> Result<Request<Full<Bytes>>, http::Er
         .body(Full::new(body))?;
     request.headers_mut().extend(headers);
     Ok(request)
-}
-
-/// A connection that failed: the endpoint is wrong when its name or certificate is, else away.
-fn unreachable(error: &hyper_util::client::legacy::Error) -> Outcome {
-    let text = causes(error);
-    let fault = [
-        "dns error",
-        "failed to lookup address",
-        "certificate",
-        "invalid dnsname",
-        "tls",
-    ];
-    let lower = text.to_ascii_lowercase();
-    if fault.iter().any(|word| lower.contains(word)) {
-        return Outcome::EndpointFault { error: text };
-    }
-    retry(RetryClass::Unavailable, text)
 }
 
 fn retry(class: RetryClass, error: String) -> Outcome {
@@ -238,21 +225,6 @@ fn read_batch(body: &[u8]) -> Result<Vec<Envelope>, String> {
     events
         .collect::<Result<_, _>>()
         .map_err(|error| error.to_string())
-}
-
-/// An error with its causes, each said once.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        let more = next.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = next.source();
-    }
-    text
 }
 
 /// A handler that answers 2xx may still say that the event is to be retried or parked.
