@@ -51,6 +51,23 @@ impl Findings {
         }
     }
 
+    /// For what is read beside the rest, in the same files.
+    pub(crate) fn of_a_part(&self) -> Self {
+        Self::in_files(self.file_names.clone())
+    }
+
+    /// Adds those of a part: as many and the same as if it had been read with the rest.
+    pub(crate) fn take_in(&mut self, part: Self) {
+        let room = DESIGN_FINDINGS_MAX.saturating_sub(self.kept.len());
+        let beyond = part.kept.len().saturating_sub(room);
+        self.kept.extend(part.kept.into_iter().take(room));
+        self.beyond += part.beyond + beyond;
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.kept.is_empty() && self.beyond == 0
+    }
+
     /// Adds a file that was not known from the start; returns its index.
     pub(crate) fn add_file(&mut self, name: Arc<str>) -> u32 {
         self.file_names.push(name);

@@ -10,7 +10,10 @@ use crate::design::Located;
 use crate::findings::Problem;
 use crate::path::Path;
 use crate::shape::Section;
-use crate::yaml::{Content, Node, Span, Style};
+use crate::yaml::{Content, Entry, Node, Span, Style};
+
+/// More names than this are read in two halves.
+const ENTRIES_OF_ONE: usize = 64;
 
 impl Reader<'_> {
     pub(super) fn named(
@@ -21,15 +24,7 @@ impl Reader<'_> {
         key: Span,
     ) -> Vec<(Name, Record)> {
         match &node.content {
-            Content::Mapping(entries) => entries
-                .iter()
-                .filter_map(|entry| {
-                    let at = at.field(&entry.key);
-                    let name = self.name(&entry.key, entry.key_style, &at, entry.key_span);
-                    let record = self.section(section, &entry.value, &at, entry.key_span);
-                    Some((name?, record))
-                })
-                .collect(),
+            Content::Mapping(entries) => self.entries(section, entries, at),
             // A list of names: reported, and read as names that take every default.
             Content::Sequence(items) => {
                 let problem = Problem::new(
@@ -48,6 +43,33 @@ impl Reader<'_> {
                 Vec::new()
             }
         }
+    }
+
+    /// Many are read on all processors; what is found is the same.
+    fn entries(
+        &mut self,
+        section: &'static Section,
+        entries: &[Entry<'_>],
+        at: &Path<'_>,
+    ) -> Vec<(Name, Record)> {
+        if entries.len() > ENTRIES_OF_ONE {
+            let (first, second) = entries.split_at(entries.len() / 2);
+            let mut findings = self.findings.of_a_part();
+            let (mut named, more) = rayon::join(
+                || self.entries(section, first, at),
+                || Reader::new(&mut findings).entries(section, second, at),
+            );
+            self.findings.take_in(findings);
+            named.extend(more);
+            return named;
+        }
+        let read = entries.iter().filter_map(|entry| {
+            let at = at.field(&entry.key);
+            let name = self.name(&entry.key, entry.key_style, &at, entry.key_span);
+            let record = self.section(section, &entry.value, &at, entry.key_span);
+            Some((name?, record))
+        });
+        read.collect()
     }
 
     fn named_of_list(

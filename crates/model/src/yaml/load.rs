@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as EventSpan};
 use tidegate_base::limit::{DESIGN_DEPTH_MAX, DESIGN_FILE_BYTES_MAX, DESIGN_NODES_MAX};
 
+use super::parts;
 use super::tree::{Content, Entry, Node, Span, Style};
 use crate::code::{DUPLICATE, REFUSED_YAML, SYNTAX, WRONG_TYPE};
 use crate::findings::{Findings, Problem, excerpt};
@@ -25,8 +26,47 @@ pub(crate) fn load<'s>(text: &'s str, file: u32, findings: &mut Findings) -> Opt
         findings.report(Span::start_of(file), &"", problem);
         return None;
     }
+    match parts::cut(text).and_then(|at| in_parts(text, at, file, findings)) {
+        Some(tree) => Some(tree),
+        None => load_from(text, Start { file, line: 0 }, findings).map(|(tree, _)| tree),
+    }
+}
+
+/// The tree of a text that is cut in two; `None` when there is anything to say about it.
+pub(super) fn in_parts<'s>(
+    text: &'s str,
+    at: usize,
+    file: u32,
+    findings: &Findings,
+) -> Option<Node<'s>> {
+    let (first, second) = text.split_at_checked(at)?;
+    let line = u32::try_from(first.matches('\n').count()).ok()?;
+    let part = |text, line| {
+        let mut findings = findings.of_a_part();
+        let (tree, nodes) = load_from(text, Start { file, line }, &mut findings)?;
+        findings.is_empty().then_some((tree, nodes))
+    };
+    let (first, second) = rayon::join(|| part(first, 0), || part(second, line));
+    let ((first, some), (second, more)) = (first?, second?);
+    (some + more <= DESIGN_NODES_MAX).then(|| parts::join(first, second))?
+}
+
+/// Where a text begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Start {
+    pub(super) file: u32,
+    /// Lines of the file before it.
+    pub(super) line: u32,
+}
+
+/// The tree of a text, and how many values it has.
+pub(super) fn load_from<'s>(
+    text: &'s str,
+    start: Start,
+    findings: &mut Findings,
+) -> Option<(Node<'s>, usize)> {
     let mut builder = Builder {
-        file,
+        start,
         findings,
         open: Vec::new(),
         root: None,
@@ -44,15 +84,16 @@ pub(crate) fn load<'s>(text: &'s str, file: u32, findings: &mut Findings) -> Opt
         }
     }
     let empty = Node {
-        span: Span::start_of(file),
+        span: Span::start_of(start.file),
         content: Content::Mapping(Vec::new()),
     };
-    Some(builder.root.filter(|root| !root.is_null()).unwrap_or(empty))
+    let root = builder.root.filter(|root| !root.is_null());
+    Some((root.unwrap_or(empty), builder.nodes))
 }
 
 /// The tree so far.
 struct Builder<'s, 'f> {
-    file: u32,
+    start: Start,
     findings: &'f mut Findings,
     open: Vec<Collection<'s>>,
     root: Option<Node<'s>>,
@@ -318,8 +359,8 @@ impl<'s> Builder<'s, '_> {
         let small = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
         let one_line = at.start.line() == at.end.line();
         Span {
-            file: self.file,
-            line: small(at.start.line().max(1)),
+            file: self.start.file,
+            line: small(at.start.line().max(1)).saturating_add(self.start.line),
             column: small(at.start.col() + 1),
             length: if one_line { small(at.len().max(1)) } else { 1 },
         }

@@ -1,6 +1,7 @@
 //! YAML as a tree with places.
 
 mod load;
+mod parts;
 mod plain;
 mod tree;
 

@@ -100,7 +100,7 @@ impl<'s> Node<'s> {
     fn write_json(&self, json: &mut String) {
         match &self.content {
             Content::Scalar { text, style } => match resolve(text, *style) {
-                Plain::Text => json.push_str(&Value::from(text.as_ref()).to_string()),
+                Plain::Text => write_text(text, json),
                 other => json.push_str(&json_of(other).to_string()),
             },
             Content::Sequence(items) => {
@@ -115,7 +115,7 @@ impl<'s> Node<'s> {
                 json.push('{');
                 for (index, entry) in entries.iter().enumerate() {
                     json.push_str(if index == 0 { "" } else { "," });
-                    json.push_str(&Value::from(entry.key.as_ref()).to_string());
+                    write_text(&entry.key, json);
                     json.push(':');
                     entry.value.write_json(json);
                 }
@@ -123,6 +123,17 @@ impl<'s> Node<'s> {
             }
             Content::Refused => json.push_str("null"),
         }
+    }
+}
+
+fn write_text(text: &str, json: &mut String) {
+    let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if text.bytes().all(is_plain) {
+        json.push('"');
+        json.push_str(text);
+        json.push('"');
+    } else {
+        json.push_str(&Value::from(text).to_string());
     }
 }
 
