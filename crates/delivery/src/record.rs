@@ -225,7 +225,7 @@ pub struct AttemptRecord {
     pub error: String,
 }
 
-/// How an attempt ended that counts.
+/// How an attempt ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AttemptOutcome {
@@ -239,6 +239,8 @@ pub enum AttemptOutcome {
     Permanent,
     /// The process ended while it ran.
     Crash,
+    /// It did its work, after others that did not.
+    Succeeded,
 }
 
 impl AttemptOutcome {
@@ -251,6 +253,7 @@ impl AttemptOutcome {
             Self::Timeout => "timeout",
             Self::Permanent => "permanent",
             Self::Crash => "crash",
+            Self::Succeeded => "succeeded",
         }
     }
 }

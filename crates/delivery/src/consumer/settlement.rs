@@ -96,9 +96,9 @@ impl Consumer {
     ) {
         let sequence = run.sequence;
         match mutant::mistaken(outcome) {
-            Outcome::Done => self.finish(now, sequence, None, shared),
+            Outcome::Done => self.finish(now, run, None, shared),
             Outcome::DoneWith(state) => match self.change_state(sequence, state) {
-                Ok(change) => self.finish(now, sequence, change, shared),
+                Ok(change) => self.finish(now, run, change, shared),
                 Err(instead) => self.settle(now, run, instead, blame, shared),
             },
             Outcome::Retry { class, .. }
@@ -179,10 +179,11 @@ impl Consumer {
     fn finish(
         &mut self,
         now: Timestamp,
-        sequence: u64,
+        run: &Run,
         state: Option<(Arc<str>, KeyState)>,
         shared: &mut Shared,
     ) {
+        let sequence = run.sequence;
         self.overloads = 0;
         self.earn(now, sequence);
         let Some(delivery) = self.deliveries.get_mut(&sequence) else {
@@ -190,6 +191,19 @@ impl Consumer {
         };
         if let Some(budget) = &mut self.letters {
             budget.earn(now);
+        }
+        let attempt = delivery.attempt();
+        let progress = &mut delivery.progress;
+        // Of one that has a history this is the end; of all others, that they are done says it.
+        if !progress.history.is_empty() || progress.redrives > 0 {
+            let succeeded = AttemptRecord {
+                attempt,
+                started: run.started,
+                ended: Some(now),
+                outcome: AttemptOutcome::Succeeded,
+                error: String::new(),
+            };
+            push_attempt(&mut progress.history, succeeded);
         }
         delivery.phase = Phase::Settling;
         let (identity, generation) = (delivery.identity, delivery.generation);
@@ -507,14 +521,11 @@ pub(crate) fn bounded(mut text: String) -> String {
     text
 }
 
-/// Adds an attempt; of a long history the first and the latest stay. An attempt that is there
-/// already, because its record was read twice, takes its own place.
+/// Adds an attempt; of a long history the first and the latest stay. One that is there already, because its record was
+/// read twice, is not added.
 pub(crate) fn push_attempt(history: &mut Vec<AttemptRecord>, record: AttemptRecord) {
-    if history
-        .last()
-        .is_some_and(|last| last.started == record.started)
-    {
-        history.pop();
+    if history.last() == Some(&record) {
+        return;
     }
     if history.len() >= ATTEMPT_HISTORY_MAX {
         history.remove(1);

@@ -9,7 +9,7 @@ use super::admission::Obstacle;
 use super::delivery::{Delivery, Phase};
 use super::seek::Replaying;
 use crate::input::Ticket;
-use crate::record::{Halt, Pause};
+use crate::record::{AttemptOutcome, Halt, Pause};
 use crate::shared::Shared;
 
 /// A consumer at one moment.
@@ -236,7 +236,8 @@ impl<'a> Count<'a> {
         self.ready += u64::from(delivery.is_ready());
         let worst = self.failing.as_ref().map_or(0, |failing| failing.failures);
         if delivery.progress.failures > worst {
-            let last = delivery.progress.history.last();
+            let mut attempts = delivery.progress.history.iter().rev();
+            let last = attempts.find(|attempt| attempt.outcome != AttemptOutcome::Succeeded);
             self.failing = Some(Failing {
                 sequence: delivery.sequence,
                 failures: delivery.progress.failures,
