@@ -337,6 +337,7 @@ impl Consumer {
         let Some(delivery) = self.deliveries.get_mut(&sequence) else {
             return;
         };
+        delivery.was_sent = true;
         delivery.phase = Phase::Running(Run {
             started: now,
             deadline,

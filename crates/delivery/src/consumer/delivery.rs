@@ -28,6 +28,8 @@ pub(crate) struct Delivery {
     pub(crate) edit: Option<Arc<Edit>>,
     pub(crate) custody: Custody,
     pub(crate) progress: Progress,
+    /// It has been sent in this process, whatever came of that.
+    pub(crate) was_sent: bool,
     pub(crate) phase: Phase,
 }
 

@@ -302,7 +302,7 @@ impl Consumer {
         let Some(delivery) = self.deliveries.get(&sequence) else {
             return;
         };
-        let progress = delivery.progress.clone();
+        let (progress, was_sent) = (delivery.progress.clone(), delivery.was_sent);
         let until = match &delivery.phase {
             Phase::Waiting { until } => Some(*until),
             _ => None,
@@ -314,7 +314,7 @@ impl Consumer {
         self.put_off.remove(sequence);
         self.remove_from_memory(sequence);
         self.in_window = self.in_window.saturating_sub(1);
-        if progress != Progress::default() || until.is_some() {
+        if progress != Progress::default() || until.is_some() || was_sent {
             self.restored.insert(sequence, (progress, until));
         }
     }

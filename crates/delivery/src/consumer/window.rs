@@ -119,11 +119,14 @@ impl Consumer {
     }
 
     fn take_in(&mut self, now: Timestamp, record: Arrival, shared: &mut Shared) {
-        let (progress, until) = self.restored.remove(&record.sequence).unwrap_or_default();
         let sequence = record.sequence;
-        let due = match mutant::is(Mutant::ScheduleIgnored) {
-            true => None,
-            false => not_before(&record.event, &progress),
+        let known = self.restored.remove(&sequence);
+        let is_new = known.is_none() || mutant::is(Mutant::ScheduledTwice);
+        let (progress, until) = known.unwrap_or_default();
+        // What is known has been sent before, or until when it waits is known.
+        let due = match is_new && !mutant::is(Mutant::ScheduleIgnored) {
+            true => not_before(&record.event, &progress),
+            false => None,
         };
         let until = until.max(due);
         let generation = self.replays.left.mark_of(sequence).unwrap_or_default();
@@ -198,6 +201,7 @@ impl Consumer {
             edit,
             custody,
             progress,
+            was_sent: false,
             phase,
         };
         self.count_live(&delivery);
