@@ -33,6 +33,14 @@ pub(crate) struct Delivery {
     pub(crate) phase: Phase,
 }
 
+/// What is known of a delivery that the channel is still to bring again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Before {
+    pub(crate) progress: Progress,
+    pub(crate) until: Option<Timestamp>,
+    pub(crate) was_sent: bool,
+}
+
 /// Which deliveries it may not overtake.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum LaneKey {

@@ -45,10 +45,10 @@ use crate::cursor::Cursor;
 use crate::identity::Identity;
 use crate::mutant::{self, Mutant};
 use crate::outbox::Then;
-use crate::record::{Halt, Pause, Progress, StateRecord};
+use crate::record::{Halt, Pause, StateRecord};
 use crate::sequences::{SequenceMap, SequenceSet};
 use crate::shared::Shared;
-use delivery::Delivery;
+use delivery::{Before, Delivery};
 use done::DoneSet;
 use flow::Flow;
 use histories::Histories;
@@ -77,7 +77,7 @@ pub(crate) struct Consumer {
     /// Deliveries in memory that the state keeps and that are no dead letters.
     kept: usize,
     /// What deliveries that are still to be fetched went through before a restart.
-    restored: BTreeMap<u64, (Progress, Option<Timestamp>)>,
+    restored: BTreeMap<u64, Before>,
 
     lanes: Lanes,
     /// May run, never failed.

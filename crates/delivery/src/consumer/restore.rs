@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tidegate_base::Timestamp;
 
 use super::Consumer;
-use super::delivery::{Custody, Phase};
+use super::delivery::{Before, Custody, Phase};
 use super::done::DoneSet;
 use super::histories::Histories;
 use super::seek::{Replays, Skips};
@@ -253,7 +253,15 @@ impl Consumer {
         self.restored = replay
             .loose
             .into_iter()
-            .map(|(sequence, progress)| (sequence, (progress, until.remove(&sequence))))
+            .map(|(sequence, progress)| {
+                let until = until.remove(&sequence);
+                let before = Before {
+                    progress,
+                    until,
+                    was_sent: false,
+                };
+                (sequence, before)
+            })
             .collect();
         self.forget_done();
     }
@@ -274,9 +282,9 @@ impl Consumer {
                 });
             }
         }
-        for (sequence, (progress, until)) in &self.restored {
-            if progress.started.is_some() {
-                let (progress, until) = (progress.clone(), *until);
+        for (sequence, before) in &self.restored {
+            if before.progress.started.is_some() {
+                let (progress, until) = (before.progress.clone(), before.until);
                 let (consumer, sequence) = (consumer.clone(), *sequence);
                 records.push(StateRecord::Progress {
                     consumer,
@@ -403,8 +411,8 @@ impl Consumer {
                 });
             }
         }
-        for (sequence, (progress, until)) in &self.restored {
-            let (sequence, progress, until) = (*sequence, progress.clone(), *until);
+        for (sequence, before) in &self.restored {
+            let (sequence, progress, until) = (*sequence, before.progress.clone(), before.until);
             records.push(StateRecord::Progress {
                 consumer: consumer(),
                 sequence,

@@ -9,7 +9,7 @@ use thiserror::Error;
 use tidegate_base::limit::{SEEK_RANGES_MAX, SEEKS_MAX};
 
 use super::Consumer;
-use super::delivery::{Custody, Delivery, LaneKey, Phase};
+use super::delivery::{Before, Custody, Delivery, LaneKey, Phase};
 use crate::config::Order;
 use crate::cursor::Cursor;
 use crate::ended::{End, SeekOrder};
@@ -315,7 +315,12 @@ impl Consumer {
         self.remove_from_memory(sequence);
         self.in_window = self.in_window.saturating_sub(1);
         if progress != Progress::default() || until.is_some() || was_sent {
-            self.restored.insert(sequence, (progress, until));
+            let before = Before {
+                progress,
+                until,
+                was_sent,
+            };
+            self.restored.insert(sequence, before);
         }
     }
 

@@ -6,7 +6,7 @@ use tidegate_base::Timestamp;
 use tidegate_base::limit::SOLO_CRASHES_MAX;
 
 use super::Consumer;
-use super::delivery::{Custody, Delivery, Phase};
+use super::delivery::{Before, Custody, Delivery, Phase};
 use crate::config::Followers;
 use crate::cursor::Cursor;
 use crate::input::{Arrival, Effect};
@@ -120,13 +120,15 @@ impl Consumer {
 
     fn take_in(&mut self, now: Timestamp, record: Arrival, shared: &mut Shared) {
         let sequence = record.sequence;
-        let known = self.restored.remove(&sequence);
-        let is_new = known.is_none() || mutant::is(Mutant::ScheduledTwice);
-        let (progress, until) = known.unwrap_or_default();
-        // What is known has been sent before, or until when it waits is known.
-        let due = match is_new && !mutant::is(Mutant::ScheduleIgnored) {
-            true => not_before(&record.event, &progress),
-            false => None,
+        let Before {
+            progress,
+            until,
+            was_sent,
+        } = self.restored.remove(&sequence).unwrap_or_default();
+        let was_sent = was_sent && !mutant::is(Mutant::ScheduledTwice);
+        let due = match was_sent || mutant::is(Mutant::ScheduleIgnored) {
+            true => None,
+            false => not_before(&record.event, &progress),
         };
         let until = until.max(due);
         let generation = self.replays.left.mark_of(sequence).unwrap_or_default();
