@@ -8,18 +8,16 @@ use crate::command::step;
 use crate::workspace;
 
 /// The tests that run every case, and whose tables are shown.
-const TESTS: [&[&str]; 2] = [
+const TESTS: [&[&str]; 3] = [
+    &["tidegate-compat", "--test", "suite", "agreement::"],
     &[
-        "--package",
         "tidegate-compat",
-        "--test",
-        "suite",
         "--test",
         "avro_cases",
         "--test",
         "protobuf_cases",
     ],
-    &["--package", "tidegate-asyncapi", "--test", "verdicts"],
+    &["tidegate-asyncapi", "--test", "verdicts"],
 ];
 const TABLES: &str = "crates/compat/tests/agreement";
 const VERDICTS: &str = "crates/asyncapi/tests/verdicts.txt";
@@ -34,7 +32,11 @@ pub(crate) fn show() -> Result<()> {
         "the cases of others are not at `{DATA}`: without them there is nothing to compare"
     );
     for test in TESTS {
-        step(&root, "cargo", &[&["test", "--quiet"], test].concat())?;
+        step(
+            &root,
+            "cargo",
+            &[&["test", "--quiet", "--package"], test].concat(),
+        )?;
     }
     let mut tables: Vec<_> = std::fs::read_dir(root.join(TABLES))?
         .collect::<std::io::Result<Vec<_>>>()?
