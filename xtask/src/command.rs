@@ -14,7 +14,8 @@ pub(crate) fn say(line: &str) {
     eprintln!("{line}");
 }
 
-fn step(folder: &Path, program: &str, arguments: &[&str]) -> Result<()> {
+/// Runs a program, shown before it starts.
+pub(crate) fn step(folder: &Path, program: &str, arguments: &[&str]) -> Result<()> {
     say(&format!("\n── {program} {}", arguments.join(" ")));
     let status = Command::new(program)
         .args(arguments)

@@ -1,5 +1,6 @@
 //! The project's own automation: one program on a laptop and in CI.
 
+mod agreement;
 mod brokers;
 mod command;
 mod findings_pages;
@@ -15,12 +16,13 @@ use anyhow::{Result, bail};
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
 
-  floors   fail on an upward edge between crates, or on I/O below floor 3
-  tidy     fail on long files, missing module docs, missing pages, stale maps
-  lint     floors, tidy, rustfmt, clippy, and cargo-deny where it is installed
-  test     every test: Rust, with PostgreSQL where it is found, then the console in a browser where one is
-  ci       lint, then test
-  brokers  real Kafka, RabbitMQ and NATS for tests: install, up, status, down
+  floors     fail on an upward edge between crates, or on I/O below floor 3
+  tidy       fail on long files, missing module docs, missing pages, stale maps
+  lint       floors, tidy, rustfmt, clippy, and cargo-deny where it is installed
+  test       every test: Rust, with PostgreSQL where it is found, then the console in a browser where one is
+  ci         lint, then test
+  agreement  verdicts on schemas and AsyncAPI documents beside those of others, as tables; runs the cases first
+  brokers    real Kafka, RabbitMQ and NATS for tests: install, up, status, down
 ";
 
 fn main() -> ExitCode {
@@ -41,6 +43,7 @@ fn run(command: &str) -> Result<()> {
         "lint" => command::lint(),
         "test" => command::test(),
         "ci" => command::lint().and_then(|()| command::test()),
+        "agreement" => agreement::show(),
         "brokers" => brokers::run(&std::env::args().skip(2).collect::<Vec<_>>()),
         _ => bail!("no such command: `{command}`\n{USAGE}"),
     }

@@ -181,6 +181,7 @@ fn in_difference(
     let known = Known::of(vec![Node::start(&difference.lowered)]);
     let events = samples.samples(&known, 0);
     let effort = Effort::new(SAMPLE_STEPS, keep_going);
+    let how = (Integers::ByValue, court.is_reserved);
     let mut study = Study::new(&court.writer.lowered, reader, how, effort);
     court.of_samples(&mut study, events)
 }

@@ -13,6 +13,7 @@ use super::flat::Flat;
 use super::keywords::Why;
 use super::known::{Known, Node};
 use super::pattern::{Strings, Word};
+use super::reserved::Told;
 use super::study::Study;
 
 /// Most patterns of names that are combined: their kinds are two to this power.
@@ -35,6 +36,11 @@ impl<'a> Study<'a, '_> {
         if flat.absent.contains(name) {
             return None;
         }
+        let spoken = match self.told_of_field(flat.spoken.as_ref(), name) {
+            Told::Never => return None,
+            Told::By(spoken) => spoken,
+            Told::Unknown => None,
+        };
         let text = Value::String(name.to_owned());
         for node in &flat.atoms {
             if let Some(names) = node.one("propertyNames")
@@ -52,11 +58,9 @@ impl<'a> Study<'a, '_> {
             let schemas = self.schemas_of(node, Some(name), matching);
             fits.extend(schemas.sure);
         }
-        if self.is_unsent(flat, |part, study| part.declares(study, name)) {
-            return None;
-        }
         self.unevaluated(flat, &mut fits, |part, study| part.declares(study, name));
         let mut known = Known::of(fits);
+        known.spoken = spoken;
         let misses = flat.field_misses.iter().filter(|(field, _)| *field == name);
         known.misses.extend(misses.map(|(_, node)| node.clone()));
         Some(known)
@@ -64,16 +68,20 @@ impl<'a> Study<'a, '_> {
 
     /// What is known of a field whose name is of a kind; none when there can be no such field.
     pub(crate) fn field_of(&mut self, flat: &Flat<'a>, kind: &Kind) -> Option<Known<'a>> {
+        let spoken = match self.told_of_kind(flat.spoken.as_ref(), kind) {
+            Told::Never => return None,
+            Told::By(spoken) => spoken,
+            Told::Unknown => None,
+        };
         let mut fits = Vec::new();
         for node in &flat.atoms {
             let matching = |_: &mut Self, pattern: &str| Some(kind.strings.must.contains(pattern));
             fits.extend(self.schemas_of(node, None, matching).sure);
         }
-        if self.is_unsent(flat, |part, _| part.may_declare(kind)) {
-            return None;
-        }
         self.unevaluated(flat, &mut fits, |part, _| part.may_declare(kind));
-        Some(Known::of(fits))
+        let mut known = Known::of(fits);
+        known.spoken = spoken;
+        Some(known)
     }
 
     /// The schemas of a field by one schema's own keywords. `unsure` when a pattern cannot be told.
@@ -108,28 +116,6 @@ impl<'a> Study<'a, '_> {
         found
     }
 
-    /// Whether the writer declares some names, and not this one, and never sends others.
-    fn is_unsent(
-        &mut self,
-        flat: &Flat<'a>,
-        declares: impl Fn(&Declared<'a>, &mut Self) -> bool,
-    ) -> bool {
-        if !self.is_reserved {
-            return false;
-        }
-        let writer = self.writer;
-        let own = flat
-            .atoms
-            .iter()
-            .filter(|node| std::ptr::eq(node.of, writer));
-        let mut all = Declared::default();
-        for node in own {
-            all.take(node);
-        }
-        let is_described = !all.names.is_empty() || !all.patterns.is_empty();
-        is_described && all.others.is_empty() && !declares(&all, self)
-    }
-
     /// What `unevaluatedProperties` says of a field that nothing else looks at.
     fn unevaluated(
         &mut self,
@@ -159,8 +145,7 @@ impl<'a> Study<'a, '_> {
             names.extend(node.names("properties").into_iter().map(str::to_owned));
             // Where every other name is ruled out, those that stand in a part alone are not: in a
             // condition, in a branch that is not the case at hand.
-            let is_unsent = self.is_reserved && std::ptr::eq(node.of, self.writer);
-            if is_unsent || node.get("unevaluatedProperties").is_some() {
+            if node.get("unevaluatedProperties").is_some() {
                 looked_at.take(node);
             }
             let listed = node
@@ -170,6 +155,7 @@ impl<'a> Study<'a, '_> {
             names.extend(listed.filter_map(Value::as_str).map(str::to_owned));
         }
         names.extend(looked_at.names.into_iter().map(str::to_owned));
+        names.extend(flat.spoken.iter().flat_map(|spoken| spoken.names()));
         names.extend(flat.field_misses.iter().map(|(name, _)| (*name).to_owned()));
         names
     }
@@ -185,6 +171,7 @@ impl<'a> Study<'a, '_> {
         for node in flat.atoms.iter().chain(goal) {
             patterns.extend(node.names("patternProperties"));
         }
+        patterns.extend(flat.spoken.iter().flat_map(|spoken| spoken.patterns()));
         if patterns.len() > PATTERNS_MAX {
             return None;
         }

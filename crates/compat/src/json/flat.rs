@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashSet};
+use std::rc::Rc;
 
 use serde_json::{Number, Value};
 use tidegate_schema::Types;
@@ -9,6 +10,7 @@ use tidegate_schema::Types;
 use super::known::{Count, Known, Node, types_named};
 use super::number;
 use super::pattern::Strings;
+use super::reserved::Spoken;
 
 /// The end of a range.
 #[derive(Clone, Debug)]
@@ -56,6 +58,8 @@ pub(crate) struct Flat<'a> {
     pub(crate) absent: BTreeSet<String>,
     /// Fields, and what they do not fit.
     pub(crate) field_misses: Vec<(&'a str, Node<'a>)>,
+    /// As in [`Known`].
+    pub(crate) spoken: Option<Rc<Spoken<'a>>>,
     /// No value is left.
     pub(crate) is_impossible: bool,
     /// How much was looked at.
@@ -90,6 +94,7 @@ impl<'a> Flat<'a> {
             present: known.present.clone(),
             absent: known.absent.clone(),
             field_misses: Vec::new(),
+            spoken: known.spoken.clone(),
             is_impossible: false,
             weight: 1,
         };

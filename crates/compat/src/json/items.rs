@@ -9,15 +9,17 @@ use super::known::{Known, Node};
 use super::study::Study;
 
 /// Most items that are looked at one by one.
-const POSITIONS_MAX: usize = 64;
+pub(crate) const POSITIONS_MAX: usize = 64;
 
 impl<'a> Study<'a, '_> {
     /// What is known of the item at a position.
-    pub(crate) fn item(&self, flat: &Flat<'a>, position: usize) -> Known<'a> {
-        let schemas = flat
-            .atoms
-            .iter()
-            .filter_map(|node| schema_of_item(node, position));
+    pub(crate) fn item(&mut self, flat: &Flat<'a>, position: usize) -> Known<'a> {
+        // The last position stands for all behind it, also where they are told apart.
+        let is_apart = |node: &&Node<'a>| {
+            position < POSITIONS_MAX || node.list("prefixItems").len() <= POSITIONS_MAX
+        };
+        let alike = flat.atoms.iter().filter(is_apart);
+        let schemas = alike.filter_map(|node| schema_of_item(node, position));
         let mut fits: Vec<Node<'a>> = schemas.collect();
         for node in &flat.atoms {
             let is_plain = !has_parts(node) && node.get("contains").is_none();
@@ -27,14 +29,17 @@ impl<'a> Study<'a, '_> {
                 fits.extend(node.one("unevaluatedItems"));
             }
         }
-        Known::of(fits)
+        let mut known = Known::of(fits);
+        known.spoken = self.spoken_of_items(flat.spoken.as_ref(), position);
+        known
     }
 
     /// The first position for which nothing says anything of its own.
     pub(crate) fn positions(flat: &Flat<'a>, goal: Option<&Node<'a>>) -> usize {
         let nodes = flat.atoms.iter().chain(goal);
-        let longest = nodes.map(|node| node.list("prefixItems").len()).max();
-        longest.unwrap_or(0).min(POSITIONS_MAX)
+        let lengths = nodes.map(|node| node.list("prefixItems").len());
+        let spoken = flat.spoken.iter().map(|spoken| spoken.positions());
+        lengths.chain(spoken).max().unwrap_or(0).min(POSITIONS_MAX)
     }
 
     /// Whether the items that must be there can be.
@@ -220,7 +225,11 @@ impl<'a> Study<'a, '_> {
             if let Some(contained) = node.one("contains")
                 && node.count("minContains").unwrap_or(1) >= least
             {
-                let item = Known::of(vec![contained]);
+                let mut item = Known::of(vec![contained]);
+                // It may be any of them.
+                if Self::positions(flat, None) == 0 {
+                    item.spoken = self.spoken_of_items(flat.spoken.as_ref(), 0);
+                }
                 let step = Step::Item(0);
                 if self.within(known, step, |study| {
                     study.attempt(|study| study.prove(&item, wanted))

@@ -9,6 +9,7 @@ use tidegate_schema::Types;
 use super::bundle::escape;
 use super::lower::Lowered;
 use super::pattern::Strings;
+use super::reserved::Spoken;
 
 /// The types that the value of the keyword `type` names.
 pub(crate) fn types_named(value: &Value) -> Types {
@@ -169,6 +170,8 @@ pub(crate) struct Known<'a> {
     pub(crate) items: Count,
     /// If it is an object, it has so many fields.
     pub(crate) fields: Count,
+    /// If these are given, it has no name that they do not declare.
+    pub(crate) spoken: Option<Rc<Spoken<'a>>>,
 }
 
 /// What makes a question itself: what is known, and the schema that is asked about.
@@ -181,6 +184,7 @@ pub(crate) struct Key {
     absent: BTreeSet<String>,
     strings: Strings,
     counts: [Count; 2],
+    spoken: Option<Rc<[usize]>>,
     goal: usize,
 }
 
@@ -196,6 +200,7 @@ impl<'a> Known<'a> {
             strings: Strings::default(),
             items: Count::default(),
             fields: Count::default(),
+            spoken: None,
         }
     }
 
@@ -255,6 +260,7 @@ impl<'a> Known<'a> {
             absent: self.absent.clone(),
             strings: self.strings.clone(),
             counts: [self.items, self.fields],
+            spoken: self.spoken.as_ref().map(|spoken| Rc::clone(&spoken.key)),
             goal,
         }
     }

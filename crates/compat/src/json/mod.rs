@@ -19,6 +19,7 @@ mod lower;
 mod number;
 mod objects;
 mod pattern;
+mod reserved;
 mod sample;
 mod schema;
 mod shrink;

@@ -6,6 +6,7 @@
 //! that is a proof by induction. Nothing here ever guesses; what cannot be shown is a [`Failure`].
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use jsonschema::Validator;
 use serde_json::Value;
@@ -17,6 +18,7 @@ use super::flat::{Flat, Integers};
 use super::known::{Key, Known, Node};
 use super::lower::Lowered;
 use super::pattern::{Patterns, Strings, Word};
+use super::reserved::Spoken;
 use super::sample::Pool;
 use super::schema::references;
 
@@ -40,6 +42,8 @@ pub(crate) struct Study<'a, 'k> {
     pub(crate) reader: &'a Lowered,
     /// Whether the writer never sends names that it does not declare.
     pub(crate) is_reserved: bool,
+    /// What speaks of the values of the writer, by where it was started from.
+    pub(crate) spoken: HashMap<Rc<[usize]>, Rc<Spoken<'a>>>,
     pub(crate) integers: Integers,
     pub(crate) patterns: Patterns,
     /// What stands in both schemas.
@@ -71,6 +75,7 @@ impl<'a, 'k> Study<'a, 'k> {
             writer,
             reader,
             is_reserved,
+            spoken: HashMap::new(),
             integers,
             patterns: Patterns::default(),
             pool: Pool::of([&writer.root, &reader.root]),
@@ -90,9 +95,16 @@ impl<'a, 'k> Study<'a, 'k> {
     /// Whether everything that the writer allows fits the reader. Where that was not shown,
     /// [`Self::failures`] says why.
     pub(crate) fn covers(&mut self) -> bool {
-        let known = Known::of(vec![Node::start(self.writer)]);
+        let known = self.whole();
         let goal = Node::start(self.reader);
         self.prove(&known, &goal)
+    }
+
+    /// What is known of every event of the writer.
+    pub(crate) fn whole(&mut self) -> Known<'a> {
+        let mut known = Known::of(vec![Node::start(self.writer)]);
+        known.spoken = self.spoken_of_event();
+        known
     }
 
     /// Whether every value of which this is known fits the goal.

@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use super::effort::size;
 use super::failure::Failure;
-use super::fields::parts;
 use super::known::{Known, Node};
 use super::schema::Schema;
 use super::shrink;
@@ -34,8 +33,13 @@ impl<'a> Court<'a> {
         study.effort.work(amount)
             && self.writer.allows(event)
             && !self.reader.allows(event)
-            && (!self.is_reserved
-                || only_declared(study, &[Node::start(&self.writer.lowered)], event))
+            && self.is_sent(study, event)
+    }
+
+    /// Whether the writer declares what is in the event, where it must.
+    fn is_sent(&self, study: &mut Study<'a, '_>, event: &Value) -> bool {
+        let spoken = study.spoken_of_event();
+        study.is_sent(spoken.as_ref(), event)
     }
 
     /// An event that shows this failure; or else one that the reader refuses for another reason.
@@ -117,7 +121,7 @@ impl<'a> Court<'a> {
         if study.effort.is_stopped() {
             return None;
         }
-        let known = Known::of(vec![Node::start(&self.writer.lowered)]);
+        let known = study.whole();
         let mut samples = study.samples(&known, 0);
         // What the reader treats apart, and the writer does not.
         let reader = Known::of(vec![Node::start(&self.reader.lowered)]);
@@ -197,55 +201,4 @@ fn is_about((path, message): (&str, &str), (place, code): (&str, &str)) -> bool 
 /// Whether a failure of this kind is one of fields that are missing.
 fn wants_fields(code: &str) -> bool {
     !matches!(code, "min-properties-raised" | "max-properties-lowered")
-}
-
-/// Whether the writer declares every name in the event, wherever it declares names at all.
-fn only_declared<'a>(study: &mut Study<'a, '_>, nodes: &[Node<'a>], value: &Value) -> bool {
-    let mut all: Vec<Node<'a>> = Vec::new();
-    let mut waiting: Vec<Node<'a>> = nodes.to_vec();
-    while let Some(node) = waiting.pop() {
-        if !all.iter().any(|known| known.key() == node.key()) {
-            waiting.extend(parts(&node));
-            all.push(node);
-        }
-    }
-    match value {
-        Value::Object(fields) => {
-            let is_described = all.iter().any(|node| {
-                !node.names("properties").is_empty() || !node.names("patternProperties").is_empty()
-            });
-            fields.iter().all(|(name, field)| {
-                let mut inside: Vec<Node<'a>> = Vec::new();
-                let mut is_other = true;
-                for node in &all {
-                    let named = node.named("properties", name);
-                    is_other &= named.is_none();
-                    inside.extend(named);
-                    for pattern in node.names("patternProperties") {
-                        if study.matches(pattern, name) != Some(false) {
-                            is_other = false;
-                            inside.extend(node.named("patternProperties", pattern));
-                        }
-                    }
-                    for keyword in ["additionalProperties", "unevaluatedProperties"] {
-                        if let Some(rest) = node.one(keyword)
-                            && rest.object().is_some_and(|rest| !rest.is_empty())
-                        {
-                            is_other = false;
-                            inside.push(rest);
-                        }
-                    }
-                }
-                !(is_described && is_other) && only_declared(study, &inside, field)
-            })
-        }
-        Value::Array(items) => items.iter().enumerate().all(|(index, item)| {
-            let schemas = all
-                .iter()
-                .filter_map(|node| super::items::schema_of_item(node, index));
-            let inside: Vec<Node<'a>> = schemas.collect();
-            only_declared(study, &inside, item)
-        }),
-        _ => true,
-    }
 }

@@ -5,6 +5,8 @@ mod agreement;
 #[cfg(test)]
 mod confluent;
 #[cfg(test)]
+mod declared;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod hostile;
@@ -12,5 +14,7 @@ mod hostile;
 mod json;
 #[cfg(test)]
 mod random;
+#[cfg(test)]
+mod reserved;
 #[cfg(test)]
 mod schemas;

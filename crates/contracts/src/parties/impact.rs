@@ -74,6 +74,8 @@ pub struct Changed {
     pub not_proved: Vec<(Party, String)>,
     /// Consumers that go on as before.
     pub keeps: Vec<Party>,
+    /// Consumers that are broken as it is, and by the change no more than that.
+    pub already: Vec<Party>,
 }
 
 /// Why there is no impact to tell.
@@ -251,6 +253,7 @@ impl Changed {
             breaks: Vec::new(),
             not_proved: Vec::new(),
             keeps: Vec::new(),
+            already: Vec::new(),
         };
         for consumer in design.consumers().filter(|one| one.event_name == name) {
             changed.take(design, event, &consumer, (now, &then));
@@ -285,7 +288,7 @@ impl Changed {
         }
         match unproved {
             Some(why) => self.not_proved.push((party, why)),
-            None if was_broken => {}
+            None if was_broken => self.already.push(party),
             None => self.keeps.push(party),
         }
     }

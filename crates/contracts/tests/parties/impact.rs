@@ -74,6 +74,20 @@ fn for_programs() {
     insta::assert_snapshot!(impact(Format::Json, &found, Paint::Plain));
 }
 
+/// It was passed over in silence, as if nobody read the field.
+#[test]
+fn who_is_broken_without_the_change_is_named() {
+    let wider = SHOP.replace("{enum: [placed, paid]}", "{enum: [placed, paid, lost]}");
+    let found = Impact::of(&design(&wider, &[]), "OrderPlaced#/status").unwrap();
+    let told = impact(Format::Human, &found, Paint::Plain);
+    let line = "  broken without it, as `tidegate contracts` says: email (team-mail), audit\n";
+    assert!(told.contains(line), "{told}");
+    let told = impact(Format::Json, &found, Paint::Plain);
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let already = &told["changes"][0]["already_broken"];
+    assert_eq!(already[0]["service"], "email", "{told}");
+}
+
 #[test]
 fn what_is_not_there_is_said_with_what_is_close() {
     let design = design(SHOP, &[]);

@@ -105,6 +105,14 @@ fn change(changed: &Changed, paint: Paint, text: &mut String) {
             names.join(", ")
         );
     }
+    if !changed.already.is_empty() {
+        let names: Vec<String> = changed.already.iter().map(named).collect();
+        line!(
+            text,
+            "  broken without it, as `tidegate contracts` says: {}",
+            names.join(", ")
+        );
+    }
 }
 
 pub(super) fn json(impact: &Impact) -> String {
@@ -168,5 +176,6 @@ fn changed(changed: &Changed) -> Value {
         "breaks": breaks,
         "not_proved": not_proved,
         "keeps": changed.keeps.iter().map(who).collect::<Vec<_>>(),
+        "already_broken": changed.already.iter().map(who).collect::<Vec<_>>(),
     })
 }
