@@ -139,7 +139,7 @@ mod tests {
     }
 
     /// A TLS server whose certificate nobody has signed.
-    fn unknown_authority(folder: &Path) -> (Child, u16) {
+    async fn unknown_authority(folder: &Path) -> (Child, u16) {
         let made = Command::new("openssl")
             .args("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes".split(' '))
             .args("-keyout key.pem -out cert.pem -days 2 -subj /CN=localhost".split(' '))
@@ -162,7 +162,7 @@ mod tests {
             .spawn()
             .unwrap();
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            std::thread::sleep(Duration::from_millis(20));
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         (listens, port)
     }
@@ -179,7 +179,7 @@ mod tests {
     #[tokio::test]
     async fn a_certificate_that_cannot_be_trusted_is_the_endpoints_fault() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut server, port) = unknown_authority(folder.path());
+        let (mut server, port) = unknown_authority(folder.path()).await;
         let found = called(&format!("https://localhost:{port}/events")).await;
         server.kill().unwrap();
         server.wait().unwrap();
