@@ -100,6 +100,19 @@ pub trait Journal: Send + Sync + fmt::Debug {
     /// [`JournalError`] when the engine has not confirmed all of them.
     fn append(&self, messages: Vec<Message>) -> BoxFuture<'static, Result<(), JournalError>>;
 
+    /// Appends messages while another process may own the shard. Once it is done they are surely in their order before the readers,
+    /// whatever that process does with the list meanwhile. An owner needs no such thing, as it reads back what it writes.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError`] when that is not known. It is asked again.
+    fn append_beside(
+        &self,
+        messages: Vec<Message>,
+    ) -> BoxFuture<'static, Result<(), JournalError>> {
+        self.append(messages)
+    }
+
     /// Reads on from a position: what is there, and then what comes.
     fn follow(&self, from: u64) -> Box<dyn Follow>;
 

@@ -207,7 +207,7 @@ async fn append(
     };
     let mut waiting = Waiting::new(&*journal, doing);
     loop {
-        let answer = timeout_at(waiting.end, journal.append(vec![message.clone()])).await;
+        let answer = timeout_at(waiting.end, journal.append_beside(vec![message.clone()])).await;
         if waiting.judge(answer)?.is_some() {
             return Ok(());
         }

@@ -14,13 +14,16 @@ use crate::connect::{answered, confirming, connect, delete, short};
 use crate::fetch::Fetcher;
 use crate::follow::follow;
 use crate::queue::Queue;
-use crate::root;
+use crate::root::{self, Looking};
 use crate::write::{Place, write};
 
 /// Room for headers and what AMQP adds, in what a server takes by default.
 const MESSAGE_BYTES_MAX: usize = (16 << 20) - (64 << 10);
 
 const ENGINE: &str = "RabbitMQ";
+
+/// How often another process may begin a segment first.
+const BESIDE_TRIES_MAX: usize = 20;
 
 /// A task that ends with what it works for.
 struct Task(JoinHandle<()>);
@@ -95,7 +98,17 @@ impl Journal for StreamJournal {
     }
 
     fn append(&self, messages: Vec<Message>) -> BoxFuture<'static, Result<(), JournalError>> {
-        self.queue.push(messages, None)
+        let written = self.queue.push(messages, None);
+        async move { written.await.map(drop) }.boxed()
+    }
+
+    fn append_beside(
+        &self,
+        messages: Vec<Message>,
+    ) -> BoxFuture<'static, Result<(), JournalError>> {
+        let (config, chain) = (Arc::clone(&self.config), Arc::clone(&self.chain));
+        let queue = Arc::clone(&self.queue);
+        async move { beside(&config, &chain, &queue, messages).await }.boxed()
     }
 
     fn follow(&self, from: u64) -> Box<dyn Follow> {
@@ -115,6 +128,32 @@ impl Journal for StreamJournal {
         let (config, chain) = (Arc::clone(&self.config), Arc::clone(&self.chain));
         async move { trim(&config, &chain, place(before).0).await }.boxed()
     }
+}
+
+/// Writes into the last segment, while another process may end it: a message behind its seal would be confirmed and count for
+/// nobody. The root says that there is a further segment before the one before is sealed; so if it names none after
+/// the message was confirmed, the message is before the seal.
+async fn beside(
+    config: &RabbitConfig,
+    chain: &Chain,
+    queue: &Queue,
+    messages: Vec<Message>,
+) -> Result<(), JournalError> {
+    let connection = connect(config, "opener").await?;
+    let mut looking = Looking::begin(&connection, config).await?;
+    chain.merge(looking.look().await?);
+    for _ in 0..BESIDE_TRIES_MAX {
+        let segment = queue.push(messages.clone(), None).await?;
+        let root = looking.look().await?;
+        let last = root.last;
+        chain.merge(root);
+        if last <= segment {
+            drop(answered(connection.close(200, short("written"))).await);
+            return Ok(());
+        }
+    }
+    let reason = "another process begins new segments faster than this one can write into them";
+    Err(JournalError::Unknown(reason.to_owned()))
 }
 
 /// Removes the segments before one, but never the last: first the root says so, then they go, one after the other.
@@ -182,7 +221,8 @@ impl Journal for Post {
     }
 
     fn append(&self, messages: Vec<Message>) -> BoxFuture<'static, Result<(), JournalError>> {
-        self.queue.push(messages, None)
+        let written = self.queue.push(messages, None);
+        async move { written.await.map(drop) }.boxed()
     }
 
     fn follow(&self, _from: u64) -> Box<dyn Follow> {

@@ -7,13 +7,16 @@ use futures_util::future::{BoxFuture, FutureExt};
 use tidegate_broker_journal::{JournalError, Message};
 use tokio::sync::{Notify, oneshot};
 
+/// The segment into which a call was written; 0 where there are none.
+pub(crate) type Written = Result<u64, JournalError>;
+
 /// One call.
 #[derive(Debug)]
 pub(crate) struct Waiting {
     pub(crate) messages: Vec<Message>,
     /// By which its messages are known again, followed by their numbers.
     pub(crate) mark: Option<u64>,
-    pub(crate) answer: oneshot::Sender<Result<(), JournalError>>,
+    pub(crate) answer: oneshot::Sender<Written>,
 }
 
 /// The calls that wait.
@@ -34,7 +37,7 @@ impl Queue {
         &self,
         messages: Vec<Message>,
         mark: Option<u64>,
-    ) -> BoxFuture<'static, Result<(), JournalError>> {
+    ) -> BoxFuture<'static, Written> {
         let (answer, answered) = oneshot::channel();
         let mut waiting = lock(&self.waiting);
         // While nothing can be sent callers may come again and again.

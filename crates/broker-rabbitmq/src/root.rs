@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions};
 use lapin::protocol::BasicProperties;
 use lapin::types::AMQPValue;
-use lapin::{Channel, Connection};
+use lapin::{Channel, Connection, Consumer};
 use tidegate_base::Name;
 use tidegate_broker_journal::JournalError;
 
@@ -82,44 +82,78 @@ pub(crate) async fn read(
     connection: &Connection,
     config: &RabbitConfig,
 ) -> Result<Root, JournalError> {
-    let channel = confirming(connection).await?;
-    let name = config.root();
-    let short_lived = arguments([
-        ("x-max-length-bytes", AMQPValue::LongLongInt(ROOT_BYTES)),
-        (
-            "x-stream-max-segment-size-bytes",
-            AMQPValue::LongLongInt(ROOT_SEGMENT_BYTES),
-        ),
-    ]);
-    declare_stream(&channel, config, &name, short_lived).await?;
-    let look = format!("look {:016x}", random());
-    say(&channel, &name, &look).await?;
-    let prefetch = channel.basic_qos(PREFETCH, BasicQosOptions::default());
-    answered(prefetch).await?;
-    let consumer = channel.basic_consume(
-        short(&name),
-        short(""),
-        BasicConsumeOptions::default(),
-        arguments([("x-stream-offset", text("first"))]),
-    );
-    let mut consumer = answered(consumer).await?;
-    let mut root = Root::default();
-    loop {
-        let delivery = answered(async { consumer.next().await.transpose() }).await?;
-        let Some(delivery) = delivery else {
-            let reason = "the reading of the root was ended".to_owned();
-            return Err(JournalError::Unknown(reason));
-        };
-        answered(channel.basic_ack(delivery.delivery_tag, BasicAckOptions::default())).await?;
-        let said = String::from_utf8_lossy(&delivery.data).into_owned();
-        if said == look {
-            break;
-        }
-        root.merge(Root::decode(&said));
-    }
-    drop(consumer);
-    drop(answered(channel.close(200, short("read"))).await);
+    let mut looking = Looking::begin(connection, config).await?;
+    let root = looking.look().await?;
+    drop(looking.consumer);
+    drop(answered(looking.channel.close(200, short("read"))).await);
     Ok(root)
+}
+
+/// Looks at it again and again.
+pub(crate) struct Looking {
+    channel: Channel,
+    consumer: Consumer,
+    name: String,
+    root: Root,
+    unacknowledged: u16,
+}
+
+impl Looking {
+    pub(crate) async fn begin(
+        connection: &Connection,
+        config: &RabbitConfig,
+    ) -> Result<Self, JournalError> {
+        let channel = confirming(connection).await?;
+        let name = config.root();
+        let short_lived = arguments([
+            ("x-max-length-bytes", AMQPValue::LongLongInt(ROOT_BYTES)),
+            (
+                "x-stream-max-segment-size-bytes",
+                AMQPValue::LongLongInt(ROOT_SEGMENT_BYTES),
+            ),
+        ]);
+        declare_stream(&channel, config, &name, short_lived).await?;
+        let prefetch = channel.basic_qos(PREFETCH, BasicQosOptions::default());
+        answered(prefetch).await?;
+        let consumer = channel.basic_consume(
+            short(&name),
+            short(""),
+            BasicConsumeOptions::default(),
+            arguments([("x-stream-offset", text("first"))]),
+        );
+        Ok(Self {
+            consumer: answered(consumer).await?,
+            channel,
+            name,
+            root: Root::default(),
+            unacknowledged: 0,
+        })
+    }
+
+    /// What it says now.
+    pub(crate) async fn look(&mut self) -> Result<Root, JournalError> {
+        let look = format!("look {:016x}", random());
+        say(&self.channel, &self.name, &look).await?;
+        loop {
+            let next = answered(async { self.consumer.next().await.transpose() }).await?;
+            let Some(delivery) = next else {
+                let reason = "the reading of the root was ended".to_owned();
+                return Err(JournalError::Unknown(reason));
+            };
+            // That further ones are sent.
+            self.unacknowledged += 1;
+            if self.unacknowledged >= PREFETCH / 2 {
+                self.unacknowledged = 0;
+                let all = BasicAckOptions { multiple: true };
+                answered(self.channel.basic_ack(delivery.delivery_tag, all)).await?;
+            }
+            let said = String::from_utf8_lossy(&delivery.data);
+            if said == look {
+                return Ok(self.root.clone());
+            }
+            self.root.merge(Root::decode(&said));
+        }
+    }
 }
 
 /// Writes it.

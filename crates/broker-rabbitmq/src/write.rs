@@ -19,7 +19,7 @@ use crate::chain::Chain;
 use crate::connect::{Backoff, confirming, connect, declare_stream};
 use crate::convert;
 use crate::publish::{self, Confirmed, SOMEWHERE, publish};
-use crate::queue::{Queue, Waiting};
+use crate::queue::{Queue, Waiting, Written};
 use crate::root;
 
 /// How long what was sent may take to be confirmed before a segment is sealed.
@@ -75,12 +75,6 @@ async fn session(
     let mut events = connection.events_listener();
     let mut is_blocked = false;
     loop {
-        if let Place::Chain(chain) = place {
-            writer.segment = writer.segment.max(chain.last());
-            if chain.size(writer.segment) >= config.segment_bytes {
-                writer.roll(chain, under_way).await?;
-            }
-        }
         tokio::select! {
             biased;
             event = events.next() => match event {
@@ -97,6 +91,10 @@ async fn session(
             // What was not confirmed may mean that the segment is gone, or the channel: all is looked at anew.
             Some(confirmed) = under_way.next(), if !under_way.is_empty() => confirmed?,
             call = queue.next(), if !is_blocked => {
+                // Only for who has something to write: an owner that was fenced off begins no segment any more.
+                if let Place::Chain(chain) = place {
+                    writer.go_on(chain, under_way).await?;
+                }
                 let sent = writer.send(call).await;
                 under_way.push(sent);
             }
@@ -159,7 +157,16 @@ impl Writer<'_> {
             let to = ("", name.as_str());
             sent.push(publish::begin(&self.channel, to, SOMEWHERE, (payload, properties)).await);
         }
-        Box::pin(confirm(sent, answer))
+        Box::pin(confirm(sent, self.segment, answer))
+    }
+
+    /// Goes to the last segment, and on to a new one when that has grown.
+    async fn go_on(&mut self, chain: &Chain, under_way: &mut UnderWay) -> Result<(), JournalError> {
+        self.segment = self.segment.max(chain.last());
+        if chain.size(self.segment) >= self.config.segment_bytes {
+            self.roll(chain, under_way).await?;
+        }
+        Ok(())
     }
 
     /// Begins a new segment.
@@ -190,10 +197,11 @@ impl Writer<'_> {
 /// Waits until all are confirmed, and answers the call.
 async fn confirm(
     sent: Vec<Confirmed>,
-    answer: oneshot::Sender<Result<(), JournalError>>,
+    segment: u64,
+    answer: oneshot::Sender<Written>,
 ) -> Result<(), JournalError> {
     let confirmed: Result<(), JournalError> = join_all(sent).await.into_iter().collect();
     // Nobody may be waiting any more.
-    let _left = answer.send(confirmed.clone());
+    let _left = answer.send(confirmed.clone().map(|()| segment));
     confirmed
 }

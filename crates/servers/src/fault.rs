@@ -72,7 +72,8 @@ impl Own {
                     self.server
                         .rabbitmq_control(&["set_disk_free_limit", limit])
                 };
-                limit("100TB")?;
+                // The largest unit that it knows.
+                limit("100000GB")?;
                 pause(FULL);
                 limit("1MB").map(drop)
             }

@@ -14,7 +14,7 @@ use crate::process::Process;
 use crate::{answer, kafka, nats, rabbitmq};
 
 /// Longest time that a server may take until it answers: other work may be on the machine.
-const START_TIME_MAX: Duration = Duration::from_secs(120);
+const START_TIME_MAX: Duration = Duration::from_secs(240);
 /// How long it may take to end politely.
 const STOP_TIME_MAX: Duration = Duration::from_secs(20);
 

@@ -9,4 +9,6 @@ mod members;
 #[cfg(test)]
 mod others;
 #[cfg(test)]
+mod python;
+#[cfg(test)]
 mod support;

@@ -9,6 +9,8 @@ mod members;
 #[cfg(test)]
 mod others;
 #[cfg(test)]
+mod python;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod support;

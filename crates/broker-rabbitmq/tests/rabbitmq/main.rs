@@ -10,3 +10,5 @@ mod members;
 mod others;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod takeover;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tidegate_base::Random;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::history::{Fates, Signs, check, found, load};
 use crate::Broker;
@@ -52,6 +52,7 @@ pub async fn survive<S: Sufferer>(
     let mut fates = Fates::new();
     let mut broker = sufferer.open().await;
     for (number, round) in (0..many).zip(rounds.iter().cycle()) {
+        let begun_at = Instant::now();
         let signs = Arc::new(Signs::default());
         let loading = load(Arc::clone(&broker), Arc::clone(&next), Arc::clone(&signs));
         let loading = tokio::spawn(loading);
@@ -79,9 +80,9 @@ pub async fn survive<S: Sufferer>(
         let ended = ended.map_err(|_| stuck("commits never end"))?;
         let ended = ended.map_err(|error| error.to_string())??;
         let known = ended.values().filter(|fate| fate.is_some()).count();
-        let all = ended.len();
+        let (all, seconds) = (ended.len(), begun_at.elapsed().as_secs());
         tell(format!(
-            "round {number}, {round:?}: {known} of {all} acknowledged"
+            "round {number}, {round:?}: {known} of {all} acknowledged, in {seconds} s"
         ));
         fates.extend(ended);
     }

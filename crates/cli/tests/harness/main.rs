@@ -9,11 +9,14 @@
 
 #[cfg(test)]
 mod bookkeeper;
-#[cfg(any(feature = "kafka", feature = "nats"))]
+#[cfg(any(feature = "kafka", feature = "nats", feature = "rabbitmq"))]
 #[cfg(test)]
 mod brokers;
 #[cfg(test)]
 mod checker;
+#[cfg(any(feature = "kafka", feature = "nats", feature = "rabbitmq"))]
+#[cfg(test)]
+mod checkout;
 #[cfg(test)]
 mod checks;
 #[cfg(test)]
@@ -34,7 +37,7 @@ mod rounds;
 mod server;
 #[cfg(test)]
 mod service;
-#[cfg(any(feature = "kafka", feature = "nats"))]
+#[cfg(any(feature = "kafka", feature = "nats", feature = "rabbitmq"))]
 #[cfg(test)]
 mod sharing;
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tidegate_servers::{Kind, own};
 
+use crate::brokers::address;
 use crate::publisher::pause;
 use crate::support::{Daemon, agent, eventually};
 
@@ -128,6 +129,13 @@ fn a_process_that_dies_on_nats_leaves_its_lanes_to_the_others() {
     one_of_two_dies(Kind::Nats, "shards", test);
 }
 
+#[cfg(feature = "rabbitmq")]
+#[test]
+fn a_process_that_dies_on_rabbitmq_leaves_its_lanes_to_the_others() {
+    let test = "a_process_that_dies_on_rabbitmq_leaves_its_lanes_to_the_others";
+    one_of_two_dies(Kind::RabbitMq, "shards", test);
+}
+
 /// Two processes share the shards of a system, whose number is said by this word of the address.
 fn one_of_two_dies(kind: Kind, word: &str, test: &str) {
     let Some(broker) = own(kind, test).unwrap() else {
@@ -136,7 +144,7 @@ fn one_of_two_dies(kind: Kind, word: &str, test: &str) {
     let seen = Seen::default();
     let folder = tempfile::tempdir().unwrap();
     let design = design(folder.path(), serve(&seen));
-    let address = format!("{}?{word}={SHARDS}", broker.server.url);
+    let address = format!("{}?{word}={SHARDS}", address(&broker.server));
     let arguments = ["run", &design, "--broker", &address];
     let one = Daemon::start(&arguments);
     let other = Daemon::start(&arguments);
