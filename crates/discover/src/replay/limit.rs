@@ -36,7 +36,7 @@ impl Limits {
         for layout in layouts {
             for index in 0..layout.places.len() {
                 if let (Some(answer), Some(place)) = (answer(layout, index), layout.place(index)) {
-                    step = step.max(place.step);
+                    step = step.max(place.step());
                     let pair = (place.length, layout.length(answer));
                     waits.entry(place.path).or_default().push(pair);
                 }
@@ -77,7 +77,7 @@ impl Limits {
         else {
             return replayed;
         };
-        let given_up = place.length >= limit.most - close(limit.most, place.step.max(1_000));
+        let given_up = place.length >= limit.most - close(limit.most, place.step().max(1_000));
         match self::answer(layout, call) {
             Some(answered) if given_up => (answer(answered) + limit.travel).min(limit.most),
             _ => replayed.min(limit.most.max(place.length)),
