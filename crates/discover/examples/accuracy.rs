@@ -1,6 +1,9 @@
 //! How well savings are predicted, over random systems whose counterfactuals are known exactly.
 //!
 //! `cargo run --release -p tidegate-discover --example accuracy [systems] [traces] [setting]`
+//!
+//! With `misses` as a fourth argument it also prints each call whose interval of the mean does not hold the
+//! truth: whether the estimate or the sample is off, beside the interval.
 
 #![expect(clippy::print_stdout, reason = "its table is all that it makes")]
 #![expect(
@@ -17,7 +20,7 @@ mod systems;
 
 use systems::World;
 use systems::capture::Faults;
-use systems::predict::{Case, PREDICTORS, Row, Setting, cases, row};
+use systems::predict::{Case, PREDICTORS, Row, Setting, cases, misses, row};
 
 fn main() {
     let mut numbers = std::env::args().skip(1).map(|word| word.parse::<u64>());
@@ -25,7 +28,7 @@ fn main() {
     let traces = numbers.next().and_then(Result::ok).unwrap_or(1_000);
     println!("{systems} systems, {traces} traces each; errors in percent of what requests take\n");
     println!(
-        "{:<52} {:>6} {:>8} {:>7} {:>7} {:>7} {:>7} {:>6} {:>7} {:>9} {:>9}",
+        "{:<52} {:>6} {:>8} {:>7} {:>7} {:>7} {:>7} {:>6} {:>7} {:>9} {:>9} {:>7}",
         "",
         "calls",
         "withheld",
@@ -36,7 +39,8 @@ fn main() {
         "tau",
         "regret",
         "coverage",
-        "of p99"
+        "of p99",
+        "half"
     );
     let only = std::env::args().nth(3);
     for (name, world, faults, predictors) in settings() {
@@ -61,9 +65,14 @@ fn main() {
         for predictor in predictors {
             let mut row = row(&all, *predictor);
             if setting.population == 0 {
-                (row.coverage, row.p99_coverage) = (None, None);
+                (row.coverage, row.p99_coverage, row.half_width) = (None, None, None);
             }
             print_row(PREDICTORS[*predictor], &row);
+        }
+        if std::env::args().nth(4).as_deref() == Some("misses") {
+            for line in misses(&all) {
+                println!("  {line}");
+            }
         }
     }
 }
@@ -110,7 +119,7 @@ fn settings() -> [(&'static str, World, Faults, &'static [usize]); 9] {
 fn print_row(name: &str, row: &Row) {
     let share = |share: Option<f64>| share.map_or("-".to_owned(), |share| format!("{share:.3}"));
     println!(
-        "  {name:<50} {:>6} {:>8} {:>7.3} {:>7.3} {:>7.3} {:>7.3} {:>6.3} {:>7.3} {:>9} {:>9}",
+        "  {name:<50} {:>6} {:>8} {:>7.3} {:>7.3} {:>7.3} {:>7.3} {:>6.3} {:>7.3} {:>9} {:>9} {:>7}",
         row.calls,
         row.withheld,
         row.error,
@@ -121,5 +130,6 @@ fn print_row(name: &str, row: &Row) {
         row.regret,
         share(row.coverage),
         share(row.p99_coverage),
+        share(row.half_width),
     );
 }

@@ -10,15 +10,16 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
-use tidegate_trace::{Span, Trace};
+use tidegate_trace::Trace;
 
 use crate::calls::Found;
 use crate::discovery::Call;
 use crate::interval::number;
 use crate::judge::Path;
 use crate::observe::Observation;
-use crate::replay::{Site, WhatIf};
+use crate::replay::WhatIf;
 use crate::statistics::Proportion;
+use crate::told::Told;
 
 /// One endpoint: how often its requests go well, and what that depends on.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,11 +65,11 @@ pub struct Dependency {
 pub(crate) struct Origins(BTreeSet<usize>);
 
 impl Origins {
-    pub(crate) fn of(trace: &Trace, calls: &[Found]) -> Self {
+    pub(crate) fn of(trace: &Trace, told: &[Told], calls: &[Found]) -> Self {
         let failed = |found: &Found| {
             let sides = [Some(found.call), found.answer];
             let mut spans = sides.into_iter().flatten();
-            spans.any(|index| trace.span(index).is_some_and(Span::failed))
+            spans.any(|index| told.get(index).is_some_and(|told| told.failed))
         };
         let failing = calls.iter().filter(|found| failed(found));
         let failing: Vec<usize> = failing.map(|found| found.call).collect();
@@ -88,11 +89,11 @@ impl Origins {
     }
 }
 
-/// What is counted of one dependency of one endpoint.
+/// What is counted of one dependency of one endpoint: requests by their numbers.
 #[derive(Default)]
 struct Counted {
-    called: HashSet<Site, RandomState>,
-    began: HashSet<Site, RandomState>,
+    called: Vec<u32>,
+    began: Vec<u32>,
     is_candidate: bool,
 }
 
@@ -114,28 +115,40 @@ pub(crate) fn of(
             )
         })
         .collect();
-    let mut by_endpoint: HashMap<usize, BTreeMap<(&str, &str), Counted>> = HashMap::new();
+    let mut by_endpoint: Endpoints<'_> = HashMap::new();
     for (path, seen) in observations {
         let name = (path.2.as_str(), path.3.as_str());
         let is_candidate = candidates.contains(&(&path.0, &path.1, &path.2, &path.3));
+        let mut last: Option<(usize, Counted)> = None;
         for observation in seen {
-            let Some(request) = what_if.request_of(observation.site) else {
-                continue;
-            };
             // What nobody waits for is no dependency.
             if observation.is_message || observation.marks.is_forgotten {
                 continue;
             }
-            let Some(endpoint) = what_if.endpoint_of(request) else {
+            let Some(endpoint) = what_if.endpoint_of_request(observation.request) else {
                 continue;
             };
-            let counted = by_endpoint.entry(endpoint).or_default();
-            let counted = counted.entry(name).or_default();
-            counted.is_candidate |= is_candidate;
-            counted.called.insert(request);
-            if observation.marks.is_origin {
-                counted.began.insert(request);
+            if last.as_ref().is_none_or(|(last, _)| *last != endpoint)
+                && let Some((last, counted)) = last.replace((endpoint, Counted::default()))
+            {
+                add(&mut by_endpoint, (last, name), counted);
             }
+            if let Some((_, counted)) = &mut last {
+                counted.is_candidate |= is_candidate;
+                counted.called.push(observation.request);
+                if observation.marks.is_origin {
+                    counted.began.push(observation.request);
+                }
+            }
+        }
+        if let Some((last, counted)) = last {
+            add(&mut by_endpoint, (last, name), counted);
+        }
+    }
+    for counted in by_endpoint.values_mut().flat_map(BTreeMap::values_mut) {
+        for requests in [&mut counted.called, &mut counted.began] {
+            requests.sort_unstable();
+            requests.dedup();
         }
     }
     let mut all: Vec<Availability> = by_endpoint
@@ -151,20 +164,35 @@ pub(crate) fn of(
     all
 }
 
+/// By endpoint, and by the service and the operation that it depends on.
+type Endpoints<'a> = HashMap<usize, BTreeMap<(&'a str, &'a str), Counted>>;
+
+fn add<'a>(
+    all: &mut Endpoints<'a>,
+    (endpoint, name): (usize, (&'a str, &'a str)),
+    mut counted: Counted,
+) {
+    let known = all.entry(endpoint).or_default().entry(name).or_default();
+    known.called.append(&mut counted.called);
+    known.began.append(&mut counted.began);
+    known.is_candidate |= counted.is_candidate;
+}
+
 fn availability(
     what_if: &WhatIf<'_>,
     endpoint: usize,
     counted: BTreeMap<(&str, &str), Counted>,
 ) -> Availability {
-    let (service, operation, requests) = what_if.entries(endpoint);
-    let failed: HashSet<Site, RandomState> = requests
+    let (service, operation, requests, first) = what_if.entries(endpoint);
+    let failed: HashSet<u32, RandomState> = requests
         .iter()
-        .filter(|request| what_if.failed(**request))
-        .copied()
+        .enumerate()
+        .filter(|(_, request)| what_if.failed(**request))
+        .filter_map(|(index, _)| u32::try_from(first + index).ok())
         .collect();
     let total = requests.len();
     let of_all = |hits: usize| Proportion { hits, total };
-    let began: HashSet<Site, RandomState> = counted
+    let began: HashSet<u32, RandomState> = counted
         .values()
         .flat_map(|counted| counted.began.iter().copied())
         .collect();
@@ -174,27 +202,7 @@ fn availability(
     };
     let mut dependencies: Vec<Dependency> = counted
         .into_iter()
-        .map(|((service, operation), counted)| {
-            let passed_on = counted.began.intersection(&failed).count();
-            let lost = of_all(passed_on);
-            let (low, high) = lost.interval().unwrap_or((0.0, 1.0));
-            Dependency {
-                service: service.to_owned(),
-                operation: operation.to_owned(),
-                called: of_all(counted.called.len()),
-                failures: Proportion {
-                    hits: counted.began.len(),
-                    total: counted.called.len(),
-                },
-                passed_on: Proportion {
-                    hits: passed_on,
-                    total: counted.began.len(),
-                },
-                availability: (1.0 - lost.share(), 1.0 - high, 1.0 - low),
-                without: 0.0,
-                is_candidate: counted.is_candidate,
-            }
-        })
+        .map(|(name, counted)| dependency(name, &counted, &failed, total))
         .collect();
     dependencies.sort_by(|a, b| {
         let lost = |one: &Dependency| one.passed_on.hits;
@@ -213,12 +221,42 @@ fn availability(
         one.without = product(Some(index));
     }
     Availability {
-        service,
-        operation,
+        service: service.to_owned(),
+        operation: operation.to_owned(),
         failures: of_all(failed.len()),
         own,
         dependencies,
         serial,
+    }
+}
+
+/// What one of `total` requests depends on, of which some failed.
+fn dependency(
+    (service, operation): (&str, &str),
+    counted: &Counted,
+    failed: &HashSet<u32, RandomState>,
+    total: usize,
+) -> Dependency {
+    let began = counted.began.iter();
+    let passed_on = began.filter(|one| failed.contains(one)).count();
+    let of_all = |hits: usize| Proportion { hits, total };
+    let lost = of_all(passed_on);
+    let (low, high) = lost.interval().unwrap_or((0.0, 1.0));
+    Dependency {
+        service: service.to_owned(),
+        operation: operation.to_owned(),
+        called: of_all(counted.called.len()),
+        failures: Proportion {
+            hits: counted.began.len(),
+            total: counted.called.len(),
+        },
+        passed_on: Proportion {
+            hits: passed_on,
+            total: counted.began.len(),
+        },
+        availability: (1.0 - lost.share(), 1.0 - high, 1.0 - low),
+        without: 0.0,
+        is_candidate: counted.is_candidate,
     }
 }
 

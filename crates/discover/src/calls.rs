@@ -1,7 +1,8 @@
 //! Which spans are calls between services, with or without span kinds.
 
-use tidegate_trace::{Span, SpanKind, Trace};
+use tidegate_trace::{Keys, Span, SpanKind, Trace};
 
+use crate::told::Told;
 use crate::{messaging, statement};
 
 /// Most children of a span without a kind that only asks: one answer, or those of retries.
@@ -22,14 +23,14 @@ pub(crate) struct Found {
 }
 
 /// Every call of the trace, by the time of its span.
-pub(crate) fn find(trace: &Trace) -> Vec<Found> {
+pub(crate) fn find(trace: &Trace, told: &[Told]) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
     let mut known = vec![false; trace.spans().len()];
-    for (index, span) in trace.spans().iter().enumerate() {
+    for ((index, span), told) in trace.spans().iter().enumerate().zip(told) {
         let answered = trace
             .parent(index)
             .and_then(|parent| answered(trace, parent, index));
-        let call = answered.or_else(|| untraced(trace, index, span));
+        let call = answered.or_else(|| untraced(trace, (index, span), told));
         // A second answer to one asking span, as after a retry, is the same call.
         if let Some(call) = call
             && let Some(known) = known.get_mut(call.call)
@@ -84,7 +85,7 @@ fn is_asking_span(trace: &Trace, index: usize, callee: &str) -> bool {
 }
 
 /// A call of a service that is named and not traced.
-fn untraced(trace: &Trace, index: usize, span: &Span) -> Option<Found> {
+fn untraced(trace: &Trace, (index, span): (usize, &Span), told: &Told) -> Option<Found> {
     let asks = matches!(span.kind, SpanKind::Client | SpanKind::Producer);
     let leaf = trace.children(index).iter().all(|child| {
         trace.span(*child).is_some_and(|child| {
@@ -92,7 +93,7 @@ fn untraced(trace: &Trace, index: usize, span: &Span) -> Option<Found> {
                 && !matches!(child.kind, SpanKind::Server | SpanKind::Consumer)
         })
     });
-    if !asks || !leaf || statement::is_data_store(span) {
+    if !asks || !leaf || statement::is_data_store(span, told) {
         return None;
     }
     peer(span)?;
@@ -107,22 +108,23 @@ fn untraced(trace: &Trace, index: usize, span: &Span) -> Option<Found> {
 
 /// The service that an asking span names as its other side; addresses do not count.
 pub(crate) fn peer(span: &Span) -> Option<String> {
-    const NAMES: [&str; 5] = [
-        "peer.service",
-        "messaging.destination.name",
-        "messaging.destination",
-        "server.address",
-        "net.peer.name",
+    const NAMES: [Keys<1>; 5] = [
+        Keys::of(["peer.service"]),
+        Keys::of(["messaging.destination.name"]),
+        Keys::of(["messaging.destination"]),
+        Keys::of(["server.address"]),
+        Keys::of(["net.peer.name"]),
     ];
+    const INTERFACE: Keys<1> = Keys::of(["rpc.service"]);
     let name = NAMES
         .iter()
-        .find_map(|name| span.attribute(name).filter(|text| !text.is_empty()));
+        .find_map(|name| span.first(name).filter(|text| !text.is_empty()));
     let name = name
         .filter(|name| name.parse::<std::net::IpAddr>().is_err())
         .map(str::to_owned);
     // The last word of an interface, such as `shop.CartService`, in the way services are named.
     let interface = span
-        .attribute("rpc.service")
+        .first(&INTERFACE)
         .and_then(|full| full.rsplit('.').next());
     name.or_else(|| interface.map(str::to_ascii_lowercase))
 }

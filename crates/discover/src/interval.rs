@@ -275,7 +275,8 @@ fn ratio(sums: &[(f64, f64)]) -> (f64, f64) {
 }
 
 /// Requests in order of their length.
-struct Ranked {
+#[derive(Debug)]
+pub(crate) struct Ranked {
     /// Length, weight, and block of time.
     all: Vec<(i64, f64, u32)>,
     /// The weight up to each.
@@ -283,7 +284,7 @@ struct Ranked {
 }
 
 impl Ranked {
-    fn new(pairs: &[Paired], blocks: usize, value: impl Fn(&Paired) -> i64) -> Self {
+    pub(crate) fn new(pairs: &[Paired], blocks: usize, value: impl Fn(&Paired) -> i64) -> Self {
         let n = pairs.len().max(1);
         let block = |index: usize| ((index * blocks + blocks - 1) / n).min(blocks - 1);
         let mut all: Vec<(i64, f64, u32)> = pairs
@@ -375,17 +376,17 @@ impl Around<'_> {
     }
 }
 
-/// The quantiles of all requests before, less those after; with an interval that holds both, or from
+/// The quantiles of all requests before, which are given ranked, less those after; with an interval that holds both, or from
 /// 3,000 requests on by resampling blocks.
 pub(crate) fn quantiles<const N: usize>(
     pairs: &[Paired],
+    before: &Ranked,
     blocks: usize,
     parts: [f64; N],
 ) -> [Estimate; N] {
     let blocks = blocks.clamp(1, BLOCKS_MAX);
     let worth = effective(pairs);
     let n = floor(worth + 1e-6);
-    let before = Ranked::new(pairs, blocks, |pair| pair.before);
     let after = Ranked::new(pairs, blocks, |pair| pair.after);
     parts.map(|p| {
         let Some((low, high)) = statistics::ranks(n, p) else {
@@ -398,7 +399,7 @@ pub(crate) fn quantiles<const N: usize>(
         let point = part(statistics::rank(n, p));
         let value = before.at(point) - after.at(point);
         let (low, high) = if worth >= QUANTILE_RESAMPLES_MIN {
-            resampled(&before, &after, blocks, point)
+            resampled(before, &after, blocks, point)
         } else {
             (
                 before.at(part(low)) - after.at(part(high)),

@@ -48,24 +48,33 @@ pub(crate) struct Court<'a> {
 impl Court<'_> {
     /// What is saved by one change of all the occurrences.
     fn savings(&self, seen: &[Observation], change: Change) -> Vec<Saving> {
+        let (sites, own) = self.moved(seen, change);
+        let change = |site: Site| of_site(change, own.as_deref(), site);
+        self.what_if.savings(&sites, change, self.observed)
+    }
+
+    /// What is saved on average.
+    fn means(&self, seen: &[Observation], change: Change) -> Vec<Estimate> {
+        let (sites, own) = self.moved(seen, change);
+        self.what_if
+            .means(&sites, |site| of_site(change, own.as_deref(), site))
+    }
+
+    /// The calls that a change of all the occurrences moves; and which of them are the occurrences, in order,
+    /// where not all are.
+    fn moved(&self, seen: &[Observation], change: Change) -> (Vec<Site>, Option<Vec<Site>>) {
         let mut sites = sites(seen);
         if change == Change::Parallelise {
-            return self.what_if.savings(&sites, |_| change, self.observed);
+            return (sites, None);
         }
-        let followers = self.followers.of(seen).into_iter().map(|(site, _)| site);
+        let followers = self.followers.of(seen);
+        if followers.is_empty() {
+            return (sites, None);
+        }
         let mut own = sites.clone();
-        sites.extend(followers);
-        if own.len() == sites.len() {
-            return self.what_if.savings(&sites, |_| change, self.observed);
-        }
+        sites.extend(followers.into_iter().map(|(site, _)| site));
         own.sort_unstable();
-        // What only prepares the call happens where the event is handled.
-        let change = |site: Site| match change {
-            Change::Slow { .. } if own.binary_search(&site).is_err() => Change::Slow { by: 0 },
-            Change::Asynchronous { .. } if own.binary_search(&site).is_err() => Change::Remove,
-            change => change,
-        };
-        self.what_if.savings(&sites, change, self.observed)
+        (sites, Some(own))
     }
 
     fn publish(&self) -> Change {
@@ -94,6 +103,8 @@ impl Court<'_> {
             self.options.vocabulary,
             self.reads.after(seen, &callee, &callee_operation),
         );
+        let critical_of_requests = seen.iter().map(|one| (one.request, one.critical));
+        let critical_of_requests = self.what_if.by_request(critical_of_requests);
         let critical: Duration = seen.iter().map(|observation| observation.critical).sum();
         let long_enough = self.observed >= Duration::from_secs(1);
         let (class, row, savings) = self.class(&facts);
@@ -122,9 +133,7 @@ impl Court<'_> {
             critical_share: ratio(critical, self.waiting),
             critical_per_second: long_enough.then(|| ratio(critical, self.observed)),
             on_path: facts.share(|observation| !observation.critical.is_zero()),
-            critical_at: self
-                .what_if
-                .around(&critical_of_requests(self.what_if, seen)),
+            critical_at: self.what_if.around(&critical_of_requests),
             savings,
             exemplars: self.exemplars(seen),
             arrivals: Vec::new(),
@@ -185,15 +194,14 @@ impl Court<'_> {
     }
 
     fn alternatives(&self, seen: &[Observation]) -> Alternatives {
-        let removed = self.savings(seen, Change::Remove);
-        let slowed = self.savings(seen, Change::Slow { by: DELAY });
-        let first = |savings: &[Saving]| savings.first().map(|saving| saving.mean);
+        let removed = self.means(seen, Change::Remove);
+        let slowed = self.means(seen, Change::Slow { by: DELAY });
         let nothing = Estimate::NotEstimable { n: 0, needed: 1 };
         Alternatives {
-            removed: first(&removed).unwrap_or(nothing),
+            removed: removed.first().copied().unwrap_or(nothing),
             per_delay: slowed
                 .last()
-                .and_then(|saving| Some(-saving.mean.value()? / nanos(DELAY))),
+                .and_then(|mean| Some(-mean.value()? / nanos(DELAY))),
         }
     }
 
@@ -275,22 +283,19 @@ impl Followers {
     }
 }
 
-fn sites(seen: &[Observation]) -> Vec<Site> {
-    seen.iter().map(|observation| observation.site).collect()
+/// What a change means for one of the calls that it moves: what only prepares the call happens where the event
+/// is handled.
+fn of_site(change: Change, own: Option<&[Site]>, site: Site) -> Change {
+    let follows = own.is_some_and(|own| own.binary_search(&site).is_err());
+    match change {
+        Change::Slow { .. } if follows => Change::Slow { by: 0 },
+        Change::Asynchronous { .. } if follows => Change::Remove,
+        change => change,
+    }
 }
 
-/// The critical-path time of the calls of each request.
-fn critical_of_requests(
-    what_if: &WhatIf<'_>,
-    seen: &[Observation],
-) -> HashMap<Site, Duration, RandomState> {
-    let mut times: HashMap<Site, Duration, RandomState> = HashMap::default();
-    for observation in seen {
-        if let Some(request) = what_if.request_of(observation.site) {
-            *times.entry(request).or_default() += observation.critical;
-        }
-    }
-    times
+fn sites(seen: &[Observation]) -> Vec<Site> {
+    seen.iter().map(|observation| observation.site).collect()
 }
 
 /// When each session reads from each service.

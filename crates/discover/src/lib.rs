@@ -32,6 +32,7 @@ mod slowness;
 mod statement;
 mod statistics;
 mod survey;
+mod told;
 mod vocabulary;
 mod window;
 mod workload;

@@ -21,6 +21,7 @@ use crate::sampling;
 use crate::services::Totals;
 use crate::signals::taint::{Values, fed, tainted};
 use crate::survey::Survey;
+use crate::told::{Reader, Told};
 use crate::window::Window;
 
 /// In how many parts the observed time is cut to see how sure the ranking is.
@@ -128,6 +129,8 @@ struct Collector<'a> {
     exclusive: IndexMap<Doing, (usize, Duration), RandomState>,
     values: Values,
     waiting: Duration,
+    reader: Reader,
+    told: Vec<Told>,
     /// Services that are named by their callers alone.
     peers: IndexSet<String, RandomState>,
 }
@@ -145,13 +148,17 @@ impl<'a> Collector<'a> {
             exclusive: IndexMap::default(),
             values: Values::default(),
             waiting: Duration::ZERO,
+            reader: Reader::default(),
+            told: Vec::new(),
             peers: IndexSet::default(),
         }
     }
 
     fn add(&mut self, index: usize, trace: &Trace, what_if: &WhatIf<'_>, window: &Window) {
         let numbers = self.labels.trace(index);
-        let weighted = (trace, what_if.weight(index));
+        let mut told = std::mem::take(&mut self.told);
+        self.reader.read(trace, &mut told);
+        let weighted = (trace, told.as_slice(), what_if.weight(index));
         self.totals.add(weighted, (self.labels, numbers), window);
         let known = Known {
             waits: &|parent, child| what_if.waits(index, parent, child),
@@ -174,10 +181,12 @@ impl<'a> Collector<'a> {
             paths: &paths,
             known: &known,
             names: &names,
+            told: &told,
         };
         let own = own_times(&seen);
         self.add_exclusive(&seen, &own);
-        self.observe_calls(&seen, own, window);
+        self.observe_calls(&seen, own, (what_if, window));
+        self.told = told;
     }
 
     /// The number of a service that may have no span.
@@ -244,14 +253,19 @@ impl<'a> Collector<'a> {
             .collect()
     }
 
-    fn observe_calls(&mut self, seen: &Seen<'_>, own: Vec<Duration>, window: &Window) {
+    fn observe_calls(
+        &mut self,
+        seen: &Seen<'_>,
+        own: Vec<Duration>,
+        (what_if, window): (&WhatIf<'_>, &Window),
+    ) {
         let trace = seen.trace;
         let critical = critical_of_subtrees(seen, own);
-        let mut survey = Survey::of(trace);
+        let mut survey = Survey::of(trace, seen.told);
         let values = self.values.own(seen.index, trace);
-        let all = calls::find(trace);
+        let all = calls::find(trace, seen.told);
         let spans: Vec<usize> = all.iter().map(|found| found.call).collect();
-        let origins = Origins::of(trace, &all);
+        let origins = Origins::of(trace, seen.told, &all);
         for found in all {
             let Some(path) = self.path(seen, found) else {
                 continue;
@@ -261,13 +275,20 @@ impl<'a> Collector<'a> {
             };
             let time = critical.get(found.call).copied().unwrap_or_default();
             let offset = window.offset(call.start);
-            let observed = observe(trace, &mut survey, (found, seen.names), offset, time);
+            let observed = observe(
+                trace,
+                (&mut survey, seen.told),
+                (found, seen.names),
+                offset,
+                time,
+            );
             if let (Some(mut observed), Ok(trace), Ok(span)) = (
                 observed,
                 u32::try_from(seen.index),
                 u32::try_from(found.call),
             ) {
                 observed.site = Site { trace, span };
+                observed.request = what_if.request_of(observed.site);
                 observed.marks.is_origin = origins.has(found.call);
                 observed.marks.tainted = tainted(seen.trace, &values, found.call);
                 let fed = fed(seen.trace, &values, found.call, &spans);
@@ -377,6 +398,7 @@ struct Seen<'a> {
     known: &'a Known<'a>,
     /// The number of each span's name.
     names: &'a [u32],
+    told: &'a [Told],
 }
 
 /// The critical-path time of each span alone.

@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
-use tidegate_trace::{Span, Trace};
+use tidegate_trace::{Keys, Span, Trace};
 
 use crate::calls::Found;
-use crate::operation;
-use crate::replay::Site;
+use crate::replay::{NO_REQUEST, Site};
 use crate::signals::{self, Marks};
 use crate::survey::Survey;
+use crate::told::Told;
 
 /// One occurrence of a call and what can be seen of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Observation {
     pub(crate) site: Site,
+    /// The number of the request that waits for it.
+    pub(crate) request: u32,
     /// The caller's span for the request that it was handling.
     pub(crate) entry: usize,
     /// When the caller started to wait, from the start of the window.
@@ -48,10 +50,29 @@ pub(crate) struct Observation {
     pub(crate) marks: Marks,
 }
 
+const ANSWER: Keys<3> = Keys::of([
+    "http.response.body.size",
+    "http.response_content_length",
+    "response_size",
+]);
+const REQUEST: Keys<4> = Keys::of([
+    "http.request.body.size",
+    "http.request_content_length",
+    "request_size",
+    "messaging.message.body.size",
+]);
+
+/// The size that one of the spans tells.
+fn bytes<const N: usize>(spans: [Option<&Span>; 2], names: &Keys<N>) -> Option<u64> {
+    let told = spans.into_iter().flatten();
+    let mut told = told.filter_map(|span| span.first(names));
+    told.find_map(|text| text.parse().ok())
+}
+
 /// Looks at one call. `critical` is the critical-path time of the call's subtree.
 pub(crate) fn observe(
     trace: &Trace,
-    survey: &mut Survey,
+    (survey, told): (&mut Survey, &[Told]),
     (found, names): (Found, &[u32]),
     offset: Duration,
     critical: Duration,
@@ -60,22 +81,20 @@ pub(crate) fn observe(
     let answer = found.answer.and_then(|index| trace.span(index));
     let entry = trace.span(found.entry)?;
     let below = survey.below(found.call);
-    let facts = survey.entry(trace, found.entry);
-    let bytes = |names: &[&str]| {
-        let spans = [Some(call), answer].into_iter().flatten();
-        spans
-            .filter_map(|span| span.first_attribute(names))
-            .find_map(|text| text.parse().ok())
-    };
+    let facts = survey.entry(trace, told, found.entry);
+    let of_call = *told.get(found.call)?;
+    let of_answer = found.answer.and_then(|index| told.get(index));
+    let (asking, answering) = (Some(call), answer);
     Some(Observation {
         site: Site { trace: 0, span: 0 },
+        request: NO_REQUEST,
         entry: found.entry,
         offset,
         waited: call.duration(),
         handled: answer.unwrap_or(call).duration(),
         critical,
-        failed: call.failed() || answer.is_some_and(Span::failed),
-        request_failed: entry.failed(),
+        failed: of_call.failed || of_answer.is_some_and(|told| told.failed),
+        request_failed: told.get(found.entry)?.failed,
         is_tail: is_tail(trace, survey, found),
         // The call is all that the request causes elsewhere, and at least four fifths of its time:
         // true for a caller that is where requests come from.
@@ -86,22 +105,11 @@ pub(crate) fn observe(
         writes: below.writes,
         sends: below.sends,
         writes_locally: facts.writes,
-        method: answer
-            .and_then(operation::method)
-            .or_else(|| operation::method(call)),
-        answer_bytes: bytes(&[
-            "http.response.body.size",
-            "http.response_content_length",
-            "response_size",
-        ]),
-        request_bytes: bytes(&[
-            "http.request.body.size",
-            "http.request_content_length",
-            "request_size",
-            "messaging.message.body.size",
-        ]),
+        method: of_answer.and_then(|told| told.method).or(of_call.method),
+        answer_bytes: bytes([asking, answering], &ANSWER),
+        request_bytes: bytes([asking, answering], &REQUEST),
         has_answer_span: answer.is_some(),
-        marks: signals::look(trace, found, names),
+        marks: signals::look(trace, (told, below.has_upsert), found, names),
     })
 }
 

@@ -1,7 +1,7 @@
 //! What an operation's name, method and statement say about it.
 
 use tidegate_trace::operation::is_method;
-pub(crate) use tidegate_trace::operation::{is_identifier, method, name};
+pub(crate) use tidegate_trace::operation::{is_identifier, method_attribute, method_in, name};
 
 /// The words of the last telling part of an operation, in lower case:
 /// `/shop.EmailService/SendOrderConfirmation` gives send, order, confirmation.

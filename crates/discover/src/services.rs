@@ -9,6 +9,7 @@ use tidegate_trace::{Labels, SpanKind, Trace};
 
 use crate::discovery::{Latency, Operation, Service};
 use crate::statistics::{Proportion, Quantile};
+use crate::told::Told;
 use crate::window::Window;
 
 /// Sums up spans as they pass.
@@ -16,8 +17,8 @@ use crate::window::Window;
 pub(crate) struct Totals {
     /// By the number of the service.
     services: IndexMap<u32, Service, RandomState>,
-    /// By the numbers of service and name.
-    operations: IndexMap<(u32, u32), Ran, RandomState>,
+    /// By the number of the label.
+    operations: Vec<Ran>,
 }
 
 #[derive(Debug, Default)]
@@ -27,41 +28,48 @@ struct Ran {
     seconds: Seconds,
     weight: f64,
     failures: Proportion,
+    /// Those that are requests to the service, and how many of them failed.
+    requests: Proportion,
     self_time: Duration,
+}
+
+impl Ran {
+    fn add(&mut self, mut other: Self) {
+        if self.durations.is_empty() {
+            *self = other;
+            return;
+        }
+        self.durations.append(&mut other.durations);
+        self.seconds.add_all(other.seconds);
+        self.weight += other.weight;
+        self.failures.add(other.failures);
+        self.self_time += other.self_time;
+    }
 }
 
 impl Totals {
     /// Adds the spans of a trace that stands for so many.
     pub(crate) fn add(
         &mut self,
-        (trace, weight): (&Trace, f64),
+        (trace, told, weight): (&Trace, &[Told], f64),
         labels: (&Labels, &[u32]),
         window: &Window,
     ) {
-        for ((index, span), number) in trace.spans().iter().enumerate().zip(labels.1) {
-            let Some(label) = labels.0.label(*number) else {
+        if self.operations.len() < labels.0.len() {
+            self.operations.resize_with(labels.0.len(), Ran::default);
+        }
+        let spans = trace.spans().iter().enumerate();
+        for (((index, span), number), told) in spans.zip(labels.1).zip(told) {
+            let Some(ran) = self.operations.get_mut(*number as usize) else {
                 continue;
             };
-            let service = self
-                .services
-                .entry(label.service)
-                .or_insert_with(|| Service {
-                    name: span.service.to_string(),
-                    spans: 0,
-                    operations: 0,
-                    failures: Proportion::default(),
-                });
-            let failed = span.failed();
-            service.spans += 1;
             if is_request(trace, index) {
-                service.failures.count(failed.into());
+                ran.requests.count(told.failed.into());
             }
-            let key = (label.service, label.name);
-            let ran = self.operations.entry(key).or_default();
             ran.durations.push(span.duration());
             ran.seconds.add(window.offset(span.start), weight);
             ran.weight += weight;
-            ran.failures.count(failed.into());
+            ran.failures.count(told.failed.into());
             ran.self_time += self_time(trace, index);
         }
     }
@@ -71,11 +79,33 @@ impl Totals {
         labels: &Labels,
         observed: Duration,
     ) -> (Vec<Service>, Vec<Operation>) {
-        let mut operations = Vec::with_capacity(self.operations.len());
-        for ((service, name), ran) in self.operations {
+        // Spans of several kinds may have one name.
+        let mut by_name: IndexMap<(u32, u32), Ran, RandomState> = IndexMap::default();
+        for (number, ran) in self.operations.into_iter().enumerate() {
+            let number = u32::try_from(number).unwrap_or(u32::MAX);
+            let Some(label) = labels.label(number).filter(|_| !ran.durations.is_empty()) else {
+                continue;
+            };
+            let service = self.services.entry(label.service);
+            let service = service.or_insert_with(|| Service {
+                name: labels.service(label.service).to_owned(),
+                spans: 0,
+                operations: 0,
+                failures: Proportion::default(),
+            });
+            service.spans += ran.durations.len();
+            service.failures.add(ran.requests);
+            by_name
+                .entry((label.service, label.name))
+                .or_default()
+                .add(ran);
+        }
+        let mut operations = Vec::with_capacity(by_name.len());
+        for ((service, name), mut ran) in by_name {
             if let Some(known) = self.services.get_mut(&service) {
                 known.operations += 1;
             }
+            ran.seconds.finish();
             operations.push(Operation {
                 count: ran.durations.len(),
                 rate: rate(ran.weight, observed),
@@ -141,11 +171,35 @@ pub(crate) fn rate(count: f64, observed: Duration) -> Option<f64> {
 
 /// What happened in each second of the window.
 #[derive(Debug, Default)]
-pub(crate) struct Seconds(HashMap<u64, f64, RandomState>);
+pub(crate) struct Seconds {
+    /// All but the last one that was added to.
+    all: HashMap<u64, f64, RandomState>,
+    last: (u64, f64),
+}
 
 impl Seconds {
     pub(crate) fn add(&mut self, offset: Duration, weight: f64) {
-        *self.0.entry(offset.as_secs()).or_default() += weight;
+        let second = offset.as_secs();
+        if self.last.0 != second {
+            self.finish();
+            self.last = (second, 0.0);
+        }
+        self.last.1 += weight;
+    }
+
+    fn add_all(&mut self, mut other: Self) {
+        other.finish();
+        for (second, weight) in other.all {
+            *self.all.entry(second).or_default() += weight;
+        }
+    }
+
+    /// Counts the last second among all.
+    pub(crate) fn finish(&mut self) {
+        let (second, weight) = std::mem::take(&mut self.last);
+        if weight != 0.0 {
+            *self.all.entry(second).or_default() += weight;
+        }
     }
 
     /// The most in one of them.
@@ -155,7 +209,7 @@ impl Seconds {
         reason = "counts of spans are not negative and far below 2^52"
     )]
     pub(crate) fn peak(&self) -> usize {
-        self.0
+        self.all
             .values()
             .fold(0.0, |most: f64, one| most.max(*one))
             .round() as usize
@@ -168,6 +222,7 @@ pub(crate) fn peak(offsets: impl IntoIterator<Item = (Duration, f64)>) -> usize 
     for (offset, weight) in offsets {
         seconds.add(offset, weight);
     }
+    seconds.finish();
     seconds.peak()
 }
 

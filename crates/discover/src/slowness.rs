@@ -1,13 +1,10 @@
 //! How slow calls become slow requests.
 
-use std::collections::HashMap;
 use std::time::Duration;
-
-use foldhash::fast::RandomState;
 
 use crate::coupling::difference;
 use crate::observe::Observation;
-use crate::replay::{Site, WhatIf};
+use crate::replay::WhatIf;
 use crate::statistics::{Proportion, rank, ranks};
 
 /// From which quantile on a call is slow, and a request where no limit is given.
@@ -35,33 +32,25 @@ pub(crate) fn of(
     seen: &[Observation],
     limit: Option<Duration>,
 ) -> Option<Slowness> {
-    let mut waits: HashMap<Site, Duration, RandomState> = HashMap::default();
-    for observation in seen {
-        if let Some(request) = what_if.request_of(observation.site) {
-            *waits.entry(request).or_default() += observation.waited;
-        }
-    }
-    let mut counts: HashMap<usize, usize, RandomState> = HashMap::default();
-    for endpoint in waits.keys().filter_map(|site| what_if.endpoint_of(*site)) {
-        *counts.entry(endpoint).or_default() += 1;
-    }
+    let waits = what_if.by_request(seen.iter().map(|one| (one.request, one.waited)));
+    let counts = what_if.given(&waits).enumerate();
     let most = counts
-        .into_iter()
+        .filter(|(_, count)| *count > 0)
         .max_by_key(|(endpoint, count)| (*count, std::cmp::Reverse(*endpoint)));
     let (endpoint, _) = most?;
-    let (_, _, requests) = what_if.entries(endpoint);
-    let mut lengths: Vec<Duration> = Vec::new();
-    let mut pairs: Vec<(Duration, Duration)> = Vec::new();
-    for request in requests {
+    let (_, _, requests, first) = what_if.entries(endpoint);
+    let mut lengths: Vec<Duration> = Vec::with_capacity(requests.len());
+    let mut pairs: Vec<(Duration, Duration)> = Vec::with_capacity(requests.len());
+    for (request, wait) in requests.iter().zip(waits.get(first..).unwrap_or_default()) {
         let length = what_if.length(*request);
         lengths.push(length);
-        pairs.extend(waits.get(request).map(|wait| (*wait, length)));
+        pairs.extend(wait.map(|wait| (wait, length)));
     }
     let quantile = |mut values: Vec<Duration>| {
-        values.sort_unstable();
         // No number where its interval would have no end.
         ranks(values.len(), SLOW)?;
-        values.get(rank(values.len(), SLOW) - 1).copied()
+        let rank = rank(values.len(), SLOW) - 1;
+        (rank < values.len()).then(|| *values.select_nth_unstable(rank).1)
     };
     let slow = quantile(pairs.iter().map(|(wait, _)| *wait).collect())?;
     let limit = limit.or_else(|| quantile(lengths))?;

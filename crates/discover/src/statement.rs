@@ -1,6 +1,8 @@
 //! What a span does to a data store.
 
-use tidegate_trace::Span;
+use tidegate_trace::{Keys, Span};
+
+use crate::told::Told;
 
 /// What a statement does to a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,35 +13,26 @@ pub(crate) enum Statement {
     Write,
 }
 
-/// What the span does to a database, when it is a statement that tells.
-pub(crate) fn statement(span: &Span) -> Option<Statement> {
-    const STATEMENTS: [&str; 5] = [
-        "db.operation.name",
-        "db.operation",
-        "db.query.text",
-        "db.statement",
-        "sql.query",
-    ];
-    let by_attribute = span.first_attribute(&STATEMENTS);
-    by_attribute
-        .and_then(first_word_statement)
-        .or_else(|| match span.operation.as_ref() {
-            "sql.conn.query" | "sql.rows" | "sql.stmt.query" => Some(Statement::Read),
-            "sql.conn.exec" | "sql.stmt.exec" => Some(Statement::Write),
-            name if name.starts_with(|first: char| first.is_ascii_uppercase())
-                && name.contains(' ') =>
-            {
-                first_word_statement(name).filter(|_| name.split(' ').next().is_some_and(is_upper))
-            }
-            _ => None,
-        })
+/// What the name of a span says that it does to a database.
+pub(crate) fn by_name(name: &str) -> Option<Statement> {
+    match name {
+        "sql.conn.query" | "sql.rows" | "sql.stmt.query" => Some(Statement::Read),
+        "sql.conn.exec" | "sql.stmt.exec" => Some(Statement::Write),
+        name if name.starts_with(|first: char| first.is_ascii_uppercase())
+            && name.contains(' ') =>
+        {
+            first_word_statement(name).filter(|_| name.split(' ').next().is_some_and(is_upper))
+        }
+        _ => None,
+    }
 }
 
 fn is_upper(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_uppercase())
 }
 
-fn first_word_statement(text: &str) -> Option<Statement> {
+/// What a statement does by its first word.
+pub(crate) fn first_word_statement(text: &str) -> Option<Statement> {
     let word = text
         .trim_start()
         .split(|c: char| !c.is_ascii_alphabetic())
@@ -52,10 +45,9 @@ fn first_word_statement(text: &str) -> Option<Statement> {
 }
 
 /// Whether the span is a call of a data store.
-pub(crate) fn is_data_store(span: &Span) -> bool {
-    span.first_attribute(&["db.system.name", "db.system"])
-        .is_some()
-        || statement(span).is_some()
+pub(crate) fn is_data_store(span: &Span, told: &Told) -> bool {
+    const SYSTEMS: Keys<2> = Keys::of(["db.system.name", "db.system"]);
+    span.first(&SYSTEMS).is_some() || told.statement.is_some()
 }
 
 #[cfg(test)]

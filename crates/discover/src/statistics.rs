@@ -23,6 +23,12 @@ impl Proportion {
         self.hits += usize::from(hit == Hit::Yes);
     }
 
+    /// Counts what others counted.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.hits += other.hits;
+        self.total += other.total;
+    }
+
     /// The share; 0.0 of none.
     #[must_use]
     #[expect(

@@ -1,20 +1,17 @@
 //! What is asked of every call of a trace, computed once for the whole trace.
 
-use std::collections::HashMap;
-
-use foldhash::fast::RandomState;
 use tidegate_base::Timestamp;
 use tidegate_trace::{SpanKind, Trace};
 
-use crate::operation;
-use crate::statement::{self, Statement};
+use crate::statement::Statement;
+use crate::told::Told;
 
 /// Facts of every span of one trace, by index.
 pub(crate) struct Survey {
     below: Vec<Below>,
     latest: Vec<Latest>,
     outermost_methods: Vec<Option<&'static str>>,
-    entries: HashMap<usize, EntryFacts, RandomState>,
+    entries: Vec<Option<EntryFacts>>,
 }
 
 /// What a span and everything below it do.
@@ -26,6 +23,8 @@ pub(crate) struct Below {
     pub(crate) writes: usize,
     /// Messages that are sent.
     pub(crate) sends: usize,
+    /// Whether any statement may be done twice without harm.
+    pub(crate) has_upsert: bool,
 }
 
 /// The two latest children of a span, by start and by end.
@@ -46,43 +45,44 @@ pub(crate) struct EntryFacts {
 
 impl Survey {
     /// Looks at every span of the trace; takes time linear in it.
-    pub(crate) fn of(trace: &Trace) -> Self {
+    pub(crate) fn of(trace: &Trace, told: &[Told]) -> Self {
         let order: Vec<usize> = trace.depth_first().collect();
         let mut survey = Self {
             below: vec![Below::default(); order.len()],
             latest: vec![Latest::default(); order.len()],
             outermost_methods: vec![None; order.len()],
-            entries: HashMap::default(),
+            entries: vec![None; order.len()],
         };
         for index in &order {
             let above = trace
                 .parent(*index)
                 .and_then(|parent| survey.outermost_method(parent));
-            let own = trace.span(*index).and_then(operation::method);
+            let own = told.get(*index).and_then(|told| told.method);
             if let Some(method) = survey.outermost_methods.get_mut(*index) {
                 *method = above.or(own);
             }
         }
         for index in order.into_iter().rev() {
-            survey.add(trace, index);
+            survey.add(trace, told, index);
         }
         survey
     }
 
     /// Adds a span, after everything below it.
-    fn add(&mut self, trace: &Trace, index: usize) {
-        let Some(span) = trace.span(index) else {
+    fn add(&mut self, trace: &Trace, told: &[Told], index: usize) {
+        let (Some(span), Some(told)) = (trace.span(index), told.get(index)) else {
             return;
         };
         let Some(below) = self.below.get_mut(index) else {
             return;
         };
-        match statement::statement(span) {
+        match told.statement {
             Some(Statement::Read) => below.reads += 1,
             Some(Statement::Write) => below.writes += 1,
             None => {}
         }
         below.sends += usize::from(span.kind == SpanKind::Producer);
+        below.has_upsert |= told.is_upsert;
         let own = *below;
         let Some(parent) = trace.parent(index) else {
             return;
@@ -91,6 +91,7 @@ impl Survey {
             total.reads += own.reads;
             total.writes += own.writes;
             total.sends += own.sends;
+            total.has_upsert |= own.has_upsert;
         }
         if let Some(latest) = self.latest.get_mut(parent) {
             keep_latest(&mut latest.starts, (span.start, index));
@@ -124,11 +125,11 @@ impl Survey {
     }
 
     /// What the service of `entry` does itself during that request.
-    pub(crate) fn entry(&mut self, trace: &Trace, entry: usize) -> EntryFacts {
-        *self
-            .entries
-            .entry(entry)
-            .or_insert_with(|| entry_facts(trace, entry))
+    pub(crate) fn entry(&mut self, trace: &Trace, told: &[Told], entry: usize) -> EntryFacts {
+        let Some(known) = self.entries.get_mut(entry) else {
+            return EntryFacts::default();
+        };
+        *known.get_or_insert_with(|| entry_facts(trace, told, entry))
     }
 }
 
@@ -141,14 +142,14 @@ fn keep_latest(pair: &mut [Option<(Timestamp, usize)>; 2], new: (Timestamp, usiz
     }
 }
 
-fn entry_facts(trace: &Trace, entry: usize) -> EntryFacts {
+fn entry_facts(trace: &Trace, told: &[Told], entry: usize) -> EntryFacts {
     let mut facts = EntryFacts::default();
     let Some(service) = trace.span(entry).map(|span| &span.service) else {
         return facts;
     };
     let mut waiting = vec![entry];
     while let Some(index) = waiting.pop() {
-        let own = trace.span(index).and_then(statement::statement);
+        let own = told.get(index).and_then(|told| told.statement);
         facts.writes |= own == Some(Statement::Write);
         for child in trace.children(index) {
             if trace

@@ -7,8 +7,8 @@ use tidegate_base::Random;
 
 use crate::record::Stored;
 use crate::store::Bucket;
-use crate::tree::Trace;
-use crate::{Span, SpanKind};
+use crate::tree::{NoTree, Trace};
+use crate::{Identifier, Span, SpanKind};
 
 /// What a trace turned out to be.
 pub(crate) enum Assembled {
@@ -73,7 +73,7 @@ pub(crate) struct One {
 /// The traces of a bucket, by identifier as stored: the same whatever the order of their spans.
 pub(crate) fn each(bucket: &Bucket<'_>, choice: Choice, mut take: impl FnMut(One)) {
     let mut records: Vec<Stored<'_>> = bucket.records().collect();
-    records.sort_unstable_by(|a, b| a.trace.cmp(b.trace));
+    records.sort_unstable_by(|a, b| (a.first, a.trace).cmp(&(b.first, b.trace)));
     for records in records.chunk_by(|a, b| a.trace == b.trace) {
         let Some(id) = records.first().and_then(Stored::trace_id) else {
             continue;
@@ -103,19 +103,19 @@ pub(crate) fn each(bucket: &Bucket<'_>, choice: Choice, mut take: impl FnMut(One
 }
 
 /// The trace of these spans, and how many of them were duplicates.
-pub(crate) fn build(id: Arc<str>, mut spans: Vec<Span>) -> (Assembled, usize) {
+pub(crate) fn build(id: Arc<str>, spans: Vec<Span>) -> (Assembled, usize) {
     let count = spans.len();
-    spans.sort_unstable_by(|a, b| a.id.cmp(&b.id));
     let mut duplicates = 0;
-    if spans
-        .windows(2)
-        .any(|pair| matches!(pair, [a, b] if a.id == b.id))
-    {
-        spans = split_shared(spans, &mut duplicates);
-    }
-    let trace = match Trace::build(id, spans) {
+    let built = match Trace::build(id, spans, false) {
+        Err(NoTree::Repeated(id, spans)) => {
+            let spans = split_shared(spans, &mut duplicates);
+            Trace::build(id, spans, true)
+        }
+        built => built,
+    };
+    let trace = match built {
         Ok(trace) => Assembled::Whole(trace),
-        Err(id) => Assembled::Cyclic { id, spans: count },
+        Err(NoTree::Cyclic(id) | NoTree::Repeated(id, _)) => Assembled::Cyclic { id, spans: count },
     };
     (trace, duplicates)
 }
@@ -128,18 +128,15 @@ pub(crate) fn build(id: Arc<str>, mut spans: Vec<Span>) -> (Assembled, usize) {
 fn split_shared(mut spans: Vec<Span>, duplicates: &mut usize) -> Vec<Span> {
     spans.sort_by(|a, b| by_side(a).cmp(&by_side(b)).then_with(|| by_content(a, b)));
     let mut kept: Vec<Span> = Vec::with_capacity(spans.len());
-    let mut answering: HashMap<Arc<str>, (Arc<str>, Arc<str>)> = HashMap::new();
+    let mut answering: HashMap<Identifier, (Identifier, Arc<str>)> = HashMap::new();
     for mut span in spans {
         let asking = kept.last().filter(|last| last.id == span.id);
         let already_split = answering.contains_key(&span.id);
         match asking {
             Some(asking) if !already_split && is_other_side(asking, &span) => {
-                let shared = Arc::clone(&span.id);
-                let own: Arc<str> = Arc::from(format!("{shared}/server"));
-                answering.insert(
-                    Arc::clone(&shared),
-                    (Arc::clone(&own), Arc::clone(&asking.service)),
-                );
+                let shared = span.id.clone();
+                let own = shared.with("server");
+                answering.insert(shared.clone(), (own.clone(), Arc::clone(&asking.service)));
                 span.id = own;
                 span.parent = Some(shared);
                 kept.push(span);
@@ -155,14 +152,14 @@ fn split_shared(mut spans: Vec<Span>, duplicates: &mut usize) -> Vec<Span> {
 
 /// Children named the shared id: those of another service than the asking one belong to the
 /// answering side.
-fn adopt(spans: &mut [Span], answering: &HashMap<Arc<str>, (Arc<str>, Arc<str>)>) {
+fn adopt(spans: &mut [Span], answering: &HashMap<Identifier, (Identifier, Arc<str>)>) {
     for span in spans {
         let Some((own, asking_service)) = span.parent.as_ref().and_then(|id| answering.get(id))
         else {
             continue;
         };
         if span.id != *own && span.service != *asking_service {
-            span.parent = Some(Arc::clone(own));
+            span.parent = Some(own.clone());
         }
     }
 }
@@ -180,7 +177,14 @@ fn side(kind: SpanKind) -> u8 {
     }
 }
 
-fn by_side(span: &Span) -> (&str, u8, &str, std::cmp::Reverse<std::time::Duration>) {
+fn by_side(
+    span: &Span,
+) -> (
+    &Identifier,
+    u8,
+    &str,
+    std::cmp::Reverse<std::time::Duration>,
+) {
     (
         &span.id,
         side(span.kind),
@@ -194,12 +198,12 @@ fn by_content(a: &Span, b: &Span) -> std::cmp::Ordering {
     let key = |span: &Span| (span.start, span.kind, span.status as u8);
     (key(a), &a.operation, &a.parent, &a.host)
         .cmp(&(key(b), &b.operation, &b.parent, &b.host))
-        .then_with(|| a.attributes.cmp(&b.attributes))
+        .then_with(|| a.attributes.iter().cmp(b.attributes.iter()))
         .then_with(|| {
-            let link = |span: &Span| -> Vec<(Arc<str>, Arc<str>)> {
+            let link = |span: &Span| -> Vec<(Identifier, Identifier)> {
                 let links = span.links.iter();
                 links
-                    .map(|link| (Arc::clone(&link.trace_id), Arc::clone(&link.span_id)))
+                    .map(|link| (link.trace_id.clone(), link.span_id.clone()))
                     .collect()
             };
             link(a).cmp(&link(b))

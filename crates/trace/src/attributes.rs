@@ -1,6 +1,7 @@
 //! Which attributes are kept of a span.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use tidegate_base::limit::SPAN_ATTRIBUTE_BYTES_MAX;
 
@@ -96,10 +97,135 @@ impl Key {
     #[inline]
     #[must_use]
     pub fn is_of(self, group: Group) -> bool {
-        GROUPS
-            .get(group as usize)
-            .is_some_and(|(first, end)| *first <= self.0 && self.0 < *end)
+        group.bits() & self.bit() != 0
     }
+
+    /// The bit of the key among all.
+    const fn bit(self) -> u64 {
+        1 << self.0
+    }
+}
+
+/// The attributes of one span that are kept: which there are, and the value of each, in the order of the names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attributes {
+    keys: u64,
+    values: Vec<Arc<str>>,
+}
+
+impl Attributes {
+    /// Room for so many.
+    pub(crate) fn with_capacity(count: usize) -> Self {
+        Self {
+            keys: 0,
+            values: Vec::with_capacity(count),
+        }
+    }
+
+    /// Adds one behind all others; `None` when it is not behind them.
+    pub(crate) fn push(&mut self, key: Key, value: Arc<str>) -> Option<()> {
+        if usize::from(key.0) >= KEPT.len() || self.keys >> key.0 != 0 {
+            return None;
+        }
+        self.keys |= key.bit();
+        self.values.push(value);
+        Some(())
+    }
+
+    /// The value of one.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, key: Key) -> Option<&Arc<str>> {
+        let bit = key.bit();
+        if self.keys & bit == 0 {
+            return None;
+        }
+        let before = (self.keys & (bit - 1)).count_ones();
+        self.values.get(before as usize)
+    }
+
+    /// The value of the first of these that is there.
+    #[inline]
+    #[must_use]
+    pub fn first<const N: usize>(&self, keys: &Keys<N>) -> Option<&Arc<str>> {
+        if self.keys & keys.bits == 0 {
+            return None;
+        }
+        keys.keys.iter().find_map(|key| self.get(*key))
+    }
+
+    /// Whether any of the group is there.
+    #[inline]
+    #[must_use]
+    pub fn has(&self, group: Group) -> bool {
+        self.keys & group.bits() != 0
+    }
+
+    /// Each key with its value, in the order of the names.
+    pub fn iter(&self) -> impl Iterator<Item = (Key, &Arc<str>)> {
+        let mut keys = self.keys;
+        self.values.iter().map(move |value| {
+            let key = Key(u8::try_from(keys.trailing_zeros()).unwrap_or(NONE));
+            keys &= keys.wrapping_sub(1);
+            (key, value)
+        })
+    }
+
+    /// A bit for each that is there.
+    pub(crate) fn bits(&self) -> u64 {
+        self.keys
+    }
+}
+
+/// Names of attributes of which the first that is there counts.
+#[derive(Clone, Copy, Debug)]
+pub struct Keys<const N: usize> {
+    bits: u64,
+    keys: [Key; N],
+}
+
+impl<const N: usize> Keys<N> {
+    /// Of attributes that are kept: any other name is an error while compiling, as long as it is a constant.
+    #[must_use]
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "evaluated by the compiler, where a wrong index is an error"
+    )]
+    pub const fn of(names: [&str; N]) -> Self {
+        let mut all = Self {
+            bits: 0,
+            keys: [Key(0); N],
+        };
+        let mut at = 0;
+        while at < N {
+            let mut index = 0;
+            while !is_same(KEPT[index].as_bytes(), names[at].as_bytes()) {
+                index += 1;
+            }
+            all.keys[at] = Key(index as u8);
+            all.bits |= all.keys[at].bit();
+            at += 1;
+        }
+        all
+    }
+
+    /// A bit for each of them.
+    pub(crate) const fn bits(&self) -> u64 {
+        self.bits
+    }
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler, where a wrong index is an error"
+)]
+const fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
 }
 
 /// Attributes whose names begin alike.
@@ -119,8 +245,16 @@ pub enum Group {
     Url,
 }
 
-/// The first and the one after the last of each group.
-const GROUPS: [(u8, u8); 6] = [
+impl Group {
+    /// A bit for each of the group.
+    #[inline]
+    fn bits(self) -> u64 {
+        GROUPS.get(self as usize).copied().unwrap_or_default()
+    }
+}
+
+/// The bits of each group.
+const GROUPS: [u64; 6] = [
     group(b"db."),
     group(b"http."),
     group(b"messaging."),
@@ -131,11 +265,10 @@ const GROUPS: [(u8, u8); 6] = [
 
 #[expect(
     clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
     reason = "evaluated by the compiler, where a wrong index is an error"
 )]
-const fn group(prefix: &[u8]) -> (u8, u8) {
-    let (mut first, mut end) = (0, 0);
+const fn group(prefix: &[u8]) -> u64 {
+    let mut bits = 0;
     let mut index = 0;
     while index < KEPT.len() {
         let name = KEPT[index].as_bytes();
@@ -144,14 +277,11 @@ const fn group(prefix: &[u8]) -> (u8, u8) {
             same += 1;
         }
         if same == prefix.len() {
-            if end == 0 {
-                first = index as u8;
-            }
-            end = index as u8 + 1;
+            bits |= 1 << index;
         }
         index += 1;
     }
-    (first, end)
+    bits
 }
 
 /// The places in [`KEPT`] by three bytes of the name and its length, as every attribute of every span is asked for: no two
@@ -270,8 +400,30 @@ mod tests {
         ] {
             for (index, name) in KEPT.iter().enumerate() {
                 let key = Key(u8::try_from(index).unwrap());
-                assert_eq!(key.is_of(group), name.starts_with(prefix), "{name}");
+                let mut one = Attributes::default();
+                one.push(key, Arc::from("")).unwrap();
+                assert_eq!(one.has(group), name.starts_with(prefix), "{name}");
             }
+        }
+    }
+
+    #[test]
+    fn values_are_found_by_their_keys() {
+        const SOME: Keys<2> = Keys::of(["user.id", "http.route"]);
+        let key = |name: &str| Key::of(name).unwrap();
+        let mut all = Attributes::default();
+        assert_eq!(all.first(&SOME), None);
+        for (name, value) in [("db.system", "a"), ("http.route", "b"), ("user.id", "c")] {
+            all.push(key(name), Arc::from(value)).unwrap();
+        }
+        assert_eq!(all.get(key("http.route")).map(AsRef::as_ref), Some("b"));
+        assert_eq!(all.get(key("db.system")).map(AsRef::as_ref), Some("a"));
+        assert_eq!(all.get(key("http.target")), None);
+        assert_eq!(all.first(&SOME).map(AsRef::as_ref), Some("c"));
+        let names: Vec<&str> = all.iter().map(|(key, _)| key.name()).collect();
+        assert_eq!(names, ["db.system", "http.route", "user.id"]);
+        for name in ["user.id", "http.route"] {
+            assert_eq!(all.push(key(name), Arc::from("d")), None);
         }
     }
 }

@@ -4,12 +4,10 @@
 //! beside the other traces: the answering side of a call is there everywhere else. So what is usual is
 //! learned from all traces, and each one is held against it. All functions are pure.
 
-use std::sync::Arc;
-
 use serde::Serialize;
 use tidegate_base::limit::TRACE_OPERATIONS_MAX;
 
-use crate::{Labels, Span, SpanKind, Trace};
+use crate::{Identifier, Labels, Span, SpanKind, Trace};
 
 /// How often something has to be seen before it is usual.
 const SEEN_MIN: usize = 5;
@@ -158,7 +156,7 @@ fn of(trace: &Trace, labels: &[u32], usual: &Usual) -> Measure {
         spans: trace.spans().len(),
         ..Measure::default()
     };
-    let mut absent: Vec<&Arc<str>> = trace
+    let mut absent: Vec<&Identifier> = trace
         .orphans()
         .filter_map(|orphan| trace.span(orphan)?.parent.as_ref())
         .collect();

@@ -1,6 +1,8 @@
 //! Trace and span identifiers: hexadecimal ones as bytes, all others as their text.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::fmt;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -16,6 +18,83 @@ pub(crate) enum Id<'a> {
     Hex { bytes: [u8; HEX_BYTES_MAX], len: u8 },
     /// Any other text.
     Text(Cow<'a, str>),
+}
+
+/// The identifier of a span or a trace as it is kept: a hexadecimal one needs no memory of its own. Ordered
+/// and written as its text.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Identifier(Kept);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Kept {
+    /// The bytes after `len` are zero.
+    Hex {
+        bytes: [u8; HEX_BYTES_MAX],
+        len: u8,
+    },
+    Text(Arc<str>),
+}
+
+impl Identifier {
+    /// The same with `/` and a word after it.
+    pub(crate) fn with(&self, word: &str) -> Self {
+        Self(Kept::Text(Arc::from(format!("{self}/{word}"))))
+    }
+
+    /// Calls `take` with the text.
+    fn as_text<T>(&self, take: impl FnOnce(&str) -> T) -> T {
+        match &self.0 {
+            Kept::Text(text) => take(text),
+            Kept::Hex { bytes, len } => {
+                let digits = digits(bytes);
+                let digits = digits.get(..usize::from(*len) * 2).unwrap_or_default();
+                take(std::str::from_utf8(digits).unwrap_or_default())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Identifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_text(|text| f.pad(text))
+    }
+}
+
+impl fmt::Debug for Identifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_text(|text| text.fmt(f))
+    }
+}
+
+impl Ord for Identifier {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (&self.0, &other.0) {
+            // Digits are in the order of what they stand for, and a text is before all that go on after it.
+            (
+                Kept::Hex { bytes, len },
+                Kept::Hex {
+                    bytes: others,
+                    len: other,
+                },
+            ) => {
+                let number = u128::from_be_bytes(*bytes).cmp(&u128::from_be_bytes(*others));
+                number.then(len.cmp(other))
+            }
+            _ => self.as_text(|text| other.as_text(|other| text.cmp(other))),
+        }
+    }
+}
+
+impl PartialOrd for Identifier {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq<str> for Identifier {
+    fn eq(&self, other: &str) -> bool {
+        self.as_text(|text| text == other)
+    }
 }
 
 impl<'a> Id<'a> {
@@ -92,18 +171,27 @@ impl<'a> Id<'a> {
 
     /// The identifier as lower-case text.
     pub(crate) fn shared(&self) -> Arc<str> {
-        match self {
-            Self::Hex { bytes, len } => {
-                let mut digits = [0; HEX_BYTES_MAX * 2];
-                for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
-                    pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
-                }
-                let digits = digits.get(..usize::from(*len) * 2).unwrap_or_default();
-                Arc::from(std::str::from_utf8(digits).unwrap_or_default())
-            }
-            Self::Text(text) => Arc::from(text.as_ref()),
-        }
+        self.kept().as_text(|text| Arc::from(text))
     }
+
+    /// The identifier, apart from the input.
+    pub(crate) fn kept(&self) -> Identifier {
+        Identifier(match self {
+            Self::Hex { bytes, len } => Kept::Hex {
+                bytes: *bytes,
+                len: *len,
+            },
+            Self::Text(text) => Kept::Text(Arc::from(text.as_ref())),
+        })
+    }
+}
+
+fn digits(bytes: &[u8; HEX_BYTES_MAX]) -> [u8; HEX_BYTES_MAX * 2] {
+    let mut digits = [0; HEX_BYTES_MAX * 2];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+    }
+    digits
 }
 
 /// The bytes of an even number of lower-case hexadecimal digits, 32 at most.
@@ -161,6 +249,44 @@ mod tests {
         let base64 = STANDARD.encode(bytes);
         assert_eq!(Id::from_otlp_text::<16>(&base64), Ok(expected.clone()));
         assert_eq!(expected.unwrap().shared().as_ref(), hex);
+    }
+
+    #[test]
+    fn identifiers_are_in_the_order_of_their_texts() {
+        let texts = [
+            "",
+            "00",
+            "ab",
+            "ab00",
+            "ab01",
+            "abc",
+            "b",
+            "ffff",
+            "z",
+            "AB",
+            "ab/server",
+            "00ff/server",
+            "00ff",
+        ];
+        let texts = texts.map(str::to_owned).into_iter();
+        let long = [
+            "f".repeat(32),
+            "f".repeat(40),
+            format!("{}0", "f".repeat(31)),
+        ];
+        let texts: Vec<String> = texts
+            .chain(long)
+            .filter(|text| Id::from_text(text).is_some())
+            .collect();
+        for one in &texts {
+            for other in &texts {
+                let kept = |text: &str| Id::from_text(text).unwrap().kept();
+                assert_eq!(kept(one).cmp(&kept(other)), one.cmp(other), "{one} {other}");
+                assert_eq!(kept(one) == kept(other), one == other, "{one} {other}");
+            }
+            assert_eq!(Id::from_text(one).unwrap().kept().to_string(), *one);
+        }
+        assert!(texts.len() > 10);
     }
 
     #[test]

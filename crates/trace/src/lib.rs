@@ -41,10 +41,11 @@ pub mod window;
 mod wire;
 mod zipkin;
 
-pub use attributes::{Group, Key};
+pub use attributes::{Attributes, Group, Key, Keys};
 pub use columns::Columns;
 pub use error::ReadError;
 pub use format::Format;
+pub use identifier::Identifier;
 pub use ingest::{Ingest, Source, no_spans, read};
 pub use labels::Labels;
 pub use recording::Recording;

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::{Group, Span};
+use crate::{Group, Keys, Span};
 
 /// The operation with its HTTP method in front and identifiers in paths replaced by `{}`; of a
 /// statement its literals by `?`, of a temporary queue its made-up name.
@@ -13,10 +13,7 @@ pub fn name(span: &Span) -> String {
     if !span.has_attributes(Group::Http) && !span.has_attributes(Group::Url) {
         return without_route(span, text);
     }
-    let route = span
-        .attribute("http.route")
-        .map(str::to_owned)
-        .or_else(|| path(span));
+    let route = span.first(&ROUTE).map(str::to_owned).or_else(|| path(span));
     let bare = text
         .split('/')
         .next()
@@ -34,12 +31,11 @@ pub fn name(span: &Span) -> String {
 pub(crate) fn sources(span: &Span) -> [usize; 4] {
     let place = |text: Option<&str>| text.map_or(0, |text| text.as_ptr().addr());
     let of_web = span.has_attributes(Group::Http) || span.has_attributes(Group::Url);
-    let of_database =
-        span.has_attributes(Group::Database) && span.first_attribute(&SYSTEMS).is_some();
+    let of_database = span.has_attributes(Group::Database) && span.first(&SYSTEMS).is_some();
     let (route, method) = if of_web {
-        let route = span.attribute("http.route");
-        let route = route.or_else(|| span.first_attribute(&PATHS));
-        (route, span.first_attribute(&HTTP_METHODS))
+        let route = span.first(&ROUTE);
+        let route = route.or_else(|| span.first(&PATHS));
+        (route, span.first(&HTTP_METHODS))
     } else {
         (None, None)
     };
@@ -51,17 +47,18 @@ pub(crate) fn sources(span: &Span) -> [usize; 4] {
     ]
 }
 
-const SYSTEMS: [&str; 2] = ["db.system.name", "db.system"];
-const HTTP_METHODS: [&str; 2] = ["http.request.method", "http.method"];
+const ROUTE: Keys<1> = Keys::of(["http.route"]);
+const SYSTEMS: Keys<2> = Keys::of(["db.system.name", "db.system"]);
+const HTTP_METHODS: Keys<2> = Keys::of(["http.request.method", "http.method"]);
 /// Where a path may stand, in this order.
-const PATHS: [&str; 6] = [
+const PATHS: Keys<6> = Keys::of([
     "url.path",
     "http.target",
     "http.path",
     "http.uri.client",
     "http.url",
     "url.full",
-];
+]);
 
 fn without_route(span: &Span, text: &str) -> String {
     if text.is_empty() {
@@ -75,7 +72,7 @@ fn without_route(span: &Span, text: &str) -> String {
 
 /// Whether the name is the statement itself, as older instrumentation writes it.
 fn is_statement(span: &Span, text: &str) -> bool {
-    let of_database = span.first_attribute(&SYSTEMS).is_some();
+    let of_database = span.first(&SYSTEMS).is_some();
     of_database && text.split_whitespace().nth(2).is_some()
 }
 
@@ -129,7 +126,7 @@ fn without_made_up_queue(text: &str) -> Cow<'_, str> {
 }
 
 fn path(span: &Span) -> Option<String> {
-    let text = span.first_attribute(&PATHS)?;
+    let text = span.first(&PATHS)?;
     let after = text.split_once("://").map_or(text, |(_, rest)| {
         rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/")
     });
@@ -154,14 +151,23 @@ fn as_method(text: &str) -> Option<&'static str> {
 /// The HTTP method of the span, from its attributes or its name.
 #[must_use]
 pub fn method(span: &Span) -> Option<&'static str> {
-    let attribute = span.first_attribute(&HTTP_METHODS);
-    attribute.and_then(as_method).or_else(|| {
-        let mut words = span.operation.split_whitespace();
-        match words.next()? {
-            word if word.eq_ignore_ascii_case("http") => words.next().and_then(as_method),
-            word => as_method(word),
-        }
-    })
+    method_attribute(span).or_else(|| method_in(&span.operation))
+}
+
+/// The HTTP method that an attribute of the span tells.
+#[must_use]
+pub fn method_attribute(span: &Span) -> Option<&'static str> {
+    span.first(&HTTP_METHODS).and_then(as_method)
+}
+
+/// The HTTP method that a span's name begins with.
+#[must_use]
+pub fn method_in(name: &str) -> Option<&'static str> {
+    let mut words = name.split_whitespace();
+    match words.next()? {
+        word if word.eq_ignore_ascii_case("http") => words.next().and_then(as_method),
+        word => as_method(word),
+    }
 }
 
 /// A path with numbers, hexadecimal and UUID segments replaced by `{}`.

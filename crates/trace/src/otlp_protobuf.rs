@@ -39,6 +39,8 @@ enum Signal {
     Logs,
 }
 
+/// Room for the attributes of most spans.
+const ATTRIBUTES: usize = 6;
 /// How many messages without any item are passed over to find the framing.
 const EMPTY_MESSAGES_MAX: usize = 64;
 
@@ -252,7 +254,11 @@ fn add(resource_spans: &[u8], sink: &mut Sink<'_>) -> Result<(), Broken> {
     }
     let mut first = None;
     items(resource_spans, &mut |item| {
-        let signal = *first.get_or_insert(signal(item)?);
+        let signal = match first {
+            Some(signal) => signal,
+            // All items of a resource are of one kind.
+            None => *first.insert(signal(item)?),
+        };
         if signal == Signal::Traces
             && let Some(mut span) = read(item, sink)?
         {
@@ -365,7 +371,7 @@ struct Parts<'a> {
 
 fn read<'a>(message: &'a [u8], sink: &mut Sink<'_>) -> Result<Option<RawSpan<'a>>, Broken> {
     let mut parts = Parts::default();
-    let mut attributes = Vec::new();
+    let mut attributes = Vec::with_capacity(ATTRIBUTES);
     let mut named = String::new();
     let mut links = Vec::new();
     let mut fields = Fields::of(message);

@@ -11,7 +11,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::attributes::{KEPT, Key};
+use crate::attributes::{Attributes, KEPT, Key};
 use crate::identifier::{HEX_BYTES_MAX, Id};
 use crate::raw::RawSpan;
 use crate::texts::Texts;
@@ -28,8 +28,8 @@ const TEXT: u8 = 0xff;
 /// as URLs with identifiers, do not take that of names.
 #[derive(Debug)]
 pub(crate) struct Names {
-    /// Services and hosts.
     services: Texts,
+    hosts: Texts,
     names: Texts,
     values: Texts,
 }
@@ -38,6 +38,7 @@ impl Default for Names {
     fn default() -> Self {
         Self {
             services: Texts::new(1 << 18, 16 << 20),
+            hosts: Texts::new(1 << 18, 16 << 20),
             names: Texts::new(1 << 18, 16 << 20),
             values: Texts::new(1 << 17, 32 << 20),
         }
@@ -69,7 +70,7 @@ pub(crate) fn write(span: &RawSpan<'_>, source: u64, names: &mut Names, out: &mu
     put_text(&span.service, &mut names.services, out);
     put_text(&span.operation, &mut names.names, out);
     if let Some(host) = &span.host {
-        put_text(host, &mut names.services, out);
+        put_text(host, &mut names.hosts, out);
     }
     put_length(span.attributes.len(), out);
     for (key, value) in &span.attributes {
@@ -154,6 +155,8 @@ pub(crate) struct Reader<'a> {
 pub(crate) struct Stored<'a> {
     /// The trace's identifier as it is written: equal for equal identifiers.
     pub(crate) trace: &'a [u8],
+    /// What it begins with, to be compared at once.
+    pub(crate) first: u64,
     pub(crate) source: u64,
     rest: &'a [u8],
 }
@@ -172,10 +175,21 @@ pub(crate) fn records(bytes: &[u8]) -> impl Iterator<Item = Stored<'_>> {
         let trace = before.get(..before.len() - record.rest.len())?;
         Some(Stored {
             trace,
+            first: first(trace),
             source,
             rest: record.rest,
         })
     })
+}
+
+/// The first eight bytes as a number in the same order; zeros stand for what is not there.
+fn first(bytes: &[u8]) -> u64 {
+    if let Some(first) = bytes.first_chunk() {
+        return u64::from_be_bytes(*first);
+    }
+    let shifts = (0..u64::BITS).step_by(8).rev();
+    let each = bytes.iter().zip(shifts);
+    each.fold(0, |sum, (byte, shift)| sum | u64::from(*byte) << shift)
 }
 
 impl Stored<'_> {
@@ -189,11 +203,11 @@ impl Stored<'_> {
     pub(crate) fn span(&self, names: &Names) -> Option<Span> {
         let mut reader = Reader { rest: self.rest };
         let head = reader.byte()?;
-        let id = reader.id()?.shared();
+        let id = reader.id()?.kept();
         let parent = if head & HAS_PARENT == 0 {
             None
         } else {
-            Some(reader.id()?.shared())
+            Some(reader.id()?.kept())
         };
         let start = u64::from_le_bytes(*reader.take(8)?.first_chunk()?);
         let end = start.saturating_add(reader.number()?);
@@ -202,7 +216,7 @@ impl Stored<'_> {
         let host = if head & HAS_HOST == 0 {
             None
         } else {
-            Some(reader.text(&names.services)?)
+            Some(reader.text(&names.hosts)?)
         };
         let attributes = reader.attributes(names)?;
         let links = if head & HAS_LINKS == 0 {
@@ -297,12 +311,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn attributes(&mut self, names: &Names) -> Option<Vec<(Key, Arc<str>)>> {
+    fn attributes(&mut self, names: &Names) -> Option<Attributes> {
         let count = self.length()?.min(KEPT.len());
-        let mut attributes = Vec::with_capacity(count);
+        let mut attributes = Attributes::with_capacity(count);
         for _ in 0..count {
             let key = Key(self.byte()?);
-            attributes.push((key, self.text(&names.values)?));
+            attributes.push(key, self.text(&names.values)?)?;
         }
         Some(attributes)
     }
@@ -313,8 +327,8 @@ impl<'a> Reader<'a> {
         let mut links = Vec::new();
         for _ in 0..count {
             links.push(Link {
-                trace_id: self.id()?.shared(),
-                span_id: self.id()?.shared(),
+                trace_id: self.id()?.kept(),
+                span_id: self.id()?.kept(),
             });
         }
         Some(links)

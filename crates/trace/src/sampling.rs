@@ -1,7 +1,7 @@
 //! With what probability a trace was kept, as far as a capture tells.
 
-use crate::Trace;
 use crate::attributes::SAMPLING_PROBABILITY;
+use crate::{Keys, Trace};
 
 impl Trace {
     /// With what probability it was kept, when the capture tells: above 0.0 and up to 1.0. Each of
@@ -11,9 +11,13 @@ impl Trace {
     /// had left.
     #[must_use]
     pub fn sampling_probability(&self) -> Option<f64> {
+        const NAME: Keys<1> = Keys::of([SAMPLING_PROBABILITY]);
+        if !self.has_any(&NAME) {
+            return None;
+        }
         self.spans()
             .iter()
-            .filter_map(|span| from_text(span.attribute(SAMPLING_PROBABILITY)?))
+            .filter_map(|span| from_text(span.first(&NAME)?))
             .reduce(f64::min)
     }
 

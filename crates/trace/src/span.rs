@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use tidegate_base::Timestamp;
 
-use crate::attributes::{Group, Key};
+use crate::Identifier;
+use crate::attributes::{Attributes, Group, Key, Keys};
 
 /// One timed piece of work. Times are those of the clock of the host that did it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
     /// Unique in its trace. The server half of a shared Zipkin span ends in `/server`.
-    pub id: Arc<str>,
+    pub id: Identifier,
     /// The span that caused it; it may be absent from the trace.
-    pub parent: Option<Arc<str>>,
+    pub parent: Option<Identifier>,
     /// Other spans that it names.
     pub links: Vec<Link>,
     /// Which side of which interaction it is.
@@ -29,7 +30,7 @@ pub struct Span {
     /// What was done, as the capture names it.
     pub operation: Arc<str>,
     /// The attributes that discovery reads, values cut to a limit; sorted by name.
-    pub attributes: Vec<(Key, Arc<str>)>,
+    pub attributes: Attributes,
     /// How it went, as the instrumentation says.
     pub status: Status,
 }
@@ -38,9 +39,9 @@ pub struct Span {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     /// The named span's trace.
-    pub trace_id: Arc<str>,
+    pub trace_id: Identifier,
     /// The named span.
-    pub span_id: Arc<str>,
+    pub span_id: Identifier,
 }
 
 /// Which side of which interaction a span is.
@@ -81,52 +82,56 @@ impl Span {
     }
 
     /// The value of an attribute that is kept.
-    #[inline]
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&str> {
-        if self.attributes.is_empty() {
-            return None;
-        }
-        let wanted = Key::of(name)?;
-        let mut all = self.attributes.iter();
-        all.find(|(key, _)| *key == wanted)
-            .map(|(_, value)| value.as_ref())
+        self.attributes.get(Key::of(name)?).map(AsRef::as_ref)
     }
 
-    /// The value of the first of `names` that is kept.
+    /// The value of the first of these attributes that is there.
     #[inline]
     #[must_use]
-    pub fn first_attribute(&self, names: &[&str]) -> Option<&str> {
-        names.iter().find_map(|name| self.attribute(name))
+    pub fn first<const N: usize>(&self, keys: &Keys<N>) -> Option<&str> {
+        self.attributes.first(keys).map(AsRef::as_ref)
     }
 
     /// Whether any attribute of the group is kept.
     #[inline]
     #[must_use]
     pub fn has_attributes(&self, group: Group) -> bool {
-        self.attributes.iter().any(|(key, _)| key.is_of(group))
+        self.attributes.has(group)
     }
 
     /// The HTTP status code of the answer.
     #[must_use]
     pub fn http_status(&self) -> Option<u16> {
-        self.first_attribute(&["http.response.status_code", "http.status_code"])?
-            .parse()
-            .ok()
+        const NAMES: Keys<2> = Keys::of(["http.response.status_code", "http.status_code"]);
+        self.first(&NAMES)?.parse().ok()
+    }
+
+    /// The gRPC status code of the answer, as text.
+    #[must_use]
+    pub fn grpc_status(&self) -> Option<&str> {
+        const NAME: Keys<1> = Keys::of(["rpc.grpc.status_code"]);
+        self.first(&NAME)
     }
 
     /// Whether it failed for a reason of infrastructure: an error status, HTTP 5xx, or a gRPC code
     /// that is not about the request's content. A rejected request (4xx) did not fail.
     #[must_use]
     pub fn failed(&self) -> bool {
-        let http = self.http_status();
+        self.failed_with(self.http_status())
+    }
+
+    /// The same, where the HTTP status is known.
+    #[must_use]
+    pub fn failed_with(&self, http: Option<u16>) -> bool {
         if http.is_some_and(|code| (400..500).contains(&code)) {
             return false;
         }
         self.status == Status::Error
             || http.is_some_and(|code| code >= 500)
             || self
-                .attribute("rpc.grpc.status_code")
+                .grpc_status()
                 .is_some_and(|code| ["2", "4", "8", "13", "14", "15"].contains(&code))
     }
 }

@@ -9,6 +9,17 @@ use foldhash::fast::RandomState;
 /// How many texts are remembered as seen once.
 const SEEN: usize = 1 << 14;
 
+/// How many numbers are at hand without a look into the table.
+const LAST: usize = 64;
+
+/// Where the number of a text is at hand.
+fn place(text: &[u8]) -> usize {
+    let byte = |at: usize| text.get(at).copied().map_or(0, usize::from);
+    let length = text.len();
+    let mixed = byte(0) + 3 * byte(length / 2) + 7 * byte(length.saturating_sub(1));
+    (mixed + 11 * length) % LAST
+}
+
 /// Numbered texts. At its limits it takes no more: those are stored where they occur.
 ///
 /// A text gets its number when it is seen again, so that unique ones, such as URLs with identifiers,
@@ -21,8 +32,8 @@ pub(crate) struct Texts {
     bytes: usize,
     texts_max: usize,
     bytes_max: usize,
-    /// The number that was asked for last: batches repeat it.
-    last: u32,
+    /// The numbers that were asked for last, by a few bytes of the text: most texts come again soon.
+    last: [u32; LAST],
 }
 
 impl Texts {
@@ -34,20 +45,22 @@ impl Texts {
             bytes: 0,
             texts_max,
             bytes_max,
-            last: 0,
+            last: [0; LAST],
         }
     }
 
     /// The number of the text; `None` when it is new, or there is no room.
     pub(crate) fn number(&mut self, text: &str) -> Option<u32> {
-        if self
-            .text(self.last)
-            .is_some_and(|last| last.as_ref() == text)
+        let place = place(text.as_bytes());
+        if let Some(last) = self.last.get(place)
+            && self.text(*last).is_some_and(|known| known.as_ref() == text)
         {
-            return Some(self.last);
+            return Some(*last);
         }
         if let Some(number) = self.numbers.get(text) {
-            self.last = *number;
+            if let Some(last) = self.last.get_mut(place) {
+                *last = *number;
+            }
             return Some(*number);
         }
         if !self.is_seen_again(text) {

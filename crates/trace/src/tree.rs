@@ -1,11 +1,12 @@
 //! Traces as trees of spans.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_base::Timestamp;
 
-use crate::{Format, Span};
+use crate::{Format, Identifier, Keys, Span};
 
 /// Every trace of one capture.
 #[derive(Clone, Debug)]
@@ -109,6 +110,8 @@ impl Traces {
 pub struct Trace {
     id: Arc<str>,
     spans: Vec<Span>,
+    /// A bit for each attribute that any span has.
+    attributes: u64,
     parents: Vec<Option<usize>>,
     /// The children of all spans, those of one span together.
     children: Vec<usize>,
@@ -116,20 +119,51 @@ pub struct Trace {
     first_child: Vec<usize>,
 }
 
-/// The index of each span's parent.
-fn parents(spans: &[Span]) -> Vec<Option<usize>> {
-    // Looked up by binary search: no table is built for a trace of few spans.
-    let mut by_id: Vec<usize> = (0..spans.len()).collect();
-    let id = |index: &usize| spans.get(*index).map(|span| &span.id);
-    by_id.sort_unstable_by(|a, b| id(a).cmp(&id(b)));
-    spans
-        .iter()
-        .map(|span| {
-            let parent = span.parent.as_ref()?;
-            let found = by_id.binary_search_by(|index| id(index).cmp(&Some(parent)));
-            by_id.get(found.ok()?).copied()
-        })
+/// Why spans are no tree.
+pub(crate) enum NoTree {
+    /// A span is its own ancestor.
+    Cyclic(Arc<str>),
+    /// Several have the same id.
+    Repeated(Arc<str>, Vec<Span>),
+}
+
+/// The spans by their times, longer ones first, then id.
+fn in_order(spans: Vec<Span>) -> Vec<Span> {
+    // A span is large: the keys are sorted apart, and each is moved once.
+    let keys = spans.iter().enumerate();
+    let mut keys: Vec<(Timestamp, Reverse<Timestamp>, usize)> = keys
+        .map(|(index, span)| (span.start, Reverse(span.end), index))
+        .collect();
+    let id = |index: usize| spans.get(index).map(|span| &span.id);
+    keys.sort_unstable_by(|a, b| {
+        (a.0, a.1)
+            .cmp(&(b.0, b.1))
+            .then_with(|| id(a.2).cmp(&id(b.2)))
+    });
+    let mut places: Vec<Option<Span>> = spans.into_iter().map(Some).collect();
+    let sorted = keys.into_iter();
+    sorted
+        .filter_map(|(_, _, index)| places.get_mut(index)?.take())
         .collect()
+}
+
+/// The index of each span's parent; and whether several spans have the same id.
+fn parents(spans: &[Span]) -> (Vec<Option<usize>>, bool) {
+    // Looked up by binary search: no table is built for a trace of few spans.
+    let mut by_id: Vec<(&Identifier, usize)> = spans
+        .iter()
+        .enumerate()
+        .map(|(index, span)| (&span.id, index))
+        .collect();
+    by_id.sort_unstable();
+    let mut pairs = by_id.windows(2);
+    let is_repeated = pairs.any(|pair| matches!(pair, [a, b] if a.0 == b.0));
+    let parent = |span: &Span| {
+        let parent = span.parent.as_ref()?;
+        let found = by_id.binary_search_by(|(id, _)| (*id).cmp(parent));
+        by_id.get(found.ok()?).map(|(_, index)| *index)
+    };
+    (spans.iter().map(parent).collect(), is_repeated)
 }
 
 /// The children of all spans and where those of each begin.
@@ -160,36 +194,34 @@ fn children(parents: &[Option<usize>]) -> (Vec<usize>, Vec<usize>) {
 }
 
 impl Trace {
-    /// Builds the tree of spans with different ids; the id back when a span is its own ancestor.
-    pub(crate) fn build(id: Arc<str>, mut spans: Vec<Span>) -> Result<Self, Arc<str>> {
-        spans.sort_unstable_by(|a, b| {
-            let key = |span: &Span| (span.start, std::cmp::Reverse(span.end));
-            key(a).cmp(&key(b)).then_with(|| a.id.cmp(&b.id))
-        });
-        let parents = parents(&spans);
+    /// Builds the tree of spans, of which several may have the same id when that was looked into before.
+    pub(crate) fn build(id: Arc<str>, spans: Vec<Span>, may_repeat: bool) -> Result<Self, NoTree> {
+        let spans = in_order(spans);
+        let (parents, is_repeated) = parents(&spans);
+        if is_repeated && !may_repeat {
+            return Err(NoTree::Repeated(id, spans));
+        }
         let (children, first_child) = children(&parents);
-        let mut trace = Self {
+        let trace = Self {
             id,
+            attributes: spans
+                .iter()
+                .fold(0, |all, span| all | span.attributes.bits()),
             spans,
             parents,
             children,
             first_child,
         };
         if trace.depth_first().count() != trace.spans.len() {
-            return Err(trace.id);
+            return Err(NoTree::Cyclic(trace.id));
         }
-        trace.share_ids();
         Ok(trace)
     }
 
-    /// A span's id is stored once, however many children name it.
-    fn share_ids(&mut self) {
-        for (child, parent) in self.parents.iter().enumerate() {
-            let id = parent.and_then(|parent| Some(Arc::clone(&self.spans.get(parent)?.id)));
-            if let (Some(id), Some(span)) = (id, self.spans.get_mut(child)) {
-                span.parent = Some(id);
-            }
-        }
+    /// Whether any span has one of these attributes.
+    #[must_use]
+    pub fn has_any<const N: usize>(&self, keys: &Keys<N>) -> bool {
+        self.attributes & keys.bits() != 0
     }
 
     /// The trace's id.

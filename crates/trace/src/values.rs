@@ -10,17 +10,23 @@ pub const BITS_MIN: f64 = 40.0;
 /// Shorter words have less than that.
 const WORD_BYTES_MIN: usize = 8;
 
+/// Words with fewer digits are words.
+const DIGITS_MIN: usize = 2;
+
 /// The words of a text that are random enough.
 pub fn words(text: &str) -> impl Iterator<Item = &str> {
+    // Hardly any text has such a word: most are told by the digits that it would have.
+    let text = if text.len() >= WORD_BYTES_MIN && has_digits(text) {
+        text
+    } else {
+        ""
+    };
     let all = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
     all.filter(|word| word.len() >= WORD_BYTES_MIN && bits(word) >= BITS_MIN)
 }
 
 /// Adds the words of a text that are random enough, up to a limit.
 pub(crate) fn add(text: &str, out: &mut String) {
-    if text.len() < WORD_BYTES_MIN {
-        return;
-    }
     for word in words(text) {
         if out.len() + word.len() >= VALUES_BYTES_MAX {
             return;
@@ -32,13 +38,19 @@ pub(crate) fn add(text: &str, out: &mut String) {
     }
 }
 
+/// Whether there are as many digits as a random word has at least.
+fn has_digits(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_digit);
+    digits.take(DIGITS_MIN).count() == DIGITS_MIN
+}
+
 /// How many bits the word would have if its characters were drawn from their kinds; words of letters
 /// alone are words.
 #[expect(clippy::cast_precision_loss, reason = "words are short")]
 fn bits(word: &str) -> f64 {
     let digits = word.bytes().filter(u8::is_ascii_digit).count();
     let letters = word.bytes().filter(u8::is_ascii_alphabetic).count();
-    if digits < 2 {
+    if digits < DIGITS_MIN {
         return 0.0;
     }
     let hexadecimal = word

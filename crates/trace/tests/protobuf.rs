@@ -127,7 +127,7 @@ fn ours(bytes: &[u8]) -> Result<Vec<String>, ReadError> {
             let links = span.links.iter();
             lines.push(line(
                 trace.id(),
-                &span.id,
+                &span.id.to_string(),
                 span.parent.as_ref().map(ToString::to_string),
                 (span.start.nanos(), span.end.nanos()),
                 &format!("{} {}", span.service, span.operation),

@@ -100,7 +100,7 @@ fn a_shared_zipkin_span_becomes_two() {
         trace
             .spans()
             .iter()
-            .position(|span| span.id.as_ref() == id)
+            .position(|span| span.id == *id)
             .unwrap()
     };
     let (asking, answering) = (at("7a778764a0d0b594"), at("7a778764a0d0b594/server"));

@@ -5,13 +5,12 @@
 //! durations alone. That is the model, and there is nothing else in it: no queue, no contention.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
-
-use foldhash::fast::RandomState;
+use std::collections::BinaryHeap;
 
 use super::gaps::Doubt;
-use super::layout::{Layout, Place};
+use super::layout::{Layout, Parent, Place};
 use super::order::{self, KIDS_MAX, Learned, View};
+use super::waits::{Earlier, Lists};
 
 /// What is changed about calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +32,7 @@ pub(crate) enum Change {
 }
 
 /// The new length of a child, and whether it no longer waits for the one right before it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Altered {
     length: i64,
     is_parallel: bool,
@@ -41,44 +40,47 @@ struct Altered {
     is_call: bool,
 }
 
-/// What was altered, by span.
-type Alterations = HashMap<u32, Altered, RandomState>;
-
 /// Room that is used again for every trace.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    altered: Alterations,
+    /// By span: what was altered, and in which trace's turn.
+    altered: Vec<(u32, Altered)>,
+    turn: u32,
     /// Spans to recompute, by their depth: a span is recomputed when all below it are.
     waiting: BinaryHeap<(u32, Reverse<u32>)>,
-    kids: Vec<u32>,
     ends: Vec<i64>,
-    /// For each of the children: those that it waited for.
+    pub(crate) changed: Vec<Changed>,
+    /// The lists of a view that is seldom asked for.
+    lists: Lists,
     before: Vec<Earlier>,
     /// Whether another view of what waits for what may come to another result.
     pub(crate) is_unsure: bool,
 }
 
-/// Some of the children of one span, by their places among them.
-#[derive(Clone, Copy, Debug, Default)]
-struct Earlier([u64; KIDS_MAX / 64]);
+impl Scratch {
+    fn begin(&mut self, spans: usize) {
+        if self.altered.len() < spans {
+            self.altered.resize(spans, (0, Altered::default()));
+        }
+        self.turn = self.turn.wrapping_add(1);
+        if self.turn == 0 {
+            self.altered.fill((0, Altered::default()));
+            self.turn = 1;
+        }
+        self.waiting.clear();
+        self.changed.clear();
+        self.is_unsure = false;
+    }
 
-impl Earlier {
-    fn add(&mut self, place: usize) {
-        if let Some(part) = self.0.get_mut(place / 64) {
-            *part |= 1 << (place % 64);
+    fn alter(&mut self, span: u32, altered: Altered) {
+        if let Some(place) = self.altered.get_mut(span as usize) {
+            *place = (self.turn, altered);
         }
     }
 
-    fn has(&self, place: usize) -> bool {
-        let part = self.0.get(place / 64);
-        part.is_some_and(|part| part & (1 << (place % 64)) != 0)
-    }
-
-    fn or(mut self, other: &Self) -> Self {
-        for (part, other) in self.0.iter_mut().zip(other.0) {
-            *part |= other;
-        }
-        self
+    fn altered(&self, span: u32) -> Option<&Altered> {
+        let (turn, altered) = self.altered.get(span as usize)?;
+        (*turn == self.turn).then_some(altered)
     }
 }
 
@@ -99,11 +101,9 @@ pub(crate) struct Replay<'a> {
 }
 
 impl Replay<'_> {
-    /// The entries of the trace that take another time when the calls are changed.
-    pub(crate) fn change(&self, calls: &[(u32, Change)], scratch: &mut Scratch) -> Vec<Changed> {
-        scratch.altered.clear();
-        scratch.waiting.clear();
-        scratch.is_unsure = false;
+    /// Finds the entries of the trace that take another time when the calls are changed.
+    pub(crate) fn change(&self, calls: &[(u32, Change)], scratch: &mut Scratch) {
+        scratch.begin(self.layout.places.len());
         for (call, change) in calls {
             let length = self.layout.length(*call as usize);
             let length = match *change {
@@ -117,13 +117,12 @@ impl Replay<'_> {
                 is_parallel: *change == Change::Parallelise,
                 is_call: true,
             };
-            scratch.altered.insert(*call, altered);
+            scratch.alter(*call, altered);
             self.wait_for_parent(*call, scratch);
         }
-        let mut changed = Vec::new();
         let mut last = None;
         while let Some((_, Reverse(span))) = scratch.waiting.pop() {
-            let known = scratch.altered.get(&span);
+            let known = scratch.altered(span);
             if last == Some(span) || known.is_some_and(|known| known.is_call) {
                 continue;
             }
@@ -134,17 +133,16 @@ impl Replay<'_> {
                 is_parallel: false,
                 is_call: false,
             };
-            scratch.altered.insert(span, altered);
+            scratch.alter(span, altered);
             if !self.wait_for_parent(span, scratch) {
                 let before = self.layout.length(span as usize);
-                changed.push(Changed {
+                scratch.changed.push(Changed {
                     entry: span as usize,
                     before,
                     after: length,
                 });
             }
         }
-        changed
     }
 
     /// Has the span's parent recomputed; false when nobody waits for the span.
@@ -162,47 +160,28 @@ impl Replay<'_> {
     /// The length of the span, with altered children.
     fn recompute(&self, span: usize, scratch: &mut Scratch) -> i64 {
         let whole = self.layout.length(span);
-        scratch.kids.clear();
-        let all = self.layout.kids(span).iter().copied();
-        let waited = all.filter(|kid| self.layout.waiting(*kid as usize) == Some(span));
-        scratch.kids.extend(waited);
+        let (parent, kids) = self.layout.parent(span);
         scratch.ends.clear();
-        scratch.before.clear();
-        if scratch.kids.len() > KIDS_MAX {
-            self.new_ends_of_many(span, whole, scratch);
+        scratch.is_unsure |= parent.is_unsure;
+        let (last, new_last) = if kids.len() > KIDS_MAX {
+            self.new_ends_of_many((span, kids), whole, scratch);
+            let last = kids.iter().filter_map(|kid| Some(self.place(*kid)?.end()));
+            let new_last = scratch.ends.iter().copied().max();
+            (
+                last.max().unwrap_or(0).min(whole),
+                new_last.unwrap_or(0).max(0),
+            )
         } else {
-            self.new_ends(span, whole, scratch);
-        }
-        let (last, new_last) = self.last_to_end(span, whole, scratch);
+            self.new_ends((span, kids), parent, whole, scratch)
+        };
         let replayed = new_last.saturating_add(whole - last).max(0);
-        let altered = &scratch.altered;
         let answer = |answer: usize| {
-            let known = u32::try_from(answer).ok().and_then(|kid| altered.get(&kid));
+            let kid = u32::try_from(answer).ok();
+            let known = kid.and_then(|kid| scratch.altered(kid));
             known.map_or(self.layout.length(answer), |kid| kid.length)
         };
         let limits = &self.learned.limits;
         limits.apply(self.layout, span, replayed, answer)
-    }
-
-    /// When the last child ended and would end, each with the work that follows it.
-    fn last_to_end(&self, span: usize, whole: i64, scratch: &mut Scratch) -> (i64, i64) {
-        let covered = scratch.before.iter().fold(Earlier::default(), Earlier::or);
-        let direct = (0..scratch.kids.len()).filter(|index| !covered.has(*index));
-        let is_one = direct.clone().nth(1).is_none();
-        let is_many = scratch.kids.len() > KIDS_MAX;
-        let last = direct.filter_map(|index| {
-            let kid = *scratch.kids.get(index)?;
-            let new = *scratch.ends.get(index)?;
-            let gap = if is_one || is_many {
-                0
-            } else {
-                self.gap(span, (kid, None))
-            };
-            Some((self.place(kid)?.end().min(whole) + gap, new.max(0) + gap))
-        });
-        let last = last_of(last);
-        scratch.is_unsure |= !is_one;
-        last
     }
 
     /// The work that follows a child before a step of its parent.
@@ -216,52 +195,47 @@ impl Replay<'_> {
         self.layout.place(kid as usize)
     }
 
-    fn new_ends(&self, span: usize, whole: i64, scratch: &mut Scratch) {
-        let tolerance = order::tolerance(self.layout, span);
-        let mut is_unsure = false;
-        scratch.before.clear();
-        for (index, kid) in scratch.kids.iter().enumerate() {
+    /// When each child would end; when the last of them did and would, each with the work that follows it.
+    fn new_ends(
+        &self,
+        (span, kids): (usize, &[u32]),
+        parent: Parent,
+        whole: i64,
+        scratch: &mut Scratch,
+    ) -> (i64, i64) {
+        // What all traces say is known beforehand; what else may be is found where it is asked for.
+        let mut lists = std::mem::take(&mut scratch.lists);
+        if self.view == View::Optimistic {
+            lists.clear();
+            let kids = (span, kids);
+            lists.add(
+                self.layout,
+                kids,
+                self.learned,
+                self.view,
+                &mut scratch.before,
+            );
+        }
+        let direct = |step: usize| match self.view {
+            View::Pessimistic => self.layout.waited_before(parent, step),
+            View::Optimistic => lists.get(step),
+        };
+        for (index, kid) in kids.iter().enumerate() {
             let Some(place) = self.place(*kid) else {
+                scratch.ends.push(0);
                 continue;
             };
-            let change = scratch.altered.get(kid);
-            let earlier = scratch.kids.iter().take(index).enumerate();
-            let mut waited = Earlier::default();
-            for (at, other) in earlier {
-                let pair = (*other as usize, *kid as usize);
-                let ended = self
-                    .place(*other)
-                    .is_some_and(|other| other.end() <= place.start.saturating_add(tolerance));
-                if ended && self.learned.may_precede(self.layout, span, pair, self.view) {
-                    waited.add(at);
-                }
-            }
-            // Those that another one of them waited for are not waited for again.
-            let covered = scratch.before.iter().enumerate();
-            let covered = covered
-                .filter(|(at, _)| waited.has(*at))
-                .fold(Earlier::default(), |all, (_, before)| all.or(before));
-            scratch.before.push(waited);
-            // The last to end of the others, each with the work that usually follows.
-            let direct = (0..index).filter(|at| waited.has(*at) && !covered.has(*at));
-            let is_one = direct.clone().nth(1).is_none();
-            is_unsure |= !is_one;
-            let ends = direct.clone().filter_map(|at| {
-                let other = *scratch.kids.get(at)?;
-                let gap = if is_one {
-                    0
-                } else {
-                    self.gap(span, (other, Some(*kid)))
+            let change = scratch.altered(*kid);
+            let direct = direct(index);
+            // The last to end of those, each with the work that usually follows.
+            let ends = direct.iter().filter_map(|at| {
+                let other = *kids.get(usize::from(*at))?;
+                let gap = match direct {
+                    [_] => 0,
+                    _ => self.gap(span, (other, Some(*kid))),
                 };
                 let end = self.place(other)?.end().min(whole);
-                Some((end + gap, *scratch.ends.get(at)? + gap))
-            });
-            is_unsure |= direct.into_iter().any(|at| {
-                let other = scratch.kids.get(at).map_or(0, |other| *other as usize);
-                let pair = (other, *kid as usize);
-                !self
-                    .learned
-                    .may_precede(self.layout, span, pair, View::Optimistic)
+                Some((end + gap, *scratch.ends.get(usize::from(*at))? + gap))
             });
             let (last, mut new_last) = last_of(ends.clone());
             if change.is_some_and(|change| change.is_parallel) {
@@ -273,13 +247,23 @@ impl Replay<'_> {
             let end = new_end(place, change, whole, start);
             scratch.ends.push(end);
         }
-        scratch.is_unsure |= is_unsure;
+        let direct = direct(kids.len());
+        let last = last_of(direct.iter().filter_map(|at| {
+            let kid = *kids.get(usize::from(*at))?;
+            let gap = match direct {
+                [_] => 0,
+                _ => self.gap(span, (kid, None)),
+            };
+            let new = *scratch.ends.get(usize::from(*at))?;
+            Some((self.place(kid)?.end().min(whole) + gap, new.max(0) + gap))
+        }));
+        scratch.lists = lists;
+        last
     }
 
     /// The same for very many children, each of which waited for all that had ended.
-    fn new_ends_of_many(&self, span: usize, whole: i64, scratch: &mut Scratch) {
-        let kids: Vec<(u32, &Place)> = scratch
-            .kids
+    fn new_ends_of_many(&self, (span, kids): (usize, &[u32]), whole: i64, scratch: &mut Scratch) {
+        let kids: Vec<(u32, &Place)> = kids
             .iter()
             .filter_map(|kid| Some((*kid, self.place(*kid)?)))
             .collect();
@@ -288,7 +272,7 @@ impl Replay<'_> {
         let mut ended = by_end.into_iter().peekable();
         let tolerance = order::tolerance(self.layout, span);
         let (mut last, mut new_last) = (0, 0);
-        let ends = &mut scratch.ends;
+        let mut ends = std::mem::take(&mut scratch.ends);
         for (kid, place) in &kids {
             while let Some(index) = ended.next_if(|index| {
                 *index < ends.len()
@@ -303,11 +287,12 @@ impl Replay<'_> {
             }
             ends.push(new_end(
                 place,
-                scratch.altered.get(kid),
+                scratch.altered(*kid),
                 whole,
                 new_last + place.start - last,
             ));
         }
+        scratch.ends = ends;
     }
 }
 

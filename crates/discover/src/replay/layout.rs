@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use tidegate_trace::{Labels, SpanKind, Trace};
 
+use super::order::{KIDS_MAX, Learned, View};
 use super::place;
+use super::waits::{Earlier, Lists};
 
 /// No slot: the parent has more children than order is learned for.
 pub(crate) const NO_SLOT: u16 = u16::MAX;
@@ -24,17 +26,38 @@ pub(crate) struct Place {
     pub(crate) depth: u32,
     /// Whether its end tells when the parent went on: both have one clock.
     pub(crate) same_clock: bool,
-    /// By how much it outlasts every span around it with the same clock; zero when it does not.
-    pub(crate) outlasts: i64,
-    /// When the last of those and itself ends, by that clock.
-    chain_end: u64,
-    /// The step of the clock that its times are read from, in nanoseconds.
-    pub(crate) step: i64,
+    step: Step,
     /// Whether it may be a mere frame around a span beside it: work of a service without children.
     pub(crate) may_frame: bool,
 }
 
+/// The step of a clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Nanosecond,
+    Microsecond,
+    Millisecond,
+}
+
+/// How long one span goes on beside those around it.
+#[derive(Clone, Copy, Debug)]
+struct Chain {
+    /// By how much it outlasts every span around it with the same clock; zero when it does not.
+    outlasts: i64,
+    /// When the last of those and itself ends, by that clock.
+    end: u64,
+}
+
 impl Place {
+    /// The step of the clock that its times are read from, in nanoseconds.
+    pub(crate) fn step(&self) -> i64 {
+        match self.step {
+            Step::Nanosecond => 1,
+            Step::Microsecond => 1_000,
+            Step::Millisecond => 1_000_000,
+        }
+    }
+
     pub(crate) fn end(&self) -> i64 {
         self.start.saturating_add(self.length)
     }
@@ -74,11 +97,28 @@ pub(crate) fn steps(traces: &[&Trace], labels: &Labels) -> Steps {
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     pub(crate) places: Vec<Place>,
+    /// By span, until all is learned.
+    chains: Vec<Chain>,
     /// Children that may be waited for, by start, parent after parent.
     kids: Vec<u32>,
     ranges: Vec<(u32, u32)>,
     /// The span that waits for each one, by all traces; [`NOBODY`] where none does.
     waiting: Vec<u32>,
+    /// Children that are waited for, by start, parent after parent.
+    waited: Vec<u32>,
+    /// Of each span: where those begin and end, the number of its first list, and whether another view may
+    /// come to another result.
+    parents: Vec<Parent>,
+    lists: Lists,
+}
+
+/// What a replay asks of a span with children.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Parent {
+    from: u32,
+    to: u32,
+    first: u32,
+    pub(crate) is_unsure: bool,
 }
 
 /// No span waits.
@@ -94,7 +134,12 @@ impl Layout {
         let count = trace.spans().len();
         let step = |span: usize| {
             let label = labels.label(labels.number(index, span)?)?;
-            steps.get(label.service as usize).copied()
+            let step = steps.get(label.service as usize).copied()?;
+            Some(match step {
+                1_000_000.. => Step::Millisecond,
+                1_000.. => Step::Microsecond,
+                _ => Step::Nanosecond,
+            })
         };
         let numbers = labels.trace(index);
         let mut layout = Self {
@@ -109,15 +154,24 @@ impl Layout {
                     slot: NO_SLOT,
                     depth: 0,
                     same_clock: true,
-                    outlasts: 0,
-                    chain_end: span.end.nanos(),
-                    step: step(index).unwrap_or(1),
+                    step: step(index).unwrap_or(Step::Nanosecond),
                     may_frame: false,
+                })
+                .collect(),
+            chains: trace
+                .spans()
+                .iter()
+                .map(|span| Chain {
+                    outlasts: 0,
+                    end: span.end.nanos(),
                 })
                 .collect(),
             kids: Vec::with_capacity(count),
             ranges: vec![(0, 0); count],
             waiting: vec![NOBODY; count],
+            waited: Vec::new(),
+            parents: Vec::new(),
+            lists: Lists::default(),
         };
         for root in trace.roots() {
             layout.enter(numbers, root, Paths::ROOT, paths);
@@ -141,6 +195,7 @@ impl Layout {
         };
         let from = self.kids.len();
         let one_answer = place::has_one_answer(trace, parent);
+        let around = self.chains.get(parent).map_or(0, |chain| chain.end);
         for child in trace.children(parent) {
             let waited_for = place::is_waited_for(trace, parent, *child);
             // What nobody waits for starts a path of its own: it is an entry, like a root.
@@ -155,10 +210,12 @@ impl Layout {
                 let works = matches!(span.kind, SpanKind::Internal | SpanKind::Unspecified);
                 place.may_frame = works && trace.children(*child).is_empty();
                 place.same_clock = !place::is_across_hosts(asking, span);
-                if place.same_clock {
-                    let late = span.end.nanos().saturating_sub(own.chain_end);
-                    place.outlasts = i64::try_from(late).unwrap_or(i64::MAX);
-                    place.chain_end = span.end.nanos().max(own.chain_end);
+                if place.same_clock
+                    && let Some(chain) = self.chains.get_mut(*child)
+                {
+                    let late = span.end.nanos().saturating_sub(around);
+                    chain.outlasts = i64::try_from(late).unwrap_or(i64::MAX);
+                    chain.end = span.end.nanos().max(around);
                 }
                 self.kids.push(u32::try_from(*child).unwrap_or(u32::MAX));
             }
@@ -199,10 +256,56 @@ impl Layout {
         self.waiting = waiting;
     }
 
+    /// Finds which children may have waited for which, once it is known who waits for whom.
+    pub(crate) fn prepare(&mut self, learned: &Learned, before: &mut Vec<Earlier>) {
+        let mut waited: Vec<u32> = Vec::with_capacity(self.kids.len());
+        let mut parents = Vec::with_capacity(self.places.len());
+        let mut lists = Lists::default();
+        for span in 0..self.places.len() {
+            let from = waited.len();
+            let kids = self.kids(span).iter().copied();
+            waited.extend(kids.filter(|kid| self.waiting(*kid as usize) == Some(span)));
+            let kids = waited.get(from..).unwrap_or_default();
+            let first = lists.len();
+            let is_unsure = if kids.is_empty() || kids.len() > KIDS_MAX {
+                kids.len() > KIDS_MAX
+            } else {
+                lists.add(self, (span, kids), learned, View::Pessimistic, before)
+            };
+            let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+            parents.push(Parent {
+                from: number(from),
+                to: number(waited.len()),
+                first: number(first),
+                is_unsure,
+            });
+        }
+        (self.waited, self.parents, self.lists) = (waited, parents, lists);
+        self.chains = Vec::new();
+    }
+
+    /// What a replay asks of the span, and its children that are waited for, by start.
+    pub(crate) fn parent(&self, index: usize) -> (Parent, &[u32]) {
+        let parent = self.parents.get(index).copied().unwrap_or_default();
+        let kids = self.waited.get(parent.from as usize..parent.to as usize);
+        (parent, kids.unwrap_or_default())
+    }
+
+    /// The children that one of a span's steps may have waited for: steps are the starts of its children that
+    /// are waited for, and its end.
+    pub(crate) fn waited_before(&self, parent: Parent, step: usize) -> &[u16] {
+        self.lists.get(parent.first as usize + step)
+    }
+
     /// The span that waits for this one.
     pub(crate) fn waiting(&self, index: usize) -> Option<usize> {
         let waiting = self.waiting.get(index).copied()?;
         (waiting != NOBODY).then_some(waiting as usize)
+    }
+
+    /// By how much a span outlasts every span around it with the same clock; zero when it does not.
+    pub(crate) fn outlasts(&self, index: usize) -> i64 {
+        self.chains.get(index).map_or(0, |chain| chain.outlasts)
     }
 
     pub(crate) fn place(&self, index: usize) -> Option<&Place> {

@@ -7,18 +7,22 @@ pub(crate) mod layout;
 pub(crate) mod limit;
 pub(crate) mod order;
 pub(crate) mod place;
+mod predicted;
+pub(crate) mod waits;
 
-use std::collections::HashMap;
+use std::cell::OnceCell;
+use std::time::Duration;
 
-use foldhash::fast::RandomState;
 use tidegate_trace::{Labels, Trace};
 
-use crate::interval::{self, Estimate, Paired, mean_saved, nanos};
+use crate::interval::{self, Estimate, Paired, Ranked, mean_saved};
 use change::{Change, Replay, Scratch};
 use complete::Completeness;
 use gaps::Doubt;
 use layout::{Layout, Paths};
 use order::{Learned, Order, View};
+pub use predicted::Saving;
+use predicted::{Changes, Predicted, UNCHANGED};
 
 /// One occurrence of a call: its trace and its span, by their places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,42 +31,12 @@ pub(crate) struct Site {
     pub(crate) span: u32,
 }
 
-/// What the requests of one endpoint would save; nanoseconds.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Saving {
-    /// The service that handles the requests.
-    pub service: String,
-    /// What they ask for.
-    pub operation: String,
-    /// Requests that were replayed.
-    pub requests: usize,
-    /// Those of them that the change makes a difference to.
-    pub affected: usize,
-    /// How many requests the endpoint had: those of incomplete traces, and what traces that were
-    /// sampled stand for, among them.
-    pub stands_for: f64,
-    /// All requests of the endpoint, each second; `None` when less than a second was observed.
-    pub rate: Option<f64>,
-    /// What they take on average.
-    pub before: f64,
-    /// What is saved of it.
-    pub mean: Estimate,
-    /// What is saved of the median.
-    pub p50: Estimate,
-    /// What is saved of the 95th percentile.
-    pub p95: Estimate,
-    /// What is saved of the 99th percentile.
-    pub p99: Estimate,
-    /// What the mean would be if only orders that were seen to be waited for were real.
-    pub optimistic: f64,
-    /// How sure it is that each order that was taken for real is: of the least known call.
-    pub confidence: f64,
-}
-
 /// A request: an entry of a trace that is complete enough.
 #[derive(Clone, Copy, Debug)]
 struct Request {
     site: Site,
+    /// Its number among all requests of all endpoints.
+    number: u32,
     start: u64,
     length: i64,
     weight: f64,
@@ -83,6 +57,10 @@ struct Endpoint {
     service: String,
     operation: String,
     requests: Vec<Request>,
+    /// The number of its first request, of all requests of all endpoints.
+    first_number: usize,
+    /// What its requests take, by length.
+    before: OnceCell<Ranked>,
     /// All requests, in the order of the traces.
     entries: Vec<Site>,
     /// The places of `requests` by length.
@@ -95,6 +73,8 @@ struct Endpoint {
 
 /// No endpoint: nobody enters by the path.
 const NONE: usize = usize::MAX;
+/// No request begins with the span.
+pub(crate) const NO_REQUEST: u32 = u32::MAX;
 
 /// All traces, ready to be replayed.
 #[derive(Debug)]
@@ -108,6 +88,12 @@ pub(crate) struct WhatIf<'a> {
     endpoints: Vec<Endpoint>,
     /// Which endpoint an entry's path is of.
     by_path: Vec<usize>,
+    /// The number of the request that begins with each span, trace after trace; and where those of each
+    /// trace begin.
+    numbers: Vec<u32>,
+    starts: Vec<usize>,
+    /// How many requests there are.
+    requests: usize,
     pub(crate) completeness: Completeness,
 }
 
@@ -126,8 +112,10 @@ impl<'a> WhatIf<'a> {
             .map(|(index, trace)| Layout::new((index, trace), labels, &mut paths, &steps))
             .collect();
         let mut learned = Learned::from(&mut layouts, paths.len(), order);
+        let mut before = Vec::new();
         for layout in &mut layouts {
             layout.settle(|layout, parent, kid| learned.waits(layout, parent, kid));
+            layout.prepare(&learned, &mut before);
         }
         let whole = complete::weigh(traces, &layouts, labels);
         if whole.completeness.lost.hits == 0 {
@@ -141,6 +129,9 @@ impl<'a> WhatIf<'a> {
             learned,
             endpoints: Vec::new(),
             by_path: vec![NONE; paths.len()],
+            numbers: Vec::new(),
+            starts: Vec::new(),
+            requests: 0,
             completeness: whole.completeness,
         };
         for (index, weight) in whole.by_trace.iter().enumerate() {
@@ -149,7 +140,37 @@ impl<'a> WhatIf<'a> {
         for endpoint in &mut what_if.endpoints {
             endpoint.sort();
         }
+        what_if.number_requests();
         what_if
+    }
+
+    fn number_requests(&mut self) {
+        let mut spans = 0;
+        for trace in self.traces {
+            self.starts.push(spans);
+            spans += trace.spans().len();
+        }
+        self.numbers = vec![NO_REQUEST; spans];
+        for endpoint in &mut self.endpoints {
+            endpoint.first_number = self.requests;
+            for entry in &endpoint.entries {
+                let start = self.starts.get(entry.trace as usize);
+                let place = start.map(|start| start + entry.span as usize);
+                if let Some(number) = place.and_then(|place| self.numbers.get_mut(place)) {
+                    *number = u32::try_from(self.requests).unwrap_or(NO_REQUEST);
+                }
+                self.requests += 1;
+            }
+        }
+        let (starts, numbers) = (&self.starts, &self.numbers);
+        for request in self.endpoints.iter_mut().flat_map(|one| &mut one.requests) {
+            request.number = number(starts, numbers, request.site).unwrap_or(NO_REQUEST);
+        }
+    }
+
+    /// The number of the request that begins with the span.
+    fn number(&self, site: Site) -> Option<usize> {
+        number(&self.starts, &self.numbers, site).map(|number| number as usize)
     }
 
     /// How many requests a trace stands for.
@@ -210,6 +231,7 @@ impl<'a> WhatIf<'a> {
             if weight > 0.0 {
                 endpoint.requests.push(Request {
                     site,
+                    number: NO_REQUEST,
                     start,
                     length: place.length,
                     weight: weight * stands_for,
@@ -233,30 +255,48 @@ impl<'a> WhatIf<'a> {
         })
     }
 
-    /// The request that waits for a call, however indirectly.
-    pub(crate) fn request_of(&self, call: Site) -> Option<Site> {
-        let layout = self.layouts.get(call.trace as usize)?;
+    /// The number of the request that waits for a call, however indirectly; [`NO_REQUEST`] of none.
+    pub(crate) fn request_of(&self, call: Site) -> u32 {
+        let Some(layout) = self.layouts.get(call.trace as usize) else {
+            return NO_REQUEST;
+        };
         let mut span = call.span as usize;
         while let Some(parent) = layout.waiting(span) {
             span = parent;
         }
-        site(call.trace as usize, span)
+        let entry = site(call.trace as usize, span);
+        let number = entry.and_then(|entry| number(&self.starts, &self.numbers, entry));
+        number.unwrap_or(NO_REQUEST)
+    }
+
+    /// A time of each request added up, by its number; `None` where none is added.
+    pub(crate) fn by_request(
+        &self,
+        times: impl Iterator<Item = (u32, Duration)>,
+    ) -> Vec<Option<Duration>> {
+        let mut sums = vec![None; self.requests];
+        for (request, time) in times {
+            if let Some(sum) = sums.get_mut(request as usize) {
+                *sum.get_or_insert(Duration::ZERO) += time;
+            }
+        }
+        sums
+    }
+
+    /// For each endpoint: how many of its requests are given a time.
+    pub(crate) fn given(&self, times: &[Option<Duration>]) -> impl Iterator<Item = usize> {
+        self.endpoints.iter().map(|endpoint| {
+            let own = times.get(endpoint.numbers()).unwrap_or_default();
+            own.iter().flatten().count()
+        })
     }
 
     /// The mean of what is given for requests, over those about as long as the 50th, 95th and 99th
     /// percentile of the endpoint that has most of them; within two percent of ranks to both sides.
-    pub(crate) fn around(
-        &self,
-        times: &HashMap<Site, std::time::Duration, RandomState>,
-    ) -> [Option<std::time::Duration>; 3] {
-        let mut counts: HashMap<usize, usize, RandomState> = HashMap::default();
-        for endpoint in times.keys().filter_map(|site| self.endpoint_of(*site)) {
-            *counts.entry(endpoint).or_default() += 1;
-        }
-        let most = counts
-            .into_iter()
-            .max_by_key(|(endpoint, count)| (*count, *endpoint));
-        let Some(endpoint) = most.and_then(|(endpoint, _)| self.endpoints.get(endpoint)) else {
+    pub(crate) fn around(&self, times: &[Option<Duration>]) -> [Option<Duration>; 3] {
+        let counts = self.given(times).zip(&self.endpoints);
+        let most = counts.filter(|(count, _)| *count > 0);
+        let Some((_, endpoint)) = most.max_by_key(|(count, _)| *count) else {
             return [None; 3];
         };
         let by_length = &endpoint.by_length;
@@ -267,9 +307,12 @@ impl<'a> WhatIf<'a> {
             let count = u32::try_from(window.len())
                 .ok()
                 .filter(|count| *count >= 10)?;
-            let sum: std::time::Duration = window
+            let sum: Duration = window
                 .iter()
-                .filter_map(|place| times.get(&endpoint.requests.get(*place as usize)?.site))
+                .filter_map(|place| {
+                    let request = endpoint.requests.get(*place as usize)?;
+                    *times.get(request.number as usize)?
+                })
                 .sum();
             Some(sum / count)
         })
@@ -280,53 +323,62 @@ impl<'a> WhatIf<'a> {
         &self,
         sites: &[Site],
         change: impl Fn(Site) -> Change,
-        observed: std::time::Duration,
+        observed: Duration,
     ) -> Vec<Saving> {
+        let confidence = self.confidence(sites);
+        let predicted = self.predicted(sites, change).into_iter();
+        let savings = predicted.map(|one| one.saving(confidence, observed));
+        savings.collect()
+    }
+
+    /// What each endpoint would save on average, in the same order.
+    pub(crate) fn means(&self, sites: &[Site], change: impl Fn(Site) -> Change) -> Vec<Estimate> {
+        let predicted = self.predicted(sites, change);
+        predicted.iter().map(Predicted::mean).collect()
+    }
+
+    fn predicted(&self, sites: &[Site], change: impl Fn(Site) -> Change) -> Vec<Predicted<'_>> {
         if self.completeness.withheld.is_some() {
             return Vec::new();
         }
-        let (after, unsure) = self.changed(sites, &change, (View::Pessimistic, Doubt::Usual));
+        let usual = self.changed(sites, &change, (View::Pessimistic, Doubt::Usual));
         let other = |view: (View, Doubt)| {
-            let mut other = after.clone();
-            other.extend(self.changed(&unsure, &change, view).0);
+            let mut other = usual.clone();
+            other.unsure.clear();
+            self.change(&mut other, &usual.unsure, &change, view);
             other
         };
-        let least = other((View::Pessimistic, Doubt::Longest));
-        let most = other((View::Optimistic, Doubt::Shortest));
-        let mut touched: Vec<usize> = after
-            .keys()
-            .chain(most.keys())
-            .filter_map(|site| self.endpoint_of(*site))
-            .collect();
-        touched.sort_unstable();
-        touched.dedup();
-        let confidence = self.confidence(sites);
+        // Where all views come to one result, they are not asked again.
+        let others = (!usual.unsure.is_empty()).then(|| {
+            let least = other((View::Pessimistic, Doubt::Longest));
+            (least, other((View::Optimistic, Doubt::Shortest)))
+        });
         let hidden = self.hidden(sites);
-        let mut savings: Vec<(f64, Saving)> = touched
-            .into_iter()
-            .filter_map(|index| self.endpoints.get(index))
-            .map(|endpoint| {
-                let pairs = |after: &Changes| -> Vec<Paired> {
-                    let requests = endpoint.requests.iter();
-                    requests
-                        .map(|request| Paired {
-                            before: request.length,
-                            after: *after.get(&request.site).unwrap_or(&request.length),
-                            weight: request.weight,
-                        })
-                        .collect()
-                };
-                let bounds = [&least, &most].map(|after| mean_saved(&pairs(after)));
-                let pairs = pairs(&after);
-                let saving = endpoint.saving(&pairs, bounds, (confidence, hidden), observed);
-                (mean_saved(&pairs) * endpoint.all, saving)
+        let most = others.as_ref().map_or(&usual, |(_, most)| most);
+        let touched = self.endpoints.iter().enumerate().filter(|(index, _)| {
+            [&usual, most]
+                .iter()
+                .any(|changes| changes.endpoints.get(*index) == Some(&true))
+        });
+        let mut predicted: Vec<Predicted<'_>> = touched
+            .map(|(_, endpoint)| {
+                let pairs = endpoint.pairs(&usual);
+                let bounds = others.as_ref().map(|(least, most)| {
+                    [least, most].map(|changes| mean_saved(&endpoint.pairs(changes)))
+                });
+                Predicted::new(endpoint, pairs, bounds, hidden)
             })
             .collect();
-        savings.sort_by(|(a, one), (b, other)| {
-            let names = |saving: &Saving| (saving.service.clone(), saving.operation.clone());
-            b.total_cmp(a).then_with(|| names(one).cmp(&names(other)))
+        predicted.sort_by(|a, b| {
+            let names = |one: &Predicted<'_>| {
+                (one.endpoint.service.clone(), one.endpoint.operation.clone())
+            };
+            let all = |one: &Predicted<'_>| one.saved * one.endpoint.all;
+            all(b)
+                .total_cmp(&all(a))
+                .then_with(|| names(a).cmp(&names(b)))
         });
-        savings.into_iter().map(|(_, saving)| saving).collect()
+        predicted
     }
 
     /// What the calls would save in all, in each of so many blocks of requests, by their time.
@@ -336,24 +388,22 @@ impl<'a> WhatIf<'a> {
         change: impl Fn(Site) -> Change,
         blocks: usize,
     ) -> Vec<f64> {
-        let (after, _) = self.changed(sites, &change, (View::Pessimistic, Doubt::Usual));
+        let after = self.changed(sites, &change, (View::Pessimistic, Doubt::Usual));
         let first = self.endpoints.iter().map(|endpoint| endpoint.first).min();
         let last = self.endpoints.iter().map(|endpoint| endpoint.last).max();
         let (first, last) = (first.unwrap_or(0), last.unwrap_or(0));
         let span = u128::from(last.saturating_sub(first)) + 1;
         let mut totals = vec![0.0; blocks];
-        for request in self
-            .endpoints
-            .iter()
-            .flat_map(|endpoint| &endpoint.requests)
-        {
-            let Some(after) = after.get(&request.site) else {
-                continue;
-            };
-            let into = u128::from(request.start - first) * u128::try_from(blocks).unwrap_or(1);
-            let block = usize::try_from(into / span).unwrap_or(0);
-            if let Some(total) = totals.get_mut(block) {
-                *total += (nanos(request.length) - nanos(*after)) * request.weight;
+        for endpoint in &self.endpoints {
+            for (request, pair) in endpoint.requests.iter().zip(endpoint.pairs(&after)) {
+                if pair.before == pair.after {
+                    continue;
+                }
+                let into = u128::from(request.start - first) * u128::try_from(blocks).unwrap_or(1);
+                let block = usize::try_from(into / span).unwrap_or(0);
+                if let Some(total) = totals.get_mut(block) {
+                    *total += pair.saved() * pair.weight;
+                }
             }
         }
         totals
@@ -365,53 +415,88 @@ impl<'a> WhatIf<'a> {
         sites: &[Site],
         change: &impl Fn(Site) -> Change,
         view: (View, Doubt),
-    ) -> (Changes, Vec<Site>) {
-        let mut after = Changes::default();
-        let mut unsure = Vec::new();
+    ) -> Changes {
+        let mut changes = Changes {
+            after: vec![UNCHANGED; self.requests],
+            endpoints: vec![false; self.endpoints.len()],
+            unsure: Vec::new(),
+        };
+        self.change(&mut changes, sites, change, view);
+        changes
+    }
+
+    fn change(
+        &self,
+        changes: &mut Changes,
+        sites: &[Site],
+        change: &impl Fn(Site) -> Change,
+        view: (View, Doubt),
+    ) {
         let mut scratch = Scratch::default();
-        let mut sorted = sites.to_vec();
-        sorted.sort_unstable();
+        let mut sorted = Vec::new();
+        let sites = if sites.is_sorted() {
+            sites
+        } else {
+            sorted.extend_from_slice(sites);
+            sorted.sort_unstable();
+            &sorted
+        };
         let mut calls: Vec<(u32, Change)> = Vec::new();
-        for sites in sorted.chunk_by(|a, b| a.trace == b.trace) {
+        for sites in sites.chunk_by(|a, b| a.trace == b.trace) {
             let Some(first) = sites.first() else { continue };
             calls.clear();
             calls.extend(sites.iter().map(|site| (site.span, change(*site))));
             let Some(replay) = self.replay(first.trace as usize, view) else {
                 continue;
             };
-            for changed in replay.change(&calls, &mut scratch) {
-                if let Some(site) = site(first.trace as usize, changed.entry) {
-                    after.insert(site, changed.after);
+            replay.change(&calls, &mut scratch);
+            for changed in &scratch.changed {
+                let Some(site) = site(first.trace as usize, changed.entry) else {
+                    continue;
+                };
+                let endpoint = self.endpoint_of(site);
+                if let Some(is) = endpoint.and_then(|one| changes.endpoints.get_mut(one)) {
+                    *is = true;
+                }
+                let number = self.number(site);
+                if let Some(after) = number.and_then(|number| changes.after.get_mut(number)) {
+                    *after = changed.after;
                 }
             }
             if scratch.is_unsure {
-                unsure.extend_from_slice(sites);
+                changes.unsure.extend_from_slice(sites);
             }
         }
-        (after, unsure)
     }
 
     /// The endpoint whose request it is.
-    pub(crate) fn endpoint_of(&self, site: Site) -> Option<usize> {
+    fn endpoint_of(&self, site: Site) -> Option<usize> {
         let layout = self.layouts.get(site.trace as usize)?;
         let path = layout.place(site.span as usize)?.path;
         let endpoint = self.by_path.get(path as usize).copied();
         endpoint.filter(|endpoint| *endpoint != NONE)
     }
 
-    /// An endpoint's service and operation, and all its requests: those of incomplete traces too.
-    pub(crate) fn entries(&self, endpoint: usize) -> (String, String, &[Site]) {
-        self.endpoints.get(endpoint).map_or_else(
-            || (String::new(), String::new(), [].as_slice()),
-            |endpoint| {
+    /// An endpoint's service and operation, and all its requests with the number of the first: those of
+    /// incomplete traces too.
+    pub(crate) fn entries(&self, endpoint: usize) -> (&str, &str, &[Site], usize) {
+        self.endpoints
+            .get(endpoint)
+            .map_or(("", "", &[], 0), |endpoint| {
                 let (service, operation) = (&endpoint.service, &endpoint.operation);
-                (
-                    service.clone(),
-                    operation.clone(),
-                    endpoint.entries.as_slice(),
-                )
-            },
-        )
+                (service, operation, &endpoint.entries, endpoint.first_number)
+            })
+    }
+
+    /// The endpoint of a request, by its number.
+    pub(crate) fn endpoint_of_request(&self, request: u32) -> Option<usize> {
+        let request = request as usize;
+        let after = self
+            .endpoints
+            .partition_point(|one| one.first_number <= request);
+        let endpoint = after.checked_sub(1)?;
+        let numbers = self.endpoints.get(endpoint)?.numbers();
+        numbers.contains(&request).then_some(endpoint)
     }
 
     /// Whether the request failed.
@@ -422,10 +507,10 @@ impl<'a> WhatIf<'a> {
     }
 
     /// How long the request took.
-    pub(crate) fn length(&self, request: Site) -> std::time::Duration {
+    pub(crate) fn length(&self, request: Site) -> Duration {
         let layout = self.layouts.get(request.trace as usize);
         let length = layout.map_or(0, |layout| layout.length(request.span as usize));
-        std::time::Duration::from_nanos(length.unsigned_abs())
+        Duration::from_nanos(length.unsigned_abs())
     }
 
     /// What lost spans hide of a call.
@@ -460,9 +545,6 @@ impl<'a> WhatIf<'a> {
     }
 }
 
-/// What requests take when something is changed.
-type Changes = HashMap<Site, i64, RandomState>;
-
 impl Endpoint {
     fn sort(&mut self) {
         self.requests
@@ -475,47 +557,31 @@ impl Endpoint {
         });
     }
 
-    fn saving(
-        &self,
-        pairs: &[Paired],
-        bounds: [f64; 2],
-        (confidence, hidden): (f64, Hidden),
-        observed: std::time::Duration,
-    ) -> Saving {
-        #[expect(clippy::cast_precision_loss, reason = "seconds of a capture are few")]
-        let seconds = self.last.saturating_sub(self.first) as f64 / 1e9;
-        let blocks = interval::blocks(pairs.len(), seconds);
-        let saved = mean_saved(pairs);
-        let [least, optimistic] = bounds;
-        let below = (saved - least.min(optimistic)).max(0.0) + hidden.any * saved.abs();
-        let above =
-            (least.max(optimistic) - saved).max(0.0) + (hidden.any + hidden.calls) * saved.abs();
-        let weight: f64 = pairs.iter().map(|pair| pair.weight).sum();
-        let sum: f64 = pairs
-            .iter()
-            .map(|pair| nanos(pair.before) * pair.weight)
-            .sum();
-        let quantiles = interval::quantiles(pairs, blocks, [0.5, 0.95, 0.99]);
-        let [p50, p95, p99] = quantiles.map(|quantile| quantile.widened(below, above));
-        Saving {
-            service: self.service.clone(),
-            operation: self.operation.clone(),
-            requests: pairs.len(),
-            affected: pairs
-                .iter()
-                .filter(|pair| pair.before != pair.after)
-                .count(),
-            stands_for: self.all,
-            rate: crate::services::rate(self.all, observed),
-            before: if weight > 0.0 { sum / weight } else { 0.0 },
-            mean: interval::mean(pairs, blocks).widened(below, above),
-            p50,
-            p95,
-            p99,
-            optimistic,
-            confidence,
-        }
+    /// The numbers of its requests.
+    fn numbers(&self) -> std::ops::Range<usize> {
+        self.first_number..self.first_number + self.entries.len()
     }
+
+    fn pairs(&self, changes: &Changes) -> Vec<Paired> {
+        let pairs = self.requests.iter().map(|request| {
+            let after = changes.after.get(request.number as usize).copied();
+            Paired {
+                before: request.length,
+                after: after
+                    .filter(|after| *after != UNCHANGED)
+                    .unwrap_or(request.length),
+                weight: request.weight,
+            }
+        });
+        pairs.collect()
+    }
+}
+
+/// The number of the request that begins with the span.
+fn number(starts: &[usize], numbers: &[u32], site: Site) -> Option<u32> {
+    let start = starts.get(site.trace as usize)?;
+    let number = *numbers.get(start + site.span as usize)?;
+    (number != NO_REQUEST).then_some(number)
 }
 
 fn site(trace: usize, span: usize) -> Option<Site> {

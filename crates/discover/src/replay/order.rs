@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 use super::gaps::{Doubt, END, Gaps};
-use super::layout::{Layout, NO_SLOT};
+use super::layout::{Layout, NO_SLOT, Place};
 use super::limit::Limits;
 
 /// Most children of one call path whose order is learned; more keep the order of each trace.
@@ -56,8 +56,15 @@ struct Group {
     framed: Vec<u32>,
     /// Which children are mere frames around others.
     frames: Vec<bool>,
+    /// For each pair, what the counts say: [`KEPT`] and [`SEEN`].
+    orders: Vec<u8>,
     children: Vec<Child>,
 }
+
+/// No trace refutes the order of the pair.
+const KEPT: u8 = 1;
+/// Nor is it an accident, as far as was seen.
+const SEEN: u8 = 2;
 
 /// One child of a call path.
 #[derive(Clone, Copy, Debug, Default)]
@@ -67,6 +74,8 @@ struct Child {
     /// In how many it ended inside, and in how many of these the parent went on at once.
     inside: u32,
     joined: u32,
+    /// In how many it was the last to end before the parent did.
+    last: u32,
 }
 
 impl Group {
@@ -76,9 +85,15 @@ impl Group {
         (earlier < count && later < count).then_some(earlier * count + later)
     }
 
-    fn ask(&self, table: &[u32], earlier: u16, later: u16) -> u32 {
-        let at = self.at(earlier, later);
-        at.and_then(|at| table.get(at)).copied().unwrap_or_default()
+    /// Draws from the counts which orders may be real.
+    fn settle(&mut self) {
+        let counts = self.both.iter().zip(&self.ordered).zip(&self.last);
+        let orders = counts.map(|((both, ordered), last)| {
+            let kept = both == ordered;
+            let seen = kept && (*last >= FORCED_MIN || *both == 0);
+            u8::from(kept) * KEPT | u8::from(seen) * SEEN
+        });
+        self.orders = orders.collect();
     }
 
     /// A child is a frame when it always surrounds another one: who waits for that one is not seen to
@@ -116,10 +131,7 @@ pub(crate) struct Learned {
 /// Times that are closer than this are the same: the step of the clock, or a microsecond, which is
 /// the resolution of most tracers.
 pub(crate) fn tolerance(layout: &Layout, parent: usize) -> i64 {
-    layout
-        .place(parent)
-        .map_or(1, |place| place.step)
-        .max(1_000)
+    layout.place(parent).map_or(1, Place::step).max(1_000)
 }
 
 impl Learned {
@@ -150,6 +162,7 @@ impl Learned {
         }
         for group in &mut learned.groups {
             group.find_frames();
+            group.settle();
         }
         // Asked while the counts are added: the same but for them, which it does not read.
         let known = learned.clone();
@@ -157,6 +170,9 @@ impl Learned {
             learned.each_parent(layout, |group, layout, parent, tolerance| {
                 count_last(&known, group, layout, parent, tolerance);
             });
+        }
+        for group in &mut learned.groups {
+            group.settle();
         }
         learned
     }
@@ -289,14 +305,14 @@ impl Learned {
         let Some(group) = self.groups.get(path as usize) else {
             return true;
         };
-        let both = group.ask(&group.both, earlier, later);
-        let ordered = group.ask(&group.ordered, earlier, later);
-        let last = group.ask(&group.last, earlier, later);
-        match view {
-            // Children without slots have been seen zero times in both counts.
-            View::Pessimistic => ordered == both,
-            View::Optimistic => ordered == both && (last >= FORCED_MIN || both == 0),
-        }
+        // Children without slots have been seen together zero times.
+        let at = group.at(earlier, later);
+        let order = at.and_then(|at| group.orders.get(at)).copied();
+        let wanted = match view {
+            View::Pessimistic => KEPT,
+            View::Optimistic => SEEN,
+        };
+        order.is_none_or(|order| order & wanted != 0)
     }
 
     /// How long a step of the parent comes after the end of a child that is the last to end before it;
@@ -318,6 +334,17 @@ impl Learned {
         gaps.map_or(0, |gaps| {
             gaps.usual(step.map_or(END, slot), slot(child), doubt)
         })
+    }
+
+    /// Whether the parent was seen to end only once the child had: what always ends before others may not be
+    /// waited for.
+    pub(crate) fn is_end_seen(&self, layout: &Layout, parent: usize, child: usize) -> bool {
+        let (Some(own), Some(place)) = (layout.place(parent), layout.place(child)) else {
+            return true;
+        };
+        let group = self.groups.get(own.path as usize);
+        let child = group.and_then(|group| group.children.get(usize::from(place.slot)));
+        self.order == Order::EachTrace || child.is_none_or(|child| child.last >= FORCED_MIN)
     }
 
     /// In how many traces a child was seen.
@@ -375,7 +402,7 @@ fn count_pairs(group: &mut Group, layout: &Layout, parent: usize, tolerance: i64
                 add(&mut group.framed, there);
             }
         }
-        count_end(group, first, tolerance);
+        count_end(group, (first, layout.outlasts(*kid as usize)), tolerance);
         count_join(group, layout, parent, index, tolerance);
     }
 }
@@ -388,11 +415,11 @@ fn add(table: &mut [u32], at: usize) {
 
 /// Counts whether the child outlasted all that could wait for it, by more than the end of a span is
 /// late.
-fn count_end(group: &mut Group, place: &super::layout::Place, tolerance: i64) {
+fn count_end(group: &mut Group, (place, outlasts): (&Place, i64), tolerance: i64) {
     if let Some(child) = group.children.get_mut(usize::from(place.slot)) {
         child.seen += 1;
         let late = tolerance.max(place.length / 100);
-        child.outlasted += u32::from(place.outlasts > late);
+        child.outlasted += u32::from(outlasts > late);
     }
 }
 
@@ -462,5 +489,18 @@ fn count_last(known: &Learned, group: &mut Group, layout: &Layout, parent: usize
         {
             add(&mut group.last, at);
         }
+    }
+    let length = layout.length(parent);
+    let waited = kids
+        .iter()
+        .filter(|kid| known.waits(layout, parent, **kid as usize));
+    let ends = waited.filter_map(|kid| {
+        let place = layout.place(*kid as usize)?;
+        Some((place.end().min(length), place.slot))
+    });
+    if let Some((_, slot)) = ends.max()
+        && let Some(child) = group.children.get_mut(usize::from(slot))
+    {
+        child.last += 1;
     }
 }

@@ -8,10 +8,11 @@ use std::hash::{BuildHasher as _, Hash, Hasher as _};
 
 use foldhash::fast::FixedState;
 
-use tidegate_trace::{Group, Span, SpanKind, Trace};
+use tidegate_trace::{Group, Keys, Span, SpanKind, Trace};
 
 use crate::calls::Found;
 use crate::operation;
+use crate::told::{Border, Told};
 
 /// Answers up to this size carry no result that matters.
 pub(crate) const SMALL_ANSWER_BYTES: u64 = 64;
@@ -58,62 +59,59 @@ pub(crate) struct Marks {
 }
 
 /// Looks at one occurrence; values are marked later, when all traces are known.
-pub(crate) fn look(trace: &Trace, found: Found, names: &[u32]) -> Marks {
+pub(crate) fn look(
+    trace: &Trace,
+    (told, has_upsert): (&[Told], bool),
+    found: Found,
+    names: &[u32],
+) -> Marks {
     let Some(call) = trace.span(found.call) else {
         return Marks::default();
     };
     let answer = found.answer.and_then(|index| trace.span(index));
-    let entry = trace.span(found.entry);
+    let entry = told.get(found.entry);
+    let told_by = |index: Option<usize>| index.and_then(|index| told.get(index)).copied();
+    let sides = [told_by(found.answer), told_by(Some(found.call))];
+    let tell = || sides.into_iter().flatten();
     let both = || [answer, Some(call)].into_iter().flatten();
     let siblings = Siblings::of(trace, found.call);
-    let failed = call.failed() || answer.is_some_and(Span::failed);
+    let failed = tell().any(|told| told.failed);
     Marks {
         start: call.start.nanos(),
-        rejected: both().any(is_rejected),
-        request_rejected: entry.is_some_and(is_rejected),
-        answer: answer_class(call, answer),
+        rejected: tell().any(|told| told.rejected),
+        request_rejected: entry.is_some_and(|told| told.rejected),
+        answer: answer_class([answer, Some(call)], sides),
         next: siblings.next(names, entry),
-        is_empty: both().any(|span| matches!(span.http_status(), Some(202 | 204))),
+        is_empty: tell().any(|told| matches!(told.http_status, Some(202 | 204))),
         tainted: None,
         feeds: None,
         entity: both().find_map(entity),
         session: session(trace, found.entry),
-        idempotent: idempotent(trace, found.call, call, answer),
-        attempts: siblings.attempts(trace, call),
-        in_row: siblings.in_row(trace),
-        in_transaction: siblings.in_transaction(trace),
+        idempotent: idempotent([answer, Some(call)], sides, has_upsert),
+        attempts: siblings.attempts(trace, told, call),
+        in_row: siblings.in_row(trace, told),
+        in_transaction: siblings.in_transaction(told),
         compensated: failed && siblings.compensates(trace),
         is_forgotten: false,
         is_origin: false,
     }
 }
 
-/// Whether the answer refuses the request's content: HTTP 4xx, or a gRPC code of that kind.
-fn is_rejected(span: &Span) -> bool {
-    let http = span
-        .http_status()
-        .is_some_and(|status| (400..500).contains(&status) && status != 408 && status != 429);
-    let grpc = span
-        .attribute("rpc.grpc.status_code")
-        .is_some_and(|code| ["3", "5", "6", "7", "9", "10", "11", "16"].contains(&code));
-    http || grpc
-}
-
 /// The class of the status and the size of the answer, in powers of four; nothing without both.
-fn answer_class(call: &Span, answer: Option<&Span>) -> Option<u64> {
-    const SIZES: [&str; 3] = [
+fn answer_class(spans: [Option<&Span>; 2], told: [Option<Told>; 2]) -> Option<u64> {
+    const SIZES: Keys<3> = Keys::of([
         "http.response.body.size",
         "http.response_content_length",
         "response_size",
-    ];
-    let both = || [answer, Some(call)].into_iter().flatten();
-    let status = both().find_map(|span| {
-        let grpc = || span.attribute("rpc.grpc.status_code")?.parse::<u16>().ok();
-        span.http_status().map(|code| code / 100).or_else(grpc)
+    ]);
+    let both = || spans.into_iter().zip(told);
+    let status = both().find_map(|(span, told)| {
+        let http = told?.http_status.map(|code| code / 100);
+        http.or_else(|| span?.grpc_status()?.parse::<u16>().ok())
     });
-    let failed = both().any(Span::failed);
+    let failed = both().any(|(_, told)| told.is_some_and(|told| told.failed));
     let size = both()
-        .find_map(|span| span.first_attribute(&SIZES)?.parse::<u64>().ok())
+        .find_map(|(span, _)| span?.first(&SIZES)?.parse::<u64>().ok())
         .map(|bytes| bytes.max(1).ilog2() / 2);
     if status.is_none() && size.is_none() && !failed {
         return None;
@@ -131,13 +129,14 @@ fn entity(span: &Span) -> Option<u64> {
     if !span.has_attributes(Group::Url) && !span.has_attributes(Group::Http) {
         return None;
     }
-    let path = span.first_attribute(&[
+    const PATHS: Keys<5> = Keys::of([
         "url.path",
         "http.target",
         "http.path",
         "url.full",
         "http.url",
-    ])?;
+    ]);
+    let path = span.first(&PATHS)?;
     let path = path.split(['?', '#']).next().unwrap_or_default();
     let identifiers: Vec<&str> = path
         .split('/')
@@ -148,11 +147,10 @@ fn entity(span: &Span) -> Option<u64> {
 
 /// The session, or else the user, that a span on the way to the request names.
 fn session(trace: &Trace, entry: usize) -> Option<u64> {
-    let mut span = Some(entry);
+    const NAMES: Keys<3> = Keys::of(["session.id", "enduser.id", "user.id"]);
+    let mut span = Some(entry).filter(|_| trace.has_any(&NAMES));
     while let Some(index) = span {
-        let named = trace
-            .span(index)?
-            .first_attribute(&["session.id", "enduser.id", "user.id"]);
+        let named = trace.span(index)?.first(&NAMES);
         if let Some(named) = named {
             return Some(hash(&named));
         }
@@ -161,31 +159,20 @@ fn session(trace: &Trace, entry: usize) -> Option<u64> {
     None
 }
 
-fn idempotent(trace: &Trace, index: usize, call: &Span, answer: Option<&Span>) -> Option<bool> {
-    const KEYS: [&str; 2] = [
+fn idempotent(
+    spans: [Option<&Span>; 2],
+    told: [Option<Told>; 2],
+    has_upsert: bool,
+) -> Option<bool> {
+    const KEYS: Keys<2> = Keys::of([
         "http.request.header.idempotency-key",
         "http.request.header.idempotency_key",
-    ];
-    let both = || [answer, Some(call)].into_iter().flatten();
-    if both().any(|span| span.first_attribute(&KEYS).is_some()) {
+    ]);
+    let mut spans = spans.into_iter().flatten();
+    if spans.any(|span| span.first(&KEYS).is_some()) || has_upsert {
         return Some(true);
     }
-    let upsert = trace.subtree(index).take(200).any(|below| {
-        let text = trace
-            .span(below)
-            .filter(|span| span.has_attributes(Group::Database))
-            .and_then(|span| span.first_attribute(&["db.query.text", "db.statement"]));
-        text.is_some_and(|text| {
-            let text = text.to_ascii_uppercase();
-            ["ON CONFLICT", "ON DUPLICATE KEY", "MERGE INTO", "UPSERT"]
-                .iter()
-                .any(|word| text.contains(word))
-        })
-    });
-    if upsert {
-        return Some(true);
-    }
-    match both().find_map(operation::method)? {
+    match told.into_iter().flatten().find_map(|told| told.method)? {
         "PUT" | "DELETE" | "GET" | "HEAD" => Some(true),
         "POST" | "PATCH" => Some(false),
         _ => None,
@@ -193,13 +180,8 @@ fn idempotent(trace: &Trace, index: usize, call: &Span, answer: Option<&Span>) -
 }
 
 /// What a span asks of whom: of the span of another service below it, or else its own operation.
-fn asked(trace: &Trace, index: usize) -> Option<(&str, &str)> {
-    let span = trace.span(index)?;
-    let other = trace.children(index).iter().find_map(|child| {
-        let child = trace.span(*child)?;
-        (child.service != span.service).then_some(child)
-    });
-    let asked = other.unwrap_or(span);
+fn asked<'t>(trace: &'t Trace, told: &[Told], index: usize) -> Option<(&'t str, &'t str)> {
+    let asked = trace.span(told.get(index)?.asks)?;
     Some((&asked.service, &asked.operation))
 }
 
@@ -218,55 +200,61 @@ impl<'a> Siblings<'a> {
         Self { all, at }
     }
 
-    fn later<'t>(&self, trace: &'t Trace) -> impl Iterator<Item = &'t Span> {
-        let rest = self.all.iter().skip(self.at + 1).take(64);
-        rest.filter_map(|index| trace.span(*index))
+    fn later(&self) -> impl Iterator<Item = usize> {
+        self.all.iter().copied().skip(self.at + 1).take(64)
     }
 
     /// What is called afterwards, and how the caller's request ends.
-    fn next(&self, names: &[u32], entry: Option<&Span>) -> u64 {
+    fn next(&self, names: &[u32], entry: Option<&Told>) -> u64 {
         let mut hasher = FixedState::default().build_hasher();
         for index in self.all.iter().skip(self.at + 1).take(64) {
             names.get(*index).hash(&mut hasher);
         }
-        let ended = entry.map(|entry| (entry.failed(), is_rejected(entry)));
+        let ended = entry.map(|entry| (entry.failed, entry.rejected));
         ended.hash(&mut hasher);
         hasher.finish()
     }
 
     /// Calls like this one right after it, until one went well, when none like it is before.
-    fn attempts(&self, trace: &Trace, call: &Span) -> Option<usize> {
-        let same = |span: &Span| span.operation == call.operation && span.kind == call.kind;
+    fn attempts(&self, trace: &Trace, told: &[Told], call: &Span) -> Option<usize> {
+        const RESENT: Keys<1> = Keys::of(["http.request.resend_count"]);
+        let failed = |index: usize| told.get(index).is_some_and(|told| told.failed);
+        let same = |index: usize| {
+            let span = trace.span(index);
+            span.is_some_and(|span| span.kind == call.kind && span.operation == call.operation)
+        };
         let before = self.at.checked_sub(1).and_then(|at| self.all.get(at));
-        let before = before.and_then(|index| trace.span(*index));
-        let resent = call.attribute("http.request.resend_count");
+        let resent = call.first(&RESENT);
         if resent.is_some_and(|count| count != "0")
-            || before.is_some_and(|span| same(span) && span.failed())
+            || before.is_some_and(|index| failed(*index) && same(*index))
         {
             return None;
         }
         let mut attempts = 1;
-        let mut went_well = !call.failed();
-        for span in self.later(trace) {
-            if went_well || !same(span) {
+        let mut went_well = !self.all.get(self.at).is_some_and(|index| failed(*index));
+        for index in self.later() {
+            if went_well || !same(index) {
                 break;
             }
             attempts += 1;
-            went_well = !span.failed();
+            went_well = !failed(index);
         }
         Some(attempts)
     }
 
     /// Calls of the same operation that do not overlap.
-    fn in_row(&self, trace: &Trace) -> usize {
+    fn in_row(&self, trace: &Trace, told: &[Told]) -> usize {
         let mut count = 0;
         let mut end = None;
-        let own = self.all.get(self.at).map(|index| asked(trace, *index));
+        let own = self
+            .all
+            .get(self.at)
+            .map(|index| asked(trace, told, *index));
         for index in self.all.iter().take(256) {
             let Some(span) = trace.span(*index) else {
                 continue;
             };
-            let same = own == Some(asked(trace, *index));
+            let same = own == Some(asked(trace, told, *index));
             if same && end.is_none_or(|end| span.start >= end) {
                 count += 1;
                 end = Some(span.end);
@@ -275,25 +263,14 @@ impl<'a> Siblings<'a> {
         count
     }
 
-    fn in_transaction(&self, trace: &Trace) -> bool {
-        let word = |span: &Span, words: &[&str]| {
-            const NAMES: [&str; 4] = [
-                "db.operation.name",
-                "db.operation",
-                "db.query.text",
-                "db.statement",
-            ];
-            let of_database = span.has_attributes(Group::Database);
-            let text = of_database.then(|| span.first_attribute(&NAMES)).flatten();
-            let text = text.unwrap_or(&span.operation);
-            let first = text.split(|c: char| !c.is_ascii_alphabetic()).next();
-            first.is_some_and(|first| words.iter().any(|word| first.eq_ignore_ascii_case(word)))
+    fn in_transaction(&self, told: &[Told]) -> bool {
+        let is = |index: usize, border: Border| {
+            told.get(index)
+                .is_some_and(|told| told.border == Some(border))
         };
-        let before = self.all.iter().take(self.at);
-        before
-            .filter_map(|index| trace.span(*index))
-            .any(|span| word(span, &["BEGIN", "START"]))
-            && self.later(trace).any(|span| word(span, &["COMMIT"]))
+        let mut before = self.all.iter().take(self.at);
+        before.any(|index| is(*index, Border::Begin))
+            && self.later().any(|index| is(index, Border::Commit))
     }
 
     fn compensates(&self, trace: &Trace) -> bool {
@@ -307,7 +284,8 @@ impl<'a> Siblings<'a> {
             "undo",
             "void",
         ];
-        self.later(trace)
+        self.later()
+            .filter_map(|index| trace.span(index))
             .filter(|span| span.kind != SpanKind::Internal)
             .any(|span| {
                 let words = operation::words(&operation::name(span));

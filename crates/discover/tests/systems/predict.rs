@@ -36,12 +36,15 @@ pub(crate) struct Prediction {
     pub(crate) p99_after: Option<f64>,
     pub(crate) interval: Option<(f64, f64)>,
     pub(crate) p99_interval: Option<(f64, f64)>,
+    /// Requests that the change makes a difference to.
+    pub(crate) affected: usize,
 }
 
 /// One call of one system.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) system: u64,
+    pub(crate) operation: usize,
     /// What requests take on average.
     pub(crate) root: f64,
     /// What is truly saved on average: of the captured requests, and of all.
@@ -99,6 +102,7 @@ pub(crate) fn cases(seed: u64, setting: &Setting) -> Vec<Case> {
         let critical_of = |at: usize| *critical.get(&(at, operation)).unwrap_or(&0);
         cases.push(Case {
             system: seed,
+            operation,
             root: mean(&before),
             mean: mean(&before) - mean(&after),
             population_mean,
@@ -182,6 +186,7 @@ fn replayed(discovery: &Discovery, operation: usize, p99_before: f64) -> Option<
         p99_after: saving.p99.value().map(|saved| p99_before - saved),
         interval: saving.mean.interval(),
         p99_interval: saving.p99.interval(),
+        affected: saving.affected,
     })
 }
 
@@ -243,6 +248,14 @@ pub(crate) struct Row {
     /// percentile; `None` where no interval is printed.
     pub(crate) coverage: Option<f64>,
     pub(crate) p99_coverage: Option<f64>,
+    /// The median of half the width of the interval of the mean.
+    pub(crate) half_width: Option<f64>,
+}
+
+/// Whether the value lies in the interval. What always saves the same has an interval without width, and the
+/// mean of many is rounded: less than a nanosecond counts for nothing.
+fn holds((low, high): (f64, f64), value: f64) -> bool {
+    low - 1.0 <= value && value <= high + 1.0
 }
 
 /// The row of one predictor.
@@ -281,7 +294,14 @@ pub(crate) fn row(cases: &[Case], predictor: usize) -> Row {
         let hits = held.iter().filter(|held| **held).count();
         (!held.is_empty()).then(|| hits as f64 / held.len() as f64)
     };
-    let inside = |(low, high): (f64, f64), value: f64| low <= value && value <= high;
+    let mut widths: Vec<f64> = with
+        .iter()
+        .filter_map(|(case, said)| {
+            said.interval
+                .map(|(low, high)| share(case, high - low) / 2.0)
+        })
+        .collect();
+    widths.sort_by(f64::total_cmp);
     Row {
         calls: with.len(),
         withheld: cases.len() - with.len(),
@@ -294,11 +314,36 @@ pub(crate) fn row(cases: &[Case], predictor: usize) -> Row {
         p99_error: average(&p99s),
         tau: average(&taus),
         regret: average(&regrets),
-        coverage: covered(&|case, said| Some(inside(said.interval?, case.population_mean))),
+        coverage: covered(&|case, said| Some(holds(said.interval?, case.population_mean))),
         p99_coverage: covered(&|case, said| {
-            Some(inside(said.p99_interval?, case.population_p99_saved))
+            Some(holds(said.p99_interval?, case.population_p99_saved))
         }),
+        half_width: widths.get(widths.len() / 2).copied(),
     }
+}
+
+/// The calls of which the last predictor's interval does not hold what all requests save on average, each
+/// as a line: whether the estimate or the sample is off, in percent of what a request takes.
+pub(crate) fn misses(cases: &[Case]) -> Vec<String> {
+    let line = |case: &Case| {
+        let said = case.predictions[3]?;
+        let (low, high) = said
+            .interval
+            .filter(|interval| !holds(*interval, case.population_mean))?;
+        let share = |value: f64| 100.0 * value / case.root;
+        Some(format!(
+            "system {:>3} call-{:<3} truth {:>8.4} sample {:>8.4} estimate {:>8.4} in {:>8.4} to {:>8.4}, of {:>5} requests",
+            case.system,
+            case.operation,
+            share(case.population_mean),
+            share(case.mean),
+            share(said.mean),
+            share(low),
+            share(high),
+            said.affected,
+        ))
+    };
+    cases.iter().filter_map(line).collect()
 }
 
 /// Kendall's tau of predicted and true savings; calls that truly save nothing are tied.
