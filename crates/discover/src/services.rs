@@ -1,6 +1,6 @@
 //! Services and operations, summed up.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
@@ -173,7 +173,7 @@ pub(crate) fn rate(count: f64, observed: Duration) -> Option<f64> {
 #[derive(Debug, Default)]
 pub(crate) struct Seconds {
     /// All but the last one that was added to.
-    all: HashMap<u64, f64, RandomState>,
+    all: BTreeMap<u64, f64>,
     last: (u64, f64),
 }
 

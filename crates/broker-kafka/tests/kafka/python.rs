@@ -52,6 +52,21 @@ fn event(channel: &Name) -> Batch {
     }
 }
 
+/// What Python's client has read of a topic, its own two events among it.
+async fn there_and_back(python: PathBuf, place: [String; 2]) -> Vec<Value> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/there_and_back.py");
+    let mut client = Command::new(python);
+    client.arg(script).args(place).arg("3");
+    let told = spawn_blocking(move || client.output());
+    let told = timeout(PATIENCE, told).await.expect("it never ends");
+    let told = told.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&told.stderr);
+    assert!(told.status.success(), "{said}");
+    let told = String::from_utf8(told.stdout).unwrap();
+    let told = told.lines().map(|line| serde_json::from_str(line).unwrap());
+    told.collect()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn python_reads_what_is_published_and_publishes_what_is_read() {
     let test = "python_reads_what_is_published_and_publishes_what_is_read";
@@ -72,19 +87,7 @@ async fn python_reads_what_is_published_and_publishes_what_is_read() {
         .commit(event(&orders), Durability::Durable)
         .await
         .unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/there_and_back.py");
-    let mut client = Command::new(python);
-    client.arg(script).args([&servers, &topic, "3"]);
-    let told = spawn_blocking(move || client.output());
-    let told = timeout(PATIENCE, told).await.expect("it never ends");
-    let told = told.unwrap().unwrap();
-    let said = String::from_utf8_lossy(&told.stderr);
-    assert!(told.status.success(), "{said}");
-    let told = String::from_utf8(told.stdout).unwrap();
-    let told: Vec<Value> = told
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let told = there_and_back(python, [servers, topic.clone()]).await;
     assert_eq!(told.len(), 3, "{told:?}");
     let ours = json!({
         "key": "A-1",

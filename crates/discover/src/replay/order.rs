@@ -91,7 +91,7 @@ impl Group {
         let orders = counts.map(|((both, ordered), last)| {
             let kept = both == ordered;
             let seen = kept && (*last >= FORCED_MIN || *both == 0);
-            u8::from(kept) * KEPT | u8::from(seen) * SEEN
+            (u8::from(kept) * KEPT) | (u8::from(seen) * SEEN)
         });
         self.orders = orders.collect();
     }
