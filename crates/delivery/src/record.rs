@@ -253,7 +253,7 @@ impl AttemptOutcome {
             Self::Timeout => "timeout",
             Self::Permanent => "permanent",
             Self::Crash => "crash",
-            Self::Succeeded => "succeeded",
+            Self::Succeeded => "done",
         }
     }
 }

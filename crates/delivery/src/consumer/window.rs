@@ -144,6 +144,9 @@ impl Consumer {
         };
         self.in_window += 1;
         self.admit_to_memory(kept, Custody::Channel, until.filter(|until| *until > now));
+        if let Some(delivery) = self.deliveries.get_mut(&sequence) {
+            delivery.was_sent = was_sent;
+        }
         self.bury_if_crashing(now, sequence, shared);
         let is_far = until.is_some_and(|until| until.since(now) > SCHEDULE_KEPT)
             && !mutant::is(Mutant::ScheduledInWindow);

@@ -29,9 +29,16 @@ pub(super) fn cut(text: &str) -> Option<usize> {
         later.into_iter().find(is_start),
         earlier.into_iter().find(is_start),
     ];
-    near.into_iter()
+    let at = near
+        .into_iter()
         .flatten()
-        .min_by_key(|at| at.abs_diff(middle))
+        .min_by_key(|at| at.abs_diff(middle))?;
+    // An empty block of text gets another place where nothing follows.
+    let line_before = text
+        .get(..at)?
+        .lines()
+        .rfind(|line| !line.trim().is_empty());
+    (!line_before?.contains(['|', '>'])).then_some(at)
 }
 
 /// The first line with something to read.
@@ -52,6 +59,10 @@ pub(super) fn join<'s>(mut first: Node<'s>, second: Node<'s>) -> Option<Node<'s>
     else {
         return None;
     };
+    // Nothing at all, or a null, is no part of a mapping.
+    if entries.is_empty() || more.is_empty() {
+        return None;
+    }
     let is_new = |key: &str| !entries.iter().any(|entry| entry.key == key);
     if more.len() > NAMES_MAX
         || entries.len() > NAMES_MAX
@@ -130,6 +141,9 @@ mod tests {
             ("a: 1\n--- \n", "b: 2\n"),
             ("{a: 1,\n", "b: 2}\n"),
             ("a\n", "b: 1\n"),
+            ("a: 1\n", "null\n"),
+            ("null\n", "b: 1\n"),
+            ("a:\n  b: |\n", "c: 1\n"),
         ] {
             let text = format!("{start}{half}{end}{half}");
             assert!(!in_two(&text), "{start}{end}");
@@ -156,7 +170,7 @@ mod tests {
         }
     }
 
-    const MARKS: [&str; 16] = [
+    const MARKS: [&str; 18] = [
         "\"",
         "'",
         "{",
@@ -169,6 +183,8 @@ mod tests {
         "...\n",
         "\t",
         "- x\n",
+        "null\n",
+        "  empty: |\n",
         "&a ",
         "*a\n",
         "|\n",

@@ -8,6 +8,8 @@ use std::task::{Context, Poll};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use hyper_util::client::legacy::connect::dns::{GaiAddrs, GaiResolver, Name};
+use rustls::AlertDescription;
+use rustls::pki_types::InvalidDnsNameError;
 use thiserror::Error;
 use tidegate_runtime::{Outcome, RetryClass};
 use tower::Service;
@@ -38,7 +40,17 @@ impl Service<Name> for Names {
     fn call(&mut self, host: Name) -> Self::Future {
         let name = host.as_str().to_owned();
         let found = self.0.call(host);
-        async move { Ok(found.await.map_err(|source| NotFound { name, source })?) }.boxed()
+        async move {
+            found.await.map_err(|source| {
+                // No more files, or a look-up that was called off, say nothing of the name.
+                let is_ours = source.raw_os_error().is_some();
+                match is_ours || source.kind() == io::ErrorKind::Interrupted {
+                    true => source.into(),
+                    false => NotFound { name, source }.into(),
+                }
+            })
+        }
+        .boxed()
     }
 }
 
@@ -53,8 +65,11 @@ pub(super) fn unreachable(error: &(dyn Error + 'static)) -> Outcome {
 
 /// Whether a name or TLS is the cause. A connection that ends in the middle of a handshake is neither.
 fn is_fault(error: &(dyn Error + 'static)) -> bool {
-    if error.is::<NotFound>() || error.is::<rustls::Error>() {
+    if error.is::<NotFound>() || error.is::<InvalidDnsNameError>() {
         return true;
+    }
+    if let Some(error) = error.downcast_ref() {
+        return is_tls_fault(error);
     }
     // The source of an I/O error is that of what is in it.
     let inner = error
@@ -64,6 +79,39 @@ fn is_fault(error: &(dyn Error + 'static)) -> bool {
         return is_fault(inner);
     }
     error.source().is_some_and(is_fault)
+}
+
+/// Whether the two sides will not come together as they are. What else goes wrong with TLS may pass.
+fn is_tls_fault(error: &rustls::Error) -> bool {
+    use AlertDescription as Alert;
+    match error {
+        rustls::Error::AlertReceived(alert) => matches!(
+            alert,
+            Alert::HandshakeFailure
+                | Alert::ProtocolVersion
+                | Alert::InsufficientSecurity
+                | Alert::UnrecognisedName
+                | Alert::NoApplicationProtocol
+                | Alert::BadCertificate
+                | Alert::UnsupportedCertificate
+                | Alert::CertificateRevoked
+                | Alert::CertificateExpired
+                | Alert::CertificateUnknown
+                | Alert::CertificateRequired
+                | Alert::UnknownCA
+                | Alert::AccessDenied
+        ),
+        error => matches!(
+            error,
+            rustls::Error::InvalidCertificate(_)
+                | rustls::Error::NoCertificatesPresented
+                | rustls::Error::UnsupportedNameType
+                | rustls::Error::PeerIncompatible(_)
+                | rustls::Error::InvalidMessage(_)
+                | rustls::Error::InappropriateMessage { .. }
+                | rustls::Error::InappropriateHandshakeMessage { .. }
+        ),
+    }
 }
 
 /// An error with its causes, each said once.
