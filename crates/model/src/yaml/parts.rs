@@ -34,10 +34,8 @@ pub(super) fn cut(text: &str) -> Option<usize> {
         .flatten()
         .min_by_key(|at| at.abs_diff(middle))?;
     // An empty block of text gets another place where nothing follows.
-    let line_before = text
-        .get(..at)?
-        .lines()
-        .rfind(|line| !line.trim().is_empty());
+    let is_said = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+    let line_before = text.get(..at)?.lines().rfind(is_said);
     (!line_before?.contains(['|', '>'])).then_some(at)
 }
 
