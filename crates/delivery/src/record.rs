@@ -206,7 +206,7 @@ pub struct Progress {
     pub standing: Standing,
     /// An attempt started and no outcome is known.
     pub started: Option<Company>,
-    /// Attempts with an outcome, oldest first; the middle of a long history is left out.
+    /// Attempts with an outcome, oldest first, the one that succeeded last; the middle of a long history is left out.
     pub history: Vec<AttemptRecord>,
 }
 

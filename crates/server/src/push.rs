@@ -344,13 +344,13 @@ mod tests {
         )
     }
 
-    #[test]
-    fn a_replay_says_which_and_has_a_key_of_its_own() {
+    /// The first one of an event for this endpoint.
+    pub(super) fn attempt(endpoint: &str) -> Attempt {
         let event = r#"{"specversion":"1.0","id":"1","source":"/shop","type":"OrderPlaced"}"#;
         let envelope = tidegate_base::Envelope::from_json(event.as_bytes()).unwrap();
-        let mut attempt = Attempt {
+        Attempt {
             consumer: "billing/OrderPlaced".parse().unwrap(),
-            endpoint: Arc::from("http://localhost/"),
+            endpoint: Arc::from(endpoint),
             envelope: Arc::new(envelope),
             delivery_id: "billing/OrderPlaced/4".to_owned(),
             sequence: 4,
@@ -360,7 +360,12 @@ mod tests {
             epoch: 2,
             deadline: Timestamp::EPOCH,
             timeout: Duration::from_secs(1),
-        };
+        }
+    }
+
+    #[test]
+    fn a_replay_says_which_and_has_a_key_of_its_own() {
+        let mut attempt = attempt("http://localhost/");
         let headers = |attempt: &Attempt| {
             let sent = request(Uri::from_static("http://localhost/"), attempt).unwrap();
             let text = |name: &str| Some(sent.headers().get(name)?.to_str().unwrap().to_owned());

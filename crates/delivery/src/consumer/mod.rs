@@ -76,7 +76,7 @@ pub(crate) struct Consumer {
     in_window: usize,
     /// Deliveries in memory that the state keeps and that are no dead letters.
     kept: usize,
-    /// What deliveries that are still to be fetched went through before a restart.
+    /// What deliveries that are still to be fetched went through before a restart, or before a replay put them back.
     restored: BTreeMap<u64, Before>,
 
     lanes: Lanes,

@@ -139,9 +139,10 @@ mod tests {
     use std::time::Duration;
 
     use tidegate_base::{Clock, Timestamp};
-    use tidegate_runtime::{Attempt, Caller};
+    use tidegate_runtime::Caller;
 
     use crate::push::HttpCaller;
+    use crate::push::tests::attempt;
 
     #[derive(Debug)]
     struct Still;
@@ -153,22 +154,9 @@ mod tests {
     }
 
     async fn called(endpoint: &str) -> String {
-        let event = r#"{"specversion":"1.0","id":"1","source":"/shop","type":"OrderPlaced"}"#;
-        let envelope = tidegate_base::Envelope::from_json(event.as_bytes()).unwrap();
-        let attempt = Attempt {
-            consumer: "billing/OrderPlaced".parse().unwrap(),
-            endpoint: Arc::from(endpoint),
-            envelope: Arc::new(envelope),
-            delivery_id: "billing/OrderPlaced/4".to_owned(),
-            sequence: 4,
-            attempt: 1,
-            state: None,
-            generation: 0,
-            epoch: 2,
-            deadline: Timestamp::EPOCH,
-            timeout: Duration::from_secs(30),
-        };
-        let answer = HttpCaller::new(Arc::new(Still)).call(attempt).await;
+        let answer = HttpCaller::new(Arc::new(Still))
+            .call(attempt(endpoint))
+            .await;
         format!("{:?}", answer.outcome)
     }
 
