@@ -62,8 +62,8 @@ impl Says {
 /// Reads spans, and remembers what their texts say: texts that are the same are mostly shared.
 #[derive(Debug, Default)]
 pub(crate) struct Reader {
-    /// By where the text lies, which is there for as long as its trace.
-    texts: HashMap<usize, Says, RandomState>,
+    /// By where the text lies. It is held, so that no other one comes to lie there.
+    texts: HashMap<usize, (Arc<str>, Says), RandomState>,
 }
 
 impl Reader {
@@ -113,12 +113,12 @@ impl Reader {
 
     fn says(&mut self, text: &Arc<str>) -> Says {
         let place = text.as_ptr().addr();
-        if let Some(says) = self.texts.get(&place) {
+        if let Some((_, says)) = self.texts.get(&place) {
             return *says;
         }
         let says = Says::of(text);
         if self.texts.len() < TEXTS_MAX {
-            self.texts.insert(place, says);
+            self.texts.insert(place, (Arc::clone(text), says));
         }
         says
     }
