@@ -49,6 +49,8 @@ pub enum Mutant {
     LetterBudgetNotAsked,
     /// More dead letters are made than may be.
     LetterRoomNotAsked,
+    /// What waits for a token to become a dead letter lets its consumer go on once there is room.
+    CondemnedNotHalted,
     /// The next delivery of a lane runs while the one before waits for its retry.
     RetryReleasesLane,
     /// A retry does not wait for its time.
@@ -161,7 +163,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 75] = [
+    pub const ALL: [Self; 76] = [
         Self::AckBeforeCommit,
         Self::DoneNotDurable,
         Self::LetterNotDurable,
@@ -183,6 +185,7 @@ impl Mutant {
         Self::RetryBudgetNotAsked,
         Self::LetterBudgetNotAsked,
         Self::LetterRoomNotAsked,
+        Self::CondemnedNotHalted,
         Self::RetryReleasesLane,
         Self::RetryTooEarly,
         Self::RetryAfterIgnored,

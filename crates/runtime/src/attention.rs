@@ -217,6 +217,7 @@ mod tests {
             behind_key: 0,
             followers: 0,
             dead_letters: 0,
+            condemned: 0,
             oldest_death: None,
             obstacle: None,
             hold_reason: String::new(),

@@ -408,6 +408,13 @@ impl Watch {
             self.broken.unless(letters <= config.dead_letters, || {
                 format!("I8: {letters} dead letters of {}", config.dead_letters)
             });
+            let goes_on = status.condemned > 0 && status.halt.is_none();
+            self.broken.unless(!goes_on, || {
+                format!(
+                    "I8: {id} goes on beside {} that may not be dead letters",
+                    status.condemned
+                )
+            });
         }
         self.letters_hold(machine);
     }

@@ -225,17 +225,17 @@ impl Consumer {
         self.bury_condemned(shared);
     }
 
-    /// Buries those that waited for room or budget; with room again the consumer goes on.
+    /// Buries those that waited for room or budget. The consumer goes on with the last of them; before that it stays
+    /// halted, be it for the budget where it was for room.
     pub(crate) fn bury_condemned(&mut self, shared: &mut Shared) {
+        let mut flood = None;
         while let Some(sequence) = self.condemned.front().copied() {
             let death = self.deliveries.get(&sequence).and_then(|d| match &d.phase {
                 Phase::Condemned(death) => Some(death.clone()),
                 _ => None,
             });
-            if death
-                .as_ref()
-                .is_some_and(|death| self.flood(death).is_some())
-            {
+            flood = death.as_ref().and_then(|death| self.flood(death));
+            if flood.is_some() {
                 break;
             }
             self.condemned.pop_front();
@@ -243,14 +243,19 @@ impl Consumer {
                 self.bury(sequence, death, shared);
             }
         }
-        if self.has_room()
-            && self
-                .halt
-                .as_ref()
-                .is_some_and(|halt| halt.cause == HaltCause::DeadLetters)
-        {
+        if self.has_room() && self.is_halted_by(HaltCause::DeadLetters) {
             self.resume(shared);
         }
+        if let Some(flood) = flood.filter(|_| !mutant::is(Mutant::CondemnedNotHalted))
+            && !self.is_halted_by(flood.cause)
+        {
+            self.stop(flood, shared);
+        }
+    }
+
+    fn is_halted_by(&self, cause: HaltCause) -> bool {
+        let halt = self.halt.as_ref();
+        halt.is_some_and(|halt| halt.cause == cause)
     }
 
     /// Every dead letter, oldest event first.

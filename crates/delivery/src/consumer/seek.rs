@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use foldhash::{HashMap, HashMapExt};
 use thiserror::Error;
 use tidegate_base::limit::{SEEK_RANGES_MAX, SEEKS_MAX};
 
@@ -273,11 +274,12 @@ impl Consumer {
         if self.config.order == Order::None || !self.is_rewound() {
             return;
         }
+        let condemned = self.last_condemned();
         let newer = self.deliveries.range(self.next_fetch..);
         let newer = newer.filter(|(_, delivery)| {
             delivery.custody == Custody::Channel
                 && matches!(delivery.phase, Phase::Ready | Phase::Waiting { .. })
-                && !self.is_overtaken(delivery)
+                && !self.is_overtaken(delivery, &condemned)
         });
         let newer: Vec<u64> = newer.map(|(sequence, _)| sequence).collect();
         for sequence in newer {
@@ -287,14 +289,26 @@ impl Consumer {
 
     /// Whether one that may become a dead letter went before it while it was for later: then it must move into the
     /// state with that one, and so stays in memory until that is decided.
-    fn is_overtaken(&self, delivery: &Delivery) -> bool {
-        let is_later = |other: u64| {
-            let other = self.deliveries.get(&other);
-            other.is_some_and(|it| it.sequence > delivery.sequence && it.lane == delivery.lane)
-        };
-        delivery.lane != LaneKey::Free
-            && (self.busy_in_lane(delivery.sequence).is_some_and(is_later)
-                || self.condemned.iter().copied().any(is_later))
+    fn is_overtaken(&self, delivery: &Delivery, condemned: &HashMap<&LaneKey, u64>) -> bool {
+        let (sequence, lane) = (delivery.sequence, &delivery.lane);
+        let is_later = |other: u64| other > sequence;
+        *lane != LaneKey::Free
+            && (self.busy_in_lane(sequence).is_some_and(is_later)
+                || condemned.get(lane).copied().is_some_and(is_later))
+    }
+
+    /// The last of each lane that waits to become a dead letter.
+    fn last_condemned(&self) -> HashMap<&LaneKey, u64> {
+        let mut last = HashMap::new();
+        for delivery in self
+            .condemned
+            .iter()
+            .filter_map(|it| self.deliveries.get(it))
+        {
+            let newest = last.entry(&delivery.lane).or_default();
+            *newest = delivery.sequence.max(*newest);
+        }
+        last
     }
 
     /// Puts a delivery back into its channel; what it went through is kept.

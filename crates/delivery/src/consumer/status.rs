@@ -37,6 +37,8 @@ pub struct ConsumerStatus {
     pub followers: u64,
     /// Dead letters.
     pub dead_letters: u64,
+    /// Deliveries that are given up and wait for room or budget to become dead letters.
+    pub condemned: u64,
     /// When the first of them became one.
     pub oldest_death: Option<Timestamp>,
     /// What keeps the runnable ones from running.
@@ -120,6 +122,7 @@ impl Consumer {
             behind_key: count.ready.saturating_sub(runnable),
             followers: count.followers,
             dead_letters: count.dead,
+            condemned: u64::try_from(self.condemned.len()).unwrap_or(u64::MAX),
             oldest_death: count.oldest_death,
             obstacle: self.obstacle(now, shared),
             hold_reason: self.hold_reason.clone(),
