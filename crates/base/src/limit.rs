@@ -181,7 +181,7 @@ pub const REGISTRY_SUBJECT_BYTES_MAX: usize = 500;
 pub const REGISTRY_REFERENCES_MAX: usize = 200;
 /// Most bytes of references, metadata and rules of one schema.
 pub const REGISTRY_METADATA_BYTES_MAX: usize = 64 << 10;
-/// Most schemas that are kept compiled to read payloads; beyond it all are forgotten and compiled anew.
+/// Most schemas that are kept compiled to read payloads; beyond it some are forgotten and compiled anew.
 pub const REGISTRY_COMPILED_MAX: usize = 1_000;
 /// Most records of one shard on an ordered list of messages: its owner knows the place of each.
 pub const JOURNAL_RECORDS_MAX: u64 = 8 << 20;

@@ -116,6 +116,16 @@ pub fn parse(index: &Index, body: &Body) -> Result<Parsed, ApiError> {
     compile(body, &texts)
 }
 
+/// As [`parse`], with the texts of the schemas that it uses by the names that it calls them.
+///
+/// # Errors
+///
+/// Those of [`parse`]; 42209 when it is too large.
+pub fn parse_with(body: &Body, used: &[(String, String)]) -> Result<Parsed, ApiError> {
+    check_size(body)?;
+    compile(body, used)
+}
+
 fn check_size(body: &Body) -> Result<(), ApiError> {
     if body.schema.trim().is_empty() && body.schema_type != SchemaType::Protobuf {
         return Err(ApiError::invalid_schema("Invalid schema: it is empty"));

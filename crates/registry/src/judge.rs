@@ -119,17 +119,60 @@ fn among(
     keep_going: &dyn Fn() -> bool,
 ) -> Result<Judgement, ApiError> {
     let profile = index.rules.profile;
-    let (answer, messages) = by(index, new, olds, mode, profile, keep_going)?;
+    let (answer, mut told) = by(index, new, olds, mode, profile, keep_going)?;
     let exact = if with_exact && profile != Profile::Exact && !olds.is_empty() {
-        Some(by(index, new, olds, mode, Profile::Exact, keep_going)?)
+        let (answer, more) = by(index, new, olds, mode, Profile::Exact, keep_going)?;
+        Some((answer, texts(unsaid(&mut told, more))))
     } else {
         None
     };
     Ok(Judgement {
         answer,
-        messages,
+        messages: texts(told),
         exact,
     })
+}
+
+/// A sentence, and what it is about.
+struct Told {
+    /// The version, who reads whose events, and the place; nothing of what concerns the whole.
+    about: Option<(u32, Direction, String)>,
+    has_event: bool,
+    text: String,
+}
+
+impl Told {
+    fn whole(text: String) -> Self {
+        Self {
+            about: None,
+            has_event: false,
+            text,
+        }
+    }
+
+    fn is_of(&self, other: &Self) -> bool {
+        match (&self.about, &other.about) {
+            (None, None) => self.text == other.text,
+            (one, other) => one == other,
+        }
+    }
+}
+
+fn texts(told: Vec<Told>) -> Vec<String> {
+    told.into_iter().map(|one| one.text).collect()
+}
+
+/// What is exact and not said yet. Of one place the sentence stays that has the event.
+fn unsaid(said: &mut [Told], exact: Vec<Told>) -> Vec<Told> {
+    let mut left = Vec::new();
+    for one in exact {
+        match said.iter_mut().find(|said| said.is_of(&one)) {
+            None => left.push(one),
+            Some(said) if one.has_event && !said.has_event => *said = one,
+            Some(_) => {}
+        }
+    }
+    left
 }
 
 fn by(
@@ -139,16 +182,16 @@ fn by(
     mode: Mode,
     profile: Profile,
     keep_going: &dyn Fn() -> bool,
-) -> Result<(Answer, Vec<String>), ApiError> {
+) -> Result<(Answer, Vec<Told>), ApiError> {
     let mut answer = Answer::Compatible;
     let mut messages = Vec::new();
     for (version, body) in olds {
         if body.schema_type != new.body.schema_type {
             answer = Answer::Incompatible;
-            messages.push(format!(
+            messages.push(Told::whole(format!(
                 "version {version} is of type {}, and this one of type {}: a subject keeps its type",
                 body.schema_type, new.body.schema_type
-            ));
+            )));
             continue;
         }
         if !keep_going() {
@@ -157,9 +200,9 @@ fn by(
             } else {
                 answer
             };
-            messages.push(format!(
+            messages.push(Told::whole(format!(
                 "not proved: version {version} was not reached in time"
-            ));
+            )));
             break;
         }
         let old = parse(index, body)?;
@@ -171,7 +214,11 @@ fn by(
                 Answer::NotProved => {}
             }
             if messages.len() < MESSAGES_MAX {
-                messages.push(sentence(*version, &finding));
+                messages.push(Told {
+                    text: sentence(*version, &finding),
+                    has_event: finding.witness.is_some(),
+                    about: Some((*version, finding.direction, finding.path)),
+                });
             }
         }
     }
@@ -248,8 +295,11 @@ fn sentence(version: u32, finding: &Finding) -> String {
     let mut sentence = format!("{word}{who}: {}{place} ({})", finding.reason, finding.code);
     if let Some(witness) = &finding.witness {
         sentence.push_str(&format!("; the event {} breaks", shown(&witness.event)));
-        if !witness.error.is_empty() {
-            sentence.push_str(&format!(": {}", witness.error));
+        // What is said already is not said again.
+        let error = witness.error.strip_prefix(&finding.reason);
+        let error = error.map_or(&*witness.error, |rest| rest.trim_start_matches([';', ' ']));
+        if !error.is_empty() {
+            sentence.push_str(&format!(": {error}"));
         }
     }
     if let Some(fix) = &finding.fix {
@@ -265,4 +315,84 @@ fn shown(event: &Value) -> String {
     }
     let end = text.floor_char_boundary(EVENT_BYTES_MAX);
     format!("{}…", text.get(..end).unwrap_or_default())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use tidegate_compat::Profile;
+
+    use crate::body::{Body, SchemaType};
+    use crate::command::Command;
+    use crate::decide::decide;
+    use crate::index::Index;
+
+    /// The message of a refusal of the second schema.
+    fn refused(schema_type: SchemaType, first: &str, second: &str) -> String {
+        let mut index = Index::default();
+        index.rules.profile = Profile::Confluent;
+        let command = |schema: &str| Command::Register {
+            subject: "s".to_owned(),
+            body: Body {
+                schema_type,
+                schema: schema.to_owned(),
+                ..Body::default()
+            },
+            normalize: false,
+            id: None,
+            version: None,
+        };
+        let decided = decide(&index, command(first), &|| true).unwrap();
+        for record in decided.records {
+            index.apply(record);
+        }
+        let error = decide(&index, command(second), &|| true).unwrap_err();
+        assert_eq!(error.code, 40901);
+        error.message
+    }
+
+    #[test]
+    fn a_refusal_says_its_reason_once() {
+        let avro = |fields: &str| format!(r#"{{"type":"record","name":"R","fields":[{fields}]}}"#);
+        let (a, due) = (
+            r#"{"name":"a","type":"long"}"#,
+            r#"{"name":"due","type":"long"}"#,
+        );
+        let message = refused(SchemaType::Avro, &avro(a), &avro(&format!("{a},{due}")));
+        assert_eq!(
+            message.matches("cannot read what version 1 wrote").count(),
+            1,
+            "{message}"
+        );
+        assert!(
+            message.contains(r#"{"a":"#) && message.contains("an event breaks"),
+            "{message}"
+        );
+        assert_eq!(
+            message.matches("has no default for it").count(),
+            1,
+            "{message}"
+        );
+
+        let json = |kind: &str| {
+            format!(
+                r#"{{"type":"object","additionalProperties":false,"properties":{{"a":{{"type":"{kind}"}}}}}}"#
+            )
+        };
+        let message = refused(SchemaType::Json, &json("string"), &json("integer"));
+        assert_eq!(
+            message.matches("cannot read what version 1 wrote").count(),
+            1,
+            "{message}"
+        );
+        assert!(message.contains("the event"), "{message}");
+
+        let proto = |kind: &str| format!("syntax = \"proto3\"; message M {{ {kind} a = 1; }}");
+        let message = refused(SchemaType::Protobuf, &proto("string"), &proto("int64"));
+        assert_eq!(
+            message.matches("cannot read what version 1 wrote").count(),
+            1,
+            "{message}"
+        );
+    }
 }

@@ -17,7 +17,7 @@ mod lookup;
 mod record;
 
 pub use body::{Body, Reference, SchemaType};
-pub use candidate::{Parsed, Prepared, parse, prepare};
+pub use candidate::{Parsed, Prepared, parse, parse_with, prepare};
 pub use command::{Command, ConfigChange, Done, Rules, VersionWanted};
 pub use decide::{Decided, decide};
 pub use decode::DecodeError;

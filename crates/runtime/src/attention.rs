@@ -98,6 +98,21 @@ pub(crate) fn of_dead_letters(
     })
 }
 
+/// A registry of others that tells no schemas.
+pub(crate) fn of_registry(since: Timestamp, reason: &str, now: Timestamp) -> Attention {
+    let time = format_duration(round(now.since(since)));
+    let sentence = format!(
+        "the schema registry tells no schemas for {time}: {reason}; events whose schema is not known yet wait, and none is lost"
+    );
+    Attention {
+        severity: "error",
+        sentence,
+        kind: "registry",
+        name: String::new(),
+        since_ms: since.millis(),
+    }
+}
+
 /// An event that is refused to its producers.
 pub(crate) fn of_backlog(event: &EventView) -> Option<Attention> {
     let backlog = event.backlog_limit.as_ref()?;

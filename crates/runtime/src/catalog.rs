@@ -7,12 +7,15 @@ use tidegate_base::{Envelope, Name, Timestamp};
 use tidegate_contracts::parties::Rules;
 use tidegate_model::design::{Schema, SchemaFormat};
 use tidegate_model::{Design, closest};
+use tidegate_schema::wire::SchemaId;
 use tidegate_schema::{EventSchema, SchemaError};
 
 use crate::publish::{Problem, SchemaViolation};
-use crate::registry::{Framed, Registry, SCHEMA_ID};
+use crate::registry::{Framed, OtherRegistry, SCHEMA_ID, Schemas};
 use crate::runtime::StartError;
+use crate::settings::Settings;
 use crate::stored::NOT_BEFORE;
+use crate::wire::Wire;
 
 /// The extension attribute that carries the key of an event whose design names none.
 ///
@@ -35,12 +38,26 @@ pub(crate) struct Entry {
     rules: Option<Rules>,
     key: Option<String>,
     /// Of the schemas that payloads name.
-    registry: Option<Registry>,
+    schemas: Option<Schemas>,
+    /// How its payloads are written for others.
+    wire: Option<Wire>,
+}
+
+/// What a record is to the consumers of its event.
+#[derive(Debug)]
+pub(crate) enum Presented {
+    /// This event, with its payload as JSON where that named its schema.
+    Event(Envelope),
+    /// Nothing: its payload cannot be read with the schema that it names, or is not as the design has it.
+    Unusable(Problem),
 }
 
 impl Catalog {
     /// The catalog of `design`, with every schema compiled.
-    pub(crate) fn new(design: &Design, registry: Option<&Registry>) -> Result<Self, StartError> {
+    pub(crate) fn new(design: &Design, settings: &Settings) -> Result<Self, StartError> {
+        let own = || settings.registry.clone().map(Schemas::Own);
+        let schemas = settings.other_registry.clone().map(Schemas::Other);
+        let schemas = schemas.or_else(own);
         let mut events = HashMap::new();
         for (name, event) in &design.events {
             let refused = |reason: String| StartError::Schema {
@@ -57,13 +74,15 @@ impl Catalog {
             let older = older.map_err(|error| refused(error.to_string()))?;
             let rules = Rules::of(event).map_err(|error| refused(error.to_string()))?;
             let key = event.key.as_ref().map(|key| key.value.clone());
+            let ids = settings.wire_ids.get(name);
             let entry = Entry {
+                wire: ids.map(|ids| Wire::new(ids, schema.iter().chain(&older))),
                 name: name.clone(),
                 schema,
                 older,
                 rules,
                 key,
-                registry: registry.cloned(),
+                schemas: schemas.clone(),
             };
             events.insert(event.event_type.clone(), entry);
         }
@@ -96,11 +115,79 @@ impl Catalog {
                 schema.read_binary(own).ok()?
             }
         };
-        let mut decoded = envelope.clone();
-        decoded.extensions.remove(SCHEMA_ID);
-        decoded.data_content_type = Some("application/json".to_owned());
-        decoded.data = Some(json.to_string().into());
-        Some(decoded)
+        Some(with_json(envelope, &json))
+    }
+
+    /// Whether payloads name schemas in a registry of others.
+    pub(crate) fn asks_others(&self) -> bool {
+        let mut all = self.events.values();
+        all.any(|entry| matches!(entry.schemas, Some(Schemas::Other(_))))
+    }
+
+    /// The event of a record as its consumers get it. Where the registry of others has to tell its schema
+    /// first, that is waited for.
+    pub(crate) async fn presented(&self, envelope: Envelope) -> Presented {
+        self.wait_for(&envelope).await;
+        match self
+            .named_elsewhere(&envelope)
+            .map(|(entry, ..)| entry.read(&envelope))
+        {
+            None | Some(None) => Presented::Event(envelope),
+            Some(Some(Ok(json))) => Presented::Event(with_json(&envelope, &json)),
+            Some(Some(Err(problem))) => Presented::Unusable(problem),
+        }
+    }
+
+    /// Has the registry of others tell the schema that a payload names, and waits as long as it does not answer.
+    pub(crate) async fn wait_for(&self, envelope: &Envelope) {
+        if let Some((_, registry, Some(id))) = self.named_elsewhere(envelope) {
+            registry.wait_for(id).await;
+        }
+    }
+
+    /// Has the registry of others tell the schema that a payload names, for who can try again.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not answer.
+    pub(crate) async fn told_now(&self, envelope: &Envelope) -> Result<(), String> {
+        match self.named_elsewhere(envelope) {
+            Some((_, registry, Some(id))) => registry.told_now(id).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// The event as its consumers get it, if that can be said without a wait; else as it came.
+    pub(crate) async fn shown(&self, envelope: Envelope) -> Envelope {
+        if self.named_elsewhere(&envelope).is_none() {
+            return envelope;
+        }
+        // What cannot be told now is shown as it came.
+        let _told = self.told_now(&envelope).await;
+        self.decoded(&envelope).unwrap_or(envelope)
+    }
+
+    /// Of an event whose payload names a schema in a registry of others: that registry, and the id, if there is one.
+    fn named_elsewhere(
+        &self,
+        envelope: &Envelope,
+    ) -> Option<(&Entry, &OtherRegistry, Option<SchemaId>)> {
+        let entry = self.events.get(&envelope.event_type)?;
+        let Some(Schemas::Other(registry)) = &entry.schemas else {
+            return None;
+        };
+        let framed = Framed::of(envelope, entry.schema.as_ref())?;
+        let id = framed.named(envelope).ok().map(|(id, _)| id);
+        Some((entry, registry, id))
+    }
+
+    /// As [`Catalog::judge`], with the event as it is stored where that is not as it came.
+    pub(crate) fn accept(
+        &self,
+        envelope: &Envelope,
+    ) -> Result<(&Entry, Option<String>, Option<Envelope>), Problem> {
+        let (entry, key) = self.judge(envelope)?;
+        Ok((entry, key, entry.written(envelope)?))
     }
 
     /// The event that `envelope` is an instance of, and its key.
@@ -122,6 +209,15 @@ impl Catalog {
     }
 }
 
+/// The event with another payload.
+fn with_json(envelope: &Envelope, json: &Value) -> Envelope {
+    let mut decoded = envelope.clone();
+    decoded.extensions.remove(SCHEMA_ID);
+    decoded.data_content_type = Some("application/json".to_owned());
+    decoded.data = Some(json.to_string().into());
+    decoded
+}
+
 impl Entry {
     fn judge(&self, envelope: &Envelope) -> Result<Option<String>, Problem> {
         let framed = self.framed(envelope);
@@ -133,30 +229,46 @@ impl Entry {
             }
             None => None,
         };
-        if let (Some(rules), Some(json)) = (&self.rules, &json)
-            && let Some(broken) = rules.broken_by(envelope, json)
-        {
-            return Err(Problem::Rule {
-                rule: broken.rule,
-                because: broken.because,
-                error: broken.error,
-            });
+        if let Some(json) = &json {
+            self.keeps_rules(envelope, json)?;
         }
         match (&self.key, &json) {
             (Some(pointer), Some(json)) => key(pointer, json).map(Some),
             _ => extension_key(envelope),
         }
     }
-}
 
-impl Entry {
+    fn keeps_rules(&self, envelope: &Envelope, json: &Value) -> Result<(), Problem> {
+        let broken = self.rules.as_ref();
+        let broken = broken.and_then(|rules| rules.broken_by(envelope, json));
+        broken.map_or(Ok(()), |broken| {
+            Err(Problem::Rule {
+                rule: broken.rule,
+                because: broken.because,
+                error: broken.error,
+            })
+        })
+    }
+
     /// The payload as JSON, where it names the schema that it was written with.
     fn framed(&self, envelope: &Envelope) -> Option<Result<Value, Problem>> {
-        let registry = self.registry.as_ref()?;
-        let schema = self.schema.as_ref();
-        let framed = Framed::of(envelope, schema)?;
-        let is_meant = schema.is_some() || framed == Framed::Beside || registry.knows(&self.name);
-        is_meant.then(|| registry.read_framed(framed, &self.name, envelope, schema, &self.older))
+        let (schemas, design) = (self.schemas.as_ref()?, self.schema.as_ref());
+        schemas.read(&self.name, envelope, design, &self.older)
+    }
+
+    /// As [`Entry::framed`], and it keeps the rules of the design.
+    fn read(&self, envelope: &Envelope) -> Option<Result<Value, Problem>> {
+        let read = self.framed(envelope)?;
+        Some(read.and_then(|json| self.keeps_rules(envelope, &json).map(|()| json)))
+    }
+
+    /// The event in the wire format, where it is written so for others and is not yet.
+    fn written(&self, envelope: &Envelope) -> Result<Option<Envelope>, Problem> {
+        let design = self.schema.as_ref();
+        let wire = self.wire.as_ref();
+        let wire = wire.filter(|_| Framed::of(envelope, design).is_none());
+        let schemas = design.into_iter().chain(&self.older);
+        wire.map(|wire| wire.written(envelope, schemas)).transpose()
     }
 }
 

@@ -37,6 +37,7 @@ mod stored;
 mod together;
 pub mod view;
 mod why;
+mod wire;
 
 pub use answer::Answer;
 pub use caller::{Attempt, Caller};
@@ -53,7 +54,10 @@ pub use redrive::{
     InvalidLetter, JobBegun, JobError, JobRequest, RedriveDetail, RedriveLetterView, RedriveView,
     Rehearsal,
 };
-pub use registry::{REGISTRY_CHANNEL, Registry, RegistryError};
+pub use registry::{
+    FoundSchema, Missing, OtherRegistry, REGISTRY_CHANNEL, Registry, RegistryError, SchemaSource,
+    SourceError, WrittenError,
+};
 pub use runtime::{DrainReport, Runtime, StartError};
 pub use seek::{ReplayWatermark, SeekAction, SeekReport, SeekRequest, SeekTo, SeekToError};
 pub use settings::Settings;

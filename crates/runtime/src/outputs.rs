@@ -55,9 +55,9 @@ impl Publisher {
                 let kind = &output.event_type;
                 format!("output {ordinal} of the handler (`{kind}`): {what}")
             };
-            let (entry, key) = self
+            let (entry, key, written) = self
                 .catalog
-                .judge(&output)
+                .accept(&output)
                 .map_err(|problem| wrong(problem.to_string()))?;
             if !self.emits(consumer, &entry.name) {
                 return Err(wrong(format!(
@@ -66,6 +66,7 @@ impl Publisher {
                 )));
             }
             let now = self.clock.now();
+            let output = written.unwrap_or(output);
             appends.push(stored::append(entry.name.clone(), key, now, output));
         }
         let bytes: usize = appends.iter().map(size).sum();

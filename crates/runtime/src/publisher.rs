@@ -94,7 +94,7 @@ impl Publisher {
             pressure: Pressure::new(event, designed.backlog.as_ref()),
         };
         Ok(Self {
-            catalog: Catalog::new(design, settings.registry.as_ref())?,
+            catalog: Catalog::new(design, settings)?,
             emits: emits(design),
             channels: design
                 .events
@@ -209,6 +209,7 @@ impl Publisher {
             Mode::Stopped => return Err(PublishError::Stopped),
         }
         check_size(&events)?;
+        self.learn(&events).await?;
         let (news, ids) = self.judge(events)?;
         self.check_backlogs(&news)?;
         for new in &news {
@@ -227,13 +228,30 @@ impl Publisher {
         Ok(accepted.collect())
     }
 
+    /// Has the registry of others tell the schemas that payloads name. While it does not, the producer is to try
+    /// again: nothing is known of its events.
+    async fn learn(&self, events: &[Envelope]) -> Result<(), PublishError> {
+        if !self.catalog.asks_others() {
+            return Ok(());
+        }
+        for event in events {
+            let told = self.catalog.told_now(event).await;
+            told.map_err(|reason| PublishError::Full {
+                reason: format!("the schema registry does not answer: {reason}"),
+                retry_after: self.settings.publish_retry_after,
+                behind: None,
+            })?;
+        }
+        Ok(())
+    }
+
     /// The events as they are to be stored, with their `id`s.
     fn judge(&self, events: Vec<Envelope>) -> Result<(Vec<New>, Vec<String>), PublishError> {
         let now = self.clock.now();
         let mut news = Vec::with_capacity(events.len());
         let mut ids = Vec::with_capacity(events.len());
         for (index, event) in events.into_iter().enumerate() {
-            let (entry, key) = self.catalog.judge(&event).map_err(|problem| {
+            let (entry, key, written) = self.catalog.accept(&event).map_err(|problem| {
                 self.count_invalid(&event);
                 PublishError::Invalid {
                     index,
@@ -244,6 +262,7 @@ impl Publisher {
             let channel = self.channels.get_index_of(&entry.name).unwrap_or_default();
             let identity = Identity::of(&event.source, &event.id);
             ids.push(event.id.clone());
+            let event = written.unwrap_or(event);
             let append = stored::append(entry.name.clone(), key, now, event);
             news.push(New {
                 index,

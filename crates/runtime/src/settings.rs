@@ -1,11 +1,13 @@
 //! What a runtime may use, and how often it speaks.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tidegate_base::Name;
 use tidegate_base::limit::IN_FLIGHT_MAX;
 
 use crate::journal::COMMIT_BYTES_MAX;
-use crate::registry::Registry;
+use crate::registry::{OtherRegistry, Registry};
 
 /// Settings of a runtime; the default suits one machine.
 #[derive(Clone, Debug)]
@@ -29,6 +31,11 @@ pub struct Settings {
     pub checkpoint_growth: u64,
     /// The schemas that payloads may name; without it no payload names one.
     pub registry: Option<Registry>,
+    /// A registry that others keep, with the schemas that records name; it goes before the system's own.
+    pub other_registry: Option<OtherRegistry>,
+    /// What that registry calls the schemas of events whose payloads are written in the wire format: that of
+    /// the event and its older ones, the newest first; `None` of one that is not there.
+    pub wire_ids: BTreeMap<Name, Vec<Option<u32>>>,
     /// A checkpoint is not worth its commit before so many bytes were appended.
     pub checkpoint_bytes_min: u64,
     /// Most bytes of state records that are committed in one batch, beyond those of one record: more are committed in
@@ -50,6 +57,8 @@ impl Default for Settings {
             clean_interval: Duration::from_secs(60),
             checkpoint_growth: 4,
             registry: None,
+            other_registry: None,
+            wire_ids: BTreeMap::new(),
             checkpoint_bytes_min: 1 << 20,
             commit_bytes_max: COMMIT_BYTES_MAX,
             checkpoint_batch_bytes_max: COMMIT_BYTES_MAX,

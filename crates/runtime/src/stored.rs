@@ -7,6 +7,8 @@ use tidegate_base::{Envelope, Name, Timestamp};
 use tidegate_broker::{Append, Record};
 use tidegate_delivery::{Arrival, EventRef, Identity};
 
+use crate::catalog::{Catalog, Presented};
+
 /// The record of an event: its attributes are the headers, its data is the payload.
 pub(crate) fn append(
     channel: Name,
@@ -57,6 +59,8 @@ pub(crate) struct Read {
     pub(crate) payload_bytes: usize,
     /// About what it takes in memory.
     pub(crate) bytes: usize,
+    /// Its payload cannot be read with the schema that it names: its attempt says why.
+    pub(crate) is_unusable: bool,
 }
 
 impl Read {
@@ -74,7 +78,22 @@ impl Read {
             envelope: Arc::new(envelope(record)),
             payload_bytes,
             bytes: size_of::<Envelope>() + payload_bytes + headers,
+            is_unusable: false,
         }
+    }
+
+    /// As [`Read::of`], with the event as its consumers get it.
+    pub(crate) async fn presented(record: Record, catalog: &Catalog) -> Self {
+        let mut read = Self::of(record);
+        match catalog.presented((*read.envelope).clone()).await {
+            Presented::Event(envelope) => {
+                let shown = envelope.data.as_ref().map_or(0, Bytes::len);
+                read.bytes = read.bytes - read.payload_bytes + shown;
+                read.envelope = Arc::new(envelope);
+            }
+            Presented::Unusable(_) => read.is_unusable = true,
+        }
+        read
     }
 
     /// What the machine is told of it.

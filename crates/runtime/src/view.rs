@@ -71,7 +71,8 @@ pub struct Attention {
     pub severity: &'static str,
     /// What, why and what to do.
     pub sentence: String,
-    /// What kind of thing `name` names: `consumer`, `dependency`, `dead-letters`, `event`, `system`.
+    /// What kind of thing `name` names: `consumer`, `dependency`, `dead-letters`, `event`, `registry`,
+    /// `system`.
     pub kind: &'static str,
     /// The consumer or dependency.
     pub name: String,

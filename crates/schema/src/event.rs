@@ -125,6 +125,26 @@ impl EventSchema {
         }
     }
 
+    /// Writes a JSON payload in the format's own encoding.
+    ///
+    /// # Errors
+    ///
+    /// What does not fit; for a JSON Schema, that it has no such encoding.
+    pub fn write_binary(&self, payload: &Value) -> Result<Vec<u8>, Vec<Violation>> {
+        match self {
+            Self::Json(_) => Err(vec![Violation::at(
+                "",
+                "a JSON Schema has no binary encoding",
+            )]),
+            Self::Avro(schema) => {
+                let datum = schema.from_json(payload)?;
+                let misfit = || vec![Violation::at("", "it is no datum of the schema")];
+                schema.encode(&datum).ok_or_else(misfit)
+            }
+            Self::Protobuf(schema) => schema.encode_json(payload),
+        }
+    }
+
     /// Whether the schema declares `field`: a top-level name, or a JSON pointer into the payload.
     #[must_use]
     pub fn declares(&self, field: &str) -> Declared {

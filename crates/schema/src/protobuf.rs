@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use miette::Diagnostic;
+use prost_reflect::prost::Message as _;
 use prost_reflect::{
     DescriptorPool, DynamicMessage, FileDescriptor, MessageDescriptor, ReflectMessage, Value,
 };
@@ -191,23 +192,59 @@ impl Protobuf {
         found
     }
 
+    /// Where the root message is in its file: its place there, or that of the message around it and its place in
+    /// that, and so on.
+    #[must_use]
+    pub fn root_indexes(&self) -> Option<Vec<usize>> {
+        let mut at = self.root.clone()?;
+        let mut indexes = Vec::new();
+        loop {
+            let around = at.parent_message();
+            let place = match &around {
+                Some(around) => around.child_messages().position(|one| one == at),
+                None => at.parent_file().messages().position(|one| one == at),
+            };
+            indexes.insert(0, place?);
+            match around {
+                Some(around) => at = around,
+                None => return Some(indexes),
+            }
+        }
+    }
+
     /// What is wrong with `payload` as the JSON mapping of the root message; empty when it fits.
     #[must_use]
     pub fn validate_json(&self, payload: &Json) -> Vec<Violation> {
+        self.read_json(payload).err().unwrap_or_default()
+    }
+
+    /// The binary encoding of `payload`, which is the JSON mapping of the root message.
+    ///
+    /// # Errors
+    ///
+    /// What does not fit.
+    pub fn encode_json(&self, payload: &Json) -> Result<Vec<u8>, Vec<Violation>> {
+        Ok(self.read_json(payload)?.encode_to_vec())
+    }
+
+    fn read_json(&self, payload: &Json) -> Result<DynamicMessage, Vec<Violation>> {
         let Some(root) = &self.root else {
-            return vec![Violation::at("", "the schema names no message")];
+            return Err(vec![Violation::at("", "the schema names no message")]);
         };
         if is_deeper(payload, MESSAGE_DEPTH_MAX) {
-            return vec![Violation::too_deep()];
+            return Err(vec![Violation::too_deep()]);
         }
         let mut track = serde_path_to_error::Track::new();
         let tracked = serde_path_to_error::Deserializer::new(payload, &mut track);
-        match DynamicMessage::deserialize(root.clone(), tracked) {
-            Ok(message) => missing(&message),
-            Err(error) => {
-                let path = pointer(&track.path());
-                vec![Violation::at(&path, &masked(&error.to_string()))]
-            }
+        let message = DynamicMessage::deserialize(root.clone(), tracked).map_err(|error| {
+            let path = pointer(&track.path());
+            vec![Violation::at(&path, &masked(&error.to_string()))]
+        })?;
+        let missing = missing(&message);
+        if missing.is_empty() {
+            Ok(message)
+        } else {
+            Err(missing)
         }
     }
 

@@ -17,11 +17,16 @@ use super::hear::{Event, Leased};
 use super::search::present_event;
 use super::{Actor, Parts};
 use crate::caller::{Attempt, Caller};
+use crate::catalog::Presented;
+use crate::publish::Problem;
 use crate::publisher::Publisher;
 use crate::stored;
 
 /// Digits of the largest sequence.
 const SEQUENCE_DIGITS_MAX: usize = 20;
+
+/// How long an attempt waits for a registry of schemas: then it is put back and begins again.
+const LEARN_LIMIT: Duration = Duration::from_secs(10);
 
 /// How far the clock of a called attempt reaches back: its read counts as part of it.
 struct Push {
@@ -83,14 +88,17 @@ impl Actor {
         let Some(target) = self.targets.get(&ticket.consumer) else {
             return;
         };
+        let timeout = target.timeout;
         let Some(endpoint) = target.endpoint.clone() else {
             self.lease_under_way(&ticket.consumer);
             let delivery_id = delivery_id(&ticket, generation, edits);
-            let broker = Arc::clone(&self.parts.broker);
+            let reach = Arc::clone(&self.reach);
             let handed_out = (state, delivery_id);
             let lease = async move {
-                let event = source.read(&*broker, &ticket).await;
-                lease(event, ticket, attempt, generation, deadline, handed_out)
+                match source.read(&reach, &ticket, timeout).await {
+                    Ok(event) => lease(event, ticket, attempt, generation, deadline, handed_out),
+                    Err(why) => why.event(ticket),
+                }
             };
             self.work.push(lease.boxed());
             return;
@@ -101,7 +109,7 @@ impl Actor {
             generation,
             deadline,
             endpoint,
-            timeout: target.timeout,
+            timeout,
             state,
             edits,
         };
@@ -138,10 +146,9 @@ async fn call(source: EventSource, reach: Arc<Reach>, push: Push) -> Event {
         edits,
     } = push;
     let started = reach.clock.now();
-    let envelope = match source.read(&*reach.broker, &ticket).await {
-        Ok(Some(envelope)) => envelope,
-        Ok(None) => return Event::Gone { ticket },
-        Err(reason) => return Event::Unreadable { ticket, reason },
+    let envelope = match source.read(&reach, &ticket, timeout).await {
+        Ok(envelope) => envelope,
+        Err(why) => return why.event(ticket),
     };
     let event = Arc::clone(&envelope);
     let attempt = Attempt {
@@ -175,6 +182,9 @@ async fn call(source: EventSource, reach: Arc<Reach>, push: Push) -> Event {
     };
     let took = reach.clock.now().since(started);
     let publisher = &reach.publisher;
+    for output in &answer.outputs {
+        publisher.catalog.wait_for(output).await;
+    }
     let judged = publisher.judge_answer(&ticket.consumer, &event, answer);
     Event::Ended {
         ticket,
@@ -192,25 +202,45 @@ fn failed(class: RetryClass, error: String) -> Outcome {
 }
 
 fn lease(
-    event: Result<Option<Arc<Envelope>>, String>,
+    envelope: Arc<Envelope>,
     ticket: Ticket,
     attempt: u32,
     generation: u64,
     deadline: Timestamp,
     (state, delivery_id): (Option<Arc<str>>, String),
 ) -> Event {
-    match event {
-        Ok(Some(envelope)) => Event::Leased(Leased {
-            ticket,
-            attempt,
-            generation,
-            deadline,
-            state,
-            envelope,
-            delivery_id,
-        }),
-        Ok(None) => Event::Gone { ticket },
-        Err(reason) => Event::Unreadable { ticket, reason },
+    Event::Leased(Leased {
+        ticket,
+        attempt,
+        generation,
+        deadline,
+        state,
+        envelope,
+        delivery_id,
+    })
+}
+
+/// Why an attempt has no event.
+enum NoEvent {
+    /// It was removed.
+    Gone,
+    /// Its record cannot be read.
+    Unreadable(String),
+    /// Its payload cannot be read with the schema that it names.
+    Unusable(Problem),
+    /// The registry that has that schema does not answer.
+    Unknown,
+}
+
+impl NoEvent {
+    /// What the actor hears.
+    fn event(self, ticket: Ticket) -> Event {
+        match self {
+            Self::Gone => Event::Gone { ticket },
+            Self::Unreadable(reason) => Event::Unreadable { ticket, reason },
+            Self::Unusable(problem) => Event::Unusable { ticket, problem },
+            Self::Unknown => Event::Unknown { ticket },
+        }
     }
 }
 
@@ -221,19 +251,27 @@ struct EventSource {
 }
 
 impl EventSource {
-    /// The event of a delivery, `None` when it was removed, or why it cannot be read.
+    /// The event of a delivery that has so much time, or why there is none.
     async fn read(
         self,
-        broker: &dyn Broker,
+        reach: &Reach,
         ticket: &Ticket,
-    ) -> Result<Option<Arc<Envelope>>, String> {
-        match (self.edited, self.at_hand) {
-            (None, Some(envelope)) => Ok(Some(envelope)),
-            (edited, _) => {
-                let (consumer, sequence) = (&ticket.consumer, ticket.sequence);
-                let event = present_event(broker, consumer, sequence, edited).await?;
-                Ok(event.map(Arc::new))
-            }
+        time: Duration,
+    ) -> Result<Arc<Envelope>, NoEvent> {
+        let edited = match (self.edited, self.at_hand) {
+            (None, Some(envelope)) => return Ok(envelope),
+            (edited, _) => edited,
+        };
+        let (consumer, sequence) = (&ticket.consumer, ticket.sequence);
+        let event = present_event(&*reach.broker, consumer, sequence, edited).await;
+        let event = event.map_err(NoEvent::Unreadable)?.ok_or(NoEvent::Gone)?;
+        // The time of a lease is already running.
+        let limit = LEARN_LIMIT.min(time / 2);
+        let presented = reach.publisher.catalog.presented(event);
+        match tokio::time::timeout(limit, presented).await {
+            Ok(Presented::Event(event)) => Ok(Arc::new(event)),
+            Ok(Presented::Unusable(problem)) => Err(NoEvent::Unusable(problem)),
+            Err(_elapsed) => Err(NoEvent::Unknown),
         }
     }
 }

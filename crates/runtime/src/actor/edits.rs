@@ -137,6 +137,7 @@ async fn judge(
         let reason = "retention has removed it";
         EditError::Unreadable(reason.to_owned())
     })?;
+    let event = publisher.catalog.shown(event).await;
     let new = edited(&event, &draft.letter, request);
     let key = publisher.inspect(&new)?;
     if key != draft.letter.key {

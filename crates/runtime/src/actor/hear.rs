@@ -11,11 +11,13 @@ use tidegate_broker::{
 };
 use tidegate_delivery::{DeliveryStatus, Heard, Input, Machine, Outcome, Ticket};
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
 
 use super::Actor;
 use super::commit::Pile;
 use super::edits::JudgedEdit;
 use super::pulls::Settling;
+use crate::publish::Problem;
 use crate::stored::Read;
 use crate::view::DeadLetterDetail;
 use crate::why::Why;
@@ -48,6 +50,15 @@ pub(super) enum Event {
     },
     /// The record of a delivery was removed.
     Gone {
+        ticket: Ticket,
+    },
+    /// The payload of a delivery cannot be read with the schema that it names.
+    Unusable {
+        ticket: Ticket,
+        problem: Problem,
+    },
+    /// The registry that has the schema of a delivery does not answer.
+    Unknown {
         ticket: Ticket,
     },
     Leased(Leased),
@@ -135,6 +146,8 @@ impl Actor {
             } => self.ended(ticket, judged, took),
             Event::Unreadable { ticket, reason } => self.unreadable(ticket, reason),
             Event::Gone { ticket } => self.gone(ticket),
+            Event::Unusable { ticket, problem } => self.unusable(ticket, &problem),
+            Event::Unknown { ticket } => self.unknown(ticket),
             Event::Leased(leased) => self.leased(leased),
             Event::Settled {
                 ticket,
@@ -185,19 +198,34 @@ impl Actor {
         };
         let broker = Arc::clone(&self.parts.broker);
         let channel = consumer.event.clone();
-        // On a task of its own: what was read is made ready beside the actor and not by it.
-        let read = tokio::spawn(async move {
+        let publisher = Arc::clone(&self.parts.publisher);
+        // On a task of its own: what was read is made ready beside the actor and not by it. It ends with the actor,
+        // since it may wait for a registry of schemas.
+        let mut read = JoinSet::new();
+        read.spawn(async move {
             let records = broker.read(&channel, from, limit).await?;
-            Ok(records.into_iter().map(Read::of).collect())
+            let catalog = &publisher.catalog;
+            if !catalog.asks_others() {
+                return Ok(records.into_iter().map(Read::of).collect());
+            }
+            let mut read = Vec::with_capacity(records.len());
+            for record in records {
+                read.push(Read::presented(record, catalog).await);
+            }
+            Ok(read)
         });
         let work = async move {
-            let unreadable = |error: tokio::task::JoinError| {
+            let unreadable = |reason: String| {
                 Err(ReadError::Unreadable {
                     channel: consumer.event.clone(),
-                    reason: error.to_string(),
+                    reason,
                 })
             };
-            let result = read.await.unwrap_or_else(unreadable);
+            let result = match read.join_next().await {
+                Some(Ok(result)) => result,
+                Some(Err(error)) => unreadable(error.to_string()),
+                None => unreadable("nothing was read".to_owned()),
+            };
             Event::Fetched {
                 consumer,
                 from,
@@ -232,7 +260,8 @@ impl Actor {
                 // What is for later, or was finished before, would only take the room of what starts now.
                 let machine = &self.parts.machine;
                 let soon = records.into_iter().filter(|r| {
-                    r.event.not_before.is_none() && starts_soon(machine, &consumer, r.sequence)
+                    let is_now = r.event.not_before.is_none() && !r.is_unusable;
+                    is_now && starts_soon(machine, &consumer, r.sequence)
                 });
                 self.at_hand.keep(&consumer, soon);
             }
@@ -289,6 +318,24 @@ impl Actor {
             error: error.to_owned(),
         };
         self.tell(Input::Ended { ticket, outcome });
+    }
+
+    /// No attempt could read the payload of a delivery: it is a dead letter, as where a handler refuses it.
+    fn unusable(&mut self, ticket: Ticket, problem: &Problem) {
+        self.lease_lost(&ticket.consumer);
+        let outcome = Outcome::Permanent {
+            error: problem.to_string(),
+        };
+        self.tell(Input::Ended { ticket, outcome });
+    }
+
+    /// Nothing can be said of the payload of a delivery yet: the attempt does not count, and comes again.
+    fn unknown(&mut self, ticket: Ticket) {
+        self.lease_lost(&ticket.consumer);
+        self.tell(Input::Ended {
+            ticket,
+            outcome: Outcome::Cancelled,
+        });
     }
 
     /// The record of a delivery cannot be read: the attempt does not count, the consumer halts.

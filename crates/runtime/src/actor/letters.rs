@@ -185,9 +185,10 @@ impl Actor {
             return;
         };
         let broker = self.parts.broker.clone();
+        let publisher = Arc::clone(&self.parts.publisher);
         let work = async move {
             let stored = match read_event(&*broker, &consumer.event, sequence).await {
-                Ok(Some(envelope)) => envelope.to_value(),
+                Ok(Some(envelope)) => publisher.catalog.shown(envelope).await.to_value(),
                 Ok(None) => serde_json::json!({ "unreadable": "retention has removed it" }),
                 // The letter is still there to be seen, with the reason in the event's place.
                 Err(reason) => serde_json::json!({ "unreadable": reason }),

@@ -301,6 +301,11 @@ impl Actor {
                 Ok(None) => return not_taken("its event is gone".to_owned(), settling),
                 Err(reason) => return not_taken(reason, settling),
             };
+            for output in &answer.outputs {
+                if let Err(reason) = publisher.catalog.told_now(output).await {
+                    return not_taken(reason, settling);
+                }
+            }
             let judged = publisher.judge_answer(&ticket.consumer, &event, answer);
             Event::Settled {
                 ticket,

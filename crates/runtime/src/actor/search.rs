@@ -37,14 +37,17 @@ impl Candidate {
     }
 
     /// The event that would be delivered, `None` when it was removed, or why it cannot be read.
-    async fn event(&self, broker: &dyn Broker) -> Result<Option<Envelope>, String> {
-        present_event(
-            broker,
-            &self.view.consumer,
-            self.sequence,
-            self.edited.clone(),
-        )
-        .await
+    async fn event(
+        &self,
+        broker: &dyn Broker,
+        publisher: &Publisher,
+    ) -> Result<Option<Envelope>, String> {
+        let (consumer, edited) = (&self.view.consumer, self.edited.clone());
+        let event = present_event(broker, consumer, self.sequence, edited).await?;
+        Ok(match event {
+            Some(event) => Some(publisher.catalog.shown(event).await),
+            None => None,
+        })
     }
 }
 
@@ -75,8 +78,9 @@ impl Actor {
         }
         let (candidates, is_all) = self.candidates(&filter);
         let broker = Arc::clone(&self.parts.broker);
+        let publisher = Arc::clone(&self.parts.publisher);
         tokio::spawn(async move {
-            let page = search(&*broker, candidates, is_all, &filter).await;
+            let page = search(&*broker, &publisher, candidates, is_all, &filter).await;
             let _left = reply.send(page);
         });
     }
@@ -131,6 +135,7 @@ impl Actor {
 /// Looks through candidates until the page or what one request may read is full.
 async fn search(
     broker: &dyn Broker,
+    publisher: &Publisher,
     candidates: Vec<Candidate>,
     is_all: bool,
     filter: &DeadLetterFilter,
@@ -140,7 +145,7 @@ async fn search(
     let (mut bytes, mut last) = (0, None);
     let mut candidates = candidates.into_iter();
     for candidate in candidates.by_ref() {
-        let event = candidate.event(broker).await.ok().flatten();
+        let event = candidate.event(broker, publisher).await.ok().flatten();
         let data = event.as_ref().and_then(|event| event.data.as_ref());
         bytes += data.map_or(0, bytes::Bytes::len);
         last = Some(candidate.view.id.clone());
@@ -181,7 +186,7 @@ async fn rehearse(
     for candidate in candidates {
         candidate.count(&mut groups);
         let id = candidate.view.id.clone();
-        match candidate.event(broker).await {
+        match candidate.event(broker, publisher).await {
             Ok(Some(event)) => rehearsal
                 .invalid
                 .extend(judge(publisher, &candidate, &event)),

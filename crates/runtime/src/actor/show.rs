@@ -11,6 +11,7 @@ use tidegate_model::design::ConsumerRef;
 use super::{Actor, Parts};
 use crate::attention;
 use crate::meter::{ConsumerMeter, RateMeter};
+use crate::registry::OtherRegistry;
 use crate::situation::Situation;
 use crate::view::{
     BacklogView, ConsumerState, ConsumerView, DependencyView, EventView, Mode, PauseView,
@@ -132,6 +133,10 @@ impl Actor {
                 .filter_map(|d| attention::of_breaker(d, now)),
         );
         view.attention.extend(attention::of_mode(view.mode, now));
+        let registry = self.parts.settings.other_registry.as_ref();
+        let away = registry.and_then(OtherRegistry::away);
+        view.attention
+            .extend(away.map(|(since, reason)| attention::of_registry(since, &reason, now)));
         let full = self.commits.full();
         let full = full.filter(|_| view.mode != Mode::Stopped);
         view.attention

@@ -85,7 +85,7 @@ async fn govern(registry: &Registry, subject: &str, body: Body) -> Result<(u32, 
 }
 
 /// A schema of JSON or Avro.
-fn plain(schema: &Schema) -> Body {
+pub(crate) fn plain(schema: &Schema) -> Body {
     let text = schema.text.clone().unwrap_or_default();
     if schema.format == SchemaFormat::Avro {
         return Body {
@@ -110,20 +110,45 @@ fn plain(schema: &Schema) -> Body {
     }
 }
 
-/// A Protobuf file; those that it imports become subjects by their own names.
-async fn protobuf(registry: &Registry, schema: &Schema) -> Result<Body, ApiError> {
+/// A file of a Protobuf schema, with what it imports of the others.
+pub(crate) struct ProtoFile {
+    pub(crate) name: String,
+    pub(crate) text: String,
+    pub(crate) imports: Vec<String>,
+}
+
+/// The files of a Protobuf schema that a registry has to know: the last is its own, and what is imported comes before
+/// what imports it.
+pub(crate) fn proto_files(schema: &Schema) -> Result<Vec<ProtoFile>, ApiError> {
     let sources = schema.sources();
     let compiled = Protobuf::compile(&sources, None)
         .map_err(|error| ApiError::new(42201, error.to_string()))?;
     let own = schema.path().and_then(|path| path.rsplit('/').next());
-    let own = own.unwrap_or_default().to_owned();
-    let mut versions: BTreeMap<String, u32> = BTreeMap::new();
-    // What is imported comes before what imports it: that is how files are compiled.
-    let mut files: Vec<_> = compiled.pool().files().collect();
-    files.retain(|file| sources.contains_key(file.name()));
-    for file in files {
+    let own = own.unwrap_or_default();
+    let mut found = Vec::new();
+    // That is how files are compiled.
+    for file in compiled.pool().files() {
         let name = file.name().to_owned();
-        let imports = file.file_descriptor_proto().dependency.iter();
+        let Some(text) = sources.get(&name) else {
+            continue;
+        };
+        let is_own = name == own;
+        found.push(ProtoFile {
+            name,
+            text: text.clone(),
+            imports: file.file_descriptor_proto().dependency.clone(),
+        });
+        if is_own {
+            return Ok(found);
+        }
+    }
+    Err(ApiError::new(42201, "the schema has no file of its own"))
+}
+
+impl ProtoFile {
+    /// What is registered of it, once all that it imports is, as these versions.
+    pub(crate) fn body(&self, versions: &BTreeMap<String, u32>) -> Body {
+        let imports = self.imports.iter();
         let references = imports.filter_map(|import| {
             Some(Reference {
                 name: import.clone(),
@@ -131,17 +156,25 @@ async fn protobuf(registry: &Registry, schema: &Schema) -> Result<Body, ApiError
                 version: *versions.get(import)?,
             })
         });
-        let body = Body {
+        Body {
             schema_type: SchemaType::Protobuf,
-            schema: sources.get(&name).cloned().unwrap_or_default(),
+            schema: self.text.clone(),
             references: references.collect(),
             ..Body::default()
-        };
-        if name == own {
-            return Ok(body);
         }
-        let (_, version) = govern(registry, &name, body).await?;
-        versions.insert(name, version);
     }
-    Err(ApiError::new(42201, "the schema has no file of its own"))
+}
+
+/// A Protobuf file; those that it imports become subjects by their own names.
+async fn protobuf(registry: &Registry, schema: &Schema) -> Result<Body, ApiError> {
+    let mut files = proto_files(schema)?;
+    let own = files.pop();
+    let mut versions: BTreeMap<String, u32> = BTreeMap::new();
+    for file in files {
+        let body = file.body(&versions);
+        let (_, version) = govern(registry, &file.name, body).await?;
+        versions.insert(file.name, version);
+    }
+    let own = own.map(|own| own.body(&versions));
+    own.ok_or_else(|| ApiError::new(42201, "the schema has no file of its own"))
 }

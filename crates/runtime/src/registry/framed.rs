@@ -1,10 +1,9 @@
 //! Payloads that name the schema that they were written with.
 
 use bytes::Bytes;
-use futures_util::future::Either;
 use serde_json::Value;
 use tidegate_base::{Envelope, Name};
-use tidegate_registry::{DecodeError, Listed, SchemaType};
+use tidegate_registry::{DecodeError, Listed, Parsed, SchemaType};
 use tidegate_schema::EventSchema;
 use tidegate_schema::wire::{self, SchemaId};
 
@@ -43,6 +42,88 @@ impl Framed {
     }
 }
 
+/// What follows the name of a schema, or stands beside it.
+pub(crate) enum Rest {
+    /// All that follows the id.
+    After(Bytes),
+    /// The whole payload, and the place of its message where the header says one.
+    Beside(Vec<u8>, Bytes),
+}
+
+impl Framed {
+    /// The schema that a payload names, and the rest.
+    pub(crate) fn named(self, envelope: &Envelope) -> Result<(SchemaId, Rest), Problem> {
+        let data = envelope.data.clone().unwrap_or_default();
+        match self {
+            Self::Before => {
+                let (id, rest) = wire::read(&data).map_err(|error| problem("", &error))?;
+                Ok((id, Rest::After(data.slice_ref(rest))))
+            }
+            Self::Beside => {
+                let text = envelope.extensions.get(SCHEMA_ID);
+                let (id, indexes) = named(text.map_or("", String::as_str))?;
+                Ok((id, Rest::Beside(indexes, data)))
+            }
+        }
+    }
+}
+
+impl Rest {
+    /// Reads it with the schema that was named, which is `shown` so, and holds it against the design's.
+    pub(crate) fn read(
+        self,
+        schema: &Parsed,
+        shown: &str,
+        design: Option<&EventSchema>,
+        older: &[EventSchema],
+    ) -> Result<Value, Problem> {
+        let payload = match self {
+            Self::After(rest) => rest,
+            // The place of a message stands before the message, or in the header.
+            Self::Beside(indexes, data) if schema.schema_type() == SchemaType::Protobuf => {
+                let mut whole = if indexes.is_empty() { vec![0] } else { indexes };
+                whole.extend_from_slice(&data);
+                Bytes::from(whole)
+            }
+            Self::Beside(_, data) => data,
+        };
+        let json = schema.decode(&payload, design);
+        let json = json.map_err(|error| match error {
+            DecodeError::Payload(all) => Problem::Schema {
+                violations: all
+                    .into_iter()
+                    .map(|(path, message)| SchemaViolation { path, message })
+                    .collect(),
+            },
+            other => problem(shown, &other),
+        })?;
+        match design {
+            // It was read with the design's own schema.
+            None | Some(EventSchema::Protobuf(_)) => Ok(json),
+            Some(schema) => held_against(schema, older, json),
+        }
+    }
+}
+
+/// How the name of a schema is written: a number, or a GUID.
+pub(crate) fn shown(id: SchemaId) -> String {
+    match id {
+        SchemaId::Number(number) => number.to_string(),
+        SchemaId::Guid(guid) => {
+            let hex = format!("{guid:032x}");
+            let part = |from, to| hex.get(from..to).unwrap_or_default();
+            let parts = [
+                part(0, 8),
+                part(8, 12),
+                part(12, 16),
+                part(16, 20),
+                part(20, 32),
+            ];
+            parts.join("-")
+        }
+    }
+}
+
 impl Registry {
     /// Whether anything is registered for an event: only then bytes are taken for a frame where the
     /// design has no schema.
@@ -60,70 +141,24 @@ impl Registry {
         design: Option<&EventSchema>,
         older: &[EventSchema],
     ) -> Result<Value, Problem> {
-        let data = envelope.data.clone().unwrap_or_default();
-        let (id, rest) = match framed {
-            Framed::Before => {
-                let (id, rest) = wire::read(&data).map_err(|error| problem("", &error))?;
-                (id, Either::Left(data.slice_ref(rest)))
-            }
-            Framed::Beside => {
-                let text = envelope.extensions.get(SCHEMA_ID);
-                let (id, indexes) = named(text.map_or("", String::as_str))?;
-                (id, Either::Right((indexes, data)))
-            }
-        };
+        let (id, rest) = framed.named(envelope)?;
         let (number, shown) = self.number(id)?;
         let subject = subject(event.as_str());
         self.check_subject(&subject, number, &shown)?;
-        let refused = |error: &dyn std::fmt::Display| problem(&shown, error);
-        let schema = self.compiled(number).map_err(|error| refused(&error))?;
-        let payload = match rest {
-            Either::Left(rest) => rest,
-            // The place of a message stands before the message, or in the header.
-            Either::Right((indexes, data)) if schema.schema_type() == SchemaType::Protobuf => {
-                let mut whole = if indexes.is_empty() { vec![0] } else { indexes };
-                whole.extend_from_slice(&data);
-                Bytes::from(whole)
-            }
-            Either::Right((_, data)) => data,
-        };
-        let json = schema.decode(&payload, design);
-        let json = json.map_err(|error| match error {
-            DecodeError::Payload(all) => Problem::Schema {
-                violations: all
-                    .into_iter()
-                    .map(|(path, message)| SchemaViolation { path, message })
-                    .collect(),
-            },
-            other => refused(&other),
-        })?;
-        match design {
-            // It was read with the design's own schema.
-            None | Some(EventSchema::Protobuf(_)) => Ok(json),
-            Some(schema) => held_against(schema, older, json),
-        }
+        let schema = self.compiled(number);
+        let schema = schema.map_err(|error| problem(&shown, &error))?;
+        rest.read(&schema, &shown, design, older)
     }
 
     fn number(&self, id: SchemaId) -> Result<(u32, String), Problem> {
-        let index = self.index();
+        let (index, shown) = (self.index(), shown(id));
         match id {
             SchemaId::Number(number) => {
-                let shown = number.to_string();
                 let known = index.by_id(number);
                 known.map_err(|_| problem(&shown, &"no schema is registered with this id"))?;
                 Ok((number, shown))
             }
-            SchemaId::Guid(guid) => {
-                let hex = format!("{guid:032x}");
-                let part = |from, to| hex.get(from..to).unwrap_or_default();
-                let parts = [
-                    part(0, 8),
-                    part(8, 12),
-                    part(12, 16),
-                    part(16, 20),
-                    part(20, 32),
-                ];
-                let shown = parts.join("-");
+            SchemaId::Guid(_) => {
                 let number = index.by_guid(&shown);
                 let unknown = |_| problem(&shown, &"no schema is registered with this GUID");
                 Ok((number.map_err(unknown)?, shown))
@@ -167,7 +202,7 @@ fn held_against(
     })
 }
 
-fn problem(id: &str, reason: &dyn std::fmt::Display) -> Problem {
+pub(crate) fn problem(id: &str, reason: &dyn std::fmt::Display) -> Problem {
     Problem::SchemaId {
         id: id.to_owned(),
         reason: reason.to_string(),

@@ -6,6 +6,9 @@
 
 mod design;
 mod framed;
+mod other;
+mod schemas;
+mod written;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -28,6 +31,9 @@ use tidegate_registry::{
 use tidegate_registry::{Body, Listed};
 
 pub(crate) use framed::{Framed, SCHEMA_ID};
+pub use other::{FoundSchema, Missing, OtherRegistry, SchemaSource, SourceError};
+pub(crate) use schemas::Schemas;
+pub use written::WrittenError;
 
 /// The channel that holds what is registered. No event of a design may be called so.
 pub const REGISTRY_CHANNEL: &str = "tidegate.registry";

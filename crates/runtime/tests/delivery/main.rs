@@ -21,6 +21,7 @@ mod schedule;
 mod seek;
 mod support;
 mod together;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
