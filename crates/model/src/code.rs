@@ -43,6 +43,7 @@ pub(crate) const AMBIGUOUS: CodeInfo = CodeInfo {
     title: "value that YAML readers take differently",
 };
 pub(crate) const MORE_FINDINGS: CodeInfo = error("E0116", "more findings than are listed");
+pub(crate) const SCHEMA_MAPPING: CodeInfo = error("E0117", "schema file written as a mapping");
 
 /// Every code of the reader, in order.
 pub const CODES: &[CodeInfo] = &[
@@ -62,4 +63,5 @@ pub const CODES: &[CodeInfo] = &[
     BAD_POINTER,
     AMBIGUOUS,
     MORE_FINDINGS,
+    SCHEMA_MAPPING,
 ];

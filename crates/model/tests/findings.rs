@@ -366,6 +366,21 @@ E0104 design.yaml:8:15+1 services.on.owner: a text is expected here, not nothing
 }
 
 #[test]
+fn a_schema_file_is_no_mapping() {
+    let body = r"events:
+  A: {schema: {file: order.proto, message: shop.Order}}
+  B: {schema: {path: order.avsc, format: avro}}
+  C: {schema: {file: order.json, type: object}}
+  D: {schema: {}}
+  E: {schema: {file: {type: string}}}
+";
+    insta::assert_snapshot!(said(body), @"
+    E0117 design.yaml:4:7+6 events.A.schema: a mapping is a JSON Schema written inline, and this one names a file | write `schema: order.proto#shop.Order`
+    E0117 design.yaml:5:7+6 events.B.schema: a mapping is a JSON Schema written inline, and this one names a file | write `schema: order.avsc`
+    ");
+}
+
+#[test]
 fn findings_have_a_limit() {
     let fields: String = (0..2_000).map(|n| format!("x{n}: 1\n")).collect();
     let reading = read(&[("d.yaml", &format!("{HEAD}{fields}"))]);

@@ -2,10 +2,10 @@
 
 use super::record::Value;
 use super::scalar::ScalarReading;
-use crate::code::{SCHEMA_FILE, WRONG_TYPE};
+use crate::code::{SCHEMA_FILE, SCHEMA_MAPPING, WRONG_TYPE};
 use crate::design::SchemaFormat;
 use crate::findings::{Problem, excerpt};
-use crate::yaml::{Plain, Style, resolve};
+use crate::yaml::{Content, Node, Plain, Style, resolve};
 
 /// Reads the path of a schema file.
 pub(crate) fn read(text: &str, style: Style) -> ScalarReading {
@@ -24,6 +24,26 @@ pub(crate) fn read(text: &str, style: Style) -> ScalarReading {
         .and_then(|()| format(text))
         .map(|format| Value::SchemaFile(text.to_owned(), format))
         .into()
+}
+
+/// What is wrong with a mapping that names a file: no word of it means anything in a JSON Schema.
+pub(crate) fn as_mapping(node: &Node<'_>) -> Option<Problem> {
+    const WORDS: [&str; 4] = ["file", "path", "message", "format"];
+    let Content::Mapping(entries) = &node.content else {
+        return None;
+    };
+    let text = |key: &str| node.get(key).and_then(|entry| entry.value.text());
+    let file = text("file").or_else(|| text("path"))?;
+    if !entries.iter().all(|entry| WORDS.contains(&&*entry.key)) {
+        return None;
+    }
+    let right = match text("message") {
+        Some(message) if !file.contains('#') => format!("{file}#{message}"),
+        _ => file.to_owned(),
+    };
+    let message = "a mapping is a JSON Schema written inline, and this one names a file";
+    let hint = format!("write `schema: {}`", excerpt(&right));
+    Some(Problem::new(&SCHEMA_MAPPING, message).hint(hint))
 }
 
 fn relative(text: &str) -> Result<(), Problem> {

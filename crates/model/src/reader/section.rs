@@ -155,6 +155,10 @@ impl<'f> Reader<'f> {
             Kind::Short(short) => self.short(short, node, at, key),
             Kind::Weights => Some(Value::Weights(self.weights(node, at, key))),
             Kind::Schema if matches!(node.content, Content::Mapping(_)) => {
+                if let Some(problem) = schema_path::as_mapping(node) {
+                    self.findings.report(key, at, problem);
+                    return None;
+                }
                 Some(Value::SchemaInline(node.to_json()))
             }
             _ => return self.scalar(kind, node, at, key),
