@@ -3,6 +3,8 @@
 //! Events are in CloudEvents' binary mode, so that clients that know nothing of this read them: attributes are
 //! headers `ce_…`, the media type is `content-type`. Source: CloudEvents 1.0.2, Kafka protocol binding, 3.2.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use rdkafka::Timestamp as KafkaTime;
 use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
@@ -16,6 +18,11 @@ const MEDIA_TYPE_HEADER: &str = "content-type";
 const MEDIA_TYPE: &str = "datacontenttype";
 /// When the record was accepted, in nanoseconds: Kafka keeps milliseconds.
 const ACCEPTED: &str = "tidegate-accepted";
+/// In which clients of Confluent's registry name the schema of a value, as bytes; the attribute that says the same.
+///
+/// Source: Confluent Schema Registry, "Formats, Serializers, and Deserializers", section "Wire format".
+const VALUE_SCHEMA: &str = "__value_schema_id";
+const SCHEMA_ATTRIBUTE: &str = "schemaid";
 /// Not an attribute of records here: there is one version.
 const VERSION: &str = "ce_specversion";
 
@@ -70,6 +77,7 @@ pub(crate) fn record(message: &BorrowedMessage<'_>, channel: &Channel) -> Record
                 accepted = value.parse().map_or(accepted, Timestamp::from_nanos);
             }
             MEDIA_TYPE_HEADER => headers.push((MEDIA_TYPE.to_owned(), value)),
+            VALUE_SCHEMA => headers.push((SCHEMA_ATTRIBUTE.to_owned(), value)),
             key => match key.strip_prefix(ATTRIBUTE) {
                 Some(name) => headers.push((name.to_owned(), value)),
                 None if is_attribute(key) => headers.push((key.to_owned(), value)),
@@ -93,7 +101,7 @@ pub(crate) fn record(message: &BorrowedMessage<'_>, channel: &Channel) -> Record
     }
 }
 
-/// The headers of a message, as text.
+/// The headers of a message, as text; that of a schema in base64.
 ///
 /// The library panics at a name that is not UTF-8, which another client may have written: the record is taken
 /// without headers then.
@@ -101,10 +109,15 @@ fn kept_headers(message: &BorrowedMessage<'_>) -> Vec<(String, String)> {
     let read = || {
         let headers = message.headers();
         let headers = headers.iter().flat_map(|headers| headers.iter());
-        let text =
-            |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap_or_default()).into_owned();
+        let text = |key: &str, value: &[u8]| match key {
+            VALUE_SCHEMA => STANDARD.encode(value),
+            _ => String::from_utf8_lossy(value).into_owned(),
+        };
         headers
-            .map(|header| (header.key.to_owned(), text(header.value)))
+            .map(|header| {
+                let value = text(header.key, header.value.unwrap_or_default());
+                (header.key.to_owned(), value)
+            })
             .collect()
     };
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).unwrap_or_default()

@@ -19,6 +19,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidegate_base::{Bytes, Name, Ratio, parse_duration};
 
 use self::operate::{Breaker, Consumer, Dlq, Why};
+use crate::client::DaemonUrl;
 
 /// From the traces of today's system to a running, measured, event-driven one.
 #[derive(Debug, Parser)]
@@ -346,6 +347,16 @@ pub(crate) struct Run {
     /// By whose rules the schema registry compares schemas
     #[arg(long = "registry", value_name = "RULES", value_enum, default_value_t = RegistryRules::Confluent)]
     pub(crate) registry_rules: RegistryRules,
+    /// The schema registry in which records of the broker name their schemas, such as
+    /// http://localhost:8081: their payloads are read with those, and consumers get them as JSON
+    #[arg(long, value_name = "URL", requires = "broker")]
+    pub(crate) registry_url: Option<DaemonUrl>,
+    /// A file with USER:PASSWORD for that registry
+    #[arg(long, value_name = "FILE", requires = "registry_url")]
+    pub(crate) registry_credentials_file: Option<PathBuf>,
+    /// Whether what is published here is written to the broker as that registry's clients do
+    #[arg(long, value_name = "MODE", value_enum, default_value_t = WireFormat::Read, requires = "registry_url")]
+    pub(crate) wire_format: WireFormat,
     /// Receive traces over HTTP, and say at `/v1/discover` what those of the last 15 minutes show
     #[arg(
         long,
@@ -366,6 +377,18 @@ pub(crate) struct Run {
         default_missing_value = "127.0.0.1:4317"
     )]
     pub(crate) otlp_grpc: Option<SocketAddr>,
+}
+
+/// What is done about the wire format of schema registries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WireFormat {
+    /// It is read; what is published here is written as it came
+    #[default]
+    Read,
+    /// What is published is written so as well, with schemas that are registered already
+    Write,
+    /// The same, and schemas that are missing are registered first
+    Register,
 }
 
 /// By whose rules the schema registry compares schemas.

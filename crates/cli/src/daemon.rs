@@ -25,6 +25,7 @@ use crate::design_files::{read_text, unreadable};
 use crate::exit::{Exit, Failure, Kind};
 use crate::place::Place;
 use crate::receive::Receive;
+use crate::registry_source::OthersRegistry;
 use crate::terminal::say;
 
 /// How long running attempts may take to finish once the system drains.
@@ -48,6 +49,8 @@ pub(crate) struct Daemon {
     pub(crate) registry_rules: Profile,
     /// What keeps events and state.
     pub(crate) broker: Place,
+    /// In which records of a broker name their schemas.
+    pub(crate) other_registry: Option<OthersRegistry>,
 }
 
 /// Traffic, stand-in services and a story.
@@ -116,6 +119,7 @@ async fn live(daemon: Daemon) -> Result<Exit, Failure> {
         receive,
         registry_rules,
         broker: _,
+        other_registry: _,
     } = daemon;
     let interrupted = interrupted()?;
     let clock: Arc<dyn Clock> = Arc::new(TokioClock::new());

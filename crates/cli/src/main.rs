@@ -15,6 +15,7 @@ mod past_design;
 mod place;
 mod receive;
 mod registry_client;
+mod registry_source;
 #[cfg(any(feature = "kafka", feature = "nats", feature = "rabbitmq"))]
 mod shards;
 mod table;

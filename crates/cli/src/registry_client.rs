@@ -8,13 +8,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tidegate_asyncapi::registry::Subject;
-use ureq::Agent;
+use ureq::{Agent, RequestBuilder};
 
 use crate::client::{DaemonUrl, tls};
 use crate::design_files::{read_text, unreadable};
 use crate::exit::{Failure, Kind};
 
+/// What is sent, and preferred.
+const MEDIA_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 /// Most bytes of one answer.
 const ANSWER_BYTES_MAX: u64 = 16 << 20;
 /// Most subjects that are read.
@@ -173,30 +176,16 @@ impl RegistryClient {
 
     /// An answer; `None` when there is no such thing.
     fn find<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Failure> {
-        let url = self.url.text();
-        let unreached = |error: ureq::Error| {
+        let url = self.url();
+        let (status, bytes) = self.ask(path, None).map_err(|error| {
             let message = format!("cannot reach the registry at {url}: {error}");
             Failure::new(Kind::Unreachable, message).hint("is it running, and is the URL right?")
-        };
-        let mut request = self.agent.get(format!("{url}{path}"));
-        request = request.header(
-            "accept",
-            "application/vnd.schemaregistry.v1+json, application/json",
-        );
-        if let Some(authorization) = &self.authorization {
-            request = request.header("authorization", authorization);
-        }
-        let mut response = request.call().map_err(unreached)?;
-        let status = response.status().as_u16();
-        let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX);
-        let bytes = body.read_to_vec().map_err(unreached)?;
+        })?;
         if status == 404 {
             return Ok(None);
         }
         if !(200..300).contains(&status) {
-            let said = serde_json::from_slice::<Refusal>(&bytes).map(|refusal| refusal.message);
-            let said = said.unwrap_or_else(|_| "it does not say why".to_owned());
-            let said: String = said.chars().filter(|c| !c.is_control()).take(200).collect();
+            let said = said(&bytes);
             let message =
                 format!("the registry at {url} answers {path} with status {status}: {said}");
             return Err(match status {
@@ -210,10 +199,51 @@ impl RegistryClient {
             Failure::new(Kind::Unreachable, message)
         })
     }
+
+    /// The status and the bytes of an answer; with a body, to a POST.
+    pub(crate) fn ask(
+        &self,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<(u16, Vec<u8>), ureq::Error> {
+        let url = format!("{}{path}", self.url());
+        let mut response = match body {
+            None => self.headed(self.agent.get(url)).call()?,
+            Some(body) => {
+                let request = self.headed(self.agent.post(url));
+                let request = request.header("content-type", MEDIA_TYPE);
+                request.send(body.to_string())?
+            }
+        };
+        let status = response.status().as_u16();
+        let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX);
+        Ok((status, body.read_to_vec()?))
+    }
+
+    fn headed<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        let accept = format!("{MEDIA_TYPE}, application/json");
+        let request = request.header("accept", accept);
+        match &self.authorization {
+            Some(authorization) => request.header("authorization", authorization),
+            None => request,
+        }
+    }
+
+    /// Where it is.
+    pub(crate) fn url(&self) -> &str {
+        self.url.text()
+    }
+}
+
+/// Why a registry refuses, in its words.
+pub(crate) fn said(bytes: &[u8]) -> String {
+    let said = serde_json::from_slice::<Refusal>(bytes).map(|refusal| refusal.message);
+    let said = said.unwrap_or_else(|_| "it does not say why".to_owned());
+    said.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
 /// A text as one part of the path of a URL (RFC 3986).
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     let mut part = String::new();
     for byte in text.bytes() {
         match byte {

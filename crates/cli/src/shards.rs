@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_base::Clock;
+use tidegate_base::{Clock, Name};
 use tidegate_broker::{Broker, Shard, Sharing};
 use tidegate_model::Design;
 use tidegate_runtime::{DrainReport, Runtime, Settings, TokioClock};
@@ -29,6 +29,7 @@ use crate::daemon::{
     prepare, warn_of_gaps,
 };
 use crate::exit::{Exit, Failure, Kind};
+use crate::registry_source::Known;
 use crate::terminal::say;
 
 /// How often it is looked whether a shard has been taken away.
@@ -45,6 +46,7 @@ struct House {
     access: Access,
     clock: Arc<dyn Clock>,
     observed: Option<Observed>,
+    schemas: Known,
     seed: u64,
     ended: watch::Receiver<bool>,
     /// The rehearsal, which the first shard begins.
@@ -66,12 +68,21 @@ pub(crate) async fn live(daemon: Daemon, engine: Arc<dyn Engine>) -> Result<Exit
         rehearsal,
         receive,
         broker: _,
+        other_registry,
         // Each shard has a log of its own, and there is no one registry for them yet.
         registry_rules: _,
     } = daemon;
-    let interrupted = interrupted()?;
     let clock: Arc<dyn Clock> = Arc::new(TokioClock::new());
     let seed = clock.now().nanos();
+    // Before anything is to be drained: whoever interrupts it ends the process.
+    let schemas = match other_registry {
+        None => Known::default(),
+        Some(others) => {
+            let subject = |event: &Name| format!("{}-value", engine.topic(event));
+            others.known(&design, subject, &clock).await?
+        }
+    };
+    let interrupted = interrupted()?;
     let prepared = match &rehearsal {
         Some(rehearsal) => Some(prepare(rehearsal, &mut design, &clock, seed).await?),
         None => None,
@@ -105,6 +116,7 @@ pub(crate) async fn live(daemon: Daemon, engine: Arc<dyn Engine>) -> Result<Exit
         access,
         clock,
         observed,
+        schemas,
         seed,
         ended,
         prepared: std::sync::Mutex::new(prepared),
@@ -222,6 +234,8 @@ async fn serve(
     let caller = Arc::new(HttpCaller::new(Arc::clone(&house.clock)));
     let settings = Settings {
         seed: house.seed.wrapping_add(u64::from(shard)),
+        other_registry: house.schemas.registry.clone(),
+        wire_ids: house.schemas.ids.clone(),
         ..Settings::default()
     };
     let clock = Arc::clone(&house.clock);

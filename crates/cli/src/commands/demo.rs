@@ -38,6 +38,7 @@ pub(crate) fn run(arguments: &Demo) -> Result<Exit, Failure> {
             receive: Receive::default(),
             registry_rules: tidegate_compat::Profile::Confluent,
             broker: Place::Log,
+            other_registry: None,
         }),
         None => {
             let folder = tempfile::Builder::new().prefix("tidegate-demo-").tempdir();
@@ -51,6 +52,7 @@ pub(crate) fn run(arguments: &Demo) -> Result<Exit, Failure> {
                 receive: Receive::default(),
                 registry_rules: tidegate_compat::Profile::Confluent,
                 broker: Place::Log,
+                other_registry: None,
             })
         }
     }

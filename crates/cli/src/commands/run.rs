@@ -1,19 +1,26 @@
 //! `tidegate run`: a design lives, on the embedded log or a broker, until it is interrupted.
 
 use std::path::Path;
+use std::time::Duration;
 
 use tidegate_base::limit::DESIGN_FILE_BYTES_MAX;
 use tidegate_compat::Profile;
 use tidegate_model::Design;
+use tidegate_runtime::Missing;
 use tidegate_traffic::Scenario;
 
-use crate::arguments::{RegistryRules, Run, Traffic};
+use crate::arguments::{RegistryRules, Run, Traffic, WireFormat};
 use crate::commands::simulate::recording;
 use crate::daemon::{self, Daemon, Rehearsal};
 use crate::design_files::{self, read_text, unreadable};
 use crate::exit::{Exit, Failure};
 use crate::place;
 use crate::receive::Receive;
+use crate::registry_client::RegistryClient;
+use crate::registry_source::OthersRegistry;
+
+/// How long an answer of a schema registry is waited for; it is asked again.
+const REGISTRY_LIMIT: Duration = Duration::from_secs(4);
 
 /// The file beside a design that `discover --draft` writes.
 const RECORDING: &str = "recording.jsonl";
@@ -33,7 +40,25 @@ pub(crate) fn run(arguments: &Run) -> Result<Exit, Failure> {
             RegistryRules::Exact => Profile::Exact,
         },
         broker: place::of(arguments)?,
+        other_registry: other_registry(arguments)?,
     })
+}
+
+/// The registry of others that the arguments name.
+fn other_registry(arguments: &Run) -> Result<Option<OthersRegistry>, Failure> {
+    let Some(url) = &arguments.registry_url else {
+        return Ok(None);
+    };
+    let credentials = arguments.registry_credentials_file.as_deref();
+    let client = RegistryClient::new(url, credentials, REGISTRY_LIMIT)?;
+    Ok(Some(OthersRegistry {
+        client,
+        written: match arguments.wire_format {
+            WireFormat::Read => None,
+            WireFormat::Write => Some(Missing::Leave),
+            WireFormat::Register => Some(Missing::Register),
+        },
+    }))
 }
 
 fn rehearsal(arguments: &Run, design: &Design) -> Result<Option<Rehearsal>, Failure> {

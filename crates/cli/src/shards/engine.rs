@@ -23,6 +23,11 @@ pub(crate) trait Engine: fmt::Debug + Send + Sync {
     /// Where it is, without secrets.
     fn place(&self) -> String;
 
+    /// What other clients call the place of an event's records there.
+    fn topic(&self, event: &Name) -> String {
+        event.to_string()
+    }
+
     /// A system on it, with its channels, each with the type of its events. What is missing is created.
     fn connect(
         &self,

@@ -22,6 +22,10 @@ impl Engine for KafkaConfig {
         self.servers.clone()
     }
 
+    fn topic(&self, event: &Name) -> String {
+        format!("{}{event}", self.prefix)
+    }
+
     fn connect(
         &self,
         system: Name,

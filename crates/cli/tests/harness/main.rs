@@ -44,3 +44,6 @@ mod sharing;
 #[path = "../cli/support.rs"]
 #[expect(dead_code, reason = "shared with the other tests of the binary")]
 mod support;
+#[cfg(feature = "kafka")]
+#[cfg(test)]
+mod wire;
