@@ -208,28 +208,14 @@ pub(crate) fn mean(pairs: &[Paired], blocks: usize) -> Estimate {
         })
         .collect();
     let (value, error) = ratio(&sums);
-    // From the mean: what is squared below stays small.
-    let rest: Vec<(f64, f64)> = sums
+    // From the mean: what is squared stays small.
+    let rest: Vec<Moments> = sums
         .iter()
-        .map(|(saved, weight)| (saved - value * weight, *weight))
+        .map(|(saved, weight)| Moments::of(saved - value * weight, *weight))
         .collect();
-    let count = number(blocks);
-    let mut ratios: Vec<f64> = draws(blocks)
-        .chunks_exact(blocks)
-        .filter_map(|times| {
-            let (mut off, mut weight) = (0.0, 0.0);
-            for ((a, b), times) in rest.iter().zip(times) {
-                off += a * times;
-                weight += b * times;
-            }
-            let mean = off / weight;
-            let squares = rest.iter().zip(times);
-            let squares: f64 = squares
-                .map(|((a, b), times)| (a - mean * b) * (a - mean * b) * times)
-                .sum();
-            let spread = (count / (count - 1.0) * squares).sqrt() / weight;
-            (weight > 0.0 && spread > 0.0).then_some(mean / spread)
-        })
+    let draws = draws(blocks).chunks_exact(blocks);
+    let mut ratios: Vec<f64> = draws
+        .filter_map(|times| studentised(&rest, times))
         .collect();
     ratios.sort_unstable_by(f64::total_cmp);
     let at = |p: f64| {
@@ -249,6 +235,31 @@ pub(crate) fn mean(pairs: &[Paired], blocks: usize) -> Estimate {
         high: (value - bounded(at(0.025)) * error).min(most).max(value),
         n,
     }
+}
+
+/// What a block adds to the sums of a draw: what is saved there off the mean, its weight, and their products.
+struct Moments([f64; 5]);
+
+impl Moments {
+    fn of(off: f64, weight: f64) -> Self {
+        Self([off, weight, off * off, off * weight, weight * weight])
+    }
+}
+
+/// The mean of a draw in its own standard errors, in one pass over its blocks: the sum of `(a - mean b)²` from those of
+/// the products.
+fn studentised(rest: &[Moments], times: &[f64]) -> Option<f64> {
+    let mut sums = [0.0; 5];
+    for (Moments(each), times) in rest.iter().zip(times) {
+        for (sum, each) in sums.iter_mut().zip(each) {
+            *sum += each * times;
+        }
+    }
+    let [off, weight, aa, ab, bb] = sums;
+    let (count, mean) = (number(rest.len()), off / weight);
+    let squares = (aa - 2.0 * mean * ab + mean * mean * bb).max(0.0);
+    let spread = (count / (count - 1.0) * squares).sqrt() / weight;
+    (weight > 0.0 && spread > 0.0).then_some(mean / spread)
 }
 
 fn pick(random: Random, index: u64, count: usize) -> usize {

@@ -49,8 +49,8 @@ pub fn discover_with(captures: &[(String, Traces)], options: &Options) -> Discov
     let labels = Labels::of(traces.iter().copied());
     let what_if = WhatIf::new(&traces, &weights, &labels, options.order);
     let mut found = Collector::new(&labels, traces.len());
-    for (index, trace) in traces.iter().enumerate() {
-        found.values.add(index, trace);
+    for trace in &traces {
+        found.values.add(trace);
     }
     for (index, trace) in traces.iter().enumerate() {
         found.add(index, trace, &what_if, &window);
@@ -262,7 +262,7 @@ impl<'a> Collector<'a> {
         let trace = seen.trace;
         let critical = critical_of_subtrees(seen, own);
         let mut survey = Survey::of(trace, seen.told);
-        let values = self.values.own(seen.index, trace);
+        let values = self.values.own(seen.index);
         let all = calls::find(trace, seen.told);
         let spans: Vec<usize> = all.iter().map(|found| found.call).collect();
         let origins = Origins::of(trace, seen.told, &all);

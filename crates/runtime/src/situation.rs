@@ -47,7 +47,7 @@ impl Situation<'_> {
             && status.in_flight == 0
             && status.waiting_retry == 0
             && unserved
-            && self.lag > STALLED_AFTER.min(self.objective)
+            && self.is_stalled()
         {
             ConsumerState::Stalled
         } else if !behind {
@@ -57,6 +57,11 @@ impl Situation<'_> {
         } else {
             ConsumerState::FallingBehind
         }
+    }
+
+    /// Whether what waits has waited for longer than pullers leave between two pulls.
+    fn is_stalled(&self) -> bool {
+        self.lag > STALLED_AFTER.min(self.objective)
     }
 
     /// Time until the backlog is gone at the present rates; `None`: never.
@@ -196,7 +201,7 @@ impl Situation<'_> {
 
     fn unserved(&self) -> Option<String> {
         match &self.status.obstacle {
-            Some(Obstacle::NobodyPulls) if self.status.in_flight == 0 => {
+            Some(Obstacle::NobodyPulls) if self.status.in_flight == 0 && self.is_stalled() => {
                 Some("nobody pulls".to_owned())
             }
             Some(Obstacle::Budget { until }) => {

@@ -48,14 +48,15 @@ fn has_digits(text: &str) -> bool {
 /// alone are words.
 #[expect(clippy::cast_precision_loss, reason = "words are short")]
 fn bits(word: &str) -> f64 {
-    let digits = word.bytes().filter(u8::is_ascii_digit).count();
-    let letters = word.bytes().filter(u8::is_ascii_alphabetic).count();
+    let (mut digits, mut letters, mut hexadecimal) = (0_usize, 0_usize, true);
+    for byte in word.bytes() {
+        digits += usize::from(byte.is_ascii_digit());
+        letters += usize::from(byte.is_ascii_alphabetic());
+        hexadecimal &= byte.is_ascii_hexdigit() || byte == b'-';
+    }
     if digits < DIGITS_MIN {
         return 0.0;
     }
-    let hexadecimal = word
-        .bytes()
-        .all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
     let each = match (letters, hexadecimal) {
         (0, _) => 10_f64.log2(),
         (_, true) => 4.0,

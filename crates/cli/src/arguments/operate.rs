@@ -293,7 +293,7 @@ pub(crate) struct BreakerReset {
 
 #[derive(Debug, Args)]
 pub(crate) struct Why {
-    /// The event's `id`
+    /// The event's `id`, or a delivery of it as lists name it: SERVICE/EVENT/SEQUENCE
     #[arg(value_name = "EVENT_ID", value_parser = NonEmptyStringValueParser::new())]
     pub(crate) event: String,
     /// The event's `source`, where several have events of this `id`

@@ -9,8 +9,9 @@ use tidegate_trace::{Group, Key, Trace};
 
 use super::hash;
 
-/// Most values of all traces that are kept; beyond it no value tells anything.
+/// Most values of all traces that are kept, and most spans with one; beyond it no value tells anything.
 const VALUES_MAX: usize = 2_000_000;
+const OCCURRENCES_MAX: usize = 6_000_000;
 /// Most values of one span.
 const SPAN_VALUES_MAX: usize = 32;
 
@@ -19,50 +20,67 @@ const SPAN_VALUES_MAX: usize = 32;
 pub(crate) struct Values {
     /// By value: the one trace that has it; `None` when several do.
     owners: HashMap<u64, Option<u32>, RandomState>,
+    /// Every value with its span, in order and once, trace after trace; and where those of each trace end.
+    all: Vec<(u64, u32)>,
+    ends: Vec<usize>,
+    /// Those of one trace, while they are put in order.
+    found: Vec<(u64, u32)>,
     is_full: bool,
 }
 
 /// The values of one trace, in order, each with its spans.
-pub(crate) type Seen = Vec<(u64, Vec<usize>)>;
+pub(crate) struct Seen(Vec<(u64, u32)>);
+
+impl Seen {
+    /// The spans of each value.
+    fn spans(&self) -> impl Iterator<Item = impl Iterator<Item = usize> + Clone> {
+        let by_value = self.0.chunk_by(|(one, _), (other, _)| one == other);
+        by_value.map(|spans| spans.iter().map(|(_, span)| *span as usize))
+    }
+}
 
 impl Values {
-    /// Notes the values of a trace.
-    pub(crate) fn add(&mut self, index: usize, trace: &Trace) {
-        let Ok(index) = u32::try_from(index) else {
+    /// Notes the values of the next trace.
+    pub(crate) fn add(&mut self, trace: &Trace) {
+        let Ok(index) = u32::try_from(self.ends.len()) else {
             return;
         };
-        for (value, _) in values(trace) {
-            if self.owners.len() >= VALUES_MAX {
-                self.is_full = true;
-                return;
-            }
-            let owner = self.owners.entry(value).or_insert(Some(index));
+        let start = self.all.len();
+        if !self.is_full {
+            self.all.extend(values(trace));
+            self.found.clear();
+            self.found.extend(values(trace));
+            self.found.sort_unstable();
+            self.found.dedup();
+            self.all.extend_from_slice(&self.found);
+        }
+        for (value, _) in self.all.get(start..).unwrap_or_default() {
+            let owner = self.owners.entry(*value).or_insert(Some(index));
             if *owner != Some(index) {
                 *owner = None;
             }
         }
+        self.ends.push(self.all.len());
+        if self.owners.len() >= VALUES_MAX || self.all.len() >= OCCURRENCES_MAX {
+            *self = Self {
+                is_full: true,
+                ..Self::default()
+            };
+        }
     }
 
     /// The values of a trace that no other trace has.
-    pub(crate) fn own(&self, index: usize, trace: &Trace) -> Seen {
-        let mut seen = Seen::new();
-        if self.is_full || self.owners.is_empty() {
-            return seen;
-        }
-        let own = values(trace).filter(|(value, _)| {
+    pub(crate) fn own(&self, index: usize) -> Seen {
+        let start = index
+            .checked_sub(1)
+            .and_then(|before| self.ends.get(before));
+        let end = self.ends.get(index).copied().unwrap_or(0);
+        let all = self.all.get(start.copied().unwrap_or(0)..end);
+        let own = all.unwrap_or_default().iter().filter(|(value, _)| {
             let owner = self.owners.get(value).copied().flatten();
             owner.is_some_and(|owner| owner as usize == index)
         });
-        let mut all: Vec<(u64, usize)> = own.collect();
-        all.sort_unstable();
-        all.dedup();
-        for (value, span) in all {
-            match seen.last_mut() {
-                Some((last, spans)) if *last == value => spans.push(span),
-                _ => seen.push((value, vec![span])),
-            }
-        }
-        seen
+        Seen(own.copied().collect())
     }
 }
 
@@ -70,22 +88,20 @@ impl Values {
 /// can tell.
 pub(crate) fn tainted(trace: &Trace, seen: &Seen, call: usize) -> Option<bool> {
     let mut tells = false;
-    for (_, spans) in seen {
-        let below = |span: usize| is_below(trace, call, span);
-        if !spans.iter().any(|span| below(*span)) {
+    for spans in seen.spans() {
+        let below = |span: &usize| is_below(trace, call, *span);
+        if !spans.clone().any(|span| below(&span)) {
             continue;
         }
-        let elsewhere: Vec<Order> = spans
-            .iter()
-            .filter(|span| !below(**span))
-            .map(|span| order(trace, call, *span))
-            .collect();
+        let elsewhere = spans.filter(|span| !below(span));
+        let mut orders = elsewhere.map(|span| order(trace, call, span)).peekable();
+        let is_elsewhere = orders.peek().is_some();
         // What was there before, around or beside the call came with its request.
-        if elsewhere.iter().any(|order| *order != Order::Later) {
+        if orders.any(|order| order != Order::Later) {
             continue;
         }
         tells = true;
-        if !elsewhere.is_empty() {
+        if is_elsewhere {
             return Some(true);
         }
     }
@@ -96,18 +112,18 @@ pub(crate) fn tainted(trace: &Trace, seen: &Seen, call: usize) -> Option<bool> {
 /// does, or something else as well.
 pub(crate) fn fed(trace: &Trace, seen: &Seen, call: usize, calls: &[usize]) -> Option<usize> {
     let mut fed = None;
-    for (_, spans) in seen {
-        let below = |span: usize| is_below(trace, call, span);
-        if !spans.iter().any(|span| below(*span)) {
+    for spans in seen.spans() {
+        let below = |span: &usize| is_below(trace, call, *span);
+        if !spans.clone().any(|span| below(&span)) {
             continue;
         }
-        for span in spans.iter().filter(|span| !below(**span)) {
-            if order(trace, call, *span) != Order::Later {
+        for span in spans.filter(|span| !below(span)) {
+            if order(trace, call, span) != Order::Later {
                 return None;
             }
             let parent = trace.parent(call);
             let user = calls.iter().copied().find(|other| {
-                *other != call && trace.parent(*other) == parent && is_below(trace, *other, *span)
+                *other != call && trace.parent(*other) == parent && is_below(trace, *other, span)
             })?;
             if fed.is_some_and(|fed| fed != user) {
                 return None;
@@ -160,8 +176,8 @@ fn order(trace: &Trace, call: usize, span: usize) -> Order {
 }
 
 /// The values of every span that are random enough, with the span.
-fn values(trace: &Trace) -> impl Iterator<Item = (u64, usize)> {
-    trace.spans().iter().enumerate().flat_map(|(index, span)| {
+fn values(trace: &Trace) -> impl Iterator<Item = (u64, u32)> {
+    trace.spans().iter().zip(0_u32..).flat_map(|(span, index)| {
         let attributes = span.attributes.iter();
         let telling = attributes.filter(|(key, _)| holds_values(*key));
         telling

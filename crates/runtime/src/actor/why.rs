@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::Actor;
 use super::hear::Event;
 use super::letters::attempt_view;
-use super::select::letter_id;
+use super::select::{letter_id, read_id};
 use crate::stored;
 use crate::why::{Why, WhyBehind, WhyDelivery, WhyEvent, WhyGate, WhyOrder};
 
@@ -30,6 +30,7 @@ impl Actor {
         reply: oneshot::Sender<Option<Why>>,
     ) {
         let known = self.parts.machine.find(&id, source.as_deref()).pop_first();
+        let known = known.or_else(|| self.place_of(&id));
         let broker = Arc::clone(&self.parts.broker);
         let channels: Vec<Name> = self.parts.design.events.keys().cloned().collect();
         let work = async move {
@@ -64,6 +65,14 @@ impl Actor {
             }
         });
         let _left = reply.send(why);
+    }
+
+    /// What the id of a dead letter, `SERVICE/EVENT/SEQUENCE`, is a delivery of.
+    fn place_of(&self, id: &str) -> Option<(Name, u64)> {
+        let (consumer, sequence) = read_id(id)?;
+        let mut consumers = self.parts.design.consumers();
+        let is_known = consumers.any(|known| known.id() == consumer);
+        is_known.then_some((consumer.event, sequence))
     }
 
     fn why_delivery(&self, consumer: ConsumerId, sequence: u64) -> Option<WhyDelivery> {

@@ -106,6 +106,10 @@ async fn what_is_done_runs_again_and_goes_on_after_a_restart() {
     let delivery = of_billing(&why);
     assert_eq!((delivery.state, delivery.generation), ("done", 1));
     assert_eq!(delivery.replay.as_ref().unwrap().reason, "a fix");
+    let by_place = world.runtime.why("billing/OrderPlaced/2", None).await;
+    assert_eq!(by_place.unwrap().event.id, why.event.id);
+    let elsewhere = world.runtime.why("billing/OrderShipped/2", None).await;
+    assert!(elsewhere.is_none(), "nobody of the design");
     let report = world.runtime.seek(to(SeekTo::Earliest)).await.unwrap();
     assert_eq!((report.generation, report.deliveries), (Some(2), 3));
     world.pass(seconds(20)).await;
