@@ -79,7 +79,8 @@ fn send(url: &str, event: &Value) -> Option<u64> {
     let request = request.header("content-type", "application/cloudevents+json");
     let mut response = request.send(event.to_string()).ok()?;
     let status = response.status().as_u16();
-    assert!(matches!(status, 202 | 429 | 503), "status {status}");
+    // 408: a broker that was killed has not taken it in time; whether it will is not known.
+    assert!(matches!(status, 202 | 408 | 429 | 503), "status {status}");
     let body: Value = response.body_mut().read_json().ok()?;
     body["accepted"][0]["sequence"].as_u64()
 }

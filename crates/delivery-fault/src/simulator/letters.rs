@@ -1,4 +1,6 @@
-//! Redrive jobs and edits, watched from outside.
+//! Dead letters, redrive jobs and edits, watched from outside.
+//!
+//! I8 dead letters stay within their limits, and what waits to become one halts its consumer.
 //!
 //! J1 what a job waits for has not ended · J2 a job sends nothing to a consumer that takes nothing · J3
 //! a job that goes in steps waits for the verdicts on one before the next · J4 a letter goes behind none
@@ -10,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use tidegate_base::limit::JOBS_MAX;
 use tidegate_base::{ConsumerId, Timestamp};
 use tidegate_delivery::{
-    Arrival, Command, DeliveryStatus, Followers, HaltCause, JobLetter, JobState, JobTurn, Machine,
-    Ticket,
+    Arrival, Command, ConsumerConfig, ConsumerStatus, DeliveryStatus, Followers, HaltCause,
+    JobLetter, JobState, JobTurn, Machine, Ticket,
 };
 
 use super::promises::{Place, Watch, in_lane};
@@ -170,6 +172,25 @@ impl Watch {
             }
             self.redriven(&place.0, &[place.1]);
         }
+    }
+
+    /// I8.
+    pub(super) fn letters_are_bounded(
+        &self,
+        machine: &Machine,
+        config: &ConsumerConfig,
+        status: &ConsumerStatus,
+    ) {
+        let (id, most) = (&config.id, config.dead_letters);
+        let letters = machine.dead_letters(id).count();
+        self.broken.unless(letters <= most, || {
+            format!("I8: {letters} dead letters of {most}")
+        });
+        let goes_on = status.condemned > 0 && status.halt.is_none();
+        self.broken.unless(!goes_on, || {
+            let condemned = status.condemned;
+            format!("I8: {id} goes on beside {condemned} that may not be dead letters")
+        });
     }
 
     /// J2.

@@ -404,17 +404,7 @@ impl Watch {
             self.waits_no_longer(machine, config, &status);
             self.is_held_no_longer(machine, id, now);
             self.schedule_holds(machine, channel, disk, (config, &status));
-            let letters = machine.dead_letters(id).count();
-            self.broken.unless(letters <= config.dead_letters, || {
-                format!("I8: {letters} dead letters of {}", config.dead_letters)
-            });
-            let goes_on = status.condemned > 0 && status.halt.is_none();
-            self.broken.unless(!goes_on, || {
-                format!(
-                    "I8: {id} goes on beside {} that may not be dead letters",
-                    status.condemned
-                )
-            });
+            self.letters_are_bounded(machine, config, &status);
         }
         self.letters_hold(machine);
     }

@@ -445,30 +445,6 @@ async fn a_pull_ends_empty_and_a_puller_that_left_loses_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_pulling_is_seen() {
-    let world = World::new().await;
-    world.publish([order("1", "a")]).await;
-    world.pass(seconds(2)).await;
-    let audit = world.consumer(AUDIT).await;
-    assert_eq!(
-        (audit.state, audit.reason.as_str()),
-        (ConsumerState::Ok, "within its objective"),
-        "between two pulls nobody pulls"
-    );
-    world.pass(seconds(18)).await;
-    let audit = world.consumer(AUDIT).await;
-    assert_eq!(
-        (audit.state, audit.reason.as_str()),
-        (ConsumerState::Stalled, "nobody pulls")
-    );
-    assert!(
-        (audit.lag_seconds - 20.0).abs() < 1.5,
-        "{}",
-        audit.lag_seconds
-    );
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_restart_loses_nothing_and_repeats_nothing_that_was_done() {
     let world = World::new().await;
     world.script.answer("3", [permanent()]);

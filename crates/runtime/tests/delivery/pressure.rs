@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use tidegate_base::Envelope;
 use tidegate_delivery::Command;
-use tidegate_runtime::view::EventView;
+use tidegate_runtime::view::{ConsumerState, EventView};
 use tidegate_runtime::{Measure, Outcome, PublishError, Settings};
 
 use crate::support::{DESIGN, World, id, order, retryable, seconds};
 
 const BILLING: &str = "billing/OrderPlaced";
+const AUDIT: &str = "audit/OrderPlaced";
 
 /// One pushed consumer with a backlog limit, and what its `deliver` says beside.
 fn design(backlog: &str, deliver: &str) -> String {
@@ -205,4 +206,28 @@ async fn an_adaptive_limit_grows_while_the_handler_keeps_up_and_is_shown() {
     assert_eq!(billing.limit, 4);
     let no_load = billing.no_load_ms.unwrap();
     assert!((19.0..30.0).contains(&no_load), "{no_load}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_pulling_is_seen() {
+    let world = World::new().await;
+    world.publish([order("1", "a")]).await;
+    world.pass(seconds(2)).await;
+    let audit = world.consumer(AUDIT).await;
+    assert_eq!(
+        (audit.state, audit.reason.as_str()),
+        (ConsumerState::Ok, "within its objective"),
+        "between two pulls nobody pulls"
+    );
+    world.pass(seconds(18)).await;
+    let audit = world.consumer(AUDIT).await;
+    assert_eq!(
+        (audit.state, audit.reason.as_str()),
+        (ConsumerState::Stalled, "nobody pulls")
+    );
+    assert!(
+        (audit.lag_seconds - 20.0).abs() < 1.5,
+        "{}",
+        audit.lag_seconds
+    );
 }
