@@ -111,10 +111,19 @@ impl SchemaSource for Asking {
     fn schema(&self, id: SchemaId) -> Wait<FoundSchema> {
         self.beside(move |client| {
             let path = match id {
+                SchemaId::Number(number) if i32::try_from(number).is_err() => {
+                    let reason = format!("{number} is beyond the ids of registries");
+                    return Err(SourceError::Refused(reason));
+                }
                 SchemaId::Number(number) => format!("/schemas/ids/{number}"),
                 SchemaId::Guid(guid) => format!("/schemas/guids/{}", hyphenated(guid)),
             };
-            let told: Told = get(client, &path)?;
+            let told: Value = get(client, &path)?;
+            let is_schema = told.get("schema").is_some();
+            let told: Told = serde_json::from_value(told).map_err(|error| match is_schema {
+                true => SourceError::Refused(format!("{path} is no schema that is read: {error}")),
+                false => SourceError::Away(format!("what answers {path} is no registry: {error}")),
+            })?;
             let used = used(client, &told.references)?;
             let body = Body {
                 schema_type: told.schema_type,

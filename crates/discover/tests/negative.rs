@@ -238,8 +238,9 @@ fn a_value_that_travels_on_is_a_veto() {
             request + 77
         )
     };
-    let shop = |later: bool| {
+    let shop = |before: bool, later: bool| {
         let tags = move |request: usize, call: Option<usize>| match call {
+            None if before => json!({"http.url": format!("http://shop/orders/{}", id(request))}),
             Some(0) => {
                 json!({"http.method": "POST", "db.statement": format!("insert into t values ('{}')", id(request))})
             }
@@ -254,7 +255,7 @@ fn a_value_that_travels_on_is_a_veto() {
         };
         judged(&shop.spans(), true)
     };
-    let used = shop(true);
+    let used = shop(false, true);
     assert_eq!(class(&used, "createParcel"), "NOT_A_CANDIDATE");
     let evidence = |discovery: &Discovery| {
         let call = discovery
@@ -269,7 +270,10 @@ fn a_value_that_travels_on_is_a_veto() {
         taint.map(|evidence| (evidence.weight, evidence.share.unwrap().hits, evidence.n))
     };
     assert_eq!(evidence(&used), Some((Weight::Veto, 40, 40)));
-    assert_eq!(evidence(&shop(false)), Some((Weight::For, 0, 40)));
+    assert_eq!(evidence(&shop(false, false)), Some((Weight::For, 0, 40)));
+    // What came with the request tells nothing of an answer.
+    assert_eq!(evidence(&shop(true, false)), None);
+    assert_eq!(evidence(&shop(true, true)), None);
 }
 
 #[test]

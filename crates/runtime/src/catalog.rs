@@ -138,6 +138,14 @@ impl Catalog {
         }
     }
 
+    /// Whether it can be said without asking a registry how consumers get the event.
+    pub(crate) fn is_told(&self, envelope: &Envelope) -> bool {
+        match self.named_elsewhere(envelope) {
+            Some((_, registry, Some(id))) => registry.is_told(id),
+            _ => true,
+        }
+    }
+
     /// Has the registry of others tell the schema that a payload names, and waits as long as it does not answer.
     pub(crate) async fn wait_for(&self, envelope: &Envelope) {
         if let Some((_, registry, Some(id))) = self.named_elsewhere(envelope) {

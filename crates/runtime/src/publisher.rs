@@ -245,6 +245,14 @@ impl Publisher {
         Ok(())
     }
 
+    /// Has the registry of others tell the schemas that the outputs of an answer name, and waits as long as it does not
+    /// answer.
+    pub(crate) async fn learn_outputs(&self, answer: &crate::Answer) {
+        for output in &answer.outputs {
+            self.catalog.wait_for(output).await;
+        }
+    }
+
     /// The events as they are to be stored, with their `id`s.
     fn judge(&self, events: Vec<Envelope>) -> Result<(Vec<New>, Vec<String>), PublishError> {
         let now = self.clock.now();

@@ -82,18 +82,17 @@ impl Read {
         }
     }
 
-    /// As [`Read::of`], with the event as its consumers get it.
-    pub(crate) async fn presented(record: Record, catalog: &Catalog) -> Self {
-        let mut read = Self::of(record);
-        match catalog.presented((*read.envelope).clone()).await {
+    /// With the event as its consumers get it.
+    pub(crate) async fn presented(mut self, catalog: &Catalog) -> Self {
+        match catalog.presented((*self.envelope).clone()).await {
             Presented::Event(envelope) => {
                 let shown = envelope.data.as_ref().map_or(0, Bytes::len);
-                read.bytes = read.bytes - read.payload_bytes + shown;
-                read.envelope = Arc::new(envelope);
+                self.bytes = self.bytes - self.payload_bytes + shown;
+                self.envelope = Arc::new(envelope);
             }
-            Presented::Unusable(_) => read.is_unusable = true,
+            Presented::Unusable(_) => self.is_unusable = true,
         }
-        read
+        self
     }
 
     /// What the machine is told of it.

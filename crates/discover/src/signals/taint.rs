@@ -47,7 +47,6 @@ impl Values {
         };
         let start = self.all.len();
         if !self.is_full {
-            self.all.extend(values(trace));
             self.found.clear();
             self.found.extend(values(trace));
             self.found.sort_unstable();

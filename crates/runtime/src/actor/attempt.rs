@@ -182,8 +182,13 @@ async fn call(source: EventSource, reach: Arc<Reach>, push: Push) -> Event {
     };
     let took = reach.clock.now().since(started);
     let publisher = &reach.publisher;
-    for output in &answer.outputs {
-        publisher.catalog.wait_for(output).await;
+    // An end whose outputs cannot be judged yet is none: the handler has to say it again.
+    if answer.outcome.is_done()
+        && tokio::time::timeout(LEARN_LIMIT, publisher.learn_outputs(&answer))
+            .await
+            .is_err()
+    {
+        return Event::Unknown { ticket };
     }
     let judged = publisher.judge_answer(&ticket.consumer, &event, answer);
     Event::Ended {

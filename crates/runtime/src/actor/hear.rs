@@ -210,7 +210,12 @@ impl Actor {
             }
             let mut read = Vec::with_capacity(records.len());
             for record in records {
-                read.push(Read::presented(record, catalog).await);
+                let next = Read::of(record);
+                // What stands before one that waits does not wait with it.
+                if !read.is_empty() && !catalog.is_told(&next.envelope) {
+                    break;
+                }
+                read.push(next.presented(catalog).await);
             }
             Ok(read)
         });

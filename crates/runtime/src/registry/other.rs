@@ -141,15 +141,30 @@ impl OtherRegistry {
     /// Has the registry tell a schema, and waits as long as it does not answer.
     pub(crate) async fn wait_for(&self, id: SchemaId) {
         while !self.is_told(id) {
-            let _turn = self.inner.turn.lock().await;
             let next = lock(&self.inner.away).as_ref().map(|away| away.next);
             if let Some(next) = next {
                 sleep_until(next).await;
             }
-            if !self.is_told(id) {
-                let _again = self.ask(id).await;
-            }
+            let _again = self.ask_beside(id).await;
         }
+    }
+
+    /// Asks on a task of its own, one at a time: whoever stops waiting does not stop the answer.
+    async fn ask_beside(&self, id: SchemaId) -> Result<(), String> {
+        let asked = self.clone();
+        let asking = tokio::spawn(async move {
+            let _turn = asked.inner.turn.lock().await;
+            if asked.is_told(id) {
+                return Ok(());
+            }
+            // It is left alone for a while; then it is asked by whoever comes first.
+            let away = lock(&asked.inner.away).clone();
+            match away.filter(|away| Instant::now() < away.next) {
+                Some(away) => Err(away.reason),
+                None => asked.ask(id).await,
+            }
+        });
+        asking.await.unwrap_or_else(|error| Err(error.to_string()))
     }
 
     /// Has the registry tell a schema, for a producer, who can try again.
@@ -161,21 +176,11 @@ impl OtherRegistry {
         if self.is_told(id) {
             return Ok(());
         }
-        if let Some((_, reason)) = self.away() {
-            return Err(reason);
-        }
-        let ask = async {
-            let _turn = self.inner.turn.lock().await;
-            match self.is_told(id) {
-                true => Ok(()),
-                false => self.ask(id).await,
-            }
-        };
         let late = |_| {
             let limit = format_duration(PRODUCER_LIMIT);
             Err(format!("there is no answer within {limit}"))
         };
-        tokio::time::timeout(PRODUCER_LIMIT, ask)
+        tokio::time::timeout(PRODUCER_LIMIT, self.ask_beside(id))
             .await
             .unwrap_or_else(late)
     }
@@ -207,7 +212,7 @@ impl OtherRegistry {
         })
     }
 
-    fn is_told(&self, id: SchemaId) -> bool {
+    pub(crate) fn is_told(&self, id: SchemaId) -> bool {
         self.told(id).is_some()
     }
 

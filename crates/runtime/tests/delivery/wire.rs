@@ -412,6 +412,29 @@ async fn a_registry_that_is_away_holds_what_needs_it() {
     assert_eq!(world.payload("p"), json!({"id": "a", "count": 1}));
 }
 
+/// Nobody else asks the registry again.
+#[tokio::test(start_paused = true)]
+async fn a_producer_alone_is_taken_once_the_registry_answers_again() {
+    let shelf = Shelf::with(&[(7, SchemaType::Avro, WRITER)]);
+    shelf.goes_away(true);
+    let world = World::new(shelf).await;
+    let mut event = published("AvroOrder", Value::Null);
+    event.data = Some(framed(7, WRITTEN).into());
+    event.data_content_type = None;
+    for _ in 0..5 {
+        let refused = world.runtime.publish(vec![event.clone()]).await;
+        assert!(
+            matches!(refused, Err(PublishError::Full { .. })),
+            "{refused:?}"
+        );
+        tokio::time::sleep(seconds(20)).await;
+    }
+    world.shelf.goes_away(false);
+    world.runtime.publish(vec![event]).await.unwrap();
+    tokio::time::sleep(seconds(1)).await;
+    assert_eq!(world.payload("p"), json!({"id": "a", "count": 1}));
+}
+
 #[tokio::test(start_paused = true)]
 async fn no_attempt_is_counted_while_the_registry_is_away() {
     let shelf = Shelf::with(&[(7, SchemaType::Avro, WRITER)]);
