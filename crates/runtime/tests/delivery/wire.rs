@@ -142,7 +142,8 @@ impl SchemaSource for Shelf {
             }
             (Some(at), _) => at,
         };
-        let (id, version) = (versions[at].0, u32::try_from(at + 1).unwrap());
+        let (id, _) = versions.get(at).unwrap();
+        let (id, version) = (*id, u32::try_from(at + 1).unwrap());
         let used = match body.references.as_slice() {
             [] => Vec::new(),
             _ => vec![("money.proto".to_owned(), MONEY.to_owned())],
