@@ -29,7 +29,7 @@ use crate::daemon::{
     prepare, warn_of_gaps,
 };
 use crate::exit::{Exit, Failure, Kind};
-use crate::registry_source::Known;
+use crate::registry_source::{Known, OthersRegistry};
 use crate::terminal::say;
 
 /// How often it is looked whether a shard has been taken away.
@@ -59,6 +59,20 @@ struct Ended {
     result: Result<(DrainReport, Option<Playing>), Failure>,
 }
 
+/// What the registry of others says before a system starts, if there is one.
+async fn known(
+    others: Option<OthersRegistry>,
+    design: &Design,
+    engine: &Arc<dyn Engine>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Known, Failure> {
+    let Some(others) = others else {
+        return Ok(Known::default());
+    };
+    let subject = |event: &Name| format!("{}-value", engine.topic(event));
+    others.known(design, subject, clock).await
+}
+
 /// Runs until it is interrupted, then drains.
 pub(crate) async fn live(daemon: Daemon, engine: Arc<dyn Engine>) -> Result<Exit, Failure> {
     let Daemon {
@@ -75,13 +89,7 @@ pub(crate) async fn live(daemon: Daemon, engine: Arc<dyn Engine>) -> Result<Exit
     let clock: Arc<dyn Clock> = Arc::new(TokioClock::new());
     let seed = clock.now().nanos();
     // Before anything is to be drained: whoever interrupts it ends the process.
-    let schemas = match other_registry {
-        None => Known::default(),
-        Some(others) => {
-            let subject = |event: &Name| format!("{}-value", engine.topic(event));
-            others.known(&design, subject, &clock).await?
-        }
-    };
+    let schemas = known(other_registry, &design, &engine, &clock).await?;
     let interrupted = interrupted()?;
     let prepared = match &rehearsal {
         Some(rehearsal) => Some(prepare(rehearsal, &mut design, &clock, seed).await?),
