@@ -318,7 +318,6 @@ fn shown(event: &Value) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use tidegate_compat::Profile;
 
