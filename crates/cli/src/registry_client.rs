@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tidegate_asyncapi::registry::Subject;
+use tidegate_base::limit::REGISTRY_REFERENCES_MAX;
 use ureq::{Agent, RequestBuilder};
 
 use crate::client::{DaemonUrl, tls};
@@ -22,8 +23,6 @@ const MEDIA_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 const ANSWER_BYTES_MAX: u64 = 16 << 20;
 /// Most subjects that are read.
 const SUBJECTS_MAX: usize = 10_000;
-/// Most schemas that one schema refers to, directly and through others.
-const REFERENCES_MAX: usize = 200;
 /// Longest file of credentials.
 const CREDENTIALS_BYTES_MAX: usize = 4 << 10;
 
@@ -153,8 +152,9 @@ impl RegistryClient {
             if !seen.insert(reference.name.clone()) {
                 continue;
             }
-            if seen.len() > REFERENCES_MAX {
-                let message = format!("a schema refers to more than {REFERENCES_MAX} others");
+            if seen.len() > REGISTRY_REFERENCES_MAX {
+                let message =
+                    format!("a schema refers to more than {REGISTRY_REFERENCES_MAX} others");
                 return Err(Failure::configuration(message));
             }
             let (subject, version) = (encoded(&reference.subject), reference.version);

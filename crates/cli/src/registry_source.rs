@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tidegate_base::limit::REGISTRY_REFERENCES_MAX;
 use tidegate_base::{Clock, Name};
 use tidegate_model::Design;
 use tidegate_registry::{Body, Reference, SchemaType};
@@ -19,8 +20,6 @@ use crate::exit::{Failure, Kind};
 use crate::registry_client::{RegistryClient, encoded, said};
 use crate::terminal::say;
 
-/// Most schemas that one schema uses, directly and through others.
-const REFERENCES_MAX: usize = 200;
 /// No schema has this id, or no subject or version is called so: the rest of 404 is no answer of a registry.
 const ABSENT: [u64; 3] = [40401, 40402, 40403];
 
@@ -115,8 +114,8 @@ impl SchemaSource for Asking {
                     let reason = format!("{number} is beyond the ids of registries");
                     return Err(SourceError::Refused(reason));
                 }
-                SchemaId::Number(number) => format!("/schemas/ids/{number}"),
-                SchemaId::Guid(guid) => format!("/schemas/guids/{}", hyphenated(guid)),
+                SchemaId::Number(_) => format!("/schemas/ids/{id}"),
+                SchemaId::Guid(_) => format!("/schemas/guids/{id}"),
             };
             let told: Value = get(client, &path)?;
             let is_schema = told.get("schema").is_some();
@@ -175,18 +174,6 @@ struct Refusal {
     error_code: u64,
 }
 
-fn hyphenated(guid: u128) -> String {
-    let hex = format!("{guid:032x}");
-    let mut text = String::new();
-    for (at, c) in hex.chars().enumerate() {
-        if matches!(at, 8 | 12 | 16 | 20) {
-            text.push('-');
-        }
-        text.push(c);
-    }
-    text
-}
-
 /// The texts of the schemas that are used, what is used before what uses it.
 fn used(
     client: &RegistryClient,
@@ -207,8 +194,8 @@ fn follow(
         if !seen.insert(reference.name.clone()) {
             continue;
         }
-        if seen.len() > REFERENCES_MAX {
-            let message = format!("it uses more than {REFERENCES_MAX} other schemas");
+        if seen.len() > REGISTRY_REFERENCES_MAX {
+            let message = format!("it uses more than {REGISTRY_REFERENCES_MAX} other schemas");
             return Err(SourceError::Refused(message));
         }
         let (subject, version) = (encoded(&reference.subject), reference.version);

@@ -165,7 +165,7 @@ impl Catalog {
         }
     }
 
-    /// The event as its consumers get it, if that can be said without a wait; else as it came.
+    /// The event as its consumers get it, if the registry tells its schema within seconds; else as it came.
     pub(crate) async fn shown(&self, envelope: Envelope) -> Envelope {
         if self.named_elsewhere(&envelope).is_none() {
             return envelope;

@@ -7,6 +7,8 @@
 //! GUID of 16 bytes. Source: Confluent Schema Registry, "Formats, Serializers, and Deserializers",
 //! section "Wire format".
 
+use std::fmt;
+
 use thiserror::Error;
 
 /// Deepest nesting of a message that an index path names.
@@ -23,6 +25,21 @@ pub enum SchemaId {
     Number(u32),
     /// The same for a schema in every registry.
     Guid(u128),
+}
+
+/// As registries write it: a number, or a GUID with its hyphens.
+impl fmt::Display for SchemaId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Guid(guid) => {
+                let hex = format!("{guid:032x}");
+                let part = |from, to| hex.get(from..to).unwrap_or_default();
+                let [a, b, c] = [part(0, 8), part(8, 12), part(12, 16)];
+                write!(f, "{a}-{b}-{c}-{}-{}", part(16, 20), part(20, 32))
+            }
+        }
+    }
 }
 
 /// Why bytes are not in the wire format.
@@ -158,6 +175,13 @@ fn put(number: usize, out: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn an_id_is_shown_as_registries_write_it() {
+        assert_eq!(SchemaId::Number(258).to_string(), "258");
+        let guid = SchemaId::Guid(0x0123_4567_89ab_cdef_0011_2233_4455_6677);
+        assert_eq!(guid.to_string(), "01234567-89ab-cdef-0011-223344556677");
+    }
 
     #[test]
     fn the_forms_of_the_documentation() {

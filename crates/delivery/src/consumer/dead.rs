@@ -225,8 +225,8 @@ impl Consumer {
         self.bury_condemned(shared);
     }
 
-    /// Buries those that waited for room or budget. The consumer goes on with the last of them; before that it stays
-    /// halted, be it for the budget where it was for room.
+    /// Buries those that waited for room or budget. One that was halted for want of room goes on with the last of them;
+    /// before that it stays halted, be it for the budget where it was for room.
     pub(crate) fn bury_condemned(&mut self, shared: &mut Shared) {
         let mut flood = None;
         while let Some(sequence) = self.condemned.front().copied() {

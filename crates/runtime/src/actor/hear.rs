@@ -57,7 +57,7 @@ pub(super) enum Event {
         ticket: Ticket,
         problem: Problem,
     },
-    /// The registry that has the schema of a delivery does not answer.
+    /// The registry that has the schema of a delivery, or of what its handler publishes, does not answer.
     Unknown {
         ticket: Ticket,
     },

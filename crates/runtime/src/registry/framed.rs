@@ -105,25 +105,6 @@ impl Rest {
     }
 }
 
-/// How the name of a schema is written: a number, or a GUID.
-pub(crate) fn shown(id: SchemaId) -> String {
-    match id {
-        SchemaId::Number(number) => number.to_string(),
-        SchemaId::Guid(guid) => {
-            let hex = format!("{guid:032x}");
-            let part = |from, to| hex.get(from..to).unwrap_or_default();
-            let parts = [
-                part(0, 8),
-                part(8, 12),
-                part(12, 16),
-                part(16, 20),
-                part(20, 32),
-            ];
-            parts.join("-")
-        }
-    }
-}
-
 impl Registry {
     /// Whether anything is registered for an event: only then bytes are taken for a frame where the
     /// design has no schema.
@@ -151,7 +132,7 @@ impl Registry {
     }
 
     fn number(&self, id: SchemaId) -> Result<(u32, String), Problem> {
-        let (index, shown) = (self.index(), shown(id));
+        let (index, shown) = (self.index(), id.to_string());
         match id {
             SchemaId::Number(number) => {
                 let known = index.by_id(number);

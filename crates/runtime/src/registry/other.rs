@@ -18,7 +18,7 @@ use tidegate_schema::EventSchema;
 use tidegate_schema::wire::SchemaId;
 use tokio::time::{Instant, sleep_until};
 
-use super::framed::{Framed, problem, shown};
+use super::framed::{Framed, problem};
 use crate::publish::Problem;
 
 /// How long a registry that does not answer is left alone at first, and at most.
@@ -197,7 +197,7 @@ impl OtherRegistry {
             Ok(named) => named,
             Err(problem) => return Some(Err(problem)),
         };
-        let shown = shown(id);
+        let shown = id.to_string();
         Some(match self.told(id)? {
             Told::Schema(schema) => rest.read(&schema, &shown, design, older),
             Told::Unusable(reason, _) => Err(problem(&shown, &reason)),
