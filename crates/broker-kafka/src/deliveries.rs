@@ -1,6 +1,6 @@
 //! What became of the records of the transaction under way.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,8 +21,10 @@ pub(crate) const PLACE_BITS: u32 = 24;
 pub(crate) struct Deliveries {
     transaction: AtomicUsize,
     pub(crate) places: Mutex<Places>,
-    /// The last of them is known.
+    /// The last of them is known, or the producer has ended.
     whole: Condvar,
+    /// The producer can write no more: what it has not sent stays where it is until its time is over.
+    has_ended: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -41,16 +43,29 @@ impl Deliveries {
         self.transaction.store(transaction, Ordering::Release);
     }
 
-    /// Waits until it is known of every record what has become of it. Returns whether it is.
+    /// Waits until it is known of every record what has become of it, or that nothing will be. Returns of how many
+    /// it is not known.
     ///
     /// The library's own waiting sleeps on when the last word has come.
-    pub(crate) fn wait(&self, patience: Duration) -> bool {
+    pub(crate) fn wait(&self, patience: Duration) -> usize {
         let places = lock(&self.places);
-        let waited = self
-            .whole
-            .wait_timeout_while(places, patience, |places| places.missing > 0);
+        let waited = self.whole.wait_timeout_while(places, patience, |places| {
+            places.missing > 0 && !self.has_ended()
+        });
         let (places, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        places.missing == 0
+        places.missing
+    }
+
+    /// Whether the producer can write no more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Acquire)
+    }
+
+    fn end(&self) {
+        // Whoever is about to wait sees it before, or hears of it.
+        let _places = lock(&self.places);
+        self.has_ended.store(true, Ordering::Release);
+        self.whole.notify_all();
     }
 
     /// The first of the records that were not written; known once all are.
@@ -79,6 +94,9 @@ impl ClientContext for Shared {
 
     fn error(&self, error: KafkaError, reason: &str) {
         note(&error, reason);
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) {
+            self.0.end();
+        }
     }
 }
 
@@ -105,5 +123,53 @@ impl ProducerContext for Shared {
                 .unwrap_or(RDKafkaErrorCode::Unknown)),
         };
         of.note(place & ((1 << PLACE_BITS) - 1), outcome);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn who_waits_hears_of_the_last_record_and_of_the_end_of_the_producer() {
+        let deliveries = Deliveries::default();
+        deliveries.begin(1, 2);
+        deliveries.note(0, Ok(7));
+        assert_eq!(deliveries.wait(Duration::ZERO), 1);
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| deliveries.wait(LONG));
+            deliveries.note(1, Err(RDKafkaErrorCode::MessageTimedOut));
+            assert_eq!(waiting.join().unwrap(), 0);
+        });
+        assert_eq!(
+            deliveries.refused(),
+            Some(RDKafkaErrorCode::MessageTimedOut)
+        );
+
+        deliveries.begin(2, 3);
+        deliveries.note(1, Ok(8));
+        let begun_at = std::time::Instant::now();
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| deliveries.wait(LONG));
+            deliveries.end();
+            assert_eq!(waiting.join().unwrap(), 2);
+        });
+        assert!(deliveries.has_ended() && begun_at.elapsed() < LONG);
+    }
+
+    #[test]
+    fn only_a_fatal_error_ends_the_producer() {
+        let shared = Shared::default();
+        shared.error(
+            KafkaError::Global(RDKafkaErrorCode::AllBrokersDown),
+            "all are down",
+        );
+        assert!(!shared.0.has_ended());
+        shared.error(KafkaError::Global(RDKafkaErrorCode::Fatal), "fenced");
+        assert!(shared.0.has_ended());
     }
 }

@@ -30,6 +30,9 @@ const GROUP_RECORDS_MAX: usize = 10_000;
 const GROUP_BYTES_MAX: usize = 8 << 20;
 /// How long the library may try before it is asked again.
 const TRY: Duration = Duration::from_secs(5);
+/// How often without a word of any record the library is asked again before the transaction is given up: one that has
+/// failed keeps what it was about to send once more until that is too old.
+const SILENT_TRIES_MAX: u32 = 4;
 /// How long to wait before a transaction is tried anew.
 const AGAIN: Duration = Duration::from_millis(200);
 /// When to come again while there is no room.
@@ -276,10 +279,7 @@ impl Writer {
 
     /// Commits the transaction, however long that takes: what was not answered is asked again.
     fn end(&self) -> Result<(), KafkaError> {
-        while !self.deliveries.0.wait(TRY) {
-            self.stalled.store(true, Ordering::Release);
-            tracing::warn!("kafka: no answer yet to what is written");
-        }
+        self.answers()?;
         if let Some(code) = self.deliveries.0.refused() {
             return Err(KafkaError::MessageProduction(code));
         }
@@ -295,6 +295,32 @@ impl Writer {
                     tracing::warn!("kafka: no answer yet to the end of a transaction");
                 }
                 Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Waits until it is known of every record what has become of it.
+    fn answers(&self) -> Result<(), KafkaError> {
+        let (mut missing, mut silent_tries) = (usize::MAX, 0);
+        loop {
+            let still_missing = self.deliveries.0.wait(TRY);
+            if still_missing == 0 {
+                return Ok(());
+            }
+            if self.deliveries.0.has_ended() {
+                return Err(KafkaError::MessageProduction(RDKafkaErrorCode::Fatal));
+            }
+            self.stalled.store(true, Ordering::Release);
+            tracing::warn!("kafka: no answer yet to what is written");
+            silent_tries = match still_missing < missing {
+                true => 0,
+                false => silent_tries + 1,
+            };
+            missing = still_missing;
+            if silent_tries >= SILENT_TRIES_MAX {
+                return Err(KafkaError::MessageProduction(
+                    RDKafkaErrorCode::MessageTimedOut,
+                ));
             }
         }
     }
@@ -343,10 +369,12 @@ impl Writer {
 
     /// What an error means for the group.
     fn trouble(&self, error: KafkaError) -> Trouble {
-        if let KafkaError::Transaction(error) = &error
-            && error.is_fatal()
-        {
-            return Trouble::Stopped(told(&KafkaError::Transaction(error.clone())));
+        let is_fatal = matches!(&error, KafkaError::Transaction(error) if error.is_fatal());
+        if let Some((code, _)) = self.producer.client().fatal_error() {
+            return Trouble::Stopped(told(&KafkaError::Global(code)));
+        }
+        if is_fatal {
+            return Trouble::Stopped(told(&error));
         }
         let places = lock(&self.deliveries.0.places);
         let outcomes = places.outcomes.iter().flatten();
