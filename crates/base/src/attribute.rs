@@ -7,6 +7,9 @@ use time::format_description::well_known::Rfc3339;
 
 /// Whether a text is an attribute's `String`: no control character, and no code point that is none.
 pub(crate) fn is_text(text: &str) -> bool {
+    if text.is_ascii() {
+        return !text.bytes().any(|c| c.is_ascii_control());
+    }
     let is_nothing = |c: char| {
         let code = u32::from(c);
         (0xfdd0..=0xfdef).contains(&code) || code & 0xfffe == 0xfffe

@@ -302,8 +302,14 @@ impl Envelope {
 fn media_is_json(media: Option<&str>) -> bool {
     media.is_none_or(|media| {
         let essence = media.split(';').next().unwrap_or_default().trim();
-        let essence = essence.to_ascii_lowercase();
-        essence == "application/json" || essence == "text/json" || essence.ends_with("+json")
+        let ends = |suffix: &str| {
+            let at = essence.len().checked_sub(suffix.len());
+            let end = at.and_then(|at| essence.get(at..));
+            end.is_some_and(|end| end.eq_ignore_ascii_case(suffix))
+        };
+        essence.eq_ignore_ascii_case("application/json")
+            || essence.eq_ignore_ascii_case("text/json")
+            || ends("+json")
     })
 }
 

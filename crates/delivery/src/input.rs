@@ -229,7 +229,7 @@ pub enum Effect {
         /// When they count as kept.
         class: Class,
         /// The records.
-        records: Arc<[StateRecord]>,
+        records: Arc<Vec<StateRecord>>,
     },
     /// Make an attempt and answer [`Input::Ended`].
     Start {

@@ -47,6 +47,17 @@ struct Pile {
     then: Vec<Then>,
 }
 
+impl Pile {
+    /// What was collected. The next pile has room for as much at once: steps are alike.
+    fn take(&mut self) -> Self {
+        let next = Self {
+            records: Vec::with_capacity(self.records.len()),
+            then: Vec::with_capacity(self.then.len()),
+        };
+        std::mem::replace(self, next)
+    }
+}
+
 /// How much was collected at a moment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mark {
@@ -68,7 +79,7 @@ pub(crate) struct Outbox {
 #[derive(Clone, Debug)]
 struct Pending {
     class: Class,
-    records: Arc<[StateRecord]>,
+    records: Arc<Vec<StateRecord>>,
     then: Vec<Then>,
 }
 
@@ -151,8 +162,8 @@ impl Outbox {
     /// durable record under way is frozen, so no written record of it can be newer.
     pub(crate) fn flush(&mut self, effects: &mut Vec<Effect>) {
         let piles = [
-            (Class::Written, std::mem::take(&mut self.written)),
-            (Class::Durable, std::mem::take(&mut self.durable)),
+            (Class::Written, self.written.take()),
+            (Class::Durable, self.durable.take()),
         ];
         for (class, pile) in piles {
             if pile.records.is_empty() {
@@ -160,7 +171,7 @@ impl Outbox {
             }
             self.token += 1;
             let token = self.token;
-            let records: Arc<[StateRecord]> = pile.records.into();
+            let records = Arc::new(pile.records);
             effects.push(Effect::Persist {
                 token,
                 class,

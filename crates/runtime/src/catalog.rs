@@ -6,7 +6,7 @@ use tidegate_base::limit::KEY_BYTES_MAX;
 use tidegate_base::{Envelope, Name, Timestamp};
 use tidegate_contracts::parties::Rules;
 use tidegate_model::design::{Schema, SchemaFormat};
-use tidegate_model::{Design, closest};
+use tidegate_model::{Design, closest, pointer_segments};
 use tidegate_schema::wire::SchemaId;
 use tidegate_schema::{EventSchema, SchemaError};
 
@@ -36,7 +36,7 @@ pub(crate) struct Entry {
     /// Older schemas, the newest of them first: events are still produced with them.
     older: Vec<EventSchema>,
     rules: Option<Rules>,
-    key: Option<String>,
+    key: Option<KeyPointer>,
     /// Of the schemas that payloads name.
     schemas: Option<Schemas>,
     /// How its payloads are written for others.
@@ -73,7 +73,7 @@ impl Catalog {
             let older: Result<Vec<_>, _> = older.collect();
             let older = older.map_err(|error| refused(error.to_string()))?;
             let rules = Rules::of(event).map_err(|error| refused(error.to_string()))?;
-            let key = event.key.as_ref().map(|key| key.value.clone());
+            let key = event.key.as_ref().map(|key| KeyPointer::of(&key.value));
             let ids = settings.wire_ids.get(name);
             let entry = Entry {
                 wire: ids.map(|ids| Wire::new(ids, schema.iter().chain(&older))),
@@ -241,7 +241,7 @@ impl Entry {
             self.keeps_rules(envelope, json)?;
         }
         match (&self.key, &json) {
-            (Some(pointer), Some(json)) => key(pointer, json).map(Some),
+            (Some(pointer), Some(json)) => pointer.key(json).map(Some),
             _ => extension_key(envelope),
         }
     }
@@ -333,24 +333,55 @@ fn payload(envelope: &Envelope) -> Option<Value> {
     envelope.is_json().then(|| envelope.data_json()).flatten()
 }
 
-fn key(pointer: &str, json: &Value) -> Result<String, Problem> {
-    let problem = |reason: &str| Problem::Key {
-        pointer: pointer.to_owned(),
-        reason: reason.to_owned(),
-    };
-    let text = match json.pointer(pointer) {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Number(number)) => number.to_string(),
-        Some(Value::Bool(flag)) => flag.to_string(),
-        Some(Value::Null) | None => return Err(problem("is absent")),
-        Some(Value::Array(_) | Value::Object(_)) => {
-            return Err(problem("is not a string, a number or a boolean"));
+/// Where the key of an event is in its payload, as a JSON Pointer; taken apart once, not for every event.
+#[derive(Debug)]
+struct KeyPointer {
+    text: String,
+    /// `None`: it is none, which is a finding of the design.
+    segments: Option<Vec<String>>,
+}
+
+impl KeyPointer {
+    fn of(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            segments: pointer_segments(text).ok(),
         }
-    };
-    if text.len() > KEY_BYTES_MAX {
-        return Err(problem("is longer than 1 KiB"));
     }
-    Ok(text)
+
+    fn find<'a>(&self, json: &'a Value) -> Option<&'a Value> {
+        let mut segments = self.segments.as_ref()?.iter();
+        segments.try_fold(json, |at, segment| match at {
+            Value::Object(members) => members.get(segment),
+            Value::Array(items) => {
+                // An index is written without a sign and without zeros before it.
+                let index = segment.parse::<usize>().ok();
+                let index = index.filter(|index| index.to_string() == *segment);
+                items.get(index?)
+            }
+            _ => None,
+        })
+    }
+
+    fn key(&self, json: &Value) -> Result<String, Problem> {
+        let problem = |reason: &str| Problem::Key {
+            pointer: self.text.clone(),
+            reason: reason.to_owned(),
+        };
+        let text = match self.find(json) {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Number(number)) => number.to_string(),
+            Some(Value::Bool(flag)) => flag.to_string(),
+            Some(Value::Null) | None => return Err(problem("is absent")),
+            Some(Value::Array(_) | Value::Object(_)) => {
+                return Err(problem("is not a string, a number or a boolean"));
+            }
+        };
+        if text.len() > KEY_BYTES_MAX {
+            return Err(problem("is longer than 1 KiB"));
+        }
+        Ok(text)
+    }
 }
 
 fn extension_key(envelope: &Envelope) -> Result<Option<String>, Problem> {

@@ -1,6 +1,5 @@
 //! Events at hand: read with their channel and not started yet, so that an attempt need not read again.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt};
@@ -19,7 +18,7 @@ pub(crate) struct AtHand {
 
 #[derive(Debug, Default)]
 struct Share {
-    events: BTreeMap<u64, Held>,
+    events: HashMap<u64, Held>,
     bytes: usize,
 }
 

@@ -17,12 +17,16 @@ use tokio::sync::{OnceCell, watch};
 use crate::backlog::{Pressure, Progress, Refusal};
 use crate::catalog::Catalog;
 use crate::publish::{Accept, Accepted, Problem, PublishError};
-use crate::recent::{Found, Recent};
+use crate::recent::{Announcer, Found, Recent};
 use crate::registry::Registry;
 use crate::runtime::StartError;
 use crate::settings::Settings;
 use crate::stored;
 use crate::view::Mode;
+
+/// Events of a batch that are judged one after the other before others have their turn: deliveries are not to wait for
+/// the batches of many producers.
+const JUDGED_AT_ONCE: usize = 16;
 
 /// What every publishing handle shares with the actor.
 pub(crate) struct Publisher {
@@ -33,6 +37,8 @@ pub(crate) struct Publisher {
     pub(crate) clock: Arc<dyn Clock>,
     settings: Settings,
     mode: AtomicU8,
+    /// Batches so far, each of which has its number.
+    batches: AtomicU64,
     channels: IndexMap<Name, Channel>,
 }
 
@@ -105,6 +111,7 @@ impl Publisher {
             clock,
             settings: settings.clone(),
             mode: AtomicU8::new(0),
+            batches: AtomicU64::new(0),
         })
     }
 
@@ -210,7 +217,7 @@ impl Publisher {
         }
         check_size(&events)?;
         self.learn(&events).await?;
-        let (news, ids) = self.judge(events)?;
+        let (news, ids) = self.judge(events).await?;
         self.check_backlogs(&news)?;
         for new in &news {
             self.load(new.channel).await;
@@ -254,11 +261,14 @@ impl Publisher {
     }
 
     /// The events as they are to be stored, with their `id`s.
-    fn judge(&self, events: Vec<Envelope>) -> Result<(Vec<New>, Vec<String>), PublishError> {
+    async fn judge(&self, events: Vec<Envelope>) -> Result<(Vec<New>, Vec<String>), PublishError> {
         let now = self.clock.now();
         let mut news = Vec::with_capacity(events.len());
         let mut ids = Vec::with_capacity(events.len());
         for (index, event) in events.into_iter().enumerate() {
+            if index % JUDGED_AT_ONCE == JUDGED_AT_ONCE - 1 {
+                tokio::task::yield_now().await;
+            }
             let (entry, key, written) = self.catalog.accept(&event).map_err(|problem| {
                 self.count_invalid(&event);
                 PublishError::Invalid {
@@ -360,8 +370,12 @@ impl Publisher {
 
     async fn store(&self, news: Vec<New>) -> Result<Vec<Place>, PublishError> {
         let (told, heard) = watch::channel(());
+        let announcer = Announcer {
+            number: self.batches.fetch_add(1, Ordering::Relaxed),
+            settled: &heard,
+        };
         loop {
-            match self.announce(&news, &heard) {
+            match self.announce(&news, announcer) {
                 Announced::Wait(mut other) => {
                     // Stored or given up: either way it is asked again.
                     let _settled = other.changed().await;
@@ -377,7 +391,7 @@ impl Publisher {
 
     /// Finds what is stored already, and announces the rest, unless another batch is about to
     /// store one of them.
-    fn announce(&self, news: &[New], heard: &watch::Receiver<()>) -> Announced {
+    fn announce(&self, news: &[New], announcer: Announcer<'_>) -> Announced {
         let mut indexes: Vec<usize> = news.iter().map(|new| new.channel).collect();
         indexes.sort_unstable();
         indexes.dedup();
@@ -388,7 +402,7 @@ impl Publisher {
         let mut places = Vec::with_capacity(news.len());
         for new in news {
             let found = match guards.get_mut(place(new.channel)) {
-                Some(recent) => recent.announce(new.identity, heard, new.index),
+                Some(recent) => recent.announce(new.identity, announcer, new.index),
                 None => Found::New,
             };
             if let Found::UnderWay(other) = found {

@@ -8,20 +8,34 @@ use tidegate_delivery::Identity;
 use tokio::sync::watch;
 
 /// What is known of an event.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Known {
     /// It is in the channel.
     Stored(u64),
-    /// Somebody is about to store it.
-    UnderWay(UnderWay),
+    /// A batch is about to store it.
+    UnderWay {
+        batch: u64,
+        /// Its place in there.
+        index: usize,
+    },
 }
 
-#[derive(Clone, Debug)]
+/// A batch that is about to store events.
+#[derive(Debug)]
 struct UnderWay {
-    /// Closes when it is stored or that has failed.
+    /// Closes when they are stored or that has failed.
     settled: watch::Receiver<()>,
-    /// Its place in the batch that stores it.
-    index: usize,
+    /// How many of them are announced and neither stored nor given up.
+    left: usize,
+}
+
+/// A batch that announces its events.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Announcer<'a> {
+    /// No other one has this number.
+    pub(crate) number: u64,
+    /// Closes when its events are stored or that has failed.
+    pub(crate) settled: &'a watch::Receiver<()>,
 }
 
 /// What an announcement found.
@@ -43,6 +57,8 @@ pub(crate) struct Recent {
     max: usize,
     known: HashMap<Identity, Known>,
     order: VecDeque<Identity>,
+    /// Batches by their numbers.
+    under_way: HashMap<u64, UnderWay>,
 }
 
 impl Recent {
@@ -51,6 +67,7 @@ impl Recent {
             max: max.max(1),
             known: HashMap::new(),
             order: VecDeque::new(),
+            under_way: HashMap::new(),
         }
     }
 
@@ -59,42 +76,63 @@ impl Recent {
     pub(crate) fn announce(
         &mut self,
         identity: Identity,
-        settled: &watch::Receiver<()>,
+        batch: Announcer<'_>,
         index: usize,
     ) -> Found {
-        let announced = || {
-            Known::UnderWay(UnderWay {
-                settled: settled.clone(),
-                index,
-            })
+        let announced = Known::UnderWay {
+            batch: batch.number,
+            index,
         };
-        match self.known.entry(identity) {
+        let given_up = match self.known.entry(identity) {
             Entry::Vacant(place) => {
-                place.insert(announced());
+                place.insert(announced);
+                None
             }
-            Entry::Occupied(mut place) => match place.get() {
-                Known::Stored(sequence) => return Found::Stored(*sequence),
-                Known::UnderWay(other) if other.settled.same_channel(settled) => {
-                    return Found::SameAs(other.index);
+            Entry::Occupied(mut place) => match *place.get() {
+                Known::Stored(sequence) => return Found::Stored(sequence),
+                Known::UnderWay { batch: same, index } if same == batch.number => {
+                    return Found::SameAs(index);
                 }
-                Known::UnderWay(other) if other.settled.has_changed().is_ok() => {
-                    return Found::UnderWay(other.settled.clone());
-                }
-                Known::UnderWay(_given_up) => {
-                    place.insert(announced());
+                Known::UnderWay { batch: other, .. } => {
+                    let settled = self.under_way.get(&other).map(|other| &other.settled);
+                    if let Some(settled) = settled.filter(|settled| settled.has_changed().is_ok()) {
+                        return Found::UnderWay(settled.clone());
+                    }
+                    place.insert(announced);
+                    Some(other)
                 }
             },
-        }
+        };
+        let under_way = self.under_way.entry(batch.number);
+        let settled = || UnderWay {
+            settled: batch.settled.clone(),
+            left: 0,
+        };
+        under_way.or_insert_with(settled).left += 1;
+        given_up.into_iter().for_each(|other| self.settle(other));
         Found::New
+    }
+
+    /// One that a batch has announced is not under way any more.
+    fn settle(&mut self, batch: u64) {
+        if let Entry::Occupied(mut under_way) = self.under_way.entry(batch) {
+            under_way.get_mut().left -= 1;
+            if under_way.get().left == 0 {
+                under_way.remove();
+            }
+        }
     }
 
     /// Notes where an event is stored.
     pub(crate) fn store(&mut self, identity: Identity, sequence: u64) {
-        let before = self.known.insert(identity, Known::Stored(sequence));
-        if let Some(Known::Stored(first)) = before {
-            // Twice in the order, it would be forgotten before its time.
-            self.known.insert(identity, Known::Stored(first));
-            return;
+        match self.known.insert(identity, Known::Stored(sequence)) {
+            Some(Known::Stored(first)) => {
+                // Twice in the order, it would be forgotten before its time.
+                self.known.insert(identity, Known::Stored(first));
+                return;
+            }
+            Some(Known::UnderWay { batch, .. }) => self.settle(batch),
+            None => {}
         }
         self.order.push_back(identity);
         if self.order.len() > self.max
@@ -106,8 +144,9 @@ impl Recent {
 
     /// Forgets an event that was announced and is not stored.
     pub(crate) fn give_up(&mut self, identity: Identity) {
-        if matches!(self.known.get(&identity), Some(Known::UnderWay(_))) {
+        if let Some(Known::UnderWay { batch, .. }) = self.known.get(&identity).copied() {
             self.known.remove(&identity);
+            self.settle(batch);
         }
     }
 }
@@ -120,9 +159,13 @@ mod tests {
         Identity::of("/shop", id)
     }
 
+    fn announcer(number: u64, settled: &watch::Receiver<()>) -> Announcer<'_> {
+        Announcer { number, settled }
+    }
+
     fn found(recent: &mut Recent, id: &str) -> Found {
         let (_told, heard) = watch::channel(());
-        let found = recent.announce(of(id), &heard, 0);
+        let found = recent.announce(of(id), announcer(99, &heard), 0);
         if matches!(found, Found::New) {
             recent.give_up(of(id));
         }
@@ -154,13 +197,31 @@ mod tests {
     fn an_announced_event_is_known_to_its_batch_and_waited_for_by_others() {
         let mut recent = Recent::new(2);
         let (told, heard) = watch::channel(());
-        assert!(matches!(recent.announce(of("a"), &heard, 3), Found::New));
+        let first = announcer(1, &heard);
+        assert!(matches!(recent.announce(of("a"), first, 3), Found::New));
         assert!(matches!(
-            recent.announce(of("a"), &heard, 4),
+            recent.announce(of("a"), first, 4),
             Found::SameAs(3)
         ));
         assert!(matches!(found(&mut recent, "a"), Found::UnderWay(_)));
         drop(told);
         assert!(matches!(found(&mut recent, "a"), Found::New));
+        assert!(recent.under_way.is_empty(), "nobody is waited for");
+    }
+
+    #[test]
+    fn a_batch_is_known_until_the_last_of_it_is_stored_or_given_up() {
+        let mut recent = Recent::new(8);
+        let (_told, heard) = watch::channel(());
+        for (index, id) in ["a", "b"].into_iter().enumerate() {
+            let announced = recent.announce(of(id), announcer(1, &heard), index);
+            assert!(matches!(announced, Found::New));
+        }
+        recent.store(of("a"), 7);
+        assert!(matches!(found(&mut recent, "a"), Found::Stored(7)));
+        assert!(matches!(found(&mut recent, "b"), Found::UnderWay(_)));
+        recent.give_up(of("b"));
+        assert!(matches!(found(&mut recent, "b"), Found::New));
+        assert!(recent.under_way.is_empty(), "nobody is waited for");
     }
 }

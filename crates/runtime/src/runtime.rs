@@ -58,6 +58,9 @@ pub enum StartError {
         /// What is wrong.
         reason: String,
     },
+    /// There can be no further thread.
+    #[error("no thread can be started for the deliveries: {0}")]
+    Thread(#[source] std::io::Error),
     /// The schema of an event does not compile.
     #[error("the schema of event `{event}` does not compile: {reason}")]
     Schema {
@@ -127,7 +130,7 @@ impl Runtime {
         let publisher = Arc::clone(&parts.publisher);
         let (commands, received) = mpsc::channel(COMMANDS_MAX);
         let (actor, views) = Actor::new(parts, received, taken);
-        tokio::spawn(actor.run());
+        actor.begin().map_err(StartError::Thread)?;
         Ok(Self {
             commands,
             views,

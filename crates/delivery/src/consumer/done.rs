@@ -1,5 +1,6 @@
 //! What a deduplicated consumer has finished.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 
 use foldhash::HashSet;
@@ -31,9 +32,15 @@ struct Order {
 
 impl Order {
     fn insert(&mut self, sequence: u64, identity: Identity) {
-        let bucket = self.buckets.entry(sequence >> SHIFT).or_default();
-        let place = bucket.partition_point(|(before, _)| *before <= sequence);
-        bucket.insert(place, (sequence, identity));
+        let bucket = self.buckets.entry(sequence >> SHIFT);
+        let bucket = bucket.or_insert_with(|| VecDeque::with_capacity(1 << SHIFT));
+        match bucket.back() {
+            Some((last, _)) if *last > sequence => {
+                let place = bucket.partition_point(|(before, _)| *before <= sequence);
+                bucket.insert(place, (sequence, identity));
+            }
+            _ => bucket.push_back((sequence, identity)),
+        }
     }
 
     /// How many there are from `start` up to but not including `end`.
@@ -87,10 +94,10 @@ impl DoneSet {
 
     /// Forgets the oldest below `mark` beyond the most of them, except those that are `live`.
     pub(crate) fn forget(&mut self, mark: u64, live: impl Fn(Identity) -> bool) {
-        if mark >= self.mark {
-            self.below += self.order.count(self.mark, mark);
-        } else {
-            self.below = self.order.count(0, mark);
+        match mark.cmp(&self.mark) {
+            Ordering::Equal => {}
+            Ordering::Greater => self.below += self.order.count(self.mark, mark),
+            Ordering::Less => self.below = self.order.count(0, mark),
         }
         self.mark = mark;
         if mutant::is(Mutant::InboxForgetsWanted) {

@@ -16,7 +16,7 @@ use crate::record::{Death, DeathReason, EventRef, HaltCause, KeptDelivery, Progr
 use crate::shared::Shared;
 
 /// Most records of one read.
-const FETCH_MAX: usize = 512;
+const FETCH_MAX: usize = 2_048;
 
 /// What is scheduled for later than this does not wait in the window.
 const SCHEDULE_KEPT: Duration = Duration::from_secs(10);
@@ -271,6 +271,10 @@ impl Consumer {
 
     /// What is scheduled right behind a delivery that is about to leave its lane: it could not be kept yet.
     pub(super) fn scheduled_behind(&self, sequence: u64) -> Vec<u64> {
+        // What is for later waits: mostly nothing does, and then no lane need be looked through.
+        if self.waiting.is_empty() {
+            return Vec::new();
+        }
         let behind = self.followers(sequence);
         let later = behind.take_while(|next| next.is_scheduled());
         later.map(|next| next.sequence).collect()

@@ -1,12 +1,12 @@
 //! Attempts: read the payload, reach the handler, hear how it ended.
 
 use std::fmt::Write;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::future::FutureExt;
+use futures_util::future::{BoxFuture, FutureExt};
 use tidegate_base::limit::PAYLOAD_BYTES_MAX;
 use tidegate_base::{Clock, Envelope, Timestamp};
 use tidegate_broker::{Broker, ReadLimit};
@@ -16,6 +16,7 @@ use super::attempts::Call;
 use super::hear::{Event, Leased};
 use super::search::present_event;
 use super::{Actor, Parts};
+use crate::answer::Answer;
 use crate::caller::{Attempt, Caller};
 use crate::catalog::Presented;
 use crate::publish::Problem;
@@ -146,9 +147,13 @@ async fn call(source: EventSource, reach: Arc<Reach>, push: Push) -> Event {
         edits,
     } = push;
     let started = reach.clock.now();
-    let envelope = match source.read(&reach, &ticket, timeout).await {
-        Ok(envelope) => envelope,
-        Err(why) => return why.event(ticket),
+    // What is seldom needed stands in boxes of its own: each attempt that is about to start takes its place in memory.
+    let envelope = match source.at_hand {
+        Some(envelope) if source.edited.is_none() => envelope,
+        _ => match Box::pin(source.read(&reach, &ticket, timeout)).await {
+            Ok(envelope) => envelope,
+            Err(why) => return why.event(ticket),
+        },
     };
     let event = Arc::clone(&envelope);
     let attempt = Attempt {
@@ -164,27 +169,16 @@ async fn call(source: EventSource, reach: Arc<Reach>, push: Push) -> Event {
         deadline,
         timeout,
     };
-    let called = AssertUnwindSafe(async { reach.caller.call(attempt).await }).catch_unwind();
-    let mut called = std::pin::pin!(called);
-    // One that answers at once needs no timer.
-    let first = std::future::poll_fn(|context| Poll::Ready(called.as_mut().poll(context)));
-    let answered = match first.await {
-        Poll::Ready(answered) => Ok(answered),
-        Poll::Pending => tokio::time::timeout(timeout, called).await,
-    };
-    let answer = match answered {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(_panic)) => failed(RetryClass::Retryable, "the handler panicked".to_owned()).into(),
-        Err(_elapsed) => {
-            let time = tidegate_base::format_duration(timeout);
-            failed(RetryClass::Timeout, format!("no answer within {time}")).into()
-        }
+    let answer = match catch_unwind(AssertUnwindSafe(|| reach.caller.call(attempt))) {
+        Ok(called) => answer(called, timeout).await,
+        Err(_panic) => handler_panicked(),
     };
     let took = reach.clock.now().since(started);
     let publisher = &reach.publisher;
     // An end whose outputs cannot be judged yet is none: the handler has to say it again.
     if answer.outcome.is_done()
-        && tokio::time::timeout(LEARN_LIMIT, publisher.learn_outputs(&answer))
+        && !answer.outputs.is_empty()
+        && Box::pin(tokio::time::timeout(LEARN_LIMIT, publisher.learn_outputs(&answer)))
             .await
             .is_err()
     {
@@ -196,6 +190,29 @@ async fn call(source: EventSource, reach: Arc<Reach>, push: Push) -> Event {
         judged,
         took,
     }
+}
+
+/// What the handler answers, in time.
+async fn answer(called: BoxFuture<'static, Answer>, timeout: Duration) -> Answer {
+    let mut called = AssertUnwindSafe(called).catch_unwind();
+    // One that answers at once needs no timer.
+    let first = std::future::poll_fn(|context| Poll::Ready(called.poll_unpin(context)));
+    let answered = match first.await {
+        Poll::Ready(answered) => Ok(answered),
+        Poll::Pending => Box::pin(tokio::time::timeout(timeout, called)).await,
+    };
+    match answered {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_panic)) => handler_panicked(),
+        Err(_elapsed) => {
+            let time = tidegate_base::format_duration(timeout);
+            failed(RetryClass::Timeout, format!("no answer within {time}")).into()
+        }
+    }
+}
+
+fn handler_panicked() -> Answer {
+    failed(RetryClass::Retryable, "the handler panicked".to_owned()).into()
 }
 
 fn failed(class: RetryClass, error: String) -> Outcome {

@@ -257,7 +257,7 @@ impl Actor {
             }
             let result = in_turn(&mut pile.left, first, commit).await;
             Event::Committed {
-                pile,
+                pile: Box::new(pile),
                 durability,
                 result,
             }

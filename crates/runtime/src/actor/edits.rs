@@ -53,13 +53,13 @@ impl Actor {
         );
         let judged = tokio::spawn(async move {
             let edit = judge(&*broker, &publisher, &draft, &request).await;
-            Event::EditJudged(JudgedEdit {
+            Event::EditJudged(Box::new(JudgedEdit {
                 consumer: draft.consumer,
                 sequence: draft.sequence,
                 version: request.version,
                 edit,
                 reply,
-            })
+            }))
         });
         let judged = judged.map(|ended| ended.unwrap_or(Event::CalledOff));
         self.work.push(judged.boxed());

@@ -25,7 +25,7 @@ use crate::why::Why;
 /// The end of something that the actor began.
 pub(super) enum Event {
     Committed {
-        pile: Pile,
+        pile: Box<Pile>,
         durability: Durability,
         result: Result<Vec<u64>, CommitError>,
     },
@@ -74,7 +74,7 @@ pub(super) enum Event {
         reply: oneshot::Sender<Option<DeadLetterDetail>>,
     },
     /// An edit of a dead letter.
-    EditJudged(JudgedEdit),
+    EditJudged(Box<JudgedEdit>),
     Sought {
         found: Option<(Name, Record)>,
         reply: oneshot::Sender<Option<Why>>,
@@ -127,7 +127,7 @@ impl Actor {
                 durability,
                 result,
             } => {
-                self.committed(pile, durability, result);
+                self.committed(*pile, durability, result);
             }
             Event::Checkpointed(result) => self.checkpointed(result),
             Event::Fetched {
@@ -158,7 +158,7 @@ impl Actor {
             Event::Detailed { detail, reply } => {
                 let _left = reply.send(Some(*detail));
             }
-            Event::EditJudged(judged) => self.edit_judged(judged),
+            Event::EditJudged(judged) => self.edit_judged(*judged),
             Event::Sought { found, reply } => self.sought(found, reply),
             Event::Placed(placed) => self.placed(placed),
             Event::CalledOff => {}

@@ -10,6 +10,7 @@ mod commit;
 mod drain;
 mod edits;
 mod hear;
+mod home;
 mod jobs;
 mod letters;
 mod operate;
@@ -36,7 +37,7 @@ use tidegate_broker::Broker;
 use tidegate_delivery::{Conclusion, Effect, Heard, Input, Machine};
 use tidegate_model::Design;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::caller::Caller;
 use crate::command::Command;
@@ -176,8 +177,9 @@ impl Actor {
         (actor, seen)
     }
 
-    /// Runs until the last handle is gone.
-    pub(crate) async fn run(mut self) {
+    /// Runs until the last handle is gone, or `over` comes.
+    async fn run(mut self, over: impl Future<Output = ()>) {
+        let mut over = std::pin::pin!(over);
         let mut renewal = tokio::time::interval(self.parts.settings.view_interval);
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let period = self.parts.settings.clean_interval;
@@ -185,20 +187,15 @@ impl Actor {
         cleaning.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.carry_out();
         loop {
-            let wait = self.next_wake();
             let due = tokio::select! {
-                command = self.commands.recv() => match command {
-                    Some(command) => Due::Command(command),
-                    None => return,
-                },
-                Some(event) = self.work.next() => Due::Events(vec![event]),
-                events = self.attempts.next() => Due::Events(events),
-                () = sleep(wait) => Due::Wake,
-                _ = renewal.tick() => Due::View,
-                _ = cleaning.tick() => Due::Clean,
+                // First: then nothing asks for the time any more.
+                biased;
+                () = &mut over => return,
+                due = self.due(&mut renewal, &mut cleaning) => due,
             };
             self.look_at_clock();
             match due {
+                Due::End => return,
                 Due::Command(command) => self.obey(command),
                 Due::Events(events) => self.hear_burst(events),
                 Due::Wake => self.wake(),
@@ -209,6 +206,19 @@ impl Actor {
             if std::mem::take(&mut self.show_soon) {
                 self.show();
             }
+        }
+    }
+
+    /// Waits for whatever comes first.
+    async fn due(&mut self, renewal: &mut Interval, cleaning: &mut Interval) -> Due {
+        let wait = self.next_wake();
+        tokio::select! {
+            command = self.commands.recv() => command.map_or(Due::End, Due::Command),
+            Some(event) = self.work.next() => Due::Events(vec![event]),
+            events = self.attempts.next() => Due::Events(events),
+            () = sleep(wait) => Due::Wake,
+            _ = renewal.tick() => Due::View,
+            _ = cleaning.tick() => Due::Clean,
         }
     }
 
@@ -391,7 +401,9 @@ impl Actor {
     ) {
         let now = self.now();
         // It may have ended without a start.
-        self.at_hand.take(&consumer, sequence);
+        if conclusion != Conclusion::Succeeded {
+            self.at_hand.take(&consumer, sequence);
+        }
         let meter = self.meter(&consumer);
         match conclusion {
             Conclusion::Succeeded => {
@@ -434,6 +446,8 @@ impl Actor {
     reason = "there is one, and it is taken apart at once"
 )]
 enum Due {
+    /// Nobody can send commands any more.
+    End,
     Command(Command),
     Events(Vec<Event>),
     Wake,
