@@ -231,3 +231,14 @@ proptest! {
         drop(Avro::parse(&text));
     }
 }
+
+#[test]
+fn of_a_key_that_a_map_has_twice_the_last_value_counts() {
+    let schema = Avro::parse(r#"{"type": "map", "values": "int"}"#).unwrap();
+    // A block of three entries: a = 1, b = 2, a = 3.
+    let twice = [6, 2, b'a', 2, 2, b'b', 4, 2, b'a', 6, 0];
+    let entries = [("a", 3), ("b", 2)].map(|(key, value)| (key.to_owned(), Datum::Int(value)));
+    let read = schema.decode(&twice).unwrap();
+    assert_eq!(read, Datum::Map(entries.to_vec()));
+    assert_eq!(schema.from_json(&schema.to_json(&read)).unwrap(), read);
+}

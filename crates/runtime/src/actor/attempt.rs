@@ -178,9 +178,12 @@ async fn call(source: EventSource, reach: Arc<Reach>, push: Push) -> Event {
     // An end whose outputs cannot be judged yet is none: the handler has to say it again.
     if answer.outcome.is_done()
         && !answer.outputs.is_empty()
-        && Box::pin(tokio::time::timeout(LEARN_LIMIT, publisher.learn_outputs(&answer)))
-            .await
-            .is_err()
+        && Box::pin(tokio::time::timeout(
+            LEARN_LIMIT,
+            publisher.learn_outputs(&answer),
+        ))
+        .await
+        .is_err()
     {
         return Event::Unknown { ticket };
     }

@@ -1,5 +1,7 @@
 //! From bytes to a datum, within limits: the bytes are a stranger's.
 
+use std::collections::HashMap;
+
 use tidegate_base::limit::DATUM_VALUES_MAX;
 
 use super::{Avro, DATUM_DEPTH_MAX, Datum, Kind, Logical, NodeId, logical};
@@ -102,12 +104,19 @@ impl Avro {
 
     fn take_map(&self, values: NodeId, input: &mut Input<'_>) -> Result<Datum, Violation> {
         let mut entries = Vec::new();
+        let mut places = HashMap::new();
         while let Some(count) = input.block()? {
             for _ in 0..count {
-                let key = input.text()?;
-                input.path.push(escape(&key));
-                entries.push((key, self.take(values, input)?));
+                let key = input.str()?;
+                input.path.push(escape(key));
+                let value = self.take(values, input)?;
                 input.path.pop();
+                let place = *places.entry(key).or_insert(entries.len());
+                match entries.get_mut(place) {
+                    // Of a key that is there twice the last value counts, as where entries go into a hash map.
+                    Some((_, before)) => *before = value,
+                    None => entries.push((key.to_owned(), value)),
+                }
             }
         }
         Ok(Datum::Map(entries))
@@ -194,10 +203,12 @@ impl<'a> Input<'a> {
     }
 
     fn text(&mut self) -> Result<String, Violation> {
+        self.str().map(str::to_owned)
+    }
+
+    fn str(&mut self) -> Result<&'a str, Violation> {
         let bytes = self.counted()?;
-        let text = std::str::from_utf8(bytes);
-        text.map(str::to_owned)
-            .map_err(|_| self.wrong("the text is not UTF-8"))
+        std::str::from_utf8(bytes).map_err(|_| self.wrong("the text is not UTF-8"))
     }
 
     /// How many items the next block has; `None` at the end.
