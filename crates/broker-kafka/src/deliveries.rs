@@ -152,13 +152,12 @@ mod tests {
 
         deliveries.begin(2, 3);
         deliveries.note(1, Ok(8));
-        let begun_at = std::time::Instant::now();
         thread::scope(|scope| {
             let waiting = scope.spawn(|| deliveries.wait(LONG));
             deliveries.end();
             assert_eq!(waiting.join().unwrap(), 2);
         });
-        assert!(deliveries.has_ended() && begun_at.elapsed() < LONG);
+        assert!(deliveries.has_ended());
     }
 
     #[test]

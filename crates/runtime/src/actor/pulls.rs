@@ -47,13 +47,21 @@ struct Pull {
     max: usize,
     ends_at: Timestamp,
     got: Vec<(Ticket, PulledDelivery)>,
+    /// When it is answered at the latest, once it has something: those leases are running.
+    answer_by: Option<Timestamp>,
     reply: Reply,
 }
 
 impl Pulls {
-    /// When the first pull ends that has nothing yet.
+    /// When the first pull ends, or has waited long enough for the rest of what it gets.
     pub(super) fn next_end(&self) -> Option<Timestamp> {
-        self.waiting.iter().map(|pull| pull.ends_at).min()
+        // What is on its way comes first, and wakes by itself.
+        let ends = |pull: &Pull| (self.arriving == 0).then_some(pull.ends_at);
+        let pulls = self.waiting.iter();
+        pulls
+            .flat_map(|pull| [ends(pull), pull.answer_by])
+            .flatten()
+            .min()
     }
 
     fn missing(&self) -> u32 {
@@ -79,6 +87,7 @@ impl Actor {
             max: max.max(1),
             ends_at,
             got: Vec::new(),
+            answer_by: None,
             reply,
         };
         self.pulls
@@ -172,6 +181,7 @@ impl Actor {
         let target = self.targets.get(&ticket.consumer);
         let timeout = target.map_or(Duration::ZERO, |target| target.timeout);
         let room = |pull: &&mut Pull| pull.got.len() < pull.max && !pull.reply.is_closed();
+        let answer_by = self.now() + LOOK;
         let pulls = self.pulls.entry(ticket.consumer.clone()).or_default();
         match pulls.waiting.iter_mut().find(room) {
             Some(pull) => {
@@ -188,6 +198,7 @@ impl Actor {
                     state,
                     envelope,
                 };
+                pull.answer_by.get_or_insert(answer_by);
                 pull.got.push((ticket, delivery));
             }
             None => {
@@ -197,15 +208,17 @@ impl Actor {
         }
     }
 
-    /// Answers the pulls that have something, once nothing more is on its way to them.
+    /// Answers the pulls that have something, once nothing more is on its way to them or that takes long.
     pub(super) fn answer_pulls(&mut self) {
+        let now = self.now();
         let mut returned = Vec::new();
         for pulls in self.pulls.values_mut() {
             let settled = pulls.arriving == 0;
             let mut waiting = VecDeque::new();
             for pull in std::mem::take(&mut pulls.waiting) {
                 let full = pull.got.len() >= pull.max;
-                if full || (settled && !pull.got.is_empty()) {
+                let late = pull.answer_by.is_some_and(|by| by <= now);
+                if full || late || (settled && !pull.got.is_empty()) {
                     returned.extend(answer(pull));
                 } else if !pull.reply.is_closed() {
                     waiting.push_back(pull);

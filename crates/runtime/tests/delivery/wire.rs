@@ -12,12 +12,13 @@ use tidegate_broker::{
 use tidegate_model::{Design, SchemaPath, Source, read};
 use tidegate_registry::{Body, SchemaType};
 use tidegate_runtime::{
-    DeadLetterFilter, FoundSchema, Missing, OtherRegistry, PublishError, Runtime, SchemaSource,
-    Settings, SourceError, TokioClock, WrittenError,
+    DeadLetterFilter, FoundSchema, LettersSelection, Missing, OtherRegistry, PublishError, Runtime,
+    SchemaSource, Settings, SourceError, TokioClock, WrittenError,
 };
 use tidegate_schema::wire::SchemaId;
+use tokio::time::Instant;
 
-use crate::support::{Script, retryable, seconds};
+use crate::support::{Script, permanent, retryable, seconds};
 
 const DESIGN: &str = r#"
 tidegate: 1
@@ -38,6 +39,9 @@ services:
       JsonOrder: {deliver: {to: "http://localhost:9001/", timeout: 5s}}
       ProtoOrder: {deliver: {to: "http://localhost:9001/", timeout: 5s}}
       Free: {deliver: {to: "http://localhost:9001/", timeout: 5s}}
+  puller:
+    consumes:
+      AvroOrder: {deliver: {timeout: 8s}, order: none, retry: {initial: 1s, max: 1s, jitter: none}}
 "#;
 const AVRO: &str = r#"{"type":"record","name":"Order","namespace":"shop","fields":[
   {"name":"id","type":"string"},{"name":"count","type":"int","default":1}]}"#;
@@ -466,6 +470,42 @@ async fn no_attempt_is_counted_while_the_registry_is_away() {
         world.script.calls(),
         [("1".to_owned(), 1), ("1".to_owned(), 2)]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_puller_gets_does_not_wait_for_what_the_registry_holds() {
+    let shelf = Shelf::with(&[(7, SchemaType::Avro, WRITER)]);
+    let world = World::new(shelf.clone()).await;
+    let puller = "puller/AvroOrder".parse().unwrap();
+    let named = framed(7, WRITTEN);
+    world.written("AvroOrder", "1", &[], &named).await;
+    let pulled = world.runtime.pull(&puller, 2, seconds(5)).await.unwrap();
+    let [first] = pulled.as_slice() else {
+        panic!("{pulled:?}");
+    };
+    let refused = world.runtime.settle(&first.lease, permanent());
+    refused.await.unwrap();
+    let World {
+        runtime,
+        broker,
+        script,
+        ..
+    } = world;
+    runtime.drain(seconds(1)).await;
+    drop(runtime);
+    // Another process knows nothing. A letter that comes back needs its schema, another event does not.
+    shelf.goes_away(true);
+    let world = World::on(shelf, broker, script, None).await;
+    let letters = LettersSelection::of(puller.clone());
+    assert_eq!(world.runtime.redrive(letters).await.unwrap().done.len(), 1);
+    let plain = published("AvroOrder", json!({"id": "b", "count": 2}));
+    world.runtime.publish(vec![plain]).await.unwrap();
+    tokio::time::sleep(seconds(1)).await;
+    let begun_at = Instant::now();
+    let pulled = world.runtime.pull(&puller, 2, seconds(30)).await.unwrap();
+    let got: Vec<&str> = pulled.iter().map(|one| one.envelope.id.as_str()).collect();
+    assert_eq!(got, ["p"]);
+    assert!(begun_at.elapsed() < seconds(1), "{:?}", begun_at.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
