@@ -128,35 +128,34 @@ impl ProducerContext for Shared {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
     use std::thread;
 
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(60);
+    /// How many are missing, as one hears who waits for an hour.
+    fn heard(deliveries: &Arc<Deliveries>, meanwhile: impl FnOnce(&Deliveries)) -> usize {
+        let (told, heard) = mpsc::sync_channel(1);
+        let waits = Arc::clone(deliveries);
+        thread::spawn(move || told.send(waits.wait(Duration::from_secs(3_600))));
+        assert!(heard.recv_timeout(Duration::from_millis(50)).is_err());
+        meanwhile(deliveries);
+        heard.recv_timeout(Duration::from_secs(30)).unwrap()
+    }
 
     #[test]
     fn who_waits_hears_of_the_last_record_and_of_the_end_of_the_producer() {
-        let deliveries = Deliveries::default();
+        let deliveries = Arc::new(Deliveries::default());
         deliveries.begin(1, 2);
         deliveries.note(0, Ok(7));
         assert_eq!(deliveries.wait(Duration::ZERO), 1);
-        thread::scope(|scope| {
-            let waiting = scope.spawn(|| deliveries.wait(LONG));
-            deliveries.note(1, Err(RDKafkaErrorCode::MessageTimedOut));
-            assert_eq!(waiting.join().unwrap(), 0);
-        });
-        assert_eq!(
-            deliveries.refused(),
-            Some(RDKafkaErrorCode::MessageTimedOut)
-        );
+        let refused = RDKafkaErrorCode::MessageTimedOut;
+        let missing = heard(&deliveries, |deliveries| deliveries.note(1, Err(refused)));
+        assert_eq!((missing, deliveries.refused()), (0, Some(refused)));
 
         deliveries.begin(2, 3);
         deliveries.note(1, Ok(8));
-        thread::scope(|scope| {
-            let waiting = scope.spawn(|| deliveries.wait(LONG));
-            deliveries.end();
-            assert_eq!(waiting.join().unwrap(), 2);
-        });
+        assert_eq!(heard(&deliveries, Deliveries::end), 2);
         assert!(deliveries.has_ended());
     }
 

@@ -30,9 +30,6 @@ const GROUP_RECORDS_MAX: usize = 10_000;
 const GROUP_BYTES_MAX: usize = 8 << 20;
 /// How long the library may try before it is asked again.
 const TRY: Duration = Duration::from_secs(5);
-/// How often without a word of any record the library is asked again before the transaction is given up: one that has
-/// failed keeps what it was about to send once more until that is too old.
-const SILENT_TRIES_MAX: u32 = 4;
 /// How long to wait before a transaction is tried anew.
 const AGAIN: Duration = Duration::from_millis(200);
 /// When to come again while there is no room.
@@ -299,30 +296,17 @@ impl Writer {
         }
     }
 
-    /// Waits until it is known of every record what has become of it.
+    /// Waits until it is known of every record what has become of it, however long that takes. What is not known must
+    /// not be given up and written again: Kafka may have it, and take the second for a repetition of the first.
     fn answers(&self) -> Result<(), KafkaError> {
-        let (mut missing, mut silent_tries) = (usize::MAX, 0);
-        loop {
-            let still_missing = self.deliveries.0.wait(TRY);
-            if still_missing == 0 {
-                return Ok(());
-            }
+        while self.deliveries.0.wait(TRY) > 0 {
             if self.deliveries.0.has_ended() {
                 return Err(KafkaError::MessageProduction(RDKafkaErrorCode::Fatal));
             }
             self.stalled.store(true, Ordering::Release);
             tracing::warn!("kafka: no answer yet to what is written");
-            silent_tries = match still_missing < missing {
-                true => 0,
-                false => silent_tries + 1,
-            };
-            missing = still_missing;
-            if silent_tries >= SILENT_TRIES_MAX {
-                return Err(KafkaError::MessageProduction(
-                    RDKafkaErrorCode::MessageTimedOut,
-                ));
-            }
         }
+        Ok(())
     }
 
     /// Puts a record into the library's queue; a full one gets room as it is written.

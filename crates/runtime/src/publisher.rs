@@ -266,7 +266,7 @@ impl Publisher {
         let mut news = Vec::with_capacity(events.len());
         let mut ids = Vec::with_capacity(events.len());
         for (index, event) in events.into_iter().enumerate() {
-            if index % JUDGED_AT_ONCE == JUDGED_AT_ONCE - 1 {
+            if index > 0 && index.is_multiple_of(JUDGED_AT_ONCE) {
                 tokio::task::yield_now().await;
             }
             let (entry, key, written) = self.catalog.accept(&event).map_err(|problem| {
@@ -381,7 +381,7 @@ impl Publisher {
                     let _settled = other.changed().await;
                 }
                 Announced::Ready(places) => {
-                    let result = self.commit(news, places).await;
+                    let result = self.commit(announcer.number, news, places).await;
                     drop(told);
                     return result;
                 }
@@ -410,7 +410,7 @@ impl Publisher {
                 for (new, found) in news.iter().zip(&places) {
                     if let (Found::New, Some(recent)) = (found, guards.get_mut(place(new.channel)))
                     {
-                        recent.give_up(new.identity);
+                        recent.give_up(announcer.number, new.identity);
                     }
                 }
                 return Announced::Wait(other);
@@ -420,7 +420,12 @@ impl Publisher {
         Announced::Ready(places)
     }
 
-    async fn commit(&self, news: Vec<New>, found: Vec<Found>) -> Result<Vec<Place>, PublishError> {
+    async fn commit(
+        &self,
+        batch: u64,
+        news: Vec<New>,
+        found: Vec<Found>,
+    ) -> Result<Vec<Place>, PublishError> {
         let mut appends = Vec::new();
         let mut rest = Vec::with_capacity(news.len());
         for (
@@ -456,7 +461,7 @@ impl Publisher {
         let sequences = match result {
             Ok(sequences) => sequences,
             Err(error) => {
-                self.give_up(&rest);
+                self.give_up(batch, &rest);
                 return Err(self.refused(error, rest.len()));
             }
         };
@@ -502,10 +507,10 @@ impl Publisher {
         places
     }
 
-    fn give_up(&self, news: &[Rest]) {
+    fn give_up(&self, batch: u64, news: &[Rest]) {
         for one in news {
             if let Some(channel) = self.channel(one.channel) {
-                lock(&channel.recent).give_up(one.identity);
+                lock(&channel.recent).give_up(batch, one.identity);
             }
         }
     }

@@ -142,11 +142,13 @@ impl Recent {
         }
     }
 
-    /// Forgets an event that was announced and is not stored.
-    pub(crate) fn give_up(&mut self, identity: Identity) {
-        if let Some(Known::UnderWay { batch, .. }) = self.known.get(&identity).copied() {
+    /// Forgets an event that a batch has announced and not stored. Another one may have announced it since.
+    pub(crate) fn give_up(&mut self, number: u64, identity: Identity) {
+        if let Some(Known::UnderWay { batch, .. }) = self.known.get(&identity)
+            && *batch == number
+        {
             self.known.remove(&identity);
-            self.settle(batch);
+            self.settle(number);
         }
     }
 }
@@ -167,7 +169,7 @@ mod tests {
         let (_told, heard) = watch::channel(());
         let found = recent.announce(of(id), announcer(99, &heard), 0);
         if matches!(found, Found::New) {
-            recent.give_up(of(id));
+            recent.give_up(99, of(id));
         }
         found
     }
@@ -220,7 +222,14 @@ mod tests {
         recent.store(of("a"), 7);
         assert!(matches!(found(&mut recent, "a"), Found::Stored(7)));
         assert!(matches!(found(&mut recent, "b"), Found::UnderWay(_)));
-        recent.give_up(of("b"));
+        // An event that stood in it twice is given up twice, and is another's after the first time.
+        recent.give_up(1, of("b"));
+        let (_told, other) = watch::channel(());
+        let announced = recent.announce(of("b"), announcer(2, &other), 0);
+        assert!(matches!(announced, Found::New));
+        recent.give_up(1, of("b"));
+        assert!(matches!(found(&mut recent, "b"), Found::UnderWay(_)));
+        recent.give_up(2, of("b"));
         assert!(matches!(found(&mut recent, "b"), Found::New));
         assert!(recent.under_way.is_empty(), "nobody is waited for");
     }

@@ -95,8 +95,8 @@ impl Runtime {
     ///
     /// # Errors
     ///
-    /// [`StartError`] when the state cannot be read or understood, the epoch cannot be written, or a
-    /// JSON Schema does not compile.
+    /// [`StartError`] when the state cannot be read or understood, the epoch cannot be written, a
+    /// JSON Schema does not compile, or there can be no further thread.
     pub async fn start(
         design: &Design,
         broker: Arc<dyn Broker>,

@@ -32,8 +32,7 @@ struct Order {
 
 impl Order {
     fn insert(&mut self, sequence: u64, identity: Identity) {
-        let bucket = self.buckets.entry(sequence >> SHIFT);
-        let bucket = bucket.or_insert_with(|| VecDeque::with_capacity(1 << SHIFT));
+        let bucket = self.buckets.entry(sequence >> SHIFT).or_default();
         match bucket.back() {
             Some((last, _)) if *last > sequence => {
                 let place = bucket.partition_point(|(before, _)| *before <= sequence);

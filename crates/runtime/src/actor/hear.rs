@@ -266,7 +266,9 @@ impl Actor {
                 let machine = &self.parts.machine;
                 let soon = records.into_iter().filter(|r| {
                     let is_now = r.event.not_before.is_none() && !r.is_unusable;
-                    is_now && starts_soon(machine, &consumer, r.sequence)
+                    // One that runs already came from the state, and needs no record any more.
+                    let status = machine.delivery(&consumer, r.sequence);
+                    is_now && status == Some(DeliveryStatus::Ready)
                 });
                 self.at_hand.keep(&consumer, soon);
             }

@@ -1,5 +1,7 @@
 //! Where the actor runs.
 
+use std::thread::JoinHandle;
+
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
@@ -18,22 +20,43 @@ impl Actor {
             tokio::spawn(self.run(std::future::pending()));
             return Ok(());
         }
-        // A task goes when the workers do, and with it the clock that the actor waits by.
-        let (with_workers, workers_gone) = oneshot::channel::<()>();
+        let (over, is_over) = oneshot::channel::<()>();
         let (with_actor, actor_gone) = oneshot::channel::<()>();
-        workers.spawn(async move {
-            let _with_workers = with_workers;
-            let _gone = actor_gone.await;
-        });
-        let over = async {
-            let _gone = workers_gone.await;
-        };
-        std::thread::Builder::new()
+        let place = workers.clone();
+        let thread = std::thread::Builder::new()
             .name("delivery".to_owned())
             .spawn(move || {
                 let _with_actor = with_actor;
-                workers.block_on(self.run(over));
+                let is_over = async {
+                    let _workers_gone = is_over.await;
+                };
+                place.block_on(self.run(is_over));
             })?;
+        let keeper = Keeper {
+            over: Some(over),
+            thread: Some(thread),
+        };
+        workers.spawn(async move {
+            let _keeper = keeper;
+            let _gone = actor_gone.await;
+        });
         Ok(())
+    }
+}
+
+/// Ends the thread with the workers, which drop their tasks when they go: before the clock that the actor waits by, and so
+/// that nobody finds the broker in use after that.
+struct Keeper {
+    over: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        drop(self.over.take());
+        if let Some(thread) = self.thread.take() {
+            // What it says when it panics was said.
+            let _ended = thread.join();
+        }
     }
 }

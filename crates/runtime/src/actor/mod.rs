@@ -1,4 +1,4 @@
-//! The actor: the one task that owns the machine.
+//! The actor, which alone owns the machine.
 //!
 //! It waits for whatever comes first, tells the machine, and carries out what the machine wants.
 //! It never waits for a commit, a read or an attempt: those are futures in `work`, and their ends

@@ -11,6 +11,7 @@ mod chaos;
 mod faults;
 mod faulty;
 mod formats;
+mod home;
 mod operate;
 mod outputs;
 mod pressure;
