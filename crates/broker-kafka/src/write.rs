@@ -353,11 +353,10 @@ impl Writer {
 
     /// What an error means for the group.
     fn trouble(&self, error: KafkaError) -> Trouble {
-        let is_fatal = matches!(&error, KafkaError::Transaction(error) if error.is_fatal());
         if let Some((code, _)) = self.producer.client().fatal_error() {
             return Trouble::Stopped(told(&KafkaError::Global(code)));
         }
-        if is_fatal {
+        if matches!(&error, KafkaError::Transaction(error) if error.is_fatal()) {
             return Trouble::Stopped(told(&error));
         }
         let places = lock(&self.deliveries.0.places);

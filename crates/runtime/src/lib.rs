@@ -1,6 +1,6 @@
 //! Deliveries driven by I/O: publish, push, pull, retry, hold, dead-letter, drain.
 //!
-//! [`Runtime`] is a cheap handle. Behind it one task, the *actor*, owns the delivery
+//! [`Runtime`] is a cheap handle. Behind it the *actor* alone owns the delivery
 //! machine: it turns what happens into inputs, and effects into
 //! commits, reads and attempts. The runtime names no broker and knows no HTTP: it is given a
 //! [`Broker`](tidegate_broker::Broker) and a [`Caller`].
