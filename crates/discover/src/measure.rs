@@ -363,11 +363,18 @@ fn stretch(capture: &Traces) -> Option<(tidegate_base::Timestamp, tidegate_base:
 fn summary(name: &str, capture: &Traces) -> Capture {
     Capture {
         name: name.to_owned(),
-        format: capture.format.to_string(),
+        format: formats(capture),
         traces: capture.traces.len(),
         spans: capture.spans().count(),
         left_out: left_out(&capture.skipped),
     }
+}
+
+/// Every format of a capture, as it may be several files put together.
+fn formats(capture: &Traces) -> String {
+    let all = std::iter::once(&capture.format).chain(&capture.other_formats);
+    let names: Vec<String> = all.map(ToString::to_string).collect();
+    names.join(", ")
 }
 
 fn left_out(skipped: &Skipped) -> Vec<String> {
