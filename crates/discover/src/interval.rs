@@ -15,9 +15,9 @@ const MEAN_MIN: usize = 10;
 /// The fewest requests that must differ.
 const AFFECTED_MIN: usize = 5;
 /// How often a mean is resampled.
-const RESAMPLES: usize = 399;
+pub(crate) const RESAMPLES: usize = 399;
 /// How many standard errors an interval extends at most to each side.
-const RATIO_MAX: f64 = 6.0;
+pub(crate) const RATIO_MAX: f64 = 6.0;
 /// How often a quantile is resampled, and from how many requests on.
 const QUANTILE_RESAMPLES: usize = 199;
 const QUANTILE_RESAMPLES_MIN: f64 = 3_000.0;
@@ -151,13 +151,13 @@ pub(crate) fn blocks(count: usize, seconds: f64) -> usize {
     clippy::cast_sign_loss,
     reason = "the number is small and not negative"
 )]
-fn floor(value: f64) -> usize {
+pub(crate) fn floor(value: f64) -> usize {
     value.floor().max(0.0) as usize
 }
 
 /// How often each block is drawn, in each of [`RESAMPLES`] draws of as many blocks. All estimates over
 /// so many blocks use the same draws: made once, and what is compared is drawn alike.
-fn draws(blocks: usize) -> &'static [f64] {
+pub(crate) fn draws(blocks: usize) -> &'static [f64] {
     static DRAWN: [OnceLock<Vec<f64>>; BLOCKS_MAX + 1] =
         [const { OnceLock::new() }; BLOCKS_MAX + 1];
     let drawn = DRAWN.get(blocks).map(|drawn| {
@@ -273,7 +273,7 @@ fn block_ranges(n: usize, blocks: usize) -> impl Iterator<Item = std::ops::Range
 }
 
 /// The mean of a ratio over blocks, and its standard error.
-fn ratio(sums: &[(f64, f64)]) -> (f64, f64) {
+pub(crate) fn ratio(sums: &[(f64, f64)]) -> (f64, f64) {
     let saved: f64 = sums.iter().map(|(saved, _)| saved).sum();
     let weight: f64 = sums.iter().map(|(_, weight)| weight).sum();
     let count = number(sums.len());

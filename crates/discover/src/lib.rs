@@ -7,6 +7,7 @@ mod availability;
 mod business;
 mod calls;
 mod classify;
+mod contrast;
 mod coupling;
 pub mod critical_path;
 mod difference;
@@ -33,11 +34,13 @@ mod statement;
 mod statistics;
 mod survey;
 mod told;
+mod verdict;
 mod vocabulary;
 mod window;
 mod workload;
 
 pub use availability::{Availability, Dependency};
+pub use contrast::Blocks;
 pub use coupling::Coupling;
 pub use difference::{Changed, Difference, difference};
 pub use discovery::{
@@ -57,4 +60,5 @@ pub use report::{Paint, ReportFormat, report, report_difference};
 pub use sampling::Sampling;
 pub use slowness::Slowness;
 pub use statistics::{Proportion, Quantile};
+pub use verdict::Verdict;
 pub use workload::{Keys, Workload};

@@ -49,3 +49,14 @@ pub(crate) fn of(captures: &[(String, Traces)], traces: &[&Trace]) -> (Sampling,
     };
     (sampling, weights)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_traces_stand_for_no_requests() {
+        let (sampling, _) = of(&[], &[]);
+        assert_eq!(sampling.stands_for.to_string(), "0");
+    }
+}
