@@ -8,7 +8,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use tidegate_base::limit::{LOG_EVENTS_MAX, LOG_FILE_BYTES_MAX, LOG_RELATIONS_MAX};
 use tidegate_trace::process::{
-    self, Columns, EventLog, EventRow, LogFormat, OcelRows, START_BYTES, read_log, sniff_start,
+    self, Columns, EventLog, EventRow, LogFormat, OcelRows, START_BYTES, read_log, sniff,
+    sniff_start,
 };
 
 use crate::captures;
@@ -50,7 +51,7 @@ pub(crate) fn read(path: &Path, columns: &Columns) -> Result<EventLog, Failure> 
     }
     let bytes = read_bytes(path, LOG_FILE_BYTES_MAX).map_err(|error| unreadable(path, &error))?;
     let name = path.display().to_string();
-    let log = if sniff_start(&bytes, columns) == Some(LogFormat::OcelSqlite) {
+    let log = if sniff(&bytes, columns) == Some(LogFormat::OcelSqlite) {
         drop(bytes);
         let rows = database(path)?;
         rows.into_log(&name, LogFormat::OcelSqlite, columns)
@@ -72,7 +73,7 @@ fn read_stdin(columns: &Columns) -> Result<EventLog, Failure> {
         let message = format!("{NAME}: more than {LOG_FILE_BYTES_MAX} bytes");
         return Err(Failure::configuration(message).hint("split the log by time"));
     }
-    let log = if sniff_start(&bytes, columns) == Some(LogFormat::OcelSqlite) {
+    let log = if sniff(&bytes, columns) == Some(LogFormat::OcelSqlite) {
         let mut file = tempfile::NamedTempFile::new().map_err(failed)?;
         file.write_all(&bytes).map_err(failed)?;
         drop(bytes);

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::interval::{self, Estimate, RATIO_MAX, RESAMPLES, number};
+use crate::interval::{self, Estimate, Moments, RATIO_MAX, RESAMPLES, number};
 
 /// The fewest times on each side that a mean is told from.
 const TIMES_MIN: usize = 10;
@@ -49,8 +49,7 @@ impl Blocks {
 struct Side {
     mean: f64,
     error: f64,
-    /// What is off the mean, in seconds, and how often it happened.
-    rest: Vec<(f64, f64)>,
+    rest: Vec<Moments>,
 }
 
 impl Side {
@@ -62,35 +61,12 @@ impl Side {
         let (mean, error) = interval::ratio(&sums);
         let rest = sums
             .iter()
-            .map(|(time, count)| (time - mean * count, *count));
+            .map(|(time, count)| Moments::of(time - mean * count, *count));
         Self {
             mean,
             error,
             rest: rest.collect(),
         }
-    }
-
-    /// How far the mean is off when blocks are drawn so many times each, and its error then.
-    fn drawn(&self, times: &[f64]) -> (f64, f64) {
-        let drawn: Vec<(f64, f64)> = self
-            .rest
-            .iter()
-            .zip(times)
-            .map(|((off, count), times)| (off * times, count * times))
-            .collect();
-        let weight: f64 = drawn.iter().map(|(_, count)| count).sum();
-        if weight <= 0.0 {
-            return (0.0, 0.0);
-        }
-        let mean = drawn.iter().map(|(off, _)| off).sum::<f64>() / weight;
-        let blocks = number(self.rest.len());
-        let squares: f64 = self
-            .rest
-            .iter()
-            .zip(times)
-            .map(|((off, count), times)| times * (off - mean * count).powi(2))
-            .sum();
-        (mean, (blocks / (blocks - 1.0) * squares).sqrt() / weight)
     }
 }
 
@@ -117,7 +93,8 @@ impl Pair {
             let drawn = interval::draws(blocks)
                 .chunks_exact(blocks.max(1))
                 .nth(draw);
-            drawn.map_or((0.0, 0.0), |times| side.drawn(times))
+            let drawn = drawn.and_then(|times| interval::drawn(&side.rest, times));
+            drawn.unwrap_or_default()
         };
         let (before, error_before) = times(&self.before, draw);
         let (after, error_after) = times(&self.after, (draw + RESAMPLES / 2) % RESAMPLES);

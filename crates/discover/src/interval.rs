@@ -237,18 +237,24 @@ pub(crate) fn mean(pairs: &[Paired], blocks: usize) -> Estimate {
     }
 }
 
-/// What a block adds to the sums of a draw: what is saved there off the mean, its weight, and their products.
-struct Moments([f64; 5]);
+/// What a block adds to the sums of a draw: what is there off the mean, its weight, and their products.
+pub(crate) struct Moments([f64; 5]);
 
 impl Moments {
-    fn of(off: f64, weight: f64) -> Self {
+    pub(crate) fn of(off: f64, weight: f64) -> Self {
         Self([off, weight, off * off, off * weight, weight * weight])
     }
 }
 
-/// The mean of a draw in its own standard errors, in one pass over its blocks: the sum of `(a - mean b)²` from those of
-/// the products.
+/// The mean of a draw in its own standard errors.
 fn studentised(rest: &[Moments], times: &[f64]) -> Option<f64> {
+    let (mean, error) = drawn(rest, times)?;
+    (error > 0.0).then_some(mean / error)
+}
+
+/// The mean of a draw and its standard error, in one pass over its blocks: the sum of `(a - mean b)²` from those of the
+/// products. `None` when nothing was drawn.
+pub(crate) fn drawn(rest: &[Moments], times: &[f64]) -> Option<(f64, f64)> {
     let mut sums = [0.0; 5];
     for (Moments(each), times) in rest.iter().zip(times) {
         for (sum, each) in sums.iter_mut().zip(each) {
@@ -259,7 +265,7 @@ fn studentised(rest: &[Moments], times: &[f64]) -> Option<f64> {
     let (count, mean) = (number(rest.len()), off / weight);
     let squares = (aa - 2.0 * mean * ab + mean * mean * bb).max(0.0);
     let spread = (count / (count - 1.0) * squares).sqrt() / weight;
-    (weight > 0.0 && spread > 0.0).then_some(mean / spread)
+    (weight > 0.0).then_some((mean, spread))
 }
 
 fn pick(random: Random, index: u64, count: usize) -> usize {

@@ -150,6 +150,16 @@ fn an_object_centric_database_says_what_the_document_says() {
     assert_eq!(database, document);
     let broken = folder.path().join("other.sqlite");
     let bytes = fs::read(&path).unwrap();
+    // A frame of zstd with one block, as it is.
+    let block = 1 | u32::try_from(bytes.len()).unwrap() << 3;
+    let frame = [0x28, 0xb5, 0x2f, 0xfd, 0, 13 << 3];
+    let header = block.to_le_bytes();
+    let packed = [&frame[..], header.split_at(3).0, &bytes].concat();
+    fs::write(&broken, packed).unwrap();
+    let refused = run(&["discover", broken.to_str().unwrap()]);
+    expect_exit(&refused, 2);
+    let said = text(&refused.stderr);
+    assert!(said.contains("not compressed"), "{said}");
     fs::write(&broken, &bytes[..bytes.len() / 2]).unwrap();
     let refused = run(&["discover", broken.to_str().unwrap()]);
     expect_exit(&refused, 2);

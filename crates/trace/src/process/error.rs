@@ -39,7 +39,7 @@ pub enum LogError {
         message: String,
     },
     /// It is a database, which only a program that opens files can read.
-    #[error("{name}: a SQLite database; give it as a file of its own")]
+    #[error("{name}: a SQLite database; give it as a file of its own, not compressed")]
     Database {
         /// The log.
         name: String,
