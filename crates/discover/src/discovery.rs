@@ -16,6 +16,7 @@ use crate::replay::complete::Completeness;
 use crate::sampling::Sampling;
 use crate::slowness::Slowness;
 use crate::statistics::{Proportion, Quantile};
+use crate::supposition::Answer;
 use crate::workload::Workload;
 
 /// Everything found in a set of captures.
@@ -47,6 +48,8 @@ pub struct Discovery {
     pub endpoints: Vec<Availability>,
     /// Calls between services: feasible ones first, then by critical-path time, most first.
     pub calls: Vec<Call>,
+    /// What was asked beside, each with its answer.
+    pub answers: Vec<Answer>,
 }
 
 /// The critical-path time that is spent in an operation itself.

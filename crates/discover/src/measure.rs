@@ -20,6 +20,7 @@ use crate::replay::{Site, WhatIf};
 use crate::sampling;
 use crate::services::Totals;
 use crate::signals::taint::{Values, fed, tainted};
+use crate::supposition::answers;
 use crate::survey::Survey;
 use crate::told::{Reader, Told};
 use crate::window::Window;
@@ -88,6 +89,7 @@ pub fn discover_with(captures: &[(String, Traces)], options: &Options) -> Discov
         operations,
         exclusive,
         endpoints,
+        answers: answers(&court, &observations),
         calls,
     }
 }

@@ -270,6 +270,23 @@ fn discover_predicts_compares_and_can_do_without_words() {
         (&cause["service"], &cause["total_ns"]),
         (&"mailer".into(), &240_000_000.0.into())
     );
+    let asked = json(&[
+        &before,
+        "--what-if",
+        "slow=5ms:mailer",
+        "--what-if",
+        "remove:mailer/sendMail",
+    ]);
+    let means = asked["what_if"].as_array().unwrap().iter();
+    let means: Vec<&Value> = means
+        .map(|one| &one["savings"][0]["mean"]["value"])
+        .collect();
+    assert_eq!(means, [-5_000_000.0, 10_000_000.0]);
+    let nobody = run(&["discover", &before, "--what-if", "remove:mailer/sendLetter"]);
+    expect_exit(&nobody, 2);
+    assert!(text(&nobody.stderr).contains("`mailer/sendMail`"));
+    assert!(nobody.stdout.is_empty());
+    expect_exit(&run(&["discover", &before, "--what-if", "later:mailer"]), 2);
     expect_exit(&run(&["discover", "--diff", &before]), 2);
     expect_exit(&run(&["discover", &before, "--diff", &before, &after]), 2);
 }

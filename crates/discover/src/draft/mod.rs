@@ -23,6 +23,8 @@ pub struct Draft {
     pub files: Vec<(String, String)>,
     /// What `recording.jsonl` holds.
     pub recording: Recording,
+    /// Whether nothing says that its events can be events: they are there to explore.
+    pub explores: bool,
 }
 
 /// Why the events of a draft are in it.
@@ -52,7 +54,11 @@ pub fn draft(discovery: &Discovery, system: Name) -> Draft {
         "README.md".to_owned(),
         readme::markdown(discovery, &system, basis, &proposals),
     ));
-    Draft { files, recording }
+    Draft {
+        files,
+        recording,
+        explores: basis == Basis::Exploring,
+    }
 }
 
 fn recording(discovery: &Discovery, proposals: &[Proposal<'_>]) -> Recording {
