@@ -36,6 +36,8 @@ use crate::support::{Daemon, PATIENCE, agent, eventually};
 const KILLS: u64 = 3;
 /// Happenings between two kills, at most.
 const HAPPENINGS: u64 = 400;
+/// Transactions take their time: many events at once are one.
+const PUBLISHERS: u64 = 16;
 const CONSUMERS: [&str; 2] = [BILLING, STOCK];
 
 fn design(folder: &Path, billing: u16) -> String {
@@ -216,8 +218,9 @@ fn rounds(estate: &Estate<'_>, random: &Random, mut kill_kafka: impl FnMut()) {
     std::thread::scope(|scope| {
         let over = Over(&flags);
         let (address, flags) = (&estate.address, &flags);
-        let publishers =
-            [0, 1].map(|publisher| scope.spawn(move || publish(world, address, publisher, flags)));
+        let publishers: Vec<_> = (0..PUBLISHERS)
+            .map(|publisher| scope.spawn(move || publish(world, address, publisher, flags)))
+            .collect();
         let mut pair = estate.start(0);
         for life in 1..=kills {
             let happenings = 50 + random.bits(life) % HAPPENINGS;

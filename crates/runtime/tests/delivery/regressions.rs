@@ -316,9 +316,9 @@ async fn outputs_go_with_the_end_of_their_delivery_when_no_batch_holds_all() {
         commit_bytes_max: 1,
         ..Settings::default()
     };
-    let text = DESIGN.replace("concurrency: 4", "concurrency: 64");
+    let design = design(&DESIGN.replace("concurrency: 4", "concurrency: 64"));
     let (shared, clock) = (Arc::new(broker.clone()), Arc::new(TokioClock::new()));
-    let runtime = Runtime::start(&design(&text), shared, Arc::new(Keeps), clock, settings);
+    let runtime = Runtime::start(&design, shared, Arc::new(Keeps), clock, settings);
     let runtime = runtime.await.unwrap();
     *broker.room_for.lock().unwrap() = Some(1);
     let orders = (0..48).map(|n| order(&n.to_string(), &format!("k{n}")));
