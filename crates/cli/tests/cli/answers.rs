@@ -103,9 +103,9 @@ fn the_network_is_refused_without_a_token() {
 fn a_transaction_of_kafka_is_refused_where_there_is_none() {
     let folder = tempfile::tempdir().unwrap();
     let design = folder.path().join("design.yaml");
-    let text = "tidegate: 1\nsystem: shop\nmessaging: {broker: kafka}\nevents: {Happened: {}}\nservices:\n  here: {publishes: \
+    let written = "tidegate: 1\nsystem: shop\nmessaging: {broker: kafka}\nevents: {Happened: {}}\nservices:\n  here: {publishes: \
                 [Happened]}\n  there: {consumes: {Happened: {guarantee: kafka-transaction}}}\n";
-    std::fs::write(&design, text).unwrap();
+    std::fs::write(&design, written).unwrap();
     let design = design.to_str().unwrap();
     let others: [(&str, &[&str]); 3] = [
         ("the embedded log", &[]),
