@@ -27,6 +27,8 @@ const RECORDING: &str = "recording.jsonl";
 
 pub(crate) fn run(arguments: &Run) -> Result<Exit, Failure> {
     let design = design_files::sound(&arguments.design)?;
+    let broker = place::of(arguments)?;
+    broker.keeps(&design)?;
     let rehearsal = rehearsal(arguments, &design)?;
     let access = daemon::access(&arguments.serve)?;
     daemon::run(Daemon {
@@ -39,7 +41,7 @@ pub(crate) fn run(arguments: &Run) -> Result<Exit, Failure> {
             RegistryRules::Confluent => Profile::Confluent,
             RegistryRules::Exact => Profile::Exact,
         },
-        broker: place::of(arguments)?,
+        broker,
         other_registry: other_registry(arguments)?,
     })
 }

@@ -100,6 +100,32 @@ fn the_network_is_refused_without_a_token() {
 }
 
 #[test]
+fn a_transaction_of_kafka_is_refused_where_there_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let design = folder.path().join("design.yaml");
+    let written = "tidegate: 1\nsystem: shop\nmessaging: {broker: kafka}\nevents: {Happened: {}}\nservices:\n  here: {publishes: \
+                [Happened]}\n  there: {consumes: {Happened: {guarantee: kafka-transaction}}}\n";
+    std::fs::write(&design, written).unwrap();
+    let design = design.to_str().unwrap();
+    let others: [(&str, &[&str]); 3] = [
+        ("the embedded log", &[]),
+        ("NATS JetStream", &["--broker", "nats://127.0.0.1:9"]),
+        ("RabbitMQ", &["--broker", "amqp://127.0.0.1:9"]),
+    ];
+    for (name, place) in others {
+        let data = folder.path().join("data");
+        let arguments = ["run", design, "--data", data.to_str().unwrap()];
+        let output = run(&[&arguments[..], place].concat());
+        expect_exit(&output, 2);
+        let said = text(&output.stderr);
+        let asks = format!("`there/Happened` asks for kafka-transaction, and this runs on {name}");
+        assert!(said.contains(&asks), "{said}");
+        assert!(said.contains("add `--broker kafka://HOST:PORT`"), "{said}");
+        assert!(!data.exists(), "nothing is begun");
+    }
+}
+
+#[test]
 fn every_code_is_explained() {
     let list = text(&run(&["explain"]).stdout);
     let codes: Vec<&str> = list
