@@ -96,13 +96,26 @@ pub(crate) fn read(wanted: Wanted<'_>) -> Result<Vec<(String, Traces)>, Failure>
             }
             Err(Reading::Content(error)) => {
                 progress.clear();
-                return Err(Failure::configuration(error.to_string()));
+                return Err(refused(error));
             }
         }
     }
     progress.clear();
     say_skipped(&skipped, "capture");
     finish(ingest)
+}
+
+/// Why a capture is not read. What is of no known format could have been a process log as well.
+fn refused(error: ReadError) -> Failure {
+    let ReadError::Unknown { name, start, hint } = error else {
+        return Failure::configuration(error.to_string());
+    };
+    let message = format!(
+        "{name}: neither traces that are known (OTLP JSON or protobuf, Jaeger JSON, Zipkin v2 JSON, \
+         CSV with named columns) nor a process log (XES, OCEL 2.0, CSV with a header); it starts \
+         with {start}"
+    );
+    Failure::configuration(message).hint(hint)
 }
 
 fn finish(ingest: Ingest) -> Result<Vec<(String, Traces)>, Failure> {

@@ -8,7 +8,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use tidegate_base::limit::{LOG_EVENTS_MAX, LOG_FILE_BYTES_MAX, LOG_RELATIONS_MAX};
 use tidegate_trace::process::{
-    Columns, EventLog, EventRow, LogFormat, OcelRows, START_BYTES, read_log, sniff_start,
+    self, Columns, EventLog, EventRow, LogFormat, OcelRows, START_BYTES, read_log, sniff,
+    sniff_start,
 };
 
 use crate::captures;
@@ -18,20 +19,25 @@ use crate::exit::Failure;
 /// Whether the file is a process log, by its first bytes. What cannot be read is none: who reads
 /// it says why.
 pub(crate) fn is_log(path: &Path, columns: &Columns) -> bool {
+    start(path).is_some_and(|start| sniff_start(&start, columns).is_some())
+}
+
+/// What to do with a file that is nearly a process log.
+pub(crate) fn hint(path: &Path) -> Option<String> {
+    process::hint(&start(path)?)
+}
+
+/// The first bytes of a file, or of standard input; `None` when they cannot be read, or only once.
+fn start(path: &Path) -> Option<Vec<u8>> {
     if captures::is_stdin(path) {
-        return captures::start_of_stdin(START_BYTES)
-            .is_ok_and(|start| sniff_start(&start, columns).is_some());
+        return captures::start_of_stdin(START_BYTES).ok();
     }
-    let Ok(file) = fs::File::open(path) else {
-        return false;
-    };
-    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-        return false;
-    }
+    let file = fs::File::open(path).ok()?;
+    file.metadata().ok().filter(fs::Metadata::is_file)?;
     let mut start = Vec::new();
     let most = u64::try_from(START_BYTES).unwrap_or(u64::MAX);
-    let read = file.take(most).read_to_end(&mut start);
-    read.is_ok() && sniff_start(&start, columns).is_some()
+    file.take(most).read_to_end(&mut start).ok()?;
+    Some(start)
 }
 
 /// Reads one process log.
@@ -44,11 +50,8 @@ pub(crate) fn read(path: &Path, columns: &Columns) -> Result<EventLog, Failure> 
         return read_stdin(columns);
     }
     let bytes = read_bytes(path, LOG_FILE_BYTES_MAX).map_err(|error| unreadable(path, &error))?;
-    let name = path.file_name().map_or_else(
-        || path.display().to_string(),
-        |name| name.display().to_string(),
-    );
-    let log = if sniff_start(&bytes, columns) == Some(LogFormat::OcelSqlite) {
+    let name = path.display().to_string();
+    let log = if sniff(&bytes, columns) == Some(LogFormat::OcelSqlite) {
         drop(bytes);
         let rows = database(path)?;
         rows.into_log(&name, LogFormat::OcelSqlite, columns)
@@ -70,7 +73,7 @@ fn read_stdin(columns: &Columns) -> Result<EventLog, Failure> {
         let message = format!("{NAME}: more than {LOG_FILE_BYTES_MAX} bytes");
         return Err(Failure::configuration(message).hint("split the log by time"));
     }
-    let log = if sniff_start(&bytes, columns) == Some(LogFormat::OcelSqlite) {
+    let log = if sniff(&bytes, columns) == Some(LogFormat::OcelSqlite) {
         let mut file = tempfile::NamedTempFile::new().map_err(failed)?;
         file.write_all(&bytes).map_err(failed)?;
         drop(bytes);

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use crate::contrast::{Blocks, contrasts};
 use crate::discovery::{Discovery, Exclusive};
-use crate::interval::number;
+use crate::interval::{Estimate, number};
+use crate::verdict::Verdict;
 
 /// Two captures compared.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +19,9 @@ pub struct Difference {
     pub traces: (usize, usize),
     /// The mean time of requests in both, in seconds.
     pub request: (f64, f64),
-    /// What changed, most time of all requests first.
+    /// By how much that is longer, in seconds.
+    pub longer: Estimate,
+    /// What changed: what chance does not explain first, then most time of all requests.
     pub changes: Vec<Changed>,
     /// Calls that are in one of them only: caller, callee and operation; and whether it is the later.
     pub only: Vec<(String, String, String, bool)>,
@@ -36,8 +40,35 @@ pub struct Changed {
     pub count: (usize, usize),
     /// Its own time on the critical path each time, in seconds, in both.
     pub each: (f64, f64),
+    /// By how much that is longer, in seconds; the intervals of all changes hold together.
+    pub longer: Estimate,
     /// By how much all requests of the later capture are longer for it, in seconds.
     pub total: f64,
+}
+
+impl Changed {
+    /// Whether chance explains it.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        verdict(self.longer)
+    }
+}
+
+impl Difference {
+    /// Whether chance explains that requests take longer or less long.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        verdict(self.longer)
+    }
+}
+
+fn verdict(longer: Estimate) -> Verdict {
+    match longer.interval() {
+        Some((_, high)) if high < 0.0 => Verdict::Less,
+        Some((low, _)) if low > 0.0 => Verdict::More,
+        Some(_) => Verdict::NoDifference,
+        None => Verdict::Unknown,
+    }
 }
 
 /// Compares two discoveries.
@@ -54,29 +85,44 @@ pub fn difference(before: &Discovery, after: &Discovery) -> Difference {
     for own in &after.exclusive {
         pairs.entry(key(own)).or_default().1 = Some(own);
     }
+    let pairs: Vec<(Key<'_>, (&Exclusive, &Exclusive))> = pairs
+        .into_iter()
+        .filter_map(|(key, (old, new))| Some((key, (old?, new?))))
+        .collect();
+    let blocks: Vec<(&Blocks, &Blocks)> = pairs
+        .iter()
+        .map(|(_, (old, new))| (&old.blocks, &new.blocks))
+        .collect();
+    let longer = contrasts(&blocks);
     let mut changes: Vec<Changed> = pairs
         .into_iter()
-        .filter_map(|((service, operation, asks), pair)| {
-            let (old, new) = (pair.0?, pair.1?);
+        .zip(longer)
+        .map(|(((service, operation, asks), (old, new)), longer)| {
             let (was, is) = (each(old), each(new));
-            Some(Changed {
+            Changed {
                 service: service.to_owned(),
                 operation: operation.to_owned(),
                 asks: asks.map(str::to_owned),
                 count: (old.count, new.count),
                 each: (was, is),
+                longer,
                 total: (is - was) * number(new.count),
-            })
+            }
         })
         .collect();
     changes.sort_by(|a, b| {
         let names = |c: &Changed| (c.service.clone(), c.operation.clone(), c.asks.clone());
+        let is_noise = |c: &Changed| !matches!(c.verdict(), Verdict::Less | Verdict::More);
         let sizes = b.total.abs().total_cmp(&a.total.abs());
+        let sizes = is_noise(a).cmp(&is_noise(b)).then(sizes);
         sizes.then_with(|| names(a).cmp(&names(b)))
     });
     Difference {
         traces: (before.traces, after.traces),
         request: (request(before), request(after)),
+        longer: contrasts(&[(&before.requests, &after.requests)])
+            .pop()
+            .unwrap_or(Estimate::NotEstimable { n: 0, needed: 0 }),
         changes,
         only: only(before, after),
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use tidegate_trace::recording::Arrival;
 
 use crate::availability::Availability;
+use crate::contrast::Blocks;
 use crate::coupling::Coupling;
 use crate::interval::Estimate;
 use crate::queueing::Credit;
@@ -36,6 +37,8 @@ pub struct Discovery {
     pub sampling: Sampling,
     /// The time that requests took, added up over all entries: what all shares refer to.
     pub waiting: Duration,
+    /// How long each trace took, in blocks of time.
+    pub requests: Blocks,
     /// How complete the traces are, and how many of them predictions rest on.
     pub completeness: Completeness,
     /// Services, by name.
@@ -65,6 +68,8 @@ pub struct Exclusive {
     pub count: usize,
     /// The time, added up.
     pub time: Duration,
+    /// The same in blocks of time.
+    pub blocks: Blocks,
 }
 
 /// One capture and what was left out of it.

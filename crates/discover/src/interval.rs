@@ -15,9 +15,9 @@ const MEAN_MIN: usize = 10;
 /// The fewest requests that must differ.
 const AFFECTED_MIN: usize = 5;
 /// How often a mean is resampled.
-const RESAMPLES: usize = 399;
+pub(crate) const RESAMPLES: usize = 399;
 /// How many standard errors an interval extends at most to each side.
-const RATIO_MAX: f64 = 6.0;
+pub(crate) const RATIO_MAX: f64 = 6.0;
 /// How often a quantile is resampled, and from how many requests on.
 const QUANTILE_RESAMPLES: usize = 199;
 const QUANTILE_RESAMPLES_MIN: f64 = 3_000.0;
@@ -151,13 +151,13 @@ pub(crate) fn blocks(count: usize, seconds: f64) -> usize {
     clippy::cast_sign_loss,
     reason = "the number is small and not negative"
 )]
-fn floor(value: f64) -> usize {
+pub(crate) fn floor(value: f64) -> usize {
     value.floor().max(0.0) as usize
 }
 
 /// How often each block is drawn, in each of [`RESAMPLES`] draws of as many blocks. All estimates over
 /// so many blocks use the same draws: made once, and what is compared is drawn alike.
-fn draws(blocks: usize) -> &'static [f64] {
+pub(crate) fn draws(blocks: usize) -> &'static [f64] {
     static DRAWN: [OnceLock<Vec<f64>>; BLOCKS_MAX + 1] =
         [const { OnceLock::new() }; BLOCKS_MAX + 1];
     let drawn = DRAWN.get(blocks).map(|drawn| {
@@ -237,18 +237,24 @@ pub(crate) fn mean(pairs: &[Paired], blocks: usize) -> Estimate {
     }
 }
 
-/// What a block adds to the sums of a draw: what is saved there off the mean, its weight, and their products.
-struct Moments([f64; 5]);
+/// What a block adds to the sums of a draw: what is there off the mean, its weight, and their products.
+pub(crate) struct Moments([f64; 5]);
 
 impl Moments {
-    fn of(off: f64, weight: f64) -> Self {
+    pub(crate) fn of(off: f64, weight: f64) -> Self {
         Self([off, weight, off * off, off * weight, weight * weight])
     }
 }
 
-/// The mean of a draw in its own standard errors, in one pass over its blocks: the sum of `(a - mean b)²` from those of
-/// the products.
+/// The mean of a draw in its own standard errors.
 fn studentised(rest: &[Moments], times: &[f64]) -> Option<f64> {
+    let (mean, error) = drawn(rest, times)?;
+    (error > 0.0).then_some(mean / error)
+}
+
+/// The mean of a draw and its standard error, in one pass over its blocks: the sum of `(a - mean b)²` from those of the
+/// products. `None` when nothing was drawn.
+pub(crate) fn drawn(rest: &[Moments], times: &[f64]) -> Option<(f64, f64)> {
     let mut sums = [0.0; 5];
     for (Moments(each), times) in rest.iter().zip(times) {
         for (sum, each) in sums.iter_mut().zip(each) {
@@ -259,7 +265,7 @@ fn studentised(rest: &[Moments], times: &[f64]) -> Option<f64> {
     let (count, mean) = (number(rest.len()), off / weight);
     let squares = (aa - 2.0 * mean * ab + mean * mean * bb).max(0.0);
     let spread = (count / (count - 1.0) * squares).sqrt() / weight;
-    (weight > 0.0 && spread > 0.0).then_some(mean / spread)
+    (weight > 0.0).then_some((mean, spread))
 }
 
 fn pick(random: Random, index: u64, count: usize) -> usize {
@@ -273,7 +279,7 @@ fn block_ranges(n: usize, blocks: usize) -> impl Iterator<Item = std::ops::Range
 }
 
 /// The mean of a ratio over blocks, and its standard error.
-fn ratio(sums: &[(f64, f64)]) -> (f64, f64) {
+pub(crate) fn ratio(sums: &[(f64, f64)]) -> (f64, f64) {
     let saved: f64 = sums.iter().map(|(saved, _)| saved).sum();
     let weight: f64 = sums.iter().map(|(_, weight)| weight).sum();
     let count = number(sums.len());

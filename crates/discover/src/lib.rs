@@ -7,6 +7,7 @@ mod availability;
 mod business;
 mod calls;
 mod classify;
+mod contrast;
 mod coupling;
 pub mod critical_path;
 mod difference;
@@ -34,11 +35,13 @@ mod statistics;
 mod supposition;
 mod survey;
 mod told;
+mod verdict;
 mod vocabulary;
 mod window;
 mod workload;
 
 pub use availability::{Availability, Dependency};
+pub use contrast::Blocks;
 pub use coupling::Coupling;
 pub use difference::{Changed, Difference, difference};
 pub use discovery::{
@@ -59,4 +62,5 @@ pub use sampling::Sampling;
 pub use slowness::Slowness;
 pub use statistics::{Proportion, Quantile};
 pub use supposition::{Answer, Supposed, Supposition};
+pub use verdict::Verdict;
 pub use workload::{Keys, Workload};

@@ -10,8 +10,10 @@ use tidegate_trace::{Labels, Skipped, Trace, Traces};
 
 use crate::availability::{self, Origins};
 use crate::calls::{self, Found};
+use crate::contrast::Blocks;
 use crate::critical_path::{self, CriticalPath, Known};
 use crate::discovery::{Call, Capture, Discovery, Exclusive};
+use crate::interval;
 use crate::judge::{Court, Followers, Path, Reads};
 use crate::observe::{Observation, observe};
 use crate::options::Options;
@@ -50,6 +52,7 @@ pub fn discover_with(captures: &[(String, Traces)], options: &Options) -> Discov
     let labels = Labels::of(traces.iter().copied());
     let what_if = WhatIf::new(&traces, &weights, &labels, options.order);
     let mut found = Collector::new(&labels, traces.len());
+    found.in_blocks(&traces, window.duration());
     for trace in &traces {
         found.values.add(trace);
     }
@@ -84,6 +87,7 @@ pub fn discover_with(captures: &[(String, Traces)], options: &Options) -> Discov
         orphans: traces.iter().map(|trace| trace.orphans().count()).sum(),
         sampling,
         waiting: found.waiting,
+        requests: found.requests,
         completeness: what_if.completeness.clone(),
         services,
         operations,
@@ -128,7 +132,11 @@ struct Collector<'a> {
     traces: usize,
     totals: Totals,
     observations: IndexMap<Numbers, Vec<Observation>, RandomState>,
-    exclusive: IndexMap<Doing, (usize, Duration), RandomState>,
+    exclusive: IndexMap<Doing, (usize, Duration, Blocks), RandomState>,
+    /// How long each trace took; in which block of time each is, and how many there are.
+    requests: Blocks,
+    places: Vec<usize>,
+    blocks: usize,
     values: Values,
     waiting: Duration,
     reader: Reader,
@@ -148,12 +156,33 @@ impl<'a> Collector<'a> {
             totals: Totals::default(),
             observations: IndexMap::default(),
             exclusive: IndexMap::default(),
+            requests: Blocks::default(),
+            places: Vec::new(),
+            blocks: 0,
             values: Values::default(),
             waiting: Duration::ZERO,
             reader: Reader::default(),
             told: Vec::new(),
             peers: IndexSet::default(),
         }
+    }
+
+    /// Cuts the traces, by the time of their start, into blocks of as many.
+    fn in_blocks(&mut self, traces: &[&Trace], observed: Duration) {
+        self.blocks = interval::blocks(traces.len(), observed.as_secs_f64());
+        self.requests = Blocks::new(self.blocks);
+        self.places = vec![0; traces.len()];
+        let mut order: Vec<(usize, &Trace)> = traces.iter().copied().enumerate().collect();
+        order.sort_by_key(|(_, trace)| (trace.start(), trace.id()));
+        for (rank, (index, _)) in order.into_iter().enumerate() {
+            if let Some(place) = self.places.get_mut(index) {
+                *place = rank * self.blocks / traces.len();
+            }
+        }
+    }
+
+    fn place(&self, index: usize) -> usize {
+        self.places.get(index).copied().unwrap_or_default()
     }
 
     fn add(&mut self, index: usize, trace: &Trace, what_if: &WhatIf<'_>, window: &Window) {
@@ -169,10 +198,9 @@ impl<'a> Collector<'a> {
             },
         };
         let paths = critical_path::paths(trace, &known);
-        self.waiting += paths
-            .iter()
-            .map(|path| nanos(path.duration))
-            .sum::<Duration>();
+        let waiting: Duration = paths.iter().map(|path| nanos(path.duration)).sum();
+        self.waiting += waiting;
+        self.requests.add(self.place(index), waiting);
         let names: Vec<u32> = numbers
             .iter()
             .map(|number| self.labels.label(*number).map_or(0, |label| label.name))
@@ -216,6 +244,7 @@ impl<'a> Collector<'a> {
 
     /// Adds the critical-path time of each span without that of its children.
     fn add_exclusive(&mut self, seen: &Seen<'_>, own: &[Duration]) {
+        let (place, blocks) = (self.place(seen.index), self.blocks);
         for (index, time) in own.iter().enumerate() {
             let (Some(span), Some(label)) = (seen.trace.span(index), self.number(seen, index))
             else {
@@ -232,9 +261,10 @@ impl<'a> Collector<'a> {
             let total = self
                 .exclusive
                 .entry((label.service, label.name, callee))
-                .or_default();
+                .or_insert_with(|| (0, Duration::ZERO, Blocks::new(blocks)));
             total.0 += 1;
             total.1 += *time;
+            total.2.add(place, *time);
         }
     }
 
@@ -335,13 +365,16 @@ impl<'a> Collector<'a> {
     fn by_time(&self) -> Vec<Exclusive> {
         let each = self.exclusive.iter();
         let mut all: Vec<Exclusive> = each
-            .map(|((service, operation, callee), (count, time))| Exclusive {
-                service: self.service(*service).to_owned(),
-                operation: self.labels.name(*operation).to_owned(),
-                callee: callee.map(|callee| self.service(callee).to_owned()),
-                count: *count,
-                time: *time,
-            })
+            .map(
+                |((service, operation, callee), (count, time, blocks))| Exclusive {
+                    service: self.service(*service).to_owned(),
+                    operation: self.labels.name(*operation).to_owned(),
+                    callee: callee.map(|callee| self.service(callee).to_owned()),
+                    count: *count,
+                    time: *time,
+                    blocks: blocks.clone(),
+                },
+            )
             .collect();
         all.sort_by(|a, b| {
             let names = |e: &Exclusive| (e.service.clone(), e.operation.clone(), e.callee.clone());
@@ -365,11 +398,18 @@ fn stretch(capture: &Traces) -> Option<(tidegate_base::Timestamp, tidegate_base:
 fn summary(name: &str, capture: &Traces) -> Capture {
     Capture {
         name: name.to_owned(),
-        format: capture.format.to_string(),
+        format: formats(capture),
         traces: capture.traces.len(),
         spans: capture.spans().count(),
         left_out: left_out(&capture.skipped),
     }
+}
+
+/// Every format of a capture, as it may be several files put together.
+fn formats(capture: &Traces) -> String {
+    let all = std::iter::once(&capture.format).chain(&capture.other_formats);
+    let names: Vec<String> = all.map(ToString::to_string).collect();
+    names.join(", ")
 }
 
 fn left_out(skipped: &Skipped) -> Vec<String> {

@@ -41,10 +41,22 @@ pub(crate) fn of(captures: &[(String, Traces)], traces: &[&Trace]) -> (Sampling,
         traces_read: traces.len() + left_out,
         spans_read: spans + spans_left_out,
         with_probability: probabilities.iter().flatten().count(),
-        stands_for: weights.iter().sum(),
+        // The sum of none is -0.0.
+        stands_for: weights.iter().sum::<f64>() + 0.0,
         is_uneven: weights
             .iter()
             .any(|weight| (weight - first).abs() > first * 1e-9),
     };
     (sampling, weights)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_traces_stand_for_no_requests() {
+        let (sampling, _) = of(&[], &[]);
+        assert_eq!(sampling.stands_for.to_string(), "0");
+    }
 }

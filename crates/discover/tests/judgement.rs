@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use captures::{all, folder};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tidegate_discover::{Class, Discovery, Paint, ReportFormat, discover, report};
+use tidegate_discover::{
+    Changed, Class, Discovery, Paint, ReportFormat, Verdict, discover, report, report_difference,
+};
 use tidegate_trace::read;
 
 fn load(path: &str) -> Option<Discovery> {
@@ -110,6 +112,7 @@ fn the_difference_of_two_captures_names_the_callers_side_of_the_slowed_call() {
         (first.service.as_str(), first.asks.as_deref()),
         ("frontend", Some("shippingservice"))
     );
+    assert_eq!(first.verdict(), Verdict::More);
     // Every caller of shipping is slower, and shipping itself is not.
     for change in &difference.changes {
         if change.asks.as_deref() == Some("shippingservice") {
@@ -121,6 +124,17 @@ fn the_difference_of_two_captures_names_the_callers_side_of_the_slowed_call() {
     }
     let same = tidegate_discover::difference(&normal, &normal);
     assert!(same.changes.iter().all(|change| change.total == 0.0) && same.only.is_empty());
+    let differs = |change: &Changed| matches!(change.verdict(), Verdict::Less | Verdict::More);
+    assert!(!same.changes.iter().any(differs));
+    let said = report_difference(&same, ReportFormat::Human);
+    assert!(
+        said.contains("Nothing differs by more than chance explains"),
+        "{said}"
+    );
+    assert!(
+        !said.contains("largest change") && !said.contains("-0.00ms ("),
+        "{said}"
+    );
 }
 
 #[test]

@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 use tidegate_base::Name;
 use tidegate_discover::process::{
-    Options, ProcessDiscovery, Verdict, analyse, compare, draft, report, report_diff,
+    CandidateClass, Options, ProcessDiscovery, Verdict, analyse, compare, draft, report,
+    report_diff,
 };
 use tidegate_discover::{Draft, Paint, ReportFormat};
 use tidegate_model::{SchemaPath, Severity, Source};
@@ -160,6 +161,88 @@ fn a_draft_is_a_design_that_reads_and_is_the_same_again() {
     let design = file(&names, "design.yaml");
     assert!(design.contains("  CaseChecked:\n"), "{design}");
     assert!(design.contains("key: /caseId"), "{design}");
+}
+
+/// Sixty applications: one of three is cancelled, the others are approved; then a contract is printed and filed, side by
+/// side. Whatever comes next is taken up hours later by somebody who was free.
+fn applications(time: fn(u64, u64, u64) -> String) -> String {
+    let mut csv = "case,activity,start,end,resource\n".to_owned();
+    for case in 0..60_u64 {
+        let day = case / 2 + 1;
+        let minute = case % 2 * 20;
+        let mut row = |activity: &str, hour: u64, from: u64, to: u64, by: &str| {
+            let (from, to) = (time(day, hour, minute + from), time(day, hour, minute + to));
+            csv.push_str(&format!("{case},{activity},{from},{to},{by}\n"));
+        };
+        row("Check application", 8, 0, 5, "ann");
+        if case % 3 == 0 {
+            row("Cancel application", 11, 0, 5, "bob");
+            continue;
+        }
+        row("Approve application", 12, 0, 5, "cy");
+        let (one, two) = if case % 2 == 0 { (5, 9) } else { (9, 5) };
+        row("Print contract", 16, 0, one, "dan");
+        row("File contract", 16, 0, two, "eve");
+    }
+    csv
+}
+
+#[test]
+fn what_is_decided_between_has_an_event_each_and_what_goes_side_by_side_one() {
+    let csv = applications(|day, hour, minute| format!("2025-04-{day:02}T{hour:02}:{minute:02}Z"));
+    let drafted = draft(
+        &discover("applications.csv", csv.as_bytes()),
+        Name::new("loans").unwrap(),
+    );
+    let streams: Vec<(String, usize)> = drafted
+        .recording
+        .streams
+        .iter()
+        .map(|(event, stream)| (event.to_string(), stream.arrivals.len()))
+        .collect();
+    let count = |event: &str| {
+        let found = streams.iter().find(|(name, _)| name == event);
+        found.map(|(_, count)| *count)
+    };
+    assert_eq!(count("CancelApplicationDecided"), Some(20));
+    assert_eq!(count("ApproveApplicationDecided"), Some(40));
+    assert_eq!(count("ApplicationApproved"), Some(40));
+    assert_eq!(streams.len(), 3, "{streams:?}");
+    let design: Vec<&str> = file(&drafted, "design.yaml")
+        .lines()
+        .filter(|line| !line.trim_start().starts_with('#'))
+        .collect();
+    insta::assert_snapshot!("applications_design", design.join("\n"));
+    assert!(file(&drafted, "README.md").contains("each way has an event of its own"));
+}
+
+#[test]
+fn what_the_log_does_not_say_is_named() {
+    let csv = applications(|day, hour, minute| format!("2025-04-{day:02}T{hour:02}:{minute:02}Z"));
+    let without = |column: usize| -> String {
+        let rows = csv.lines().map(|row| {
+            let fields = row.split(',').enumerate();
+            let kept = fields.filter(|(place, _)| *place != column);
+            kept.map(|(_, field)| field).collect::<Vec<_>>().join(",")
+        });
+        rows.collect::<Vec<_>>().join("\n")
+    };
+    for (column, said) in [
+        (2, "why it waits: when work starts is not recorded"),
+        (4, "why it waits: who does the work is not recorded"),
+    ] {
+        let found = discover("applications.csv", without(column).as_bytes());
+        let missing = found.candidates.iter().filter_map(|one| match &one.class {
+            CandidateClass::Unknown { missing } => Some(missing.as_str()),
+            _ => None,
+        });
+        assert!(missing.clone().count() > 0);
+        assert!(
+            missing.clone().all(|missing| missing == said),
+            "{:?}",
+            missing.collect::<Vec<_>>()
+        );
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Compressed captures: gzip, zstd, and the zstd messages of the collector's file exporter, each
 //! with its length in front.
 
+use std::error::Error;
 use std::io::{self, BufReader, Read};
 
 use flate2::read::MultiGzDecoder;
@@ -11,6 +12,8 @@ const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 /// Enough bytes to tell.
 pub(crate) const HEAD_BYTES: usize = 8;
+/// The last block of a frame, with nothing in it, and room for a checksum.
+const LAST_BLOCK: &[u8] = &[1, 0, 0, 0, 0, 0, 0];
 
 /// How bytes are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +45,8 @@ impl Compression {
         }
     }
 
-    /// The content of `compressed`.
+    /// The content of `compressed`. Where it is cut off, everything before that comes out, then
+    /// [`io::ErrorKind::UnexpectedEof`].
     pub(crate) fn decoded<'a>(self, compressed: impl Read + 'a) -> Box<dyn Read + 'a> {
         let compressed = BufReader::new(compressed);
         match self {
@@ -53,12 +57,23 @@ impl Compression {
     }
 }
 
+/// What is wrong with compressed bytes, of which so many could be decompressed.
+pub(crate) fn said(error: &io::Error, decompressed: u64) -> String {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        format!("it is cut off after {decompressed} decompressed bytes")
+    } else {
+        format!("{error}, after {decompressed} decompressed bytes")
+    }
+}
+
 /// Every frame of a zstd stream, one after the other.
 struct Zstd<R> {
     source: R,
     decoder: FrameDecoder,
     in_frame: bool,
     has_lengths: bool,
+    /// The frame was cut off: that is said when everything before has come out.
+    is_torn: bool,
 }
 
 impl<R: Read> Zstd<R> {
@@ -68,6 +83,7 @@ impl<R: Read> Zstd<R> {
             decoder: FrameDecoder::new(),
             in_frame: false,
             has_lengths,
+            is_torn: false,
         }
     }
 
@@ -93,17 +109,38 @@ impl<R: Read> Zstd<R> {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
             }
-            Err(error) => return Err(invalid(error)),
+            Err(error) => return Err(plain(&error)),
         }
         Ok(true)
     }
 
+    /// Decodes the next block. A decoder keeps what later blocks may refer to, as much as the whole
+    /// content of a file: where the source ends too soon, an empty last block makes it give that up.
+    fn decode(&mut self) -> io::Result<()> {
+        const ONE: BlockDecodingStrategy = BlockDecodingStrategy::UptoBlocks(1);
+        let Err(error) = self.decoder.decode_blocks(&mut self.source, ONE) else {
+            return Ok(());
+        };
+        let error = plain(&error);
+        if error.kind() != io::ErrorKind::UnexpectedEof {
+            return Err(error);
+        }
+        self.is_torn = true;
+        match self.decoder.decode_blocks(LAST_BLOCK, ONE) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(error),
+        }
+    }
+
     /// Ends a frame; its content has to be what its checksum says.
     fn end(&mut self) -> io::Result<()> {
+        if self.is_torn {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         self.in_frame = false;
         let expected = self.decoder.get_checksum_from_data();
         if expected.is_some() && expected != self.decoder.get_calculated_checksum() {
-            return Err(invalid("the checksum does not match"));
+            return Err(invalid("its checksum does not match".to_owned()));
         }
         Ok(())
     }
@@ -119,9 +156,7 @@ impl<R: Read> Read for Zstd<R> {
                 continue;
             }
             while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
-                self.decoder
-                    .decode_blocks(&mut self.source, BlockDecodingStrategy::UptoBlocks(1))
-                    .map_err(invalid)?;
+                self.decode()?;
             }
             if self.decoder.can_collect() == 0 {
                 self.end()?;
@@ -132,8 +167,31 @@ impl<R: Read> Read for Zstd<R> {
     }
 }
 
-fn invalid(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error)
+/// The error in words for who has the file: those of the decoder are for who writes one.
+fn plain(error: &FrameDecoderError) -> io::Error {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(one) = cause.filter(|one| !one.is::<io::Error>()) {
+        cause = one.source();
+    }
+    if let Some(error) = cause.and_then(|cause| cause.downcast_ref::<io::Error>()) {
+        return match error.kind() {
+            io::ErrorKind::UnexpectedEof => error.kind().into(),
+            kind => io::Error::new(kind, error.to_string()),
+        };
+    }
+    invalid(match error {
+        FrameDecoderError::WindowSizeTooBig { requested, max } => format!(
+            "it refers back {requested} bytes, and at most {max} are kept: compress it without --long"
+        ),
+        FrameDecoderError::DictNotProvided { .. } => {
+            "it was compressed with a dictionary, which is not at hand".to_owned()
+        }
+        _ => "it is damaged".to_owned(),
+    })
+}
+
+fn invalid(message: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, message)
 }
 
 /// One read that is not interrupted.

@@ -14,6 +14,7 @@ use crate::identifier::Id;
 use crate::input::Input;
 use crate::otlp_json;
 use crate::raw::RawSpan;
+use crate::rows;
 use crate::sink::Sink;
 use crate::{Format, ReadError, SpanKind, Status};
 
@@ -35,15 +36,13 @@ pub(crate) fn read(
     };
     let name = input.name().to_owned();
     let (failed, row_bytes) = (Failed::default(), Cell::new(0));
-    let mut rows = csv::ReaderBuilder::new()
-        .delimiter(delimiter)
-        .flexible(true)
-        .from_reader(Rest {
-            input,
-            failed: &failed,
-            row_bytes: &row_bytes,
-        });
-    let headers = match rows.headers() {
+    let rest = Rest {
+        input,
+        failed: &failed,
+        row_bytes: &row_bytes,
+    };
+    let mut reader = rows::reader(delimiter, rest);
+    let headers = match reader.headers() {
         Ok(headers) => headers.clone(),
         Err(error) => return Err(failed.or(&name, &error)),
     };
@@ -65,19 +64,19 @@ pub(crate) fn read(
     let mut count = 0_u64;
     loop {
         row_bytes.set(0);
-        match rows.read_record(&mut row) {
+        match reader.read_record(&mut row) {
+            Ok(true) if rows::is_blank(row.as_byte_record()) => continue,
             Ok(true) => {}
             Ok(false) => break,
             Err(error) => return Err(failed.or(&name, &error)),
         }
-        let line = row.position().map_or(0, csv::Position::line);
         let added = match &mut table {
             Table::Alibaba(table) => table.add(&row, sink),
             Table::Spans(layout) => layout.add(&row, sink),
         };
         added.map_err(|message| ReadError::Row {
             name: name.clone(),
-            line,
+            line: rows::line(&reader, row.as_byte_record()),
             message,
         })?;
         count += 1;

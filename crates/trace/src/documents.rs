@@ -10,8 +10,8 @@ use crate::{Format, ReadError, jaeger, otlp_json, zipkin};
 const LISTS_MAX: usize = 16;
 
 /// Takes every document of the input. Each is told by its own content; one without a telling key is
-/// taken for what the one before it was. Returns what the first one was; `None` when nothing in it
-/// tells.
+/// taken for what the one before it was. Returns what the first one was, and what others were; `None`
+/// when nothing in it tells.
 ///
 /// # Errors
 ///
@@ -19,9 +19,9 @@ const LISTS_MAX: usize = 16;
 pub(crate) fn read(
     input: &mut Input<'_>,
     sink: &mut Sink<'_>,
-) -> Result<Option<Format>, ReadError> {
+) -> Result<Option<(Format, Vec<Format>)>, ReadError> {
     let mut reading = Reading {
-        first: None,
+        formats: Vec::new(),
         current: None,
         is_empty: true,
     };
@@ -38,13 +38,15 @@ pub(crate) fn read(
     }
     // Lists of nothing are what Zipkin answers when it has found nothing.
     if reading.is_empty {
-        return Ok(Some(Format::ZipkinJson));
+        return Ok(Some((Format::ZipkinJson, Vec::new())));
     }
-    Ok(reading.first.map(Shape::format))
+    let mut formats = reading.formats.into_iter();
+    Ok(formats.next().map(|first| (first, formats.collect())))
 }
 
 struct Reading {
-    first: Option<Shape>,
+    /// Each once.
+    formats: Vec<Format>,
     current: Option<Shape>,
     is_empty: bool,
 }
@@ -80,7 +82,9 @@ impl Reading {
         self.is_empty = false;
         if let Some(shape) = shape(scanner)? {
             self.current = Some(shape);
-            self.first.get_or_insert(shape);
+            if !self.formats.contains(&shape.format()) {
+                self.formats.push(shape.format());
+            }
         }
         let Some(shape) = self.current else {
             return Ok(false);

@@ -94,13 +94,15 @@ pub enum ReadError {
     },
     /// Its content is of no format that is known.
     #[error(
-        "{name}: not a trace file that is known (OTLP JSON or protobuf, Jaeger JSON, Zipkin v2 JSON, CSV with named columns); it starts with {start}; export the traces in one of these formats"
+        "{name}: not a trace file that is known (OTLP JSON or protobuf, Jaeger JSON, Zipkin v2 JSON, CSV with named columns); it starts with {start}; {hint}"
     )]
     Unknown {
         /// The capture.
         name: String,
         /// Its first bytes, printable.
         start: String,
+        /// The next step.
+        hint: String,
     },
     /// It is JSON of a known format with a mistake in it.
     #[error("{name}:{line}:{column}: not valid {what}: {message}; {hint}")]

@@ -9,7 +9,7 @@ use crate::otlp_protobuf::{self, Framing};
 use crate::sink::Sink;
 use crate::store::{BUCKETS, Spill, Store};
 use crate::tree::{Skipped, Trace, Traces};
-use crate::{Format, ReadError, csv, documents};
+use crate::{Format, ReadError, csv, documents, process};
 
 /// Reads captures, and puts the spans of each trace together wherever they are.
 ///
@@ -30,8 +30,10 @@ pub struct Ingest {
 pub struct Source {
     /// As the caller named it.
     pub name: String,
-    /// What it was written in.
+    /// What it was written in: what it begins with.
     pub format: Format,
+    /// What else it holds, in the order of its content.
+    pub other_formats: Vec<Format>,
     /// Spans that were taken, duplicates among them.
     pub spans: usize,
     /// What was left out while reading; what only shows in whole traces is not in it yet.
@@ -109,12 +111,13 @@ impl Ingest {
             .map(|progress| move |spans: usize| progress(before + spans));
         let counted = counted.as_mut().map(|call| call as &mut dyn FnMut(usize));
         let mut sink = Sink::new(&mut self.store, number, name, counted);
-        let format = read_content(&mut input, &mut sink, self.columns.as_ref())?;
+        let (format, other_formats) = read_content(&mut input, &mut sink, self.columns.as_ref())?;
         sink.breathe()?;
         let (spans, skipped) = (sink.spans, sink.skipped);
         self.sources.push(Source {
             name: name.to_owned(),
             format,
+            other_formats,
             spans,
             skipped,
         });
@@ -191,6 +194,7 @@ impl Ingest {
                 traces.sort_by(|a, b| (a.start(), a.id()).cmp(&(b.start(), b.id())));
                 let traces = Traces {
                     format: source.format,
+                    other_formats: source.other_formats,
                     traces,
                     skipped,
                 };
@@ -207,12 +211,18 @@ impl Ingest {
     pub fn into_traces(self) -> Result<Traces, ReadError> {
         let mut all = Traces {
             format: Format::OtlpProtobuf,
+            other_formats: Vec::new(),
             traces: Vec::new(),
             skipped: Skipped::default(),
         };
         for (index, (_, capture)) in self.into_captures()?.into_iter().enumerate() {
             if index == 0 {
                 all.format = capture.format;
+            }
+            for format in std::iter::once(capture.format).chain(capture.other_formats) {
+                if format != all.format && !all.other_formats.contains(&format) {
+                    all.other_formats.push(format);
+                }
             }
             all.traces.extend(capture.traces);
             all.skipped.add(capture.skipped);
@@ -322,19 +332,20 @@ pub fn no_spans(name: &str, format: Format, skipped: &Skipped) -> ReadError {
     }
 }
 
-/// Detects the format of the content and takes its spans.
+/// Detects the format of the content and takes its spans. Returns the format that it begins with, and
+/// the others.
 fn read_content(
     input: &mut Input<'_>,
     sink: &mut Sink<'_>,
     columns: Option<&Columns>,
-) -> Result<Format, ReadError> {
+) -> Result<(Format, Vec<Format>), ReadError> {
     if input.ensure(3)? && input.data().starts_with(b"\xef\xbb\xbf") {
         input.take(3);
     }
     // JSON is never protobuf: its first bytes, taken for a length, lead to no span.
     if let Some(framing) = Framing::of(input)? {
         framing.read(input, sink)?;
-        return Ok(Format::OtlpProtobuf);
+        return Ok((Format::OtlpProtobuf, Vec::new()));
     }
     let first = first_byte(input)?;
     let Some(first) = first else {
@@ -350,7 +361,10 @@ fn read_content(
             0,
             "the first message is not whole, or not of traces",
         )),
-        _ if is_text(input) => csv::read(input, sink, columns)?.ok_or(unknown),
+        _ if is_text(input) => {
+            let format = csv::read(input, sink, columns)?.ok_or(unknown)?;
+            Ok((format, Vec::new()))
+        }
         _ => Err(unknown),
     }
 }
@@ -381,5 +395,7 @@ fn unknown(input: &Input<'_>) -> ReadError {
     ReadError::Unknown {
         name: input.name().to_owned(),
         start: format!("{start:?}"),
+        hint: process::hint(bytes)
+            .unwrap_or_else(|| "export the traces in one of these formats".to_owned()),
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use tidegate_base::limit::TRACE_UNIT_BYTES_MAX;
 
 use crate::ReadError;
-use crate::compression::{Compression, HEAD_BYTES};
+use crate::compression::{self, Compression, HEAD_BYTES};
 
 /// How much is asked of the reader at least.
 const READ_BYTES: usize = 64 << 10;
@@ -157,10 +157,9 @@ impl<'a> Input<'a> {
             Some(compression) => ReadError::Compressed {
                 name,
                 compression: compression.name(),
-                message: if error.kind() == io::ErrorKind::UnexpectedEof {
-                    "it is cut off".to_owned()
-                } else {
-                    error.to_string()
+                message: {
+                    let there = u64::try_from(self.data().len()).unwrap_or(u64::MAX);
+                    compression::said(error, self.taken.saturating_add(there))
                 },
             },
         }

@@ -28,6 +28,7 @@ pub mod process;
 mod raw;
 mod record;
 pub mod recording;
+mod rows;
 mod sampling;
 mod scanner;
 mod shape;

@@ -11,8 +11,10 @@ use crate::{Format, Identifier, Keys, Span};
 /// Every trace of one capture.
 #[derive(Clone, Debug)]
 pub struct Traces {
-    /// What the capture was written in.
+    /// What the capture was written in: what it begins with.
     pub format: Format,
+    /// What else it holds, in the order of its content.
+    pub other_formats: Vec<Format>,
     /// The traces, by start time and then id.
     pub traces: Vec<Trace>,
     /// What was left out, and why.

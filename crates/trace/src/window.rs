@@ -156,6 +156,7 @@ pub fn check(bytes: &[u8]) -> Result<usize, ReadError> {
         Ok(Source { format, name, .. }) => Err(ReadError::Unknown {
             name: name.clone(),
             start: format!("{format}, which is not OTLP"),
+            hint: "export the traces as OTLP".to_owned(),
         }),
         Err(ReadError::Empty { .. }) => Ok(0),
         Err(error) => Err(error),

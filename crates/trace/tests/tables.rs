@@ -85,6 +85,8 @@ fn what_is_wrong_is_said_with_its_place() {
     insta::assert_snapshot!(error("trace=a,span=b", "a,b\n1,2\n"), @"table: which column is the start? the columns are a, b; name it with `--columns start=HEADER`");
     insta::assert_snapshot!(error("trace=a,span=b,start=c:s,duration=d,service=e", "a,b,c,d,e\nt,s,1,2,x\nt,s,-1,2,x\n"), @"table:3: `-1` is no time that is not negative; correct the row, or the column's unit");
     insta::assert_snapshot!(error("trace=a,span=b,start=c,duration=d,service=e", "a,b,c,d,e\nt,s,2026-13-01T00:00:00Z,2,x\n"), @"table:2: `2026-13-01T00:00:00Z` is no date as in RFC 3339: 2026-01-31T23:59:59Z; correct the row, or the column's unit");
+    let returns = "a,b,c,d,e\r\nt,s,1,2,x\r\n\r\nt,s,-1,2,x\r\n";
+    insta::assert_snapshot!(error("trace=a,span=b,start=c:s,duration=d,service=e", returns), @"table:4: `-1` is no time that is not negative; correct the row, or the column's unit");
     let rows = "a,b,c,d,e\n,s,1,2,x\nt,,1,2,x\nt,s,,2,x\n";
     let skipped = with("trace=a,span=b,start=c,duration=d,service=e", rows)
         .unwrap()

@@ -18,7 +18,7 @@ pub(super) fn run(arguments: &Discover) -> Result<Option<Exit>, Failure> {
     let paths = [arguments.files.as_slice(), &arguments.diff].concat();
     let (logs, others) = told(&paths, &columns)?;
     if logs.is_empty() {
-        return only_traces(arguments, &columns);
+        return only_traces(arguments, &columns, &others);
     }
     only_logs(arguments, &others)?;
     let (format, paint) = look(arguments);
@@ -93,18 +93,24 @@ fn columns(arguments: &Discover) -> Result<Columns, Failure> {
 }
 
 /// What only process logs have is refused for traces.
-fn only_traces(arguments: &Discover, columns: &Columns) -> Result<Option<Exit>, Failure> {
+fn only_traces(
+    arguments: &Discover,
+    columns: &Columns,
+    files: &[File],
+) -> Result<Option<Exit>, Failure> {
     let given = [
         (arguments.visible_end.is_some(), "--visible-end"),
         (columns.are_of_a_log(), "--columns with what only they have"),
     ];
-    match given.iter().find(|(given, _)| *given) {
-        Some((_, option)) => Err(Failure::configuration(format!(
-            "{option} is for process logs, and this is none"
-        ))
-        .hint("a process log is XES, OCEL 2.0, or CSV with a case, an activity and a time")),
-        None => Ok(None),
-    }
+    let Some((_, option)) = given.iter().find(|(given, _)| *given) else {
+        return Ok(None);
+    };
+    let nearly = files.iter().find_map(|file| event_logs::hint(&file.path));
+    let hint = nearly.unwrap_or_else(|| {
+        "a process log is XES, OCEL 2.0, or CSV with a case, an activity and a time".to_owned()
+    });
+    let message = format!("{option} is for process logs, and this is none");
+    Err(Failure::configuration(message).hint(hint))
 }
 
 /// What only traces have is refused for process logs, and so are both together. What was found in a

@@ -313,6 +313,16 @@ fn discover_predicts_compares_and_can_do_without_words() {
     assert!(text(&nobody.stderr).contains("`mailer/sendMail`"));
     assert!(nobody.stdout.is_empty());
     expect_exit(&run(&["discover", &before, "--what-if", "later:mailer"]), 2);
+    assert_eq!(cause["verdict"], "MORE");
+    assert_eq!(cause["longer_ns"]["low"], 20_000_000.0);
+    let same = run(&["discover", "--diff", &before, &before]);
+    expect_exit(&same, 0);
+    let same = String::from_utf8_lossy(&same.stdout).into_owned();
+    assert!(
+        same.contains("Nothing differs by more than chance"),
+        "{same}"
+    );
+    assert!(!same.contains("largest change"), "{same}");
     expect_exit(&run(&["discover", "--diff", &before]), 2);
     expect_exit(&run(&["discover", &before, "--diff", &before, &after]), 2);
 }

@@ -150,6 +150,16 @@ fn an_object_centric_database_says_what_the_document_says() {
     assert_eq!(database, document);
     let broken = folder.path().join("other.sqlite");
     let bytes = fs::read(&path).unwrap();
+    // A frame of zstd with one block, as it is.
+    let block = 1 | u32::try_from(bytes.len()).unwrap() << 3;
+    let frame = [0x28, 0xb5, 0x2f, 0xfd, 0, 13 << 3];
+    let header = block.to_le_bytes();
+    let packed = [&frame[..], header.split_at(3).0, &bytes].concat();
+    fs::write(&broken, packed).unwrap();
+    let refused = run(&["discover", broken.to_str().unwrap()]);
+    expect_exit(&refused, 2);
+    let said = text(&refused.stderr);
+    assert!(said.contains("not compressed"), "{said}");
     fs::write(&broken, &bytes[..bytes.len() / 2]).unwrap();
     let refused = run(&["discover", broken.to_str().unwrap()]);
     expect_exit(&refused, 2);
@@ -167,6 +177,19 @@ fn a_table_with_named_columns_becomes_a_report_and_a_page() {
     let orders = orders.to_str().unwrap();
     let unnamed = run(&["discover", orders]);
     expect_exit(&unnamed, 2);
+    let named = "name them with --columns, those of a process log as case=NAME,activity=NAME";
+    let said = text(&unnamed.stderr);
+    assert!(
+        said.contains("its columns are `order`, `step`, `from`"),
+        "{said}"
+    );
+    assert!(
+        said.contains(named) && said.contains("nor a process log"),
+        "{said}"
+    );
+    let half = run(&["discover", orders, "--columns", "activity=step"]);
+    expect_exit(&half, 2);
+    assert!(text(&half.stderr).contains(named), "{}", text(&half.stderr));
     let report = json(&[orders, "--columns", COLUMNS]);
     assert_eq!(report["candidates"][0]["class"], "EVENT_AT_HANDOFF");
     assert_eq!(report["candidates"][0]["after"], "Register order");
@@ -213,6 +236,41 @@ fn a_table_with_named_columns_becomes_a_report_and_a_page() {
     ]);
     expect_exit(&ended, 2);
     assert!(text(&ended.stderr).contains("no case has an activity `Pack`"));
+}
+
+#[test]
+fn what_is_wrong_is_said_with_the_path_as_it_was_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| -> String {
+        let path = folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let said = |path: &str| -> String {
+        let output = run(&["discover", path]);
+        expect_exit(&output, 2);
+        text(&output.stderr)
+    };
+    let row = file(
+        "row.csv",
+        "case,activity,time\r\n1,a,2025-03-03\r\n1,b,yesterday\r\n",
+    );
+    assert!(
+        said(&row).contains(&format!("{row}:3: the end `yesterday`")),
+        "{}",
+        said(&row)
+    );
+    let old = file("old.json", "{\"ocel:global-log\": {}, \"ocel:events\": {}}");
+    assert!(
+        said(&old).contains(&format!("{old}: neither traces")),
+        "{}",
+        said(&old)
+    );
+    assert!(
+        said(&old).contains("this is OCEL 1.0: export it as OCEL 2.0"),
+        "{}",
+        said(&old)
+    );
 }
 
 #[test]

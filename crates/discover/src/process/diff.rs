@@ -12,35 +12,10 @@ use crate::report::human::clean;
 use crate::report::markdown::text;
 use crate::report::table::{Align, Table};
 use crate::report::words::percent;
+use crate::verdict::Verdict;
 
 /// Most activities that are compared.
 const ACTIVITIES_MAX: usize = 30;
-
-/// What the numbers of two logs say of a difference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Lower after, beyond what chance explains.
-    Less,
-    /// Higher after, beyond what chance explains.
-    More,
-    /// The intervals overlap: no difference by this evidence.
-    NoDifference,
-    /// There are too few cases on a side, or the log does not say.
-    Unknown,
-}
-
-impl Verdict {
-    /// The verdict as one word.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Less => "LESS",
-            Self::More => "MORE",
-            Self::NoDifference => "NO_DIFFERENCE",
-            Self::Unknown => "UNKNOWN",
-        }
-    }
-}
 
 /// One number on both sides.
 #[derive(Clone, Debug, PartialEq)]
@@ -186,15 +161,6 @@ pub fn report_diff(rows: &[Compared], format: ReportFormat) -> String {
     }
 }
 
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Less => "less",
-        Verdict::More => "more",
-        Verdict::NoDifference => "no difference by this evidence",
-        Verdict::Unknown => "",
-    }
-}
-
 fn human(rows: &[Compared]) -> String {
     let table = Table {
         head: vec![
@@ -210,7 +176,7 @@ fn human(rows: &[Compared]) -> String {
                     clean(&row.what),
                     row.before.clone(),
                     row.after.clone(),
-                    word(row.verdict).to_owned(),
+                    row.verdict.word().to_owned(),
                 ]
             })
             .collect(),
@@ -222,7 +188,7 @@ fn markdown(rows: &[Compared]) -> String {
     let mut out =
         "# Before and after\n\n| | before | after | is |\n|---|---:|---:|---|\n".to_owned();
     for row in rows {
-        let verdict = word(row.verdict);
+        let verdict = row.verdict.word();
         out.push_str(&format!(
             "| {} | {} | {} | {verdict} |\n",
             text(&row.what),

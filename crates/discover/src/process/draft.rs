@@ -1,5 +1,6 @@
 //! A draft design from what could become events in a process.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
@@ -10,29 +11,18 @@ use tidegate_base::{Name, Rate, format_duration};
 use tidegate_trace::Recording;
 use tidegate_trace::recording::{Arrival, Outcome, Stream, write};
 
+use super::events::{Drafted, drafted};
 use super::found::{Candidate, ProcessDiscovery};
-use super::naming;
 use super::report::words::long;
 use crate::draft::Draft;
 use crate::draft::comment::one_line;
 use crate::draft::design::{quoted, scalar};
 use crate::draft::naming::kebab;
 
-/// Most candidates of a draft.
-const CANDIDATES_MAX: usize = 50;
 /// The longest timeout of a draft.
 const TIMEOUT_MAX: Duration = Duration::from_secs(86_400);
 /// The utilisation at the peak that a draft's concurrency aims at.
 const UTILISATION_AIM: f64 = 0.5;
-
-/// One event with those that it starts.
-struct Drafted<'a> {
-    event: Name,
-    publisher: Name,
-    key: String,
-    /// Each consumer with its candidate; never empty.
-    consumers: Vec<(Name, &'a Candidate)>,
-}
 
 /// What one service publishes, and what it consumes.
 type Roles<'a> = (Vec<&'a Name>, Vec<(&'a Name, &'a Candidate)>);
@@ -56,46 +46,6 @@ pub fn draft(discovery: &ProcessDiscovery, system: Name) -> Draft {
         recording,
         explores: false,
     }
-}
-
-fn drafted(discovery: &ProcessDiscovery) -> Vec<Drafted<'_>> {
-    let mut events: IndexMap<Name, Drafted<'_>> = IndexMap::new();
-    let feasible = discovery
-        .candidates
-        .iter()
-        .filter(|one| one.class.is_feasible());
-    for candidate in feasible.take(CANDIDATES_MAX) {
-        let after = candidate.after.as_deref();
-        let event = match after {
-            Some(after) => naming::event(after),
-            None => naming::event("case arrived"),
-        };
-        let publisher = after.map_or_else(|| Name::new("intake").ok(), naming::service);
-        let consumer = candidate
-            .activities
-            .first()
-            .and_then(|one| naming::service(one));
-        let (Ok(event), Some(publisher), Some(consumer)) = (Name::new(&event), publisher, consumer)
-        else {
-            continue;
-        };
-        let drafted = events.entry(event.clone()).or_insert_with(|| Drafted {
-            event,
-            publisher: publisher.clone(),
-            key: naming::key(&candidate.key),
-            consumers: Vec::new(),
-        });
-        let is_new = !drafted
-            .consumers
-            .iter()
-            .any(|(known, _)| *known == consumer);
-        // Two activities whose names differ in signs only make one service.
-        if is_new && drafted.publisher == publisher && consumer != publisher {
-            drafted.consumers.push((consumer, candidate));
-        }
-    }
-    events.retain(|_, drafted| !drafted.consumers.is_empty());
-    events.into_values().collect()
 }
 
 fn schema_path(event: &Name) -> String {
@@ -126,8 +76,8 @@ fn schema(drafted: &Drafted<'_>) -> String {
 fn recording(discovery: &ProcessDiscovery, drafted: &[Drafted<'_>]) -> Recording {
     let names: Vec<&str> = discovery.logs.iter().map(|log| log.name.as_str()).collect();
     let streams = drafted.iter().filter_map(|one| {
-        let (consumer, candidate) = one.consumers.first()?;
-        let arrivals = candidate.arrivals.iter().map(|arrived| Arrival {
+        let (consumer, _) = one.consumers.first()?;
+        let arrivals = one.published.iter().map(|arrived| Arrival {
             offset: arrived.offset,
             handler_time: arrived.work,
             outcome: Outcome::Succeeded,
@@ -241,13 +191,20 @@ fn event(out: &mut String, one: &Drafted<'_>, window: Duration) -> fmt::Result {
             one_line(&candidate.exemplars.join(" "))
         )?;
     }
-    let first = one
-        .consumers
-        .first()
-        .and_then(|(_, candidate)| candidate.after.as_deref());
-    let summary = match first {
-        Some(after) => format!("{after} is complete."),
-        None => "A case arrived.".to_owned(),
+    if let Some(next) = one.decided {
+        writeln!(
+            out,
+            "    # published only where it is decided that {} is next",
+            one_line(next)
+        )?;
+    }
+    let done = one.after.map_or_else(
+        || "A case arrived".to_owned(),
+        |after| format!("{after} is complete"),
+    );
+    let summary = match one.decided {
+        Some(next) => format!("{done}, and it is decided that {next} is next."),
+        None => format!("{done}."),
     };
     writeln!(out, "    summary: {}", quoted(&summary))?;
     writeln!(
@@ -271,19 +228,14 @@ fn event(out: &mut String, one: &Drafted<'_>, window: Duration) -> fmt::Result {
 /// Events a second on average, and in the busiest hour.
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
 fn rates(one: &Drafted<'_>, window: Duration) -> (Option<Rate>, Option<Rate>) {
-    let count = one
-        .consumers
-        .iter()
-        .map(|(_, candidate)| candidate.count)
-        .max();
-    let peak = one
-        .consumers
-        .iter()
-        .map(|(_, candidate)| candidate.peak_hour)
-        .max();
+    let mut hours: BTreeMap<u64, usize> = BTreeMap::new();
+    for arrived in &one.published {
+        *hours.entry(arrived.offset.as_secs() / 3_600).or_default() += 1;
+    }
     let seconds = window.as_secs_f64().max(1.0);
-    let mean = count.unwrap_or_default() as f64 / seconds;
-    let peak = (peak.unwrap_or_default() as f64 / 3_600.0).max(mean);
+    let mean = one.published.len() as f64 / seconds;
+    let peak = hours.values().copied().max().unwrap_or_default();
+    let peak = (peak as f64 / 3_600.0).max(mean);
     (Rate::per_second(mean), Rate::per_second(peak))
 }
 
@@ -409,6 +361,13 @@ fn write_readme(
                 long(candidate.removable)
             )?;
         }
+    }
+    if drafted.iter().any(|one| one.decided.is_some()) {
+        writeln!(
+            out,
+            "\nWhere a case goes one way or another, each way has an event of its own: `…Decided` is\n\
+             published for it, and the others are not. What always goes on side by side has one event."
+        )?;
     }
     writeln!(
         out,

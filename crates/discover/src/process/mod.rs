@@ -9,6 +9,7 @@ mod causes;
 mod delays;
 mod diff;
 mod draft;
+mod events;
 mod evidence;
 mod flow;
 mod found;
@@ -29,7 +30,8 @@ use std::time::Duration;
 
 use tidegate_trace::process::{EventLog, Objects};
 
-pub use diff::{Compared, Verdict, compare, report_diff};
+pub use crate::verdict::Verdict;
+pub use diff::{Compared, compare, report_diff};
 pub use draft::draft;
 pub use found::{
     Activity, Arc, Arrived, Batched, Bottleneck, Calendars, Candidate, CandidateClass, Cause,

@@ -156,6 +156,26 @@ pub(super) fn event(activity: &str) -> String {
     }
 }
 
+/// Names of the event that says that an activity is next, where another could be, best first: `Cancel
+/// order` gives `CancelOrderDecided`, and after `StockChecked` also `CancelOrderDecidedAfterStockChecked`.
+pub(super) fn decisions(next: &str, after: &str) -> Vec<String> {
+    let words = words(next);
+    let named = if words.is_empty() {
+        "WorkDecided".to_owned()
+    } else {
+        format!("{}Decided", joined(&words))
+    };
+    let named = if named.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        named
+    } else {
+        format!("Step{named}")
+    };
+    let long = format!("{named}After{after}");
+    [named, long]
+        .map(|name| name.chars().take(LETTERS_MAX).collect())
+        .to_vec()
+}
+
 /// The service that does an activity: `Register claim` gives `register-claim`.
 pub(super) fn service(activity: &str) -> Option<Name> {
     let name: String = words(activity)
@@ -256,6 +276,14 @@ mod tests {
             assert_eq!(event(activity), name, "{activity}");
         }
         assert_eq!(service("Register Claim"), Name::new("register-claim").ok());
+        assert_eq!(
+            decisions("Cancel order", "StockChecked"),
+            ["CancelOrderDecided", "CancelOrderDecidedAfterStockChecked"]
+        );
+        assert_eq!(
+            decisions("2nd check", "A").first().unwrap(),
+            "Step2ndCheckDecided"
+        );
         assert_eq!(key("case"), "caseId");
         assert_eq!(key("sales order"), "salesOrderId");
     }
@@ -265,6 +293,9 @@ mod tests {
         fn every_text_gives_names(activity in ".{0,300}") {
             prop_assert!(Name::new(&event(&activity)).is_ok());
             prop_assert!(service(&activity).is_some());
+            for name in decisions(&activity, &event(&activity)) {
+                prop_assert!(Name::new(&name).is_ok());
+            }
         }
     }
 }

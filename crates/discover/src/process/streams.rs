@@ -49,6 +49,9 @@ struct Works {
     entries: Vec<usize>,
     waits: Waits,
     explained: usize,
+    /// Those whose start is recorded, and those of which it is recorded who did them.
+    starts: usize,
+    resources: usize,
     waiting: Duration,
     handoffs: Proportion,
 }
@@ -59,6 +62,8 @@ impl Works {
         let mut works = Self {
             waits: Waits::default(),
             explained: 0,
+            starts: 0,
+            resources: 0,
             waiting: Duration::ZERO,
             handoffs: Proportion::default(),
             entries,
@@ -71,7 +76,10 @@ impl Works {
             }
             let by = study.enablings.get(*index).copied().flatten();
             let by = by.and_then(|by| study.timeline.works.get(by.by?)?.resource);
-            let own = study.timeline.works.get(*index).and_then(|w| w.resource);
+            let own = study.timeline.works.get(*index);
+            works.starts += usize::from(own.is_some_and(|work| work.start.is_some()));
+            let own = own.and_then(|work| work.resource);
+            works.resources += usize::from(own.is_some());
             if let (Some(by), Some(own)) = (by, own) {
                 works.handoffs.count((by != own).into());
             }
@@ -176,8 +184,14 @@ fn handoff_class(works: &Works) -> CandidateClass {
         };
     }
     if works.explained == 0 {
+        let lacks = match (works.starts, works.resources) {
+            (0, 0) => "when work starts and who does it is not recorded",
+            (0, _) => "when work starts is not recorded",
+            (_, 0) => "who does the work is not recorded",
+            (_, _) => "no work says both when it started and who did it",
+        };
         return CandidateClass::Unknown {
-            missing: "why it waits: when work starts and who does it is not recorded".to_owned(),
+            missing: format!("why it waits: {lacks}"),
         };
     }
     let total = works.waits.total();

@@ -7,6 +7,7 @@ use tidegate_base::limit::ATTRIBUTE_BYTES_MAX;
 use super::builder::{Builder, Written};
 use super::columns::Role;
 use super::{Columns, EventLog, LogError, LogFormat};
+use crate::rows::{self, Ended};
 
 /// Most columns of a log.
 const COLUMNS_MAX: usize = 1_000;
@@ -51,7 +52,8 @@ pub(super) fn fits(text: &[u8], columns: &Columns) -> bool {
 /// The first row, when it looks like one of text in columns.
 pub(super) fn header_of(text: &[u8]) -> Option<Vec<String>> {
     let line = text.split(|byte| *byte == b'\n').next()?;
-    if line.len() > ATTRIBUTE_BYTES_MAX * 4 || std::str::from_utf8(line).is_err() {
+    let is_text = !line.iter().any(|byte| *byte < b'\t') && std::str::from_utf8(line).is_ok();
+    if line.len() > ATTRIBUTE_BYTES_MAX * 4 || !is_text {
         return None;
     }
     let mut reader = reader(line);
@@ -82,7 +84,7 @@ pub(super) fn listed(header: &[String]) -> String {
 }
 
 /// A reader with the delimiter that the first line has most often outside quotes.
-fn reader(text: &[u8]) -> csv::Reader<&[u8]> {
+fn reader(text: &[u8]) -> csv::Reader<Ended<&[u8]>> {
     let mut counts = [(b',', 0_usize), (b';', 0), (b'\t', 0), (b'|', 0)];
     let mut quoted = false;
     for byte in text.iter().take_while(|byte| **byte != b'\n') {
@@ -99,10 +101,7 @@ fn reader(text: &[u8]) -> csv::Reader<&[u8]> {
         .rev()
         .max_by_key(|(_, count)| *count)
         .map_or(b',', |(mark, _)| *mark);
-    csv::ReaderBuilder::new()
-        .delimiter(delimiter)
-        .flexible(true)
-        .from_reader(text)
+    rows::reader(delimiter, text)
 }
 
 fn words(field: &[u8]) -> Cow<'_, str> {
@@ -126,11 +125,12 @@ pub(super) fn read(name: &str, text: &[u8], columns: &Columns) -> Result<EventLo
     let mut row = csv::ByteRecord::new();
     loop {
         match reader.read_byte_record(&mut row) {
+            Ok(true) if rows::is_blank(&row) => continue,
             Ok(true) => {}
             Ok(false) => break,
             Err(error) => return Err(broken(name, &error)),
         }
-        let line = row.position().map_or(0, csv::Position::line);
+        let line = rows::line(&reader, &row);
         if row.len() != header.len() {
             return Err(LogError::row(
                 name,

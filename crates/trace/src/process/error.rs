@@ -29,7 +29,7 @@ pub enum LogError {
         name: String,
     },
     /// The gzip or zstd around it is broken.
-    #[error("{name}: the {compression} is broken ({message}); copy or export the file again")]
+    #[error("{name}: not valid {compression}: {message}; copy or export the file again")]
     Compressed {
         /// The log.
         name: String,
@@ -39,18 +39,20 @@ pub enum LogError {
         message: String,
     },
     /// It is a database, which only a program that opens files can read.
-    #[error("{name}: a SQLite database; give it as a file of its own")]
+    #[error("{name}: a SQLite database; give it as a file of its own, not compressed")]
     Database {
         /// The log.
         name: String,
     },
     /// One place of it is wrong.
-    #[error("{}: {message}; {hint}", place(name, *line))]
+    #[error("{}: {message}; {hint}", place(name, *line, *column))]
     Row {
         /// The log.
         name: String,
         /// The line, from 1; 0 where there are no lines.
         line: u64,
+        /// The column, from 1; 0 where the line says enough.
+        column: u64,
         /// What is wrong there.
         message: String,
         /// The next step.
@@ -116,11 +118,12 @@ pub enum LogError {
     },
 }
 
-/// `name:line`, or the name where there is no line.
-fn place(name: &str, line: u64) -> String {
-    match line {
-        0 => name.to_owned(),
-        line => format!("{name}:{line}"),
+/// `name:line:column`, as much of it as there is.
+fn place(name: &str, line: u64, column: u64) -> String {
+    match (line, column) {
+        (0, _) => name.to_owned(),
+        (line, 0) => format!("{name}:{line}"),
+        (line, column) => format!("{name}:{line}:{column}"),
     }
 }
 
@@ -129,6 +132,7 @@ impl LogError {
         Self::Row {
             name: name.to_owned(),
             line,
+            column: 0,
             message,
             hint: hint.into(),
         }

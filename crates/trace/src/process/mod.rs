@@ -23,7 +23,7 @@ pub use error::LogError;
 pub use log::{Case, EventLog, Instance, LogFormat, ObjectEvent, ObjectType, Objects, Recorded};
 pub use moment::parse_moment;
 pub use ocel::{EventRow, OcelRows};
-pub use sniff::{START_BYTES, sniff, sniff_start, unpacked};
+pub use sniff::{START_BYTES, hint, sniff, sniff_start, unpacked};
 
 /// Reads a process log: detects the format by the content and never by `name`, which is for
 /// messages. Gzip and zstd are unpacked first.
@@ -34,7 +34,7 @@ pub use sniff::{START_BYTES, sniff, sniff_start, unpacked};
 /// lack a column that is needed.
 pub fn read_log(name: &str, bytes: &[u8], columns: &Columns) -> Result<EventLog, LogError> {
     let bytes = unpacked(name, bytes)?;
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let text = sniff::without_mark(&bytes);
     match sniff(text, columns) {
         Some(LogFormat::Xes) => xes::read(name, text, columns),
         Some(LogFormat::OcelJson) => ocel_json::read(name, text, columns),

@@ -55,13 +55,14 @@ pub(super) fn read(name: &str, text: &[u8], columns: &Columns) -> Result<EventLo
         } else {
             "correct it there, or export it again"
         };
-        let line = u64::try_from(error.line()).unwrap_or(u64::MAX);
-        LogError::row(
-            name,
-            line,
-            format!("not valid OCEL 2.0 JSON: {message}"),
-            hint,
-        )
+        let place = |place: usize| u64::try_from(place).unwrap_or(u64::MAX);
+        LogError::Row {
+            name: name.to_owned(),
+            line: place(error.line()),
+            column: place(error.column()),
+            message: format!("not valid OCEL 2.0 JSON: {message}"),
+            hint: hint.to_owned(),
+        }
     })?;
     let events = document.events.into_iter().map(|event| EventRow {
         resource: event

@@ -9,10 +9,13 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use tidegate_base::limit::LOG_FILE_BYTES_MAX;
 
 use super::{Columns, LogError, LogFormat, csv_log};
-use crate::compression::Compression;
+use crate::compression::{self, Compression};
 
-/// Bytes in which a log says what it is.
-pub const START_BYTES: usize = 64 << 10;
+/// Bytes in which a log says what it is, compressed or not: a block of zstd, which is decompressed
+/// whole or not at all, has up to half as many.
+pub const START_BYTES: usize = 256 << 10;
+/// Fewer columns are no log: a case, an activity and a time.
+const COLUMNS_MIN: usize = 3;
 
 /// The bytes, out of their gzip or zstd when they are in one.
 ///
@@ -30,7 +33,7 @@ pub fn unpacked<'a>(name: &str, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, LogErr
     read.map_err(|error| LogError::Compressed {
         name: name.to_owned(),
         compression: compression.name(),
-        message: error.to_string(),
+        message: compression::said(&error, u64::try_from(out.len()).unwrap_or(u64::MAX)),
     })?;
     if out.len() > LOG_FILE_BYTES_MAX {
         return Err(LogError::Large {
@@ -43,20 +46,27 @@ pub fn unpacked<'a>(name: &str, bytes: &'a [u8]) -> Result<Cow<'a, [u8]>, LogErr
 /// The format of a process log by the start of its bytes, at least [`START_BYTES`] of them or all.
 #[must_use]
 pub fn sniff_start(bytes: &[u8], columns: &Columns) -> Option<LogFormat> {
-    let mut unpacked = Vec::new();
-    let start = if let Some(compression) = Compression::of(bytes) {
-        let most = u64::try_from(START_BYTES).unwrap_or(u64::MAX);
-        let mut decoder = compression.decoded(bytes).take(most);
-        // What ends in the middle is an error, after all that can be read.
-        let _torn = decoder.read_to_end(&mut unpacked);
-        unpacked.as_slice()
-    } else {
-        bytes
+    sniff(without_mark(&start(bytes)), columns)
+}
+
+/// The bytes, or the start of what is compressed in them.
+fn start(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let Some(compression) = Compression::of(bytes) else {
+        return Cow::Borrowed(bytes);
     };
-    sniff(
-        start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start),
-        columns,
-    )
+    let most = u64::try_from(START_BYTES).unwrap_or(u64::MAX);
+    let mut unpacked = Vec::new();
+    // What ends in the middle is an error, after all that can be read.
+    let _torn = compression
+        .decoded(bytes)
+        .take(most)
+        .read_to_end(&mut unpacked);
+    Cow::Owned(unpacked)
+}
+
+/// Text without the mark of its byte order.
+pub(super) fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text)
 }
 
 /// The format of a process log; `None` when the bytes are none. Text in columns is one when it
@@ -118,24 +128,35 @@ fn json(text: &[u8]) -> bool {
     found.get()
 }
 
+/// What to do with bytes that are neither a log nor a capture of traces, when they are nearly one.
+#[must_use]
+pub fn hint(bytes: &[u8]) -> Option<String> {
+    let unpacked = start(bytes);
+    let text = without_mark(&unpacked);
+    let head = String::from_utf8_lossy(text.get(..START_BYTES).unwrap_or(text));
+    if head.contains("\"ocel:") {
+        return Some("this is OCEL 1.0: export it as OCEL 2.0".to_owned());
+    }
+    let first = text.iter().find(|byte| !byte.is_ascii_whitespace())?;
+    let header = csv_log::header_of(text)?;
+    if matches!(first, b'{' | b'[' | b'<') || header.len() < COLUMNS_MIN {
+        return None;
+    }
+    Some(format!(
+        "its columns are {}: name them with --columns, those of a process log as \
+         case=NAME,activity=NAME,start=NAME,end=NAME,resource=NAME, those of spans as \
+         trace=NAME,span=NAME,start=NAME,duration=NAME,service=NAME",
+        csv_log::listed(&header)
+    ))
+}
+
 /// Why the bytes are no process log.
 pub(super) fn unknown(name: &str, text: &[u8]) -> LogError {
     const SHOWN: usize = 24;
     let start = String::from_utf8_lossy(text.get(..SHOWN).unwrap_or(text));
-    let head = String::from_utf8_lossy(text.get(..START_BYTES).unwrap_or(text));
-    let hint = if head.contains("\"ocel:") {
-        "this is OCEL 1.0: export it as OCEL 2.0".to_owned()
-    } else if let Some(header) = csv_log::header_of(text) {
-        format!(
-            "its columns are {}: name them with --columns case=NAME,activity=NAME,start=NAME,end=NAME,resource=NAME",
-            csv_log::listed(&header)
-        )
-    } else {
-        "export the log in one of these formats".to_owned()
-    };
     LogError::Unknown {
         name: name.to_owned(),
         start: format!("{start:?}"),
-        hint,
+        hint: hint(text).unwrap_or_else(|| "export the log in one of these formats".to_owned()),
     }
 }

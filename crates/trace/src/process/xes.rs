@@ -180,6 +180,7 @@ impl Walk<'_> {
                         } => LogError::Row {
                             name,
                             line: line(text, event.offset),
+                            column: 0,
                             message,
                             hint,
                         },
