@@ -31,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const WORKERS: usize = 8;
 /// Numbers between two faults, at most.
 const NUMBERS: u64 = 150;
+/// Numbers that the last owner does before all is held against each other.
+const LAST: usize = 150;
 /// A fault of each round; in each the shard gets another owner as well. `None`: nothing else.
 const FAULTS: [Option<Fault>; 4] = [None, Some(Fault::Killed), None, Some(Fault::Stopped)];
 const OUTPUTS: &str = "outputs";
@@ -237,8 +239,8 @@ async fn suffer(
         assert_eq!(broker.state().await.unwrap(), done, "its owner sees others");
         let done: Vec<u64> = done.iter().map(|number| number.parse().unwrap()).collect();
         let left = (0..).filter(move |number| !done.contains(number));
-        let last = round + 1 == rounds;
-        let most = if last { NUMBERS as usize } else { usize::MAX };
+        let is_last = round + 1 == rounds;
+        let most = if is_last { LAST } else { usize::MAX };
         owner = Owner::begin(&broker, left.take(most), publishes);
     }
     owner.end().await;

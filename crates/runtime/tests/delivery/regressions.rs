@@ -287,9 +287,9 @@ async fn a_checkpoint_never_overtakes_outputs() {
 fn ends_in(pieces: &[Bytes]) -> usize {
     let lines = pieces.iter().flat_map(|piece| piece.split(|b| *b == b'\n'));
     let lines = lines.map(|line| serde_json::from_slice::<serde_json::Value>(line).unwrap());
-    let ends = |line: serde_json::Value| match line["done-together"]["done"].as_array() {
-        Some(done) => done.len(),
-        None => usize::from(line["done"].is_object()),
+    let ends = |line: serde_json::Value| match line.pointer("/done-together/done") {
+        Some(done) => done.as_array().unwrap().len(),
+        None => usize::from(line.get("done").is_some()),
     };
     lines.map(ends).sum()
 }
