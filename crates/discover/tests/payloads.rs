@@ -66,7 +66,14 @@ impl Order<'_> {
                 span(1, None, 2, "POST /checkout", (0, end + 2 * MS), &status),
                 span(2, Some(1), 4 - 1, "POST", (2 * MS, end), &asking),
             ]),
-            json!([span(3, Some(2), 2, "POST /orders/{id}/mails", (2 * MS + 1000, 2 * MS + 1000 + took), &answering)]),
+            json!([span(
+                3,
+                Some(2),
+                2,
+                "POST /orders/{id}/mails",
+                (2 * MS + 1000, 2 * MS + 1000 + took),
+                &answering
+            )]),
         ]
     }
 }
@@ -80,9 +87,7 @@ fn capture(numbers: &[u64], order: &dyn Fn(u64) -> [Value; 2]) -> String {
         }
     }
     let [shop, mailer] = spans;
-    let resource = |name: &str, spans: Vec<Value>| {
-        json!({"resource": {"attributes": attributes(&json!({"service.name": name}))}, "scopeSpans": [{"spans": spans}]})
-    };
+    let resource = |name: &str, spans: Vec<Value>| json!({"resource": {"attributes": attributes(&json!({"service.name": name}))}, "scopeSpans": [{"spans": spans}]});
     json!({"resourceSpans": [resource("shop", shop), resource("mailer", mailer)]}).to_string()
 }
 
@@ -101,7 +106,12 @@ fn nothing(_: u64) -> Value {
 fn of(count: u64, asking: &dyn Fn(u64) -> Value, answering: &dyn Fn(u64) -> Value) -> Draft {
     let numbers: Vec<u64> = (0..count).collect();
     let order = |number| {
-        let order = Order { number, asking, answering, kept: 1.0 };
+        let order = Order {
+            number,
+            asking,
+            answering,
+            kept: 1.0,
+        };
         order.spans()
     };
     drafted(&capture(&numbers, &order))
@@ -125,7 +135,10 @@ fn reads(draft: &Draft) {
         text: file(draft, "design.yaml").to_owned(),
     };
     let reading = tidegate_model::read(&[source], &|path| Ok(file(draft, path.path()).to_owned()));
-    let bad = reading.findings.iter().filter(|finding| finding.severity != Severity::Note);
+    let bad = reading
+        .findings
+        .iter()
+        .filter(|finding| finding.severity != Severity::Note);
     assert_eq!(bad.count(), 0, "{:#?}", reading.findings);
 }
 
@@ -133,7 +146,7 @@ fn body(number: u64) -> Value {
     let mut body = json!({
         "orderId": format!("order-{number}"), "customerId": format!("c{}", number % 7), "amount": 12,
         "express": number % 2 == 0, "at": format!("2026-01-01T00:00:{:02}Z", number % 60),
-        "country": ["DE", "FR"][usize::try_from(number % 2).unwrap()],
+        "country": if number % 2 == 0 { "DE" } else { "FR" },
         "lines": [{"sku": "a", "count": 1}, {"sku": "b", "count": 2, "gift": true}],
         "to": {"name": "Ann Example", "mail": "ann@example.com"},
     });
@@ -158,14 +171,24 @@ fn a_body_becomes_the_schema_and_its_identity_the_key() {
     );
     assert!(design.contains("requires: [orderId]\n"), "{design}");
     let readme = file(&draft, "README.md");
-    assert!(readme.contains("the schema of MailerMailsRequested, from 40 of 40 calls"), "{readme}");
+    assert!(
+        readme.contains("the schema of MailerMailsRequested, from 40 of 40 calls"),
+        "{readme}"
+    );
 }
 
 #[test]
 fn no_value_is_in_a_draft() {
     let draft = of(40, &body, &nothing);
     for (path, text) in &draft.files {
-        for value in ["Ann", "example.com", "SECRET", "order-1", "\"DE\"", "2026-01-01T00"] {
+        for value in [
+            "Ann",
+            "example.com",
+            "SECRET",
+            "order-1",
+            "\"DE\"",
+            "2026-01-01T00",
+        ] {
             assert!(!text.contains(value), "{value} in {path}");
         }
     }
@@ -173,7 +196,15 @@ fn no_value_is_in_a_draft() {
 
 #[test]
 fn the_order_of_spans_changes_nothing() {
-    let order = |number| Order { number, asking: &body, answering: &nothing, kept: 1.0 }.spans();
+    let order = |number| {
+        Order {
+            number,
+            asking: &body,
+            answering: &nothing,
+            kept: 1.0,
+        }
+        .spans()
+    };
     let forwards: Vec<u64> = (0..40).collect();
     let backwards: Vec<u64> = forwards.iter().rev().copied().collect();
     let one = drafted(&capture(&forwards, &order));
@@ -188,13 +219,22 @@ fn without_an_identity_for_sure_the_key_stays_an_id_of_its_own() {
         &|n| json!({"payload.shopId": n % 3}),
         &|n| json!({"payload.messageId": n}),
         &|n| json!({"payload.personId": n, "payload.parcelId": n}),
-        &|n| if n % 9 == 0 { json!({"payload.to": "x"}) } else { json!({"payload.orderId": n}) },
+        &|n| {
+            if n % 9 == 0 {
+                json!({"payload.to": "x"})
+            } else {
+                json!({"payload.orderId": n})
+            }
+        },
     ];
     for (index, case) in cases.into_iter().enumerate() {
         let draft = of(30, case, &nothing);
         reads(&draft);
         let design = file(&draft, "design.yaml");
-        assert!(design.contains("    key: /id\n") && design.contains("requires: [id]\n"), "{index}");
+        assert!(
+            design.contains("    key: /id\n") && design.contains("requires: [id]\n"),
+            "{index}"
+        );
         let schema = schema(&draft);
         assert_eq!(schema["properties"]["id"]["type"], "string", "{index}");
         let required = schema["required"].as_array().unwrap();
@@ -204,25 +244,44 @@ fn without_an_identity_for_sure_the_key_stays_an_id_of_its_own() {
 
 #[test]
 fn an_identity_inside_is_the_key_where_it_is_called_after_the_operation() {
-    let draft = of(30, &nothing, &|n| {
-        json!({"app.order.id": n, "app.user.id": format!("u{n}"), "app.order.items.count": 3, "app.paid": true})
-    });
+    let draft = of(
+        30,
+        &nothing,
+        &|n| json!({"app.order.id": n, "app.user.id": format!("u{n}"), "app.order.items.count": 3, "app.paid": true}),
+    );
     reads(&draft);
     let design = file(&draft, "design.yaml");
-    assert!(design.contains("    key: /order/id   #") && design.contains("requires: [\"/order/id\"]\n"), "{design}");
+    assert!(
+        design.contains("    key: /order/id   #") && design.contains("requires: [\"/order/id\"]\n"),
+        "{design}"
+    );
     let schema = schema(&draft);
-    assert_eq!(schema["properties"]["order"]["properties"], json!({"id": {"type": "integer"}}));
+    assert_eq!(
+        schema["properties"]["order"]["properties"],
+        json!({"id": {"type": "integer"}})
+    );
     assert_eq!(schema["properties"]["paid"]["type"], "boolean");
-    assert!(schema["description"].as_str().unwrap().contains("beside payloads"), "{schema}");
+    assert!(
+        schema["description"]
+            .as_str()
+            .unwrap()
+            .contains("beside payloads"),
+        "{schema}"
+    );
 }
 
 #[test]
 fn names_that_are_values_are_in_no_schema() {
-    let draft = of(40, &|n| {
-        let stock: serde_json::Map<String, Value> =
-            (0..30).map(|k| (format!("person{}", n * 30 + k), 1.into())).collect();
-        json!({"payload": json!({"orderId": n, "stock": stock}).to_string()})
-    }, &nothing);
+    let draft = of(
+        40,
+        &|n| {
+            let stock: serde_json::Map<String, Value> = (0..30)
+                .map(|k| (format!("person{}", n * 30 + k), 1.into()))
+                .collect();
+            json!({"payload": json!({"orderId": n, "stock": stock}).to_string()})
+        },
+        &nothing,
+    );
     let schema = schema(&draft);
     assert_eq!(schema["properties"]["stock"], json!({"type": "object"}));
     assert!(!file(&draft, SCHEMA).contains("person"));
@@ -230,15 +289,30 @@ fn names_that_are_values_are_in_no_schema() {
 
 #[test]
 fn a_uuid_that_is_the_key_may_be_any_text() {
-    let draft = of(20, &|n| json!({"payload.orderId": format!("3f2504e0-4f89-11d3-9a0c-{n:012x}")}), &nothing);
+    let draft = of(
+        20,
+        &|n| json!({"payload.orderId": format!("3f2504e0-4f89-11d3-9a0c-{n:012x}")}),
+        &nothing,
+    );
     let id = &schema(&draft)["properties"]["orderId"];
-    assert_eq!(id, &json!({"type": "string", "description": "Every value seen is a uuid."}));
+    assert_eq!(
+        id,
+        &json!({"type": "string", "description": "Every value seen is a uuid."})
+    );
 }
 
 #[test]
 fn a_sampled_capture_is_recorded_at_the_real_rate() {
     let numbers: Vec<u64> = (0..400).collect();
-    let order = |number| Order { number, asking: &nothing, answering: &nothing, kept: 0.3 }.spans();
+    let order = |number| {
+        Order {
+            number,
+            asking: &nothing,
+            answering: &nothing,
+            kept: 0.3,
+        }
+        .spans()
+    };
     let draft = drafted(&capture(&numbers, &order));
     let stream = draft.recording.streams.values().next().unwrap();
     let design = file(&draft, "design.yaml");
@@ -252,7 +326,11 @@ fn a_sampled_capture_is_recorded_at_the_real_rate() {
     assert!(stream.arrivals.is_sorted_by_key(|arrival| arrival.offset));
     let last = stream.arrivals.last().unwrap();
     assert!(last.offset <= draft.recording.duration);
-    let mut keys: Vec<&str> = stream.arrivals.iter().map(|arrival| arrival.key.as_str()).collect();
+    let mut keys: Vec<&str> = stream
+        .arrivals
+        .iter()
+        .map(|arrival| arrival.key.as_str())
+        .collect();
     keys.sort_unstable();
     keys.dedup();
     assert_eq!(keys.len(), stream.arrivals.len());
@@ -264,8 +342,14 @@ fn the_handler_time_of_a_draft_is_the_mean() {
     let stream = draft.recording.streams.values().next().unwrap();
     let times = stream.arrivals.iter().map(|arrival| arrival.handler_time);
     let mean = times.sum::<std::time::Duration>() / 200;
-    let written = format!("handler-time: {}   # mean of 200; median", tidegate_base::format_duration(mean));
+    let written = format!(
+        "handler-time: {}   # mean of 200; median",
+        tidegate_base::format_duration(mean)
+    );
     let design = file(&draft, "design.yaml");
     assert!(design.contains(&written), "{written} in {design}");
-    assert!(design.contains("squared coefficient of variation"), "{design}");
+    assert!(
+        design.contains("squared coefficient of variation"),
+        "{design}"
+    );
 }

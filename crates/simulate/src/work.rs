@@ -64,7 +64,10 @@ impl Duty {
         let scale = from_duration(mean) as f64 / recorded.mean_ns();
         match recorded {
             Self::Recorded(times) if scale.is_finite() => Some(Self::Recorded(
-                times.iter().map(|time| whole(*time as f64 * scale)).collect(),
+                times
+                    .iter()
+                    .map(|time| whole(*time as f64 * scale))
+                    .collect(),
             )),
             _ => None,
         }

@@ -16,8 +16,19 @@ const IDENTITIES: [&str; 3] = ["id", "uuid", "guid"];
 const REFERENCES: [&str; 5] = ["number", "no", "ref", "reference", "key"];
 /// What identifies a message or a step and not what it is about.
 const TECHNICAL: [&str; 13] = [
-    "causation", "client", "correlation", "event", "idempotency", "message", "parent", "request", "sequence",
-    "session", "span", "tenant", "trace",
+    "causation",
+    "client",
+    "correlation",
+    "event",
+    "idempotency",
+    "message",
+    "parent",
+    "request",
+    "sequence",
+    "session",
+    "span",
+    "tenant",
+    "trace",
 ];
 
 /// A field that says what an event is about.
@@ -36,8 +47,15 @@ pub(super) fn of(samples: &Samples, words: &[String]) -> Option<Key> {
         return None;
     }
     let mut found = Vec::new();
-    look(&samples.root, samples.count, &mut Vec::new(), (words, &mut found));
-    found.retain(|(_, key)| key.different > 1 && (key.different * 2 >= samples.count || key.different >= MANY));
+    look(
+        &samples.root,
+        samples.count,
+        &mut Vec::new(),
+        (words, &mut found),
+    );
+    found.retain(|(_, key)| {
+        key.different > 1 && (key.different * 2 >= samples.count || key.different >= MANY)
+    });
     let best = found.iter().map(|(rank, _)| *rank).min()?;
     let is_alone = found.len() == 1;
     let mut best: Vec<Key> = found
@@ -45,7 +63,13 @@ pub(super) fn of(samples: &Samples, words: &[String]) -> Option<Key> {
         .filter_map(|(rank, key)| (rank == best).then_some(key))
         .collect();
     best.sort_by(|a, b| {
-        let order = |key: &Key| (key.path.len(), std::cmp::Reverse(key.different), key.path.clone());
+        let order = |key: &Key| {
+            (
+                key.path.len(),
+                std::cmp::Reverse(key.different),
+                key.path.clone(),
+            )
+        };
         order(a).cmp(&order(b))
     });
     let first = best.into_iter().next()?;

@@ -245,11 +245,7 @@ impl Proposal<'_> {
     /// Five times the longest usual handling, in whole seconds; at least [`TIMEOUT_MIN`], at most
     /// a day.
     pub(super) fn timeout(&self) -> Duration {
-        let long = self
-            .handling
-            .high
-            .max(self.handling.mean)
-            .saturating_mul(5);
+        let long = self.handling.high.max(self.handling.mean).saturating_mul(5);
         let whole = long.as_secs() + u64::from(long.subsec_nanos() > 0);
         Duration::from_secs(whole.min(86_400)).max(TIMEOUT_MIN)
     }

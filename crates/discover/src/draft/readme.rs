@@ -91,7 +91,11 @@ fn payloads(out: &mut String, proposals: &[Proposal<'_>]) -> fmt::Result {
     let mut count = 0;
     for (proposal, origin) in told {
         count += 1;
-        writeln!(out, "- Inferred: the schema of {}, from {origin}.", proposal.event)?;
+        writeln!(
+            out,
+            "- Inferred: the schema of {}, from {origin}.",
+            proposal.event
+        )?;
     }
     match count {
         0 => writeln!(

@@ -29,9 +29,12 @@ fn of_call(trace: &Trace, call: usize) -> Vec<Payload> {
         return Vec::new();
     };
     let answers = trace.children(call).iter();
-    let answers = answers.filter_map(|child| trace.span(*child)).filter(|child| {
-        matches!(child.kind, SpanKind::Server | SpanKind::Consumer) || child.service != asking.service
-    });
+    let answers = answers
+        .filter_map(|child| trace.span(*child))
+        .filter(|child| {
+            matches!(child.kind, SpanKind::Server | SpanKind::Consumer)
+                || child.service != asking.service
+        });
     std::iter::once(asking)
         .chain(answers)
         .filter_map(|span| span.payload())
@@ -56,7 +59,10 @@ impl Samples {
             let mut payload = One::default();
             let mut beside = One::default();
             for (told, [marks, marks_beside]) in spans.iter().filter_map(Payload::read) {
-                let (app, own) = told.attributes.into_iter().partition(|name| name == BUSINESS);
+                let (app, own) = told
+                    .attributes
+                    .into_iter()
+                    .partition(|name| name == BUSINESS);
                 payload.add(told.payload, marks, own);
                 beside.add(told.business, marks_beside, app);
             }

@@ -67,9 +67,7 @@ pub(super) fn of(asked: &Asked<'_>, (samples, basis): &(Samples, Basis)) -> Sche
     }
     let origin = (samples.count > 0).then(|| origin(asked, samples));
     let what = match (&origin, basis) {
-        (None, _) => {
-            "Its spans hold no payload: add the fields that the handler reads.".to_owned()
-        }
+        (None, _) => "Its spans hold no payload: add the fields that the handler reads.".to_owned(),
         (Some(origin), Basis::Payload) => {
             format!("The fields are inferred from {origin}; there may be others.")
         }
@@ -86,7 +84,10 @@ pub(super) fn of(asked: &Asked<'_>, (samples, basis): &(Samples, Basis)) -> Sche
     } = asked;
     let asks = one_line(operation);
     let mut schema = Map::new();
-    schema.insert("$schema".into(), "https://json-schema.org/draft/2020-12/schema".into());
+    schema.insert(
+        "$schema".into(),
+        "https://json-schema.org/draft/2020-12/schema".into(),
+    );
     schema.insert("title".into(), asked.event.as_str().into());
     let description = format!("{publisher} asks {consumer} for {asks}. {what}");
     schema.insert("description".into(), description.into());
@@ -99,7 +100,10 @@ pub(super) fn of(asked: &Asked<'_>, (samples, basis): &(Samples, Basis)) -> Sche
     });
     Schema {
         text: format!("{:#}\n", Value::Object(schema)),
-        key: key.map_or_else(|| "/id".to_owned(), |key| format!("/{}", key.path.join("/"))),
+        key: key.map_or_else(
+            || "/id".to_owned(),
+            |key| format!("/{}", key.path.join("/")),
+        ),
         reason,
         origin,
     }
@@ -117,6 +121,7 @@ fn origin(asked: &Asked<'_>, samples: &Samples) -> String {
 
 /// Adds an `id`, where payloads have none that can be the key.
 fn identify(object: &mut Map<String, Value>, samples: &Samples) {
+    object.entry("required").or_insert_with(|| json!([]));
     let own = samples.root.fields.get("id").is_some_and(Field::is_plain);
     let properties = object.entry("properties").or_insert_with(|| json!({}));
     if let (false, Some(properties)) = (own, properties.as_object_mut()) {
@@ -158,7 +163,10 @@ fn promise(object: &mut Map<String, Value>, path: &[String]) {
     }
     if let Some(format) = field.shift_remove("format") {
         let form = format.as_str().unwrap_or_default().to_owned();
-        field.insert("description".into(), format!("Every value seen is a {form}.").into());
+        field.insert(
+            "description".into(),
+            format!("Every value seen is a {form}.").into(),
+        );
     }
 }
 
@@ -190,7 +198,8 @@ fn named(of: &Object) -> Vec<(&str, &Field)> {
     }
     let is_name = |field: &Field| field.count > 1 || of.count < ONCE_OF;
     let fields = of.fields.iter().filter(|(_, field)| is_name(field));
-    let mut fields: Vec<(&str, &Field)> = fields.map(|(name, field)| (name.as_str(), field)).collect();
+    let mut fields: Vec<(&str, &Field)> =
+        fields.map(|(name, field)| (name.as_str(), field)).collect();
     fields.sort_by_key(|(name, field)| (std::cmp::Reverse(field.count), *name));
     fields.truncate(NAMES_MAX);
     fields.sort_by_key(|(name, _)| *name);
@@ -259,9 +268,16 @@ fn description(field: &Field, count: usize) -> Option<String> {
     if field.unknown > 0 {
         parts.push("of a type that the capture does not tell".to_owned());
     }
-    let (different, seen) = (field.different(), field.count - field.nulls.min(field.count));
+    let (different, seen) = (
+        field.different(),
+        field.count - field.nulls.min(field.count),
+    );
     if (1..=FEW).contains(&different) && seen >= ONCE_OF && different * 5 <= seen {
-        let values = if different == 1 { "value" } else { "different values" };
+        let values = if different == 1 {
+            "value"
+        } else {
+            "different values"
+        };
         parts.push(format!("{different} {values} in {seen} payloads"));
     }
     (!parts.is_empty()).then(|| {

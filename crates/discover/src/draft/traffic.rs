@@ -31,7 +31,10 @@ pub(super) fn traffic(discovery: &Discovery, proposals: &[Proposal<'_>]) -> Traf
     let all: f64 = calls().map(|call| call.stands_for).sum();
     let room = (ARRIVALS_MAX.max(number(kept)) / all.max(1.0)).min(1.0);
     let remark = (all > number(kept) * 1.001).then(|| remark(all / number(kept.max(1)), room));
-    let names = discovery.captures.iter().map(|capture| capture.name.as_str());
+    let names = discovery
+        .captures
+        .iter()
+        .map(|capture| capture.name.as_str());
     let mut origin = names.collect::<Vec<_>>().join(", ");
     if let Some(remark) = &remark {
         origin.push_str("; ");
@@ -68,7 +71,10 @@ fn remark(each: f64, room: f64) -> String {
         "traces were sampled, a kept call stands for {each:.2}: it is repeated as often, spread over the time"
     );
     if room < 1.0 {
-        format!("{copies}, up to {:.1}% of the real rate, for its size", room * 100.0)
+        format!(
+            "{copies}, up to {:.1}% of the real rate, for its size",
+            room * 100.0
+        )
     } else {
         copies
     }

@@ -19,8 +19,8 @@ use crate::attributes::{Key, PAYLOAD_MARKS as MARKS, PAYLOAD_SHAPE as SHAPE};
 pub(crate) use names::tells;
 use names::{Source, source};
 pub(crate) use samples::Samples;
-use shape::{Shaper, marked};
 pub use shape::{Fields, Shape};
+use shape::{Shaper, marked};
 
 /// Longest shape of a span, in bytes; of a larger one the deepest fields are left out.
 const SHAPE_BYTES_MAX: usize = 4 << 10;

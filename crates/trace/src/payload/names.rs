@@ -115,10 +115,13 @@ pub(super) fn source(name: &str) -> Option<Source<'_>> {
         Some(Source::Field { of: body, path })
     };
     // The longest name that fits.
-    let field = BODIES.iter().filter_map(below).min_by_key(|source| match source {
-        Source::Field { path, .. } => path.len(),
-        _ => usize::MAX,
-    });
+    let field = BODIES
+        .iter()
+        .filter_map(below)
+        .min_by_key(|source| match source {
+            Source::Field { path, .. } => path.len(),
+            _ => usize::MAX,
+        });
     field.or_else(|| business(name))
 }
 
@@ -172,7 +175,14 @@ mod tests {
         for name in ["orderId", "_links", "first-name", "line_2"] {
             assert!(is_name(name), "{name}");
         }
-        for value in ["", "a@b.c", "49171234567", "3f2504e0-4f89-11d3-9a0c-0305e82c3301", "u1234567890123", "naïve"] {
+        for value in [
+            "",
+            "a@b.c",
+            "49171234567",
+            "3f2504e0-4f89-11d3-9a0c-0305e82c3301",
+            "u1234567890123",
+            "naïve",
+        ] {
             assert!(!is_name(value), "{value}");
         }
     }

@@ -90,6 +90,10 @@ mod tests {
         assert_eq!(first, 3);
         assert!(read < 6_000, "{read} were read");
         let mut few = Samples::with_limit(20_000);
-        assert!(ids.iter().take(2_000).all(|id| few.count(&Id::Text(id.into()), 10)));
+        assert!(
+            ids.iter()
+                .take(2_000)
+                .all(|id| few.count(&Id::Text(id.into()), 10))
+        );
     }
 }
