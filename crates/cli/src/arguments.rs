@@ -246,7 +246,8 @@ pub(crate) struct Simulate {
     /// A dependency that is down: NAME@FROM+LENGTH, such as payments-api@2m+30s
     #[arg(long, value_name = "OUTAGE")]
     pub(crate) outage: Vec<String>,
-    /// Take arrivals and handler times from a recording
+    /// Take arrivals and handler times from a recording [default: those of the design, varying as in
+    /// a recording.jsonl beside it]
     #[arg(long, value_name = "FILE")]
     pub(crate) recording: Option<PathBuf>,
     /// Where the random numbers start: the same seed gives the same result

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
+use tidegate_trace::Payload;
 use tidegate_trace::recording::Arrival;
 
 use crate::availability::Availability;
@@ -199,6 +200,9 @@ pub struct Call {
     pub exemplars: Vec<String>,
     /// Every call, by time: what a replay needs. Of candidates alone, where there are any.
     pub arrivals: Vec<Arrival>,
+    /// What the spans of calls tell of their payloads, of the first calls of which one does; where it was
+    /// asked for while reading. Of candidates alone, where there are any.
+    pub payloads: Vec<Vec<Payload>>,
 }
 
 /// What requests of the endpoint that saves most would take otherwise.

@@ -153,6 +153,7 @@ impl Court<'_> {
             savings,
             exemplars: self.exemplars(seen),
             arrivals: Vec::new(),
+            payloads: Vec::new(),
             class,
             caller,
             caller_operation,

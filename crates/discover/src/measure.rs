@@ -13,6 +13,7 @@ use crate::calls::{self, Found};
 use crate::contrast::Blocks;
 use crate::critical_path::{self, CriticalPath, Known};
 use crate::discovery::{Call, Capture, Discovery, Exclusive};
+use crate::draft::samples;
 use crate::interval;
 use crate::judge::{Court, Followers, Path, Reads};
 use crate::observe::{Observation, observe};
@@ -121,6 +122,7 @@ fn judged(court: &Court<'_>, observations: &IndexMap<Path, Vec<Observation>>) ->
     for (call, seen) in calls.iter_mut().zip(observations.values()) {
         if call.class.is_feasible() || !has_candidates {
             call.arrivals = seen.iter().map(|seen| court.arrival(seen)).collect();
+            call.payloads = samples::of(court.what_if.traces, seen);
         }
     }
     ranked(calls)

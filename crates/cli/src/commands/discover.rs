@@ -94,6 +94,7 @@ fn discovery(arguments: &Discover, paths: &[PathBuf]) -> Result<Discovery, Failu
         paths,
         columns: arguments.columns.as_deref(),
         memory: arguments.memory,
+        payloads: arguments.draft.is_some(),
     })?;
     Ok(tidegate_discover::discover_with(&captures, &options))
 }
