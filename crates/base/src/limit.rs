@@ -93,6 +93,10 @@ pub const MEMORY_BROKER_BYTES_MAX: usize = 1 << 30;
 pub const RECORD_HEADERS_MAX: usize = 256;
 /// Longest attribute value that is kept of a span, in bytes.
 pub const SPAN_ATTRIBUTE_BYTES_MAX: usize = 512;
+/// Longest payload in an attribute of a span that is looked at, in bytes.
+pub const SPAN_PAYLOAD_BYTES_MAX: usize = 64 << 10;
+/// Most bytes of such attributes that are read for a draft; of more, those of some traces, by chance.
+pub const SPAN_PAYLOADS_BYTES_MAX: usize = 64 << 20;
 /// Most YAML nodes of one design file.
 pub const DESIGN_NODES_MAX: usize = 1_000_000;
 /// Most findings of one reading of a design.

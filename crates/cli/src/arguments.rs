@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidegate_base::{Bytes, Name, Ratio, parse_duration};
+use tidegate_discover::Supposition;
 
 use self::operate::{Breaker, Consumer, Dlq, Why};
 use crate::client::DaemonUrl;
@@ -186,6 +187,11 @@ pub(crate) struct Discover {
     /// [default: as many as are busy four fifths of the time]
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) workers: Option<u32>,
+    /// What if these calls were made otherwise: `async:SERVICE/OPERATION`, `parallel:…` (without waiting
+    /// for the call before it), `remove:…` or `slow=20ms:…`; without an operation, all calls of the service. Can be
+    /// given several times, each answered by itself
+    #[arg(long, value_name = "CHANGE:CALLS", conflicts_with = "diff")]
+    pub(crate) what_if: Vec<Supposition>,
     /// Write a draft design with the measured volumes into this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) draft: Option<PathBuf>,
@@ -240,7 +246,8 @@ pub(crate) struct Simulate {
     /// A dependency that is down: NAME@FROM+LENGTH, such as payments-api@2m+30s
     #[arg(long, value_name = "OUTAGE")]
     pub(crate) outage: Vec<String>,
-    /// Take arrivals and handler times from a recording
+    /// Take arrivals and handler times from a recording [default: those of the design, varying as in
+    /// a recording.jsonl beside it]
     #[arg(long, value_name = "FILE")]
     pub(crate) recording: Option<PathBuf>,
     /// Where the random numbers start: the same seed gives the same result

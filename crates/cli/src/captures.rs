@@ -61,6 +61,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) columns: Option<&'a str>,
     /// The most memory for spans that wait for their traces.
     pub(crate) memory: Option<Bytes>,
+    /// Whether anybody asks what spans tell of payloads.
+    pub(crate) payloads: bool,
 }
 
 /// Every capture with its traces.
@@ -74,6 +76,9 @@ pub(crate) fn read(wanted: Wanted<'_>) -> Result<Vec<(String, Traces)>, Failure>
     if let Some(text) = wanted.columns {
         let columns: Columns = text.parse().map_err(Failure::configuration)?;
         ingest = ingest.with_columns(columns);
+    }
+    if wanted.payloads {
+        ingest = ingest.with_payloads();
     }
     let memory = wanted
         .memory

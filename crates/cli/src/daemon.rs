@@ -380,7 +380,8 @@ fn is_gap(guarantee: Guarantee, deliver: &Deliver) -> bool {
     match guarantee {
         Guarantee::AtLeastOnce | Guarantee::Deduplicated => false,
         Guarantee::ExactlyOnceEffect => deliver.to.is_some() || deliver.transaction.is_none(),
-        Guarantee::KafkaTransaction => true,
+        // Where nothing keeps it the design is refused.
+        Guarantee::KafkaTransaction => false,
     }
 }
 

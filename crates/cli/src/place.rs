@@ -5,6 +5,9 @@ use std::path::Path;
 #[cfg(any(feature = "kafka", feature = "nats", feature = "rabbitmq"))]
 use std::sync::Arc;
 
+use tidegate_model::Design;
+use tidegate_model::design::Guarantee;
+
 use crate::arguments::Run;
 use crate::exit::Failure;
 #[cfg(any(feature = "kafka", feature = "nats", feature = "rabbitmq"))]
@@ -18,6 +21,45 @@ pub(crate) enum Place {
     /// On shards of an engine.
     #[cfg(any(feature = "kafka", feature = "nats", feature = "rabbitmq"))]
     Shards(Arc<dyn Engine>),
+}
+
+impl Place {
+    /// What it is called in messages.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Log => "the embedded log",
+            #[cfg(any(feature = "kafka", feature = "nats", feature = "rabbitmq"))]
+            Self::Shards(engine) => engine.name(),
+        }
+    }
+
+    fn is_kafka(&self) -> bool {
+        match self {
+            Self::Log => false,
+            #[cfg(any(feature = "kafka", feature = "nats", feature = "rabbitmq"))]
+            Self::Shards(engine) => engine.word() == "kafka",
+        }
+    }
+
+    /// Refuses a design that asks for what nothing keeps here.
+    pub(crate) fn keeps(&self, design: &Design) -> Result<(), Failure> {
+        let asks = |guarantee: Guarantee| guarantee == Guarantee::KafkaTransaction;
+        let mut consumers = design.consumers();
+        let asking = consumers.find(|consumer| asks(consumer.consume.guarantee.value));
+        let Some(consumer) = asking.filter(|_| !self.is_kafka()) else {
+            return Ok(());
+        };
+        let (id, place) = (consumer.id(), self.name());
+        let at = &consumer.consume.guarantee.place;
+        let message = format!(
+            "{at}: `{id}` asks for {}, and this runs on {place}",
+            Guarantee::KafkaTransaction
+        );
+        Err(Failure::configuration(message).hint(
+            "add `--broker kafka://HOST:PORT`, or write `guarantee: deduplicated`: what its handler answers with is \
+             stored in one batch with the end of the delivery there too",
+        ))
+    }
 }
 
 /// Where the arguments say.

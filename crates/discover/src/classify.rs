@@ -80,7 +80,8 @@ fn by_place(facts: &Facts<'_>) -> Class {
         );
         return Class::Unknown { missing };
     }
-    if is_forwarded {
+    // What callers answer without is not their answer, however much of their time it takes.
+    if is_forwarded && !facts.is_ignored() {
         return Class::Async202Poll;
     }
     let writes_locally = facts.observations.iter().any(|observation| {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
+use tidegate_trace::Payload;
 use tidegate_trace::recording::Arrival;
 
 use crate::availability::Availability;
@@ -17,6 +18,7 @@ use crate::replay::complete::Completeness;
 use crate::sampling::Sampling;
 use crate::slowness::Slowness;
 use crate::statistics::{Proportion, Quantile};
+use crate::supposition::Answer;
 use crate::workload::Workload;
 
 /// Everything found in a set of captures.
@@ -50,6 +52,8 @@ pub struct Discovery {
     pub endpoints: Vec<Availability>,
     /// Calls between services: feasible ones first, then by critical-path time, most first.
     pub calls: Vec<Call>,
+    /// What was asked beside, each with its answer.
+    pub answers: Vec<Answer>,
 }
 
 /// The critical-path time that is spent in an operation itself.
@@ -196,6 +200,9 @@ pub struct Call {
     pub exemplars: Vec<String>,
     /// Every call, by time: what a replay needs. Of candidates alone, where there are any.
     pub arrivals: Vec<Arrival>,
+    /// What the spans of calls tell of their payloads, of the first calls of which one does; where it was
+    /// asked for while reading. Of candidates alone, where there are any.
+    pub payloads: Vec<Vec<Payload>>,
 }
 
 /// What requests of the endpoint that saves most would take otherwise.

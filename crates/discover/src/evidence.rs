@@ -216,7 +216,8 @@ impl<'a> Facts<'a> {
 
     fn forwarding(&self) -> Option<Evidence> {
         let share = self.share(|observation| observation.is_forwarded);
-        (share.share() >= crate::classify::FORWARDED_SHARE).then(|| {
+        let is_forwarded = share.share() >= crate::classify::FORWARDED_SHARE;
+        (is_forwarded && !self.is_ignored()).then(|| {
             let claim = format!(
                 "the caller does hardly anything else in {} of {}: its answer is this answer",
                 share.hits, share.total

@@ -53,6 +53,22 @@ impl Court<'_> {
         self.what_if.savings(&sites, change, self.observed)
     }
 
+    /// What is saved by one change of all the occurrences of several call paths.
+    pub(crate) fn saved_by_all(&self, about: &[&[Observation]], change: Change) -> Vec<Saving> {
+        let mut own = Vec::new();
+        let mut moved = Vec::new();
+        for seen in about {
+            own.extend(sites(seen));
+            moved.extend(self.moved(seen, change).0);
+        }
+        own.sort_unstable();
+        // What only prepares one of the calls may be asked about itself.
+        moved.sort_unstable();
+        moved.dedup();
+        let change = |site: Site| of_site(change, Some(&own), site);
+        self.what_if.savings(&moved, change, self.observed)
+    }
+
     /// What is saved on average.
     fn means(&self, seen: &[Observation], change: Change) -> Vec<Estimate> {
         let (sites, own) = self.moved(seen, change);
@@ -77,7 +93,7 @@ impl Court<'_> {
         (sites, Some(own))
     }
 
-    fn publish(&self) -> Change {
+    pub(crate) fn publish(&self) -> Change {
         Change::Asynchronous {
             publish: self.options.publish_time(),
         }
@@ -137,6 +153,7 @@ impl Court<'_> {
             savings,
             exemplars: self.exemplars(seen),
             arrivals: Vec::new(),
+            payloads: Vec::new(),
             class,
             caller,
             caller_operation,

@@ -13,6 +13,7 @@ use crate::calls::{self, Found};
 use crate::contrast::Blocks;
 use crate::critical_path::{self, CriticalPath, Known};
 use crate::discovery::{Call, Capture, Discovery, Exclusive};
+use crate::draft::samples;
 use crate::interval;
 use crate::judge::{Court, Followers, Path, Reads};
 use crate::observe::{Observation, observe};
@@ -22,6 +23,7 @@ use crate::replay::{Site, WhatIf};
 use crate::sampling;
 use crate::services::Totals;
 use crate::signals::taint::{Values, fed, tainted};
+use crate::supposition::answers;
 use crate::survey::Survey;
 use crate::told::{Reader, Told};
 use crate::window::Window;
@@ -92,6 +94,7 @@ pub fn discover_with(captures: &[(String, Traces)], options: &Options) -> Discov
         operations,
         exclusive,
         endpoints,
+        answers: answers(&court, &observations),
         calls,
     }
 }
@@ -119,6 +122,7 @@ fn judged(court: &Court<'_>, observations: &IndexMap<Path, Vec<Observation>>) ->
     for (call, seen) in calls.iter_mut().zip(observations.values()) {
         if call.class.is_feasible() || !has_candidates {
             call.arrivals = seen.iter().map(|seen| court.arrival(seen)).collect();
+            call.payloads = samples::of(court.what_if.traces, seen);
         }
     }
     ranked(calls)

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use crate::replay::order::Order;
+use crate::supposition::Supposition;
 
 /// How long a caller is busy storing an event, until measured otherwise: a quorum that flushes to
 /// disk takes one to three milliseconds.
 const PUBLISH: Duration = Duration::from_millis(2);
 
 /// How discovery is done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Whether the words of operations count as evidence for a change. Words that ask for an answer
     /// always count against it.
@@ -23,6 +24,8 @@ pub struct Options {
     /// How many workers an endpoint has; as many as are busy four fifths of the time where it is not
     /// told.
     pub workers: Option<u32>,
+    /// What is asked beside.
+    pub suppositions: Vec<Supposition>,
 }
 
 impl Default for Options {
@@ -33,6 +36,7 @@ impl Default for Options {
             publish: PUBLISH,
             limit: None,
             workers: None,
+            suppositions: Vec::new(),
         }
     }
 }

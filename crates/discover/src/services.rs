@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use tidegate_trace::{Labels, SpanKind, Trace};
 
 use crate::discovery::{Latency, Operation, Service};
+use crate::replay::place;
 use crate::statistics::{Proportion, Quantile};
 use crate::told::Told;
 use crate::window::Window;
@@ -145,23 +146,32 @@ fn is_request(trace: &Trace, index: usize) -> bool {
     }
 }
 
-/// The span's duration without the time in which a child ran, by raw times.
+/// The span's duration without the time in which it waited for a child. Clocks of other hosts change nothing
+/// where durations place the child.
 fn self_time(trace: &Trace, index: usize) -> Duration {
     let Some(span) = trace.span(index) else {
         return Duration::ZERO;
     };
-    let mut covered = Duration::ZERO;
-    let mut reached = span.start;
-    for child in trace
-        .children(index)
-        .iter()
+    let own = place::length(span);
+    let has_one_answer = place::has_one_answer(trace, index);
+    let children = trace.children(index).iter();
+    let mut waits: Vec<(i64, i64)> = children
+        .filter(|child| place::is_waited_for(trace, index, **child))
         .filter_map(|child| trace.span(*child))
-    {
-        let (start, end) = (child.start.max(reached), child.end.min(span.end));
-        covered += end.since(start);
+        .map(|child| {
+            let start = place::start_in(span, child, has_one_answer);
+            let end = start.saturating_add(place::length(child));
+            (start.clamp(0, own), end.clamp(0, own))
+        })
+        .collect();
+    waits.sort_unstable();
+    let mut reached = 0;
+    let mut waited = 0;
+    for (start, end) in waits {
+        waited += (end - start.max(reached)).max(0);
         reached = reached.max(end);
     }
-    span.duration().saturating_sub(covered)
+    Duration::from_nanos(u64::try_from(own - waited).unwrap_or_default())
 }
 
 /// How often a second, of what stands for so many; `None` when less than a second was observed.

@@ -111,7 +111,7 @@ fn mean(values: &[f64]) -> f64 {
 }
 
 /// The variance over the squared mean; `None` of fewer than ten, or of zeros.
-fn scv(values: &[f64]) -> Option<f64> {
+pub(crate) fn scv(values: &[f64]) -> Option<f64> {
     let mean = mean(values);
     if values.len() < 10 || mean <= 0.0 {
         return None;

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use tidegate_discover::{
-    Call, Discovery, Options, Paint, ReportFormat, discover, discover_with, report,
+    Call, Class, Discovery, Options, Paint, ReportFormat, Signal, discover, discover_with, report,
 };
 use tidegate_trace::{Ingest, read};
 
@@ -124,6 +124,77 @@ fn an_endpoint_is_as_available_as_all_that_it_needs() {
         text.contains("How available requests are, and by what"),
         "{text}"
     );
+}
+
+#[test]
+fn what_is_asked_of_calls_is_answered_by_replay() {
+    let asked = [
+        "remove:mail",
+        "async:mail/POST /send-receipt",
+        "slow=20ms:mail",
+        "parallel:mail",
+        "remove:stock",
+        "remove:nobody",
+    ];
+    let options = Options {
+        suppositions: asked.iter().map(|text| text.parse().unwrap()).collect(),
+        ..Options::default()
+    };
+    let spans: Vec<Value> = (0..200)
+        .flat_map(|number| request(number, false, false, false, 30))
+        .collect();
+    let discovery = found(&spans, &options);
+    let answers: Vec<(usize, Option<f64>)> = discovery
+        .answers
+        .iter()
+        .map(|answer| {
+            let saving = answer.savings.first();
+            (answer.calls, saving.and_then(|saving| saving.mean.value()))
+        })
+        .collect();
+    let millis = |millis: f64| Some(millis * 1e6);
+    // The receipt takes 30 ms; to publish takes 2 ms. It begins 4 ms after the adjustment ends, at 12 ms: without
+    // waiting for that, 4 ms after the request.
+    let expected = [
+        (200, millis(30.0)),
+        (200, millis(28.0)),
+        (200, millis(-20.0)),
+        (200, millis(8.0)),
+        (200, millis(6.0)),
+        (0, None),
+    ];
+    assert_eq!(answers, expected);
+    let plain = found(&spans, &Options::default());
+    assert!(plain.answers.is_empty());
+    for format in [
+        ReportFormat::Human,
+        ReportFormat::Markdown,
+        ReportFormat::Html,
+    ] {
+        let text = report(&discovery, format, Paint::Plain);
+        assert!(text.contains("slow=20ms:mail"), "{text}");
+        assert!(text.contains("-20ms (-20ms to -20ms)"), "{text}");
+        assert!(!report(&plain, format, Paint::Plain).contains("What was asked"));
+    }
+}
+
+#[test]
+fn a_call_without_which_its_caller_answers_is_not_its_answer() {
+    // The collector does nothing but call analytics, and answers all the same when that fails.
+    let spans: Vec<Value> = (0..400)
+        .flat_map(|number| {
+            let spans = request(number, false, number % 4 == 0, false, 900);
+            spans
+                .into_iter()
+                .filter(|span| span["service"] != "stock" && span["name"] != "POST /adjust")
+        })
+        .collect();
+    let discovery = found(&spans, &Options::default());
+    let mail = call(&discovery, "mail");
+    assert!(mail.coupling.total >= 20 && mail.coupling.hits == 0);
+    assert_eq!(mail.class, Class::FireAndForget);
+    let forwards = |evidence: &&tidegate_discover::Evidence| evidence.signal == Signal::Forwarding;
+    assert!(mail.evidence.iter().find(forwards).is_none());
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn the_boutique_drafts_its_side_work() {
     {
       "$schema": "https://json-schema.org/draft/2020-12/schema",
       "title": "OrderConfirmationRequested",
-      "description": "checkoutservice asks emailservice for /hipstershop.EmailService/SendOrderConfirmation. Traces do not hold payloads: add the fields that the handler reads.",
+      "description": "checkoutservice asks emailservice for /hipstershop.EmailService/SendOrderConfirmation. Its spans hold no payload: add the fields that the handler reads.",
       "type": "object",
       "required": [
         "id"
@@ -130,13 +130,13 @@ fn the_hotel_reads_only_so_its_draft_is_for_exploring() {
     callers need the answers. The calls that cost the most time are drawn all the same, to
     try out what messaging would do with such traffic.
 
-    | event | from | to | calls | median handling | waiting on the critical path |
+    | event | from | to | calls | mean handling | waiting on the critical path |
     |---|---|---|---:|---:|---:|
-    | SearchNearbyRequested | frontend | search | 300 | 7.2ms | 3.03s |
-    | CheckAvailabilityRequested | frontend | reservation | 300 | 33us | 2.58s |
-    | GetRatesRequested | search | rate | 300 | 23us | 1.34s |
-    | GetProfilesRequested | frontend | profile | 300 | 519us | 939.98ms |
-    | GeoNearbyRequested | search | geo | 300 | 449us | 737.99ms |
+    | SearchNearbyRequested | frontend | search | 300 | 7.5ms | 3.03s |
+    | CheckAvailabilityRequested | frontend | reservation | 300 | 6.18ms | 2.58s |
+    | GetRatesRequested | search | rate | 300 | 2.53ms | 1.34s |
+    | GetProfilesRequested | frontend | profile | 300 | 1.17ms | 939.98ms |
+    | GeoNearbyRequested | search | geo | 300 | 517.3us | 737.99ms |
 
     The time saved is predicted: every trace is replayed as if nobody waited for the call.
 
@@ -145,6 +145,7 @@ fn the_hotel_reads_only_so_its_draft_is_for_exploring() {
     - Measured: rates, peaks, handler times, failures, who calls whom.
     - Derived: concurrency (busy half the time at the peak), timeouts (five times the longest
       usual handling).
+    - Scaled: `recording.jsonl`, as traces were sampled, a kept call stands for 3.33: it is repeated as often, spread over the time.
     - Not known: payloads. The schemas hold an `id` only; add the fields that handlers read.
     - Placeholders: owners are `team-` and the service's name.
 

@@ -402,6 +402,11 @@ proptest! {
         prop_assert_eq!(right.calls[0].critical, wrong.calls[0].critical);
         prop_assert_eq!(right.waiting, wrong.waiting);
         prop_assert_eq!(&right.calls[0].class, &wrong.calls[0].class);
+        let own = |discovery: &Discovery| {
+            let operations = discovery.operations.iter();
+            operations.map(|one| (one.name.clone(), one.self_time)).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(own(&right), own(&wrong));
     }
 
     #[test]

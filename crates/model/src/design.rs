@@ -301,7 +301,7 @@ pub struct Deliver {
     pub burst: Option<Located<u32>>,
     /// How long one attempt may take; for pull, how long a lease lasts.
     pub timeout: Located<Duration>,
-    /// How long one attempt usually takes, as declared or measured.
+    /// How long one attempt takes on average, as declared or measured.
     pub handler_time: Option<Located<Duration>>,
     /// The database whose transaction holds effect, inbox row and emitted events together.
     pub transaction: Option<Located<Transaction>>,

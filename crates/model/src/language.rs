@@ -371,7 +371,7 @@ static DELIVER: Section = Section {
             "handler-time",
             Kind::Duration(POSITIVE),
             Optional,
-            "How long one attempt usually takes, as declared or measured.",
+            "How long one attempt takes on average, as declared or measured.",
             "20ms",
         ),
         field(

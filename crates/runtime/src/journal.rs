@@ -3,6 +3,7 @@
 //! compressed.
 
 use bytes::Bytes;
+use tidegate_base::ConsumerId;
 use tidegate_base::limit::BATCH_BYTES_MAX;
 use tidegate_delivery::StateRecord;
 
@@ -145,6 +146,25 @@ pub(crate) fn groups(pieces: Vec<Bytes>, bytes_max: usize) -> Vec<Vec<Bytes>> {
         }
     }
     groups
+}
+
+/// The deliveries that end in pieces that were encoded here, in order.
+pub(crate) fn ends(pieces: &[Bytes]) -> Vec<(ConsumerId, u64)> {
+    let mut records = Vec::new();
+    for line in pieces
+        .iter()
+        .flat_map(|piece| piece.split(|byte| *byte == b'\n'))
+    {
+        // What was written here can be read.
+        let _read = together::decode(line, &mut records);
+    }
+    let end = |record| match record {
+        StateRecord::Done {
+            consumer, sequence, ..
+        } => Some((consumer, sequence)),
+        _ => None,
+    };
+    records.into_iter().filter_map(end).collect()
 }
 
 /// The records of a state.

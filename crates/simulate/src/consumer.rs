@@ -1,6 +1,6 @@
 //! One consumer of the design, simulated.
 
-use tidegate_base::ConsumerId;
+use tidegate_base::{ConsumerId, format_duration};
 use tidegate_model::Design;
 use tidegate_model::design::{ConsumerRef, Deliver, Event, Limit, Order};
 
@@ -72,7 +72,7 @@ impl Input {
             peak,
             keys,
         } = arrivals(consumer, event, scenario, &mut notes)?;
-        let duty = duty(&consumer.id(), consumer, scenario)?;
+        let duty = duty(&consumer.id(), consumer, scenario, &mut notes)?;
         let consume = consumer.consume;
         let name = consumer.id().to_string();
         let event_name = consumer.event_name.as_str();
@@ -232,7 +232,12 @@ fn recorded(
     })
 }
 
-fn duty(id: &ConsumerId, consumer: ConsumerRef<'_>, scenario: &Scenario) -> Result<Duty, String> {
+fn duty(
+    id: &ConsumerId,
+    consumer: ConsumerRef<'_>,
+    scenario: &Scenario,
+    notes: &mut Vec<String>,
+) -> Result<Duty, String> {
     if let Some(duty) = scenario
         .recorded_handler_times
         .get(id)
@@ -246,12 +251,20 @@ fn duty(id: &ConsumerId, consumer: ConsumerRef<'_>, scenario: &Scenario) -> Resu
         .handler_time
         .as_ref()
         .map(|time| time.value);
-    declared
-        .or(scenario.handler_time)
-        .map(|mean| Duty::drawn(mean, scenario.service))
-        .ok_or_else(|| {
-            format!("`{id}` declares no `handler-time`; give it one under `deliver`, or assume one")
-        })
+    let mean = declared.or(scenario.handler_time).ok_or_else(|| {
+        format!("`{id}` declares no `handler-time`; give it one under `deliver`, or assume one")
+    })?;
+    let spread = scenario.recorded_spread.get(id);
+    let Some((duty, count)) =
+        spread.and_then(|times| Some((Duty::spread(mean, times)?, times.len())))
+    else {
+        return Ok(Duty::drawn(mean, scenario.service));
+    };
+    notes.push(format!(
+        "its handler takes {} on average, as the design says, and varies as the {count} recorded times do",
+        format_duration(mean)
+    ));
+    Ok(duty)
 }
 
 /// A hold, and why.

@@ -38,6 +38,9 @@ pub struct Scenario {
     pub recorded_arrivals: IndexMap<Name, Vec<RecordedArrival>>,
     /// Recorded handler times, by consumer; they take the place of `handler-time`.
     pub recorded_handler_times: IndexMap<ConsumerId, Vec<Duration>>,
+    /// Recorded handler times, by consumer, that say how far attempts are from `handler-time`, which
+    /// stays their mean; they take the place of `service`.
+    pub recorded_spread: IndexMap<ConsumerId, Vec<Duration>>,
     /// The rate of events that declare none; `None`: their consumers are not simulated.
     pub rate: Option<Rate>,
     /// The handler time of consumers that declare none; `None`: they are not simulated.
@@ -63,6 +66,7 @@ impl Default for Scenario {
             failures: Ratio::default(),
             recorded_arrivals: IndexMap::new(),
             recorded_handler_times: IndexMap::new(),
+            recorded_spread: IndexMap::new(),
             rate: None,
             handler_time: None,
             messages_max: MESSAGES_MAX,
@@ -76,6 +80,7 @@ impl Scenario {
     #[must_use]
     pub fn with_recording(mut self, recording: &Recording) -> Self {
         self.duration = recording.duration;
+        self.recorded_handler_times = handler_times(recording);
         for (event, stream) in &recording.streams {
             let arrivals = stream.arrivals.iter();
             let recorded = arrivals
@@ -84,20 +89,32 @@ impl Scenario {
                     key: arrival.key.clone(),
                 })
                 .collect();
-            let times = stream
-                .arrivals
-                .iter()
-                .map(|arrival| arrival.handler_time)
-                .collect();
+            self.recorded_arrivals.insert(event.clone(), recorded);
+        }
+        self
+    }
+
+    /// This scenario with handler times that vary around the declared ones as those of `recording` do.
+    #[must_use]
+    pub fn with_spread_of(mut self, recording: &Recording) -> Self {
+        self.recorded_spread = handler_times(recording);
+        self
+    }
+}
+
+/// The handler times of each consumer.
+fn handler_times(recording: &Recording) -> IndexMap<ConsumerId, Vec<Duration>> {
+    let streams = recording.streams.iter();
+    streams
+        .map(|(event, stream)| {
             let id = ConsumerId {
                 service: stream.consumer.clone(),
                 event: event.clone(),
             };
-            self.recorded_arrivals.insert(event.clone(), recorded);
-            self.recorded_handler_times.insert(id, times);
-        }
-        self
-    }
+            let arrivals = stream.arrivals.iter();
+            (id, arrivals.map(|arrival| arrival.handler_time).collect())
+        })
+        .collect()
 }
 
 /// One recorded arrival.

@@ -57,6 +57,22 @@ impl Duty {
             .then(|| Self::Recorded(times.iter().copied().map(from_duration).collect()))
     }
 
+    /// Attempts of `mean` that are as far from it as recorded ones are from theirs; `None` when there
+    /// are none, or all took no time.
+    pub(crate) fn spread(mean: Duration, times: &[Duration]) -> Option<Self> {
+        let recorded = Self::recorded(times)?;
+        let scale = from_duration(mean) as f64 / recorded.mean_ns();
+        match recorded {
+            Self::Recorded(times) if scale.is_finite() => Some(Self::Recorded(
+                times
+                    .iter()
+                    .map(|time| whole(*time as f64 * scale))
+                    .collect(),
+            )),
+            _ => None,
+        }
+    }
+
     /// The mean, in nanoseconds.
     pub(crate) fn mean_ns(&self) -> f64 {
         match self {

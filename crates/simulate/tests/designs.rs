@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use tidegate_base::{Name, Ratio};
+use tidegate_base::{Name, Rate, Ratio};
 use tidegate_model::{Design, Source};
 use tidegate_simulate::{
     Keys, Outage, Outcome, RecordedArrival, Scenario, ServiceTime, Simulated, Simulation,
@@ -229,6 +229,37 @@ fn recorded_arrivals_and_handler_times_take_the_place_of_declared_ones() {
         latency.p50.unwrap() >= 0.02 && latency.max.unwrap() < 0.041,
         "{latency:?}"
     );
+}
+
+#[test]
+fn recorded_times_say_how_far_attempts_are_from_the_declared_mean() {
+    let id: tidegate_base::ConsumerId = "mail/InvoiceSent".parse().unwrap();
+    let run = |times: Vec<u64>| {
+        let mut scenario = Scenario {
+            rate: Rate::per_second(10.0),
+            ..calm()
+        };
+        let times = times.into_iter().map(Duration::from_millis).collect();
+        scenario.recorded_spread.insert(id.clone(), times);
+        let simulation = simulate(&design(CHECKOUT), &scenario);
+        let mail = simulated(&simulation, "mail/InvoiceSent");
+        assert!((mail.handler_seconds - 0.005).abs() < 1e-9, "{mail:?}");
+        (mail.latency.max.unwrap(), mail.notes.join(" "))
+    };
+    // The design says 5 ms on average: of ten attempts nine take 1 ms, and one 41.
+    let mut times = vec![10; 9];
+    times.push(410);
+    let (longest, notes) = run(times);
+    assert!(longest >= 0.041, "{longest}");
+    assert!(
+        notes.contains("5ms on average") && notes.contains("as the 10 recorded times do"),
+        "{notes}"
+    );
+    let (longest, _) = run(vec![7]);
+    assert!(longest < 0.041, "{longest}");
+    // Without any time they say nothing.
+    let (_, notes) = run(vec![0]);
+    assert!(!notes.contains("recorded"), "{notes}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use tidegate_base::{Clock, ConsumerId};
 use tidegate_broker::{Broker, MemoryBroker};
 use tidegate_broker_log::{LogBroker, Options};
-use tidegate_model::design::{ConsumerRef, Located, Transaction};
+use tidegate_model::design::{ConsumerRef, Guarantee, Located, Transaction};
 use tidegate_model::{Design, closest};
 use tidegate_runtime::{Answer, Attempt, Caller, Outcome as Ended, Runtime, Settings, TokioClock};
 use tokio::sync::watch;
@@ -31,6 +31,7 @@ pub(crate) async fn start(mut setup: Setup) -> Result<App, StartError> {
     };
     let data = data.clone();
     let mut design = design.read()?;
+    setup.problems.extend(unkept(&design, data.is_some()));
     fit(&mut setup, &mut design)?;
     let (broker, log) = open(data.as_deref()).await?;
     let clock: Arc<dyn Clock> = Arc::new(TokioClock::new());
@@ -154,6 +155,28 @@ fn fit(setup: &mut Setup, design: &mut Design) -> Result<(), StartError> {
         }
     }
     Ok(())
+}
+
+/// Consumers that ask for what only Kafka keeps. In memory, where nothing is kept, they are tried out.
+fn unkept(design: &Design, is_kept: bool) -> Vec<String> {
+    let mut problems = Vec::new();
+    for consumer in design.consumers() {
+        let guarantee = &consumer.consume.guarantee;
+        if guarantee.value != Guarantee::KafkaTransaction {
+            continue;
+        }
+        let problem = format!(
+            "{}: `{}` asks for {}, and this app has a log of its own: connect it to a daemon on Kafka (`App::connect`), or write `guarantee: deduplicated`",
+            guarantee.place,
+            consumer.id(),
+            guarantee.value
+        );
+        match is_kept {
+            true => problems.push(problem),
+            false => tracing::warn!("{problem}"),
+        }
+    }
+    problems
 }
 
 /// Whether a handler has its effect elsewhere than the design says.

@@ -89,9 +89,10 @@ pub(crate) fn each(bucket: &Bucket<'_>, choice: Choice, mut take: impl FnMut(One
             });
             continue;
         }
+        let has_payloads = bucket.has_payloads(records.first().map_or(&[], |record| record.trace));
         let spans = records
             .iter()
-            .filter_map(|record| record.span(bucket.names))
+            .filter_map(|record| record.span(bucket.names, has_payloads))
             .collect();
         let (trace, duplicates) = build(id, spans);
         take(One {

@@ -7,7 +7,7 @@ use tidegate_base::limit::SPAN_ATTRIBUTE_BYTES_MAX;
 
 /// The attributes that discovery reads, in the order of their names; all others are dropped while
 /// reading.
-pub(crate) const KEPT: [&str; 50] = [
+pub(crate) const KEPT: [&str; 52] = [
     "db.collection.name",
     "db.operation",
     "db.operation.name",
@@ -55,6 +55,8 @@ pub(crate) const KEPT: [&str; 50] = [
     "server.address",
     "session.id",
     "sql.query",
+    PAYLOAD_MARKS,
+    PAYLOAD_SHAPE,
     "url.full",
     "url.path",
     "user.id",
@@ -62,6 +64,10 @@ pub(crate) const KEPT: [&str; 50] = [
 
 /// The probability with which the trace was kept, when the capture tells: 0.0 to 1.0.
 pub(crate) const SAMPLING_PROBABILITY: &str = "sampling.probability";
+
+/// What the span tells of its payload, and the marks of the values; see [`crate::payload`].
+pub(crate) const PAYLOAD_MARKS: &str = "tidegate.payload.marks";
+pub(crate) const PAYLOAD_SHAPE: &str = "tidegate.payload.shape";
 
 /// Words that name one thing of very many, of all attributes that are not kept.
 pub(crate) const OTHER_VALUES: &str = "other.values";
@@ -98,6 +104,13 @@ impl Key {
     #[must_use]
     pub fn is_of(self, group: Group) -> bool {
         group.bits() & self.bit() != 0
+    }
+
+    /// Whether it is what the span tells of its payload.
+    #[inline]
+    pub(crate) fn is_of_payload(self) -> bool {
+        const BITS: u64 = Keys::of([PAYLOAD_MARKS, PAYLOAD_SHAPE]).bits;
+        BITS & self.bit() != 0
     }
 
     /// The bit of the key among all.

@@ -83,6 +83,13 @@ impl Ingest {
         self
     }
 
+    /// With what spans tell of payloads: the names and types of their fields, and no value.
+    #[must_use]
+    pub fn with_payloads(mut self) -> Self {
+        self.store.with_payloads();
+        self
+    }
+
     /// With something to call while reading, with the spans read so far.
     #[must_use]
     pub fn with_progress(mut self, progress: Box<dyn FnMut(usize)>) -> Self {

@@ -4,16 +4,16 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::attributes::{SAMPLING_PROBABILITY, cut};
 use crate::identifier::Id;
-use crate::json::{Scalar, Whole};
+use crate::json::{Scalar, Type, Whole};
 use crate::raw::RawSpan;
 use crate::sampling::from_jaeger;
 use crate::scanner::{Scanner, parse};
 use crate::sink::Sink;
-use crate::{ReadError, SpanKind, Status};
+use crate::{ReadError, SpanKind, Status, payload};
 
 /// One trace with its processes.
 #[derive(Debug, Deserialize)]
@@ -37,8 +37,27 @@ struct Process<'a> {
 struct Tag<'a> {
     #[serde(default, borrow)]
     key: Scalar<'a>,
+    #[serde(rename = "type", default)]
+    of: TagType,
     #[serde(default, borrow)]
     value: Scalar<'a>,
+}
+
+/// What a tag says of its value.
+#[derive(Debug, Default)]
+struct TagType(Type);
+
+impl<'de> Deserialize<'de> for TagType {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = Scalar::deserialize(deserializer)?;
+        Ok(Self(match word.text() {
+            Some("string") => Type::Text,
+            Some("bool") => Type::Flag,
+            Some("int64") => Type::Whole,
+            Some("float64") => Type::Real,
+            _ => Type::Untold,
+        }))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -147,8 +166,13 @@ impl JsonSpan<'_> {
         span.kind = self.kind();
         span.status = self.status();
         span.operation = Cow::Borrowed(cut(self.operation_name.text().unwrap_or_default()));
+        let asks_for_payloads = sink.asks_for_payloads();
         for tag in self.tags.iter().flatten() {
             if let Some(name) = tag.key.text() {
+                if asks_for_payloads && payload::tells(name) {
+                    let given = tag.value.text().map(|text| tag.of.0.given(text));
+                    span.payload.extend(given.map(|given| (name.into(), given)));
+                }
                 span.attribute(name, || tag.value.text().map(Cow::Borrowed));
             }
         }

@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use crate::payload::Given;
+
 /// A whole number that is written as a number or as a text.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Whole(pub(crate) u64);
@@ -30,6 +32,31 @@ impl<'de> Deserialize<'de> for Whole {
             }
         }
         deserializer.deserialize_any(WholeVisitor)
+    }
+}
+
+/// The type that a format writes beside a value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Type {
+    /// It does not.
+    #[default]
+    Untold,
+    Text,
+    Flag,
+    Whole,
+    Real,
+}
+
+impl Type {
+    /// The value of this type.
+    pub(crate) fn given(self, text: &str) -> Given<'_> {
+        match self {
+            Self::Untold => Given::Untyped(Cow::Borrowed(text)),
+            Self::Text => Given::Text(Cow::Borrowed(text)),
+            Self::Flag => Given::Flag,
+            Self::Whole => Given::Whole(Cow::Borrowed(text)),
+            Self::Real => Given::Real,
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 //! traffic that a design replays. [`process`] reads the logs of business processes.
 
 mod alibaba;
+mod any_value;
 mod assemble;
 mod attributes;
 mod columns;
@@ -24,6 +25,7 @@ pub mod labels;
 pub mod operation;
 mod otlp_json;
 mod otlp_protobuf;
+pub mod payload;
 pub mod process;
 mod raw;
 mod record;
@@ -49,6 +51,7 @@ pub use format::Format;
 pub use identifier::Identifier;
 pub use ingest::{Ingest, Source, no_spans, read};
 pub use labels::Labels;
+pub use payload::Payload;
 pub use recording::Recording;
 pub use span::{Link, Span, SpanKind, Status};
 pub use store::Spill;

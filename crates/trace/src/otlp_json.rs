@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use crate::any_value::AnyValue;
 use crate::attributes::{SAMPLING_PROBABILITY, cut};
 use crate::identifier::Id;
 use crate::json::{Scalar, Whole};
@@ -11,7 +12,7 @@ use crate::raw::RawSpan;
 use crate::sampling::from_tracestate;
 use crate::scanner::{Scanner, Wrong, parse};
 use crate::sink::Sink;
-use crate::{ReadError, SpanKind, Status};
+use crate::{ReadError, SpanKind, Status, payload};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -41,38 +42,11 @@ struct ScopeSpans<'a> {
 }
 
 #[derive(Debug, Deserialize)]
-struct KeyValue<'a> {
+pub(crate) struct KeyValue<'a> {
     #[serde(default, borrow)]
-    key: Scalar<'a>,
+    pub(crate) key: Scalar<'a>,
     #[serde(default, borrow)]
-    value: Option<AnyValue<'a>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct AnyValue<'a> {
-    #[serde(
-        default,
-        borrow,
-        alias = "stringValue",
-        alias = "intValue",
-        alias = "boolValue",
-        alias = "doubleValue",
-        alias = "string_value",
-        alias = "int_value",
-        alias = "bool_value",
-        alias = "double_value"
-    )]
-    scalar: Scalar<'a>,
-    #[serde(default, borrow, alias = "array_value")]
-    array_value: Option<ArrayValue<'a>>,
-}
-
-/// A list, as headers are.
-#[derive(Debug, Deserialize)]
-struct ArrayValue<'a> {
-    #[serde(default, borrow)]
-    values: Option<Vec<AnyValue<'a>>>,
+    pub(crate) value: Option<AnyValue<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -206,17 +180,6 @@ impl KeyValue<'_> {
     }
 }
 
-impl AnyValue<'_> {
-    /// The value; of a list the first one.
-    fn text(&self) -> Option<&str> {
-        let first = || {
-            let values = self.array_value.as_ref()?.values.as_ref()?;
-            values.first()?.scalar.text()
-        };
-        self.scalar.text().or_else(first)
-    }
-}
-
 impl JsonSpan<'_> {
     fn read(&self, sink: &mut Sink<'_>) -> Result<Option<RawSpan<'_>>, String> {
         let Some(trace) = Id::from_otlp_text::<16>(self.trace_id.text().unwrap_or_default())?
@@ -239,8 +202,13 @@ impl JsonSpan<'_> {
         span.kind = kind(self.kind.text());
         span.status = status(self.status.as_ref().and_then(|status| status.code.text()));
         span.operation = Cow::Borrowed(cut(self.name.text().unwrap_or_default()));
+        let asks_for_payloads = sink.asks_for_payloads();
         for entry in self.attributes.iter().flatten() {
             if let Some(name) = entry.key.text() {
+                if asks_for_payloads && payload::tells(name) {
+                    let given = entry.value.as_ref().and_then(AnyValue::given);
+                    span.payload.extend(given.map(|given| (name.into(), given)));
+                }
                 span.attribute(name, || entry.text().map(Cow::Borrowed));
             }
         }

@@ -14,11 +14,12 @@ use crate::attributes::{Key, SAMPLING_PROBABILITY, cut, cut_cow};
 use crate::identifier::Id;
 use crate::input::Input;
 use crate::otlp_json::HOST_ATTRIBUTES;
+use crate::payload::Given;
 use crate::raw::RawSpan;
 use crate::sampling::from_tracestate;
 use crate::sink::Sink;
 use crate::wire::{Broken, Fields, Value, split_varint, text};
-use crate::{ReadError, SpanKind, Status, values};
+use crate::{ReadError, SpanKind, Status, payload, values};
 
 /// How messages follow each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +40,8 @@ enum Signal {
     Logs,
 }
 
+/// Deepest nesting of values that is looked at.
+const GIVEN_DEPTH_MAX: usize = 16;
 /// Room for the attributes of most spans.
 const ATTRIBUTES: usize = 6;
 /// How many messages without any item are passed over to find the framing.
@@ -355,6 +358,47 @@ fn scalar(value: &[u8]) -> Result<Option<Cow<'_, str>>, Broken> {
     Ok(found)
 }
 
+/// A value with its type and what is in it.
+fn given(value: &[u8], depth: usize) -> Result<Option<Given<'_>>, Broken> {
+    let mut found = None;
+    let mut fields = Fields::of(value);
+    while let Some(field) = fields.next()? {
+        found = match field {
+            (1, Value::Bytes(bytes)) => Some(Given::Text(Cow::Borrowed(text(bytes)?))),
+            (2, Value::Varint(_)) => Some(Given::Flag),
+            (3, Value::Varint(number)) => {
+                Some(Given::Whole(number.cast_signed().to_string().into()))
+            }
+            (4, Value::Fixed64(_)) => Some(Given::Real),
+            (5 | 6, Value::Bytes(_)) if depth == 0 => None,
+            (5, Value::Bytes(list)) => {
+                let mut all = Vec::new();
+                let mut values = Fields::of(list);
+                while let Some(field) = values.next()? {
+                    if let (1, Value::Bytes(one)) = field {
+                        all.extend(given(one, depth - 1)?);
+                    }
+                }
+                Some(Given::List(all))
+            }
+            (6, Value::Bytes(map)) => {
+                let mut all = Vec::new();
+                let mut entries = Fields::of(map);
+                while let Some(field) = entries.next()? {
+                    if let (1, Value::Bytes(entry)) = field {
+                        let (key, value) = key_value(entry)?;
+                        let given = given(value, depth - 1)?;
+                        all.extend(given.map(|given| (key.into(), given)));
+                    }
+                }
+                Some(Given::Map(all))
+            }
+            _ => None,
+        };
+    }
+    Ok(found)
+}
+
 /// The parts of a span as they lie in the message.
 #[derive(Debug, Default)]
 struct Parts<'a> {
@@ -373,6 +417,7 @@ fn read<'a>(message: &'a [u8], sink: &mut Sink<'_>) -> Result<Option<RawSpan<'a>
     let mut parts = Parts::default();
     let mut attributes = Vec::with_capacity(ATTRIBUTES);
     let mut named = String::new();
+    let (asks_for_payloads, mut told) = (sink.asks_for_payloads(), Vec::new());
     let mut links = Vec::new();
     let mut fields = Fields::of(message);
     while let Some(field) = fields.next()? {
@@ -387,6 +432,10 @@ fn read<'a>(message: &'a [u8], sink: &mut Sink<'_>) -> Result<Option<RawSpan<'a>
             (8, Value::Fixed64(time)) => parts.end = time,
             (9, Value::Bytes(attribute)) => {
                 let (key, value) = key_value(attribute)?;
+                if asks_for_payloads && payload::tells(key) {
+                    let given = given(value, GIVEN_DEPTH_MAX)?;
+                    told.extend(given.map(|given| (key.into(), given)));
+                }
                 let Some(value) = self::value(value)? else {
                     continue;
                 };
@@ -424,6 +473,7 @@ fn read<'a>(message: &'a [u8], sink: &mut Sink<'_>) -> Result<Option<RawSpan<'a>
     span.operation = Cow::Borrowed(cut(text(parts.name)?));
     span.attributes = attributes;
     span.values = named;
+    span.payload = told;
     if let Some(probability) = from_tracestate(text(parts.state)?) {
         span.attribute(SAMPLING_PROBABILITY, || {
             Some(probability.to_string().into())

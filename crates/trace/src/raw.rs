@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::attributes::{Key, OTHER_VALUES, cut_cow};
 use crate::identifier::Id;
-use crate::{SpanKind, Status, values};
+use crate::{SpanKind, Status, payload, values};
 
 /// A span of any format, with its trace.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub(crate) struct RawSpan<'a> {
     pub(crate) attributes: Vec<(Key, Cow<'a, str>)>,
     /// What attributes that are not kept name.
     pub(crate) values: String,
+    /// What attributes tell of payloads, where somebody asks.
+    pub(crate) payload: payload::Collected<'a>,
 }
 
 impl<'a> RawSpan<'a> {
@@ -44,6 +46,7 @@ impl<'a> RawSpan<'a> {
             operation: Cow::Borrowed(""),
             attributes: Vec::new(),
             values: String::new(),
+            payload: Vec::new(),
         }
     }
 

@@ -119,7 +119,7 @@ fn put_length(length: usize, out: &mut Vec<u8>) {
     put_number(u64::try_from(length).unwrap_or(u64::MAX), out);
 }
 
-fn put_id(id: &Id<'_>, out: &mut Vec<u8>) {
+pub(crate) fn put_id(id: &Id<'_>, out: &mut Vec<u8>) {
     match id {
         Id::Hex { bytes, len } => {
             out.push(*len);
@@ -199,8 +199,8 @@ impl Stored<'_> {
         reader.id().map(|id| id.shared())
     }
 
-    /// The span.
-    pub(crate) fn span(&self, names: &Names) -> Option<Span> {
+    /// The span, with what it tells of its payload or without.
+    pub(crate) fn span(&self, names: &Names, has_payload: bool) -> Option<Span> {
         let mut reader = Reader { rest: self.rest };
         let head = reader.byte()?;
         let id = reader.id()?.kept();
@@ -218,7 +218,7 @@ impl Stored<'_> {
         } else {
             Some(reader.text(&names.hosts)?)
         };
-        let attributes = reader.attributes(names)?;
+        let attributes = reader.attributes(names, has_payload)?;
         let links = if head & HAS_LINKS == 0 {
             Vec::new()
         } else {
@@ -311,12 +311,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn attributes(&mut self, names: &Names) -> Option<Attributes> {
+    fn attributes(&mut self, names: &Names, has_payload: bool) -> Option<Attributes> {
         let count = self.length()?.min(KEPT.len());
         let mut attributes = Attributes::with_capacity(count);
         for _ in 0..count {
-            let key = Key(self.byte()?);
-            attributes.push(key, self.text(&names.values)?)?;
+            let (key, text) = (Key(self.byte()?), self.text(&names.values)?);
+            if has_payload || !key.is_of_payload() {
+                attributes.push(key, text)?;
+            }
         }
         Some(attributes)
     }

@@ -33,8 +33,16 @@ impl<'s> Sink<'s> {
         }
     }
 
+    /// Whether anybody asks what spans tell of payloads.
+    pub(crate) fn asks_for_payloads(&self) -> bool {
+        self.store.asks_for_payloads()
+    }
+
     /// Adds one span.
     pub(crate) fn add(&mut self, span: &mut RawSpan<'_>) {
+        if !span.payload.is_empty() {
+            self.store.keep_payload(span);
+        }
         span.settle_attributes();
         self.spans += 1;
         self.store.add(span, self.source);

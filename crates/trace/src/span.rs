@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tidegate_base::Timestamp;
 
-use crate::Identifier;
-use crate::attributes::{Attributes, Group, Key, Keys};
+use crate::attributes::{Attributes, Group, Key, Keys, PAYLOAD_MARKS, PAYLOAD_SHAPE};
+use crate::{Identifier, Payload};
 
 /// One timed piece of work. Times are those of the clock of the host that did it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +99,15 @@ impl Span {
     #[must_use]
     pub fn has_attributes(&self, group: Group) -> bool {
         self.attributes.has(group)
+    }
+
+    /// What it tells of its payload, where that was asked for while reading.
+    #[must_use]
+    pub fn payload(&self) -> Option<Payload> {
+        const SHAPE: Keys<1> = Keys::of([PAYLOAD_SHAPE]);
+        const MARKS: Keys<1> = Keys::of([PAYLOAD_MARKS]);
+        let kept = &self.attributes;
+        Payload::of(kept.first(&SHAPE), kept.first(&MARKS))
     }
 
     /// The HTTP status code of the answer.

@@ -5,10 +5,12 @@
 //! store over its limit puts its buckets into a [`Spill`]. In the end one bucket after the other
 //! becomes traces: only one of them is spread out at a time.
 
+use std::borrow::Cow;
 use std::io;
 
 use tidegate_base::limit::SPAN_STORE_BYTES_MAX;
 
+use crate::payload::{self, Samples};
 use crate::raw::RawSpan;
 use crate::record::{self, Names};
 
@@ -45,6 +47,8 @@ pub(crate) struct Store {
     bytes_max: usize,
     spill: Option<Box<dyn Spill>>,
     has_spilled: bool,
+    /// Of which traces payloads are read; `None`: of none.
+    payloads: Option<Samples>,
 }
 
 impl Default for Store {
@@ -57,6 +61,7 @@ impl Default for Store {
             bytes_max: SPAN_STORE_BYTES_MAX,
             spill: None,
             has_spilled: false,
+            payloads: None,
         }
     }
 }
@@ -68,6 +73,26 @@ impl Store {
 
     pub(crate) fn with_spill(&mut self, spill: Box<dyn Spill>) {
         self.spill = Some(spill);
+    }
+
+    pub(crate) fn with_payloads(&mut self) {
+        self.payloads = Some(Samples::default());
+    }
+
+    pub(crate) fn asks_for_payloads(&self) -> bool {
+        self.payloads.is_some()
+    }
+
+    /// Keeps what the span tells of its payload, unless there is too much of that.
+    pub(crate) fn keep_payload(&mut self, span: &mut RawSpan<'_>) {
+        let bytes = payload::bytes(&span.payload);
+        let samples = self.payloads.as_mut();
+        if samples.is_some_and(|samples| samples.count(&span.trace, bytes))
+            && let Some(kept) = payload::settle(&mut span.payload)
+        {
+            let kept = kept.map(|(key, text)| (key, Cow::Owned(text)));
+            span.attributes.extend(kept);
+        }
     }
 
     /// Bytes that are held.
@@ -139,6 +164,7 @@ impl Store {
             spilled,
             chunks: chunks.unwrap_or_default(),
             names: &self.names,
+            payloads: self.payloads.as_ref(),
         })
     }
 
@@ -155,9 +181,15 @@ pub(crate) struct Bucket<'a> {
     spilled: Vec<u8>,
     chunks: &'a [Vec<u8>],
     pub(crate) names: &'a Names,
+    payloads: Option<&'a Samples>,
 }
 
 impl Bucket<'_> {
+    /// Whether payloads of the trace count, its identifier as it is stored.
+    pub(crate) fn has_payloads(&self, trace: &[u8]) -> bool {
+        self.payloads.is_some_and(|samples| samples.has(trace))
+    }
+
     /// Every record.
     pub(crate) fn records(&self) -> impl Iterator<Item = record::Stored<'_>> {
         std::iter::once(&self.spilled)

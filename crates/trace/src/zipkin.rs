@@ -8,11 +8,11 @@ use serde::de::IgnoredAny;
 
 use crate::attributes::cut;
 use crate::identifier::Id;
-use crate::json::{Scalar, Whole};
+use crate::json::{Scalar, Type, Whole};
 use crate::raw::RawSpan;
 use crate::scanner::{Scanner, Wrong, parse};
 use crate::sink::Sink;
-use crate::{ReadError, SpanKind, Status};
+use crate::{ReadError, SpanKind, Status, payload};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -111,7 +111,13 @@ impl JsonSpan<'_> {
         span.kind = self.kind();
         span.status = self.status();
         span.operation = Cow::Borrowed(cut(self.name.text().unwrap_or_default()));
+        let asks_for_payloads = sink.asks_for_payloads();
         for (key, value) in self.tags.iter().flatten() {
+            if asks_for_payloads && payload::tells(key) {
+                let given = value.text().map(|text| Type::Untold.given(text));
+                let key = key.as_ref().into();
+                span.payload.extend(given.map(|given| (key, given)));
+            }
             span.attribute(key, || value.text().map(Cow::Borrowed));
         }
         let remote = self

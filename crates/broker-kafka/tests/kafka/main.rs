@@ -12,3 +12,5 @@ mod others;
 mod python;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod transactions;

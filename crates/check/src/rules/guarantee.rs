@@ -51,27 +51,19 @@ fn gap(consumer: &ConsumerRef<'_>, broker: Option<&str>) -> Option<Gap> {
         .map(|transaction| transaction.value);
     match consumer.consume.guarantee.value {
         Guarantee::AtLeastOnce | Guarantee::Deduplicated => None,
-        guarantee if deliver.to.is_some() => Some(over_http(guarantee)),
+        Guarantee::ExactlyOnceEffect if deliver.to.is_some() => Some(over_http()),
         Guarantee::ExactlyOnceEffect => in_database(transaction, broker),
+        // However the handler is reached: the events of its answer are committed by who hears it.
         Guarantee::KafkaTransaction => in_kafka(transaction, broker),
     }
 }
 
 /// No transaction spans an HTTP call: the answer can be lost after the effect.
-fn over_http(guarantee: Guarantee) -> Gap {
-    let hint = match guarantee {
-        Guarantee::KafkaTransaction => {
-            "write `guarantee: deduplicated`; for a Kafka transaction, remove `to` and consume in \
-             a Rust handler with `deliver: {transaction: kafka}` on `messaging: {broker: kafka}`"
-        }
-        Guarantee::AtLeastOnce | Guarantee::Deduplicated | Guarantee::ExactlyOnceEffect => {
-            "write `guarantee: deduplicated`; for one effect, remove `to` and consume in a Rust \
-             handler with `deliver: {transaction: postgres}`"
-        }
-    };
+fn over_http() -> Gap {
     Gap {
         why: "no transaction spans an HTTP call to its handler".to_owned(),
-        hint,
+        hint: "write `guarantee: deduplicated`; for one effect, remove `to` and consume in a Rust \
+               handler with `deliver: {transaction: postgres}`",
     }
 }
 

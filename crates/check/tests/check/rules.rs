@@ -174,9 +174,6 @@ E0302 Error 7:62 services.two.consumes.A.guarantee
   help: write `deliver: {transaction: kafka}`, or `guarantee: exactly-once-effect`
 
 guarantee: kafka-transaction, deliver: {to: "https://b.example/"} messaging: {broker: kafka}
-E0302 Error 7:62 services.two.consumes.A.guarantee
-  `two/A` cannot reach kafka-transaction: no transaction spans an HTTP call to its handler
-  help: write `guarantee: deduplicated`; for a Kafka transaction, remove `to` and consume in a Rust handler with `deliver: {transaction: kafka}` on `messaging: {broker: kafka}`
 "###);
 }
 

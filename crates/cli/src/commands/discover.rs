@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tidegate_discover::{Discovery, Draft, Options, Paint, ReportFormat};
+use tidegate_discover::{Call, Discovery, Draft, Options, Paint, ReportFormat};
 
 use crate::arguments::{Discover, DiscoverFormat};
 use crate::captures;
@@ -31,6 +31,7 @@ pub(crate) fn run(arguments: &Discover) -> Result<Exit, Failure> {
         return Ok(Exit::Yes);
     }
     let discovery = discovery(arguments, &arguments.files)?;
+    about_calls(&discovery)?;
     show(
         arguments,
         &tidegate_discover::report(&discovery, format, paint),
@@ -42,6 +43,43 @@ pub(crate) fn run(arguments: &Discover) -> Result<Exit, Failure> {
     Ok(Exit::Yes)
 }
 
+/// Most calls that an error lists.
+const NAMED_MAX: usize = 8;
+
+/// Each question has to be about calls that there are.
+fn about_calls(discovery: &Discovery) -> Result<(), Failure> {
+    let Some(answer) = discovery.answers.iter().find(|answer| answer.calls == 0) else {
+        return Ok(());
+    };
+    let message = format!(
+        "`{}` is about no call of these captures",
+        answer.supposition
+    );
+    let same = |call: &&Call| call.callee == answer.supposition.callee;
+    let calls = &discovery.calls;
+    let of_service: Vec<&Call> = calls.iter().filter(same).collect();
+    let mut names: Vec<String> = match of_service.is_empty() {
+        true => calls.iter().map(|call| call.callee.clone()).collect(),
+        false => of_service
+            .iter()
+            .map(|call| format!("{}/{}", call.callee, call.callee_operation))
+            .collect(),
+    };
+    names.sort();
+    names.dedup();
+    let more = names.len().saturating_sub(NAMED_MAX);
+    names.truncate(NAMED_MAX);
+    let more = match more {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let hint = match names.is_empty() {
+        true => "there is no call between services in them".to_owned(),
+        false => format!("there are `{}`{more}", names.join("`, `")),
+    };
+    Err(Failure::configuration(message).hint(&hint))
+}
+
 /// What is found in captures of traces.
 fn discovery(arguments: &Discover, paths: &[PathBuf]) -> Result<Discovery, Failure> {
     let options = Options {
@@ -49,12 +87,14 @@ fn discovery(arguments: &Discover, paths: &[PathBuf]) -> Result<Discovery, Failu
         publish: arguments.publish_time,
         limit: arguments.slo,
         workers: arguments.workers,
+        suppositions: arguments.what_if.clone(),
         ..Options::default()
     };
     let captures = captures::read(captures::Wanted {
         paths,
         columns: arguments.columns.as_deref(),
         memory: arguments.memory,
+        payloads: arguments.draft.is_some(),
     })?;
     Ok(tidegate_discover::discover_with(&captures, &options))
 }
@@ -92,6 +132,11 @@ pub(super) fn write_draft(folder: &Path, draft: &Draft) -> Result<(), Failure> {
         "wrote a draft of {} files into {folder}",
         draft.files.len()
     ));
+    if draft.explores {
+        terminal::say(
+            "for exploring only: by the evidence none of its calls can become an event; design.yaml says at each why",
+        );
+    }
     terminal::say(&format!(
         "next: tidegate check {folder} && tidegate run {folder} --traffic recorded"
     ));

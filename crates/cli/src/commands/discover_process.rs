@@ -124,6 +124,7 @@ fn only_logs(arguments: &Discover, others: &[File]) -> Result<(), Failure> {
     }
     let given = [
         (arguments.no_vocabulary, "--no-vocabulary"),
+        (!arguments.what_if.is_empty(), "--what-if"),
         (arguments.memory.is_some(), "--memory"),
         (arguments.slo.is_some(), "--slo"),
         (arguments.workers.is_some(), "--workers"),

@@ -10,7 +10,7 @@ use tidegate_runtime::Missing;
 use tidegate_traffic::Scenario;
 
 use crate::arguments::{RegistryRules, Run, Traffic, WireFormat};
-use crate::commands::simulate::recording;
+use crate::commands::simulate::{RECORDING, recording};
 use crate::daemon::{self, Daemon, Rehearsal};
 use crate::design_files::{self, read_text, unreadable};
 use crate::exit::{Exit, Failure};
@@ -22,11 +22,10 @@ use crate::registry_source::OthersRegistry;
 /// How long an answer of a schema registry is waited for; it is asked again.
 const REGISTRY_LIMIT: Duration = Duration::from_secs(4);
 
-/// The file beside a design that `discover --draft` writes.
-const RECORDING: &str = "recording.jsonl";
-
 pub(crate) fn run(arguments: &Run) -> Result<Exit, Failure> {
     let design = design_files::sound(&arguments.design)?;
+    let broker = place::of(arguments)?;
+    broker.keeps(&design)?;
     let rehearsal = rehearsal(arguments, &design)?;
     let access = daemon::access(&arguments.serve)?;
     daemon::run(Daemon {
@@ -39,7 +38,7 @@ pub(crate) fn run(arguments: &Run) -> Result<Exit, Failure> {
             RegistryRules::Confluent => Profile::Confluent,
             RegistryRules::Exact => Profile::Exact,
         },
-        broker: place::of(arguments)?,
+        broker,
         other_registry: other_registry(arguments)?,
     })
 }

@@ -15,6 +15,9 @@ use crate::design_files::{self, read_text, unreadable};
 use crate::exit::{Exit, Failure};
 use crate::terminal;
 
+/// The file beside a design that `discover --draft` writes.
+pub(crate) const RECORDING: &str = "recording.jsonl";
+
 pub(crate) fn run(arguments: &Simulate) -> Result<Exit, Failure> {
     let design = design_files::sound(&arguments.design)?;
     let scenario = scenario(arguments, &design)?;
@@ -51,7 +54,13 @@ fn scenario(arguments: &Simulate, design: &Design) -> Result<Scenario, Failure> 
         ..Scenario::default()
     };
     if let Some(file) = &arguments.recording {
-        scenario = scenario.with_recording(&recording(file)?);
+        return Ok(scenario.with_recording(&recording(file)?));
+    }
+    // A draft has its recording beside it: the design says how long handlers take, the recording how
+    // much that varies.
+    let beside = design_files::folder(&arguments.design).join(RECORDING);
+    if beside.is_file() {
+        scenario = scenario.with_spread_of(&recording(&beside)?);
     }
     Ok(scenario)
 }

@@ -100,6 +100,32 @@ fn the_network_is_refused_without_a_token() {
 }
 
 #[test]
+fn a_transaction_of_kafka_is_refused_where_there_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let design = folder.path().join("design.yaml");
+    let written = "tidegate: 1\nsystem: shop\nmessaging: {broker: kafka}\nevents: {Happened: {}}\nservices:\n  here: {publishes: \
+                [Happened]}\n  there: {consumes: {Happened: {guarantee: kafka-transaction}}}\n";
+    std::fs::write(&design, written).unwrap();
+    let design = design.to_str().unwrap();
+    let others: [(&str, &[&str]); 3] = [
+        ("the embedded log", &[]),
+        ("NATS JetStream", &["--broker", "nats://127.0.0.1:9"]),
+        ("RabbitMQ", &["--broker", "amqp://127.0.0.1:9"]),
+    ];
+    for (name, place) in others {
+        let data = folder.path().join("data");
+        let arguments = ["run", design, "--data", data.to_str().unwrap()];
+        let output = run(&[&arguments[..], place].concat());
+        expect_exit(&output, 2);
+        let said = text(&output.stderr);
+        let asks = format!("`there/Happened` asks for kafka-transaction, and this runs on {name}");
+        assert!(said.contains(&asks), "{said}");
+        assert!(said.contains("add `--broker kafka://HOST:PORT`"), "{said}");
+        assert!(!data.exists(), "nothing is begun");
+    }
+}
+
+#[test]
 fn every_code_is_explained() {
     let list = text(&run(&["explain"]).stdout);
     let codes: Vec<&str> = list
@@ -270,6 +296,23 @@ fn discover_predicts_compares_and_can_do_without_words() {
         (&cause["service"], &cause["total_ns"]),
         (&"mailer".into(), &240_000_000.0.into())
     );
+    let asked = json(&[
+        &before,
+        "--what-if",
+        "slow=5ms:mailer",
+        "--what-if",
+        "remove:mailer/sendMail",
+    ]);
+    let means = asked["what_if"].as_array().unwrap().iter();
+    let means: Vec<&Value> = means
+        .map(|one| &one["savings"][0]["mean"]["value"])
+        .collect();
+    assert_eq!(means, [-5_000_000.0, 10_000_000.0]);
+    let nobody = run(&["discover", &before, "--what-if", "remove:mailer/sendLetter"]);
+    expect_exit(&nobody, 2);
+    assert!(text(&nobody.stderr).contains("`mailer/sendMail`"));
+    assert!(nobody.stdout.is_empty());
+    expect_exit(&run(&["discover", &before, "--what-if", "later:mailer"]), 2);
     assert_eq!(cause["verdict"], "MORE");
     assert_eq!(cause["longer_ns"]["low"], 20_000_000.0);
     let same = run(&["discover", "--diff", &before, &before]);

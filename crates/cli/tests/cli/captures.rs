@@ -178,3 +178,53 @@ fn a_daemon_without_a_receiver_says_how_to_get_one() {
     ]);
     expect_exit(&open, 4);
 }
+
+/// One order of a shop that mails while the customer waits: the request's fields are in a span.
+fn order(number: u64) -> String {
+    let at = |millis: u64| (1_700_000_000_000 + number * 200 + millis) * 1_000_000;
+    let span = |id: u64, parent: u64, service: &str, (kind, from, to), body: &str| {
+        let body = body.replace('"', "\\\"");
+        format!(
+            r#"{{"resourceSpans":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"{service}"}}}}]}},
+            "scopeSpans":[{{"spans":[{{"traceId":"{:032x}","spanId":"{:016x}","parentSpanId":"{:016x}","name":"POST /orders",
+            "kind":{kind},"startTimeUnixNano":"{}","endTimeUnixNano":"{}","attributes":[{{"key":"http.request.body",
+            "value":{{"stringValue":"{body}"}}}}]}}]}}]}}]}}"#,
+            number + 1, number * 4 + id, if parent == 0 { 0 } else { number * 4 + parent }, at(from), at(to)
+        )
+        .replace('\n', "")
+    };
+    let body = format!(r#"{{"orderId":"o{number}","total":{number}.5}}"#);
+    // One of twenty takes a hundred times as long.
+    let took = if number % 20 == 0 { 100 } else { 1 };
+    [
+        span(1, 0, "shop", (2, 0, took + 30), ""),
+        span(2, 1, "shop", (3, 1, took + 3), &body),
+        span(3, 2, "mailer", (2, 2, took + 2), ""),
+    ]
+    .join("\n")
+}
+
+#[test]
+fn a_draft_has_the_fields_of_payloads_and_simulates_as_it_was_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let capture = folder.path().join("orders.jsonl");
+    let lines: Vec<String> = (0..400).map(order).collect();
+    fs::write(&capture, lines.join("\n")).unwrap();
+    let draft = folder.path().join("shop");
+    let draft = draft.to_str().unwrap();
+    expect_exit(&discover(&[capture.to_str().unwrap(), "--draft", draft]), 0);
+    expect_exit(&run(&["check", draft]), 0);
+    let schemas = fs::read_dir(folder.path().join("shop/schemas")).unwrap();
+    let schema = schemas.flatten().next().unwrap().path();
+    let schema: Value = serde_json::from_slice(&fs::read(schema).unwrap()).unwrap();
+    assert_eq!(schema["properties"]["total"]["type"], "number", "{schema}");
+    let design = fs::read_to_string(folder.path().join("shop/design.yaml")).unwrap();
+    assert!(design.contains("key: /orderId"), "{design}");
+    let simulated = run(&["simulate", draft]);
+    expect_exit(&simulated, 0);
+    let said = text(&simulated.stdout);
+    assert!(
+        said.contains("5.95ms on average") && said.contains("as the 400 recorded times do"),
+        "{said}"
+    );
+}

@@ -32,7 +32,7 @@ pub(crate) struct Orders {
 }
 
 #[derive(Deserialize)]
-struct OrderPlaced {
+pub(crate) struct OrderPlaced {
     #[serde(rename = "orderId")]
     order: String,
 }
@@ -84,7 +84,7 @@ async fn goes_wrong(orders: &Orders, context: &Context) -> tidegate::Result {
     }
 }
 
-fn entered(order: OrderPlaced) -> Outcome {
+pub(crate) fn entered(order: OrderPlaced) -> Outcome {
     let order = order.order;
     let entered = Entered {
         order: order.clone(),

@@ -366,7 +366,7 @@ async fn orders(folder: &Path, seed: u64) -> Orders {
 }
 
 /// A port that nobody gets by chance while the daemon is dead.
-fn port(seed: u64) -> u16 {
+pub(crate) fn port(seed: u64) -> u16 {
     let random = Random::new(seed, "effects", "port");
     let ports = (0..).map(|n| 20_000 + u16::try_from(random.bits(n) % 10_000).unwrap());
     let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();

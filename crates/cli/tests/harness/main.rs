@@ -46,4 +46,7 @@ mod sharing;
 mod support;
 #[cfg(feature = "kafka")]
 #[cfg(test)]
+mod transactions;
+#[cfg(feature = "kafka")]
+#[cfg(test)]
 mod wire;

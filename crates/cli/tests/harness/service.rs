@@ -108,8 +108,17 @@ impl World {
     }
 }
 
+/// What a handler answers that has succeeded.
+type Success = fn(&Run) -> String;
+
 /// Serves a consumer on a port of its own, which it returns.
 pub(crate) fn serve(world: &Arc<World>, consumer: &'static str) -> u16 {
+    let nothing = |_: &Run| "HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n".to_owned();
+    serve_with(world, consumer, nothing)
+}
+
+/// As [`serve`]; what succeeds is answered so.
+pub(crate) fn serve_with(world: &Arc<World>, consumer: &'static str, success: Success) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let world = Arc::clone(world);
@@ -119,7 +128,7 @@ pub(crate) fn serve(world: &Arc<World>, consumer: &'static str) -> u16 {
             world.connections.fetch_add(1, Ordering::SeqCst);
             std::thread::spawn(move || {
                 let mut reader = BufReader::new(&stream);
-                while answer(&world, consumer, &mut reader, &stream).is_some() {}
+                while answer(&world, consumer, success, &mut reader, &stream).is_some() {}
                 world.connections.fetch_sub(1, Ordering::SeqCst);
             });
         }
@@ -131,12 +140,13 @@ pub(crate) fn serve(world: &Arc<World>, consumer: &'static str) -> u16 {
 fn answer(
     world: &World,
     consumer: &'static str,
+    success: Success,
     reader: &mut BufReader<&TcpStream>,
     mut stream: &TcpStream,
 ) -> Option<()> {
     let run = request(consumer, reader)?;
     let (status, more) = match world.takes(&run) {
-        Deed::Succeed => ("204 No Content", ""),
+        Deed::Succeed => return stream.write_all(success(&run).as_bytes()).ok(),
         Deed::Fail | Deed::LieAndFail => ("500 Internal Server Error", ""),
         Deed::TooMany => ("429 Too Many Requests", "retry-after: 1\r\n"),
         Deed::Unavailable => ("503 Service Unavailable", "retry-after: 1\r\n"),

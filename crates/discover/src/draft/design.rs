@@ -23,21 +23,21 @@ pub(super) fn yaml(
     system: &Name,
     basis: Basis,
     proposals: &[Proposal<'_>],
+    traffic: Option<&str>,
 ) -> String {
     let mut text = String::new();
     // Writing to a text cannot fail.
-    write(&mut text, discovery, system, basis, proposals).unwrap_or_default();
+    write(&mut text, discovery, (system, basis, traffic), proposals).unwrap_or_default();
     text
 }
 
 fn write(
     out: &mut String,
     discovery: &Discovery,
-    system: &Name,
-    basis: Basis,
+    (system, basis, traffic): (&Name, Basis, Option<&str>),
     proposals: &[Proposal<'_>],
 ) -> fmt::Result {
-    head(out, discovery, basis)?;
+    head(out, discovery, basis, traffic)?;
     writeln!(out, "tidegate: 1\nsystem: {}", scalar(system))?;
     if proposals.is_empty() {
         return writeln!(
@@ -70,7 +70,12 @@ fn write(
     absent(out, discovery, &services)
 }
 
-fn head(out: &mut String, discovery: &Discovery, basis: Basis) -> fmt::Result {
+fn head(
+    out: &mut String,
+    discovery: &Discovery,
+    basis: Basis,
+    traffic: Option<&str>,
+) -> fmt::Result {
     writeln!(
         out,
         "# A draft from traces: every number was measured, every name can be changed."
@@ -84,6 +89,9 @@ fn head(out: &mut String, discovery: &Discovery, basis: Basis) -> fmt::Result {
         )?;
     }
     writeln!(out, "# Observed for {}.", format_duration(discovery.window))?;
+    if let Some(traffic) = traffic {
+        writeln!(out, "# recording.jsonl: {traffic}.")?;
+    }
     if basis == Basis::Exploring {
         writeln!(
             out,
@@ -150,7 +158,12 @@ fn event(
         scalar(&format!("team-{}", proposal.publisher))
     )?;
     writeln!(out, "    schema: {}", schema::path(&proposal.event))?;
-    writeln!(out, "    key: /id\n    retention: 7d")?;
+    let key = &proposal.schema.key;
+    match &proposal.schema.reason {
+        Some(reason) => writeln!(out, "    key: {key}   # {reason}")?,
+        None => writeln!(out, "    key: {key}")?,
+    }
+    writeln!(out, "    retention: 7d")?;
     targets(out, proposal)
 }
 
@@ -248,7 +261,8 @@ fn consume(out: &mut String, service: &Name, proposal: &Proposal<'_>) -> fmt::Re
         "      {}:              # {failures} of {n} calls failed",
         scalar(&proposal.event)
     )?;
-    writeln!(out, "        requires: [id]\n        deliver:")?;
+    let required = scalar(&proposal.schema.required());
+    writeln!(out, "        requires: [{required}]\n        deliver:")?;
     writeln!(
         out,
         "          concurrency: {}         # busy half the time at the peak",
@@ -258,16 +272,19 @@ fn consume(out: &mut String, service: &Name, proposal: &Proposal<'_>) -> fmt::Re
         out,
         "          timeout: {}            # at least 1s, and five times the longest usual handling, {}",
         format_duration(proposal.timeout()),
-        format_duration(proposal.handler_time_high)
+        format_duration(proposal.handling.high)
     )?;
     // Zero is what clocks of milliseconds say of short work; a design needs a time.
-    let handler_time = proposal
-        .handler_time
-        .max(std::time::Duration::from_micros(1));
+    let handling = &proposal.handling;
+    let handler_time = handling.mean.max(std::time::Duration::from_micros(1));
+    let varies = handling.scv.map_or_else(String::new, |scv| {
+        format!(", squared coefficient of variation {scv:.2}")
+    });
     writeln!(
         out,
-        "          handler-time: {}   # median of {n}",
-        format_duration(handler_time)
+        "          handler-time: {}   # mean of {n}; median {}{varies}",
+        format_duration(handler_time),
+        format_duration(handling.median)
     )?;
     writeln!(out, "        guarantee: at-least-once")?;
     writeln!(

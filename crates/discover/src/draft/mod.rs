@@ -2,18 +2,21 @@
 
 pub(crate) mod comment;
 pub(crate) mod design;
+mod key;
 pub(crate) mod naming;
 mod proposal;
 mod readme;
+pub(crate) mod samples;
 mod schema;
+mod traffic;
 
-use indexmap::IndexMap;
 use tidegate_base::Name;
 use tidegate_trace::Recording;
-use tidegate_trace::recording::{Stream, write};
+use tidegate_trace::recording::write;
 
 use crate::Discovery;
-use proposal::{Proposal, proposals};
+use proposal::proposals;
+use traffic::{Traffic, traffic};
 
 /// A design folder and the traffic that belongs to it.
 #[derive(Clone, Debug)]
@@ -23,6 +26,8 @@ pub struct Draft {
     pub files: Vec<(String, String)>,
     /// What `recording.jsonl` holds.
     pub recording: Recording,
+    /// Whether nothing says that its events can be events: they are there to explore.
+    pub explores: bool,
 }
 
 /// Why the events of a draft are in it.
@@ -39,42 +44,22 @@ enum Basis {
 #[must_use]
 pub fn draft(discovery: &Discovery, system: Name) -> Draft {
     let (basis, proposals) = proposals(discovery);
-    let recording = recording(discovery, &proposals);
+    let Traffic { recording, remark } = traffic(discovery, &proposals);
     let mut files = vec![(
         "design.yaml".to_owned(),
-        design::yaml(discovery, &system, basis, &proposals),
+        design::yaml(discovery, &system, basis, &proposals, remark.as_deref()),
     )];
     for proposal in &proposals {
-        files.push((schema::path(&proposal.event), schema::json(proposal)));
+        files.push((schema::path(&proposal.event), proposal.schema.text.clone()));
     }
     files.push(("recording.jsonl".to_owned(), write(&recording)));
     files.push((
         "README.md".to_owned(),
-        readme::markdown(discovery, &system, basis, &proposals),
+        readme::markdown(discovery, &system, basis, &proposals, remark.as_deref()),
     ));
-    Draft { files, recording }
-}
-
-fn recording(discovery: &Discovery, proposals: &[Proposal<'_>]) -> Recording {
-    let names: Vec<&str> = discovery
-        .captures
-        .iter()
-        .map(|capture| capture.name.as_str())
-        .collect();
-    let streams: IndexMap<Name, Stream> = proposals
-        .iter()
-        .map(|proposal| {
-            let stream = Stream {
-                publisher: proposal.publisher.clone(),
-                consumer: proposal.consumer.clone(),
-                arrivals: proposal.arrivals.clone(),
-            };
-            (proposal.event.clone(), stream)
-        })
-        .collect();
-    Recording {
-        origin: names.join(", "),
-        duration: discovery.window,
-        streams,
+    Draft {
+        files,
+        recording,
+        explores: basis == Basis::Exploring,
     }
 }

@@ -8,10 +8,13 @@ use tidegate_base::Name;
 use tidegate_base::limit::CONCURRENCY_MAX;
 use tidegate_trace::recording::{Arrival, Outcome};
 
+use super::samples::Samples;
+use super::schema::{self, Schema};
 use super::{Basis, naming};
 use crate::discovery::{Call, Class, Discovery};
 use crate::interval::number;
 use crate::services::{peak, rate};
+use crate::workload;
 
 /// Most events of a draft where the evidence allows them.
 const FEASIBLE_MAX: usize = 100;
@@ -34,10 +37,40 @@ pub(super) struct Proposal<'a> {
     pub(super) arrivals: Vec<Arrival>,
     pub(super) rate: Option<f64>,
     pub(super) peak: usize,
-    /// The median and the longest (or p99, where it can be estimated) time of one handling.
-    pub(super) handler_time: Duration,
-    pub(super) handler_time_high: Duration,
+    /// How long one handling takes.
+    pub(super) handling: Handling,
     pub(super) failures: usize,
+    /// What is known of its payload.
+    pub(super) schema: Schema,
+}
+
+/// How long one handling takes.
+#[derive(Clone, Debug)]
+pub(super) struct Handling {
+    /// What keeps workers busy: a median says nothing of a handler that is slow now and then.
+    pub(super) mean: Duration,
+    pub(super) median: Duration,
+    /// The variance over the squared mean; `None` of fewer than ten.
+    pub(super) scv: Option<f64>,
+    /// The longest, or p99 where it can be estimated.
+    pub(super) high: Duration,
+}
+
+impl Handling {
+    fn of(arrivals: &[Arrival]) -> Self {
+        let each = arrivals.iter().map(|arrival| arrival.handler_time);
+        let mut times: Vec<Duration> = each.collect();
+        times.sort_unstable();
+        let seconds: Vec<f64> = times.iter().map(Duration::as_secs_f64).collect();
+        let longest = times.last().copied().unwrap_or_default();
+        let count = u32::try_from(times.len()).unwrap_or(u32::MAX).max(1);
+        Self {
+            mean: times.iter().sum::<Duration>() / count,
+            median: times.get(times.len() / 2).copied().unwrap_or_default(),
+            scv: workload::scv(&seconds),
+            high: crate::Quantile::of(&times, 0.99).value().unwrap_or(longest),
+        }
+    }
 }
 
 /// The proposals, costliest first, and why they are in.
@@ -129,20 +162,21 @@ fn proposal<'a>(
         .flat_map(|call| call.arrivals.iter().cloned())
         .collect();
     arrivals.sort_by(|a, b| (a.offset, &a.key).cmp(&(b.offset, &b.key)));
-    let mut times: Vec<Duration> = arrivals
-        .iter()
-        .map(|arrival| arrival.handler_time)
-        .collect();
-    times.sort_unstable();
     let stands_for: f64 = calls.iter().map(|call| call.stands_for).sum();
     let each = stands_for / number(arrivals.len().max(1));
-    let longest = times.last().copied().unwrap_or_default();
-    let p99 = crate::Quantile::of(&times, 0.99).value();
+    let asked = schema::Asked {
+        event: &event,
+        publisher: &publisher,
+        consumer: &consumer,
+        operation: calls.first().map_or("", |call| &call.callee_operation),
+        calls: arrivals.len(),
+    };
+    let payloads = calls.iter().flat_map(|call| &call.payloads);
     Proposal {
+        schema: schema::of(&asked, &Samples::of(payloads)),
         rate: rate(stands_for, window),
         peak: peak(arrivals.iter().map(|arrival| (arrival.offset, each))),
-        handler_time: times.get(times.len() / 2).copied().unwrap_or_default(),
-        handler_time_high: p99.unwrap_or(longest),
+        handling: Handling::of(&arrivals),
         failures: arrivals
             .iter()
             .filter(|arrival| arrival.outcome == Outcome::Failed)
@@ -178,11 +212,16 @@ impl Proposal<'_> {
             (p99.unwrap_or(call.latency.max), p99.is_some(), call.count)
         });
         let (longest, is_p99, n) = each.max()?;
+        // Work that goes on behind the answer, or takes very long once in a thousand.
+        let is_exceeded = self.handling.mean > longest;
+        let longest = longest.max(self.handling.mean);
         let nanos = u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX);
         let digits = nanos.checked_ilog10().unwrap_or(0).saturating_sub(1);
         let step = 10_u64.saturating_pow(digits).max(1_000);
         let rounded = nanos.div_ceil(step).saturating_mul(step);
-        let what = if is_p99 {
+        let what = if is_exceeded {
+            "as handling takes on average, more than callers wait today".to_owned()
+        } else if is_p99 {
             format!("as callers wait today in 99 of 100, of {n}")
         } else {
             format!("as callers wait today at most, of {n}: too few for a p99")
@@ -197,7 +236,7 @@ impl Proposal<'_> {
         reason = "the number is not negative, and cut to the limit before"
     )]
     pub(super) fn concurrency(&self) -> u32 {
-        let busy = self.peak_rate() * self.handler_time.as_secs_f64();
+        let busy = self.peak_rate() * self.handling.mean.as_secs_f64();
         (busy / UTILISATION_AIM)
             .ceil()
             .clamp(2.0, f64::from(CONCURRENCY_MAX)) as u32
@@ -206,10 +245,7 @@ impl Proposal<'_> {
     /// Five times the longest usual handling, in whole seconds; at least [`TIMEOUT_MIN`], at most
     /// a day.
     pub(super) fn timeout(&self) -> Duration {
-        let long = self
-            .handler_time_high
-            .max(self.handler_time)
-            .saturating_mul(5);
+        let long = self.handling.high.max(self.handling.mean).saturating_mul(5);
         let whole = long.as_secs() + u64::from(long.subsec_nanos() > 0);
         Duration::from_secs(whole.min(86_400)).max(TIMEOUT_MIN)
     }

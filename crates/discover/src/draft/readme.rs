@@ -15,18 +15,18 @@ pub(super) fn markdown(
     system: &Name,
     basis: Basis,
     proposals: &[Proposal<'_>],
+    traffic: Option<&str>,
 ) -> String {
     let mut text = String::new();
     // Writing to a text cannot fail.
-    write(&mut text, discovery, system, basis, proposals).unwrap_or_default();
+    write(&mut text, discovery, (system, basis, traffic), proposals).unwrap_or_default();
     text
 }
 
 fn write(
     out: &mut String,
     discovery: &Discovery,
-    system: &Name,
-    basis: Basis,
+    (system, basis, traffic): (&Name, Basis, Option<&str>),
     proposals: &[Proposal<'_>],
 ) -> fmt::Result {
     writeln!(out, "# {system}: a draft from traces\n")?;
@@ -65,9 +65,15 @@ fn write(
          ## What is measured and what is not\n\n\
          - Measured: rates, peaks, handler times, failures, who calls whom.\n\
          - Derived: concurrency (busy half the time at the peak), timeouts (five times the longest\n  \
-           usual handling).\n\
-         - Not known: payloads. The schemas hold an `id` only; add the fields that handlers read.\n\
-         - Placeholders: owners are `team-` and the service's name.\n\n\
+           usual handling)."
+    )?;
+    if let Some(traffic) = traffic {
+        writeln!(out, "- Scaled: `recording.jsonl`, as {traffic}.")?;
+    }
+    payloads(out, proposals)?;
+    writeln!(
+        out,
+        "- Placeholders: owners are `team-` and the service's name.\n\n\
          ## Next\n\n\
          ```sh\n\
          tidegate check design.yaml\n\
@@ -77,10 +83,37 @@ fn write(
     )
 }
 
+/// What of payloads is known, and from what.
+fn payloads(out: &mut String, proposals: &[Proposal<'_>]) -> fmt::Result {
+    let told = proposals
+        .iter()
+        .filter_map(|proposal| Some((proposal, proposal.schema.origin.as_ref()?)));
+    let mut count = 0;
+    for (proposal, origin) in told {
+        count += 1;
+        writeln!(
+            out,
+            "- Inferred: the schema of {}, from {origin}.",
+            proposal.event
+        )?;
+    }
+    match count {
+        0 => writeln!(
+            out,
+            "- Not known: payloads. The schemas hold an `id` only; add the fields that handlers read."
+        ),
+        _ if count < proposals.len() => writeln!(
+            out,
+            "- Not known: other payloads. Their schemas hold an `id` only; add the fields that handlers read."
+        ),
+        _ => Ok(()),
+    }
+}
+
 fn table(out: &mut String, proposals: &[Proposal<'_>]) -> fmt::Result {
     writeln!(
         out,
-        "| event | from | to | calls | median handling | waiting on the critical path |"
+        "| event | from | to | calls | mean handling | waiting on the critical path |"
     )?;
     writeln!(out, "|---|---|---|---:|---:|---:|")?;
     for proposal in proposals {
@@ -91,7 +124,7 @@ fn table(out: &mut String, proposals: &[Proposal<'_>]) -> fmt::Result {
             proposal.publisher,
             proposal.consumer,
             proposal.arrivals.len(),
-            format_duration(proposal.handler_time),
+            format_duration(proposal.handling.mean),
             format_duration(proposal.critical())
         )?;
     }

@@ -41,7 +41,11 @@ pub fn draft(discovery: &ProcessDiscovery, system: Name) -> Draft {
     }
     files.push(("recording.jsonl".to_owned(), write(&recording)));
     files.push(("README.md".to_owned(), readme(discovery, &system, &drafted)));
-    Draft { files, recording }
+    Draft {
+        files,
+        recording,
+        explores: false,
+    }
 }
 
 fn schema_path(event: &Name) -> String {

@@ -2,7 +2,7 @@
 
 use tidegate_base::format_duration;
 
-use super::{chart, dependence, words};
+use super::{asked, chart, dependence, words};
 use crate::discovery::{Call, Discovery, Weight};
 
 pub(crate) const STYLE: &str = include_str!("page.css");
@@ -38,6 +38,7 @@ pub(super) fn render(discovery: &Discovery) -> String {
         page.push_str("</section>\n");
     }
     page.push_str(&crate::business::of_calls(discovery));
+    page.push_str(&answers(discovery));
     page.push_str(&available(discovery));
     page.push_str(&stays(&others));
     page.push_str(&services(discovery));
@@ -148,30 +149,42 @@ fn candidate(place: usize, discovery: &Discovery, call: &Call) -> String {
 
 /// How available endpoints are, and by what.
 fn available(discovery: &Discovery) -> String {
-    let rows = dependence::rows(discovery);
-    if rows.is_empty() {
-        return String::new();
-    }
-    let head: String = dependence::HEAD
-        .iter()
-        .map(|name| format!("<th>{name}</th>"))
-        .collect();
+    let rows = dependence::rows(discovery).into_iter();
+    let rows = rows.map(|(endpoint, one)| dependence::cells(endpoint, one));
+    let title = "How available requests are, and by what";
+    section(title, dependence::AVAILABILITY, &dependence::HEAD, rows)
+}
+
+fn answers(discovery: &Discovery) -> String {
+    let rows = asked::rows(discovery).into_iter();
+    section(asked::TITLE, asked::MEANING, &asked::HEAD, rows)
+}
+
+/// A section with a table; nothing, where that has no rows.
+fn section<const COLUMNS: usize>(
+    title: &str,
+    meaning: &str,
+    head: &[&str; COLUMNS],
+    rows: impl Iterator<Item = [String; COLUMNS]>,
+) -> String {
     let rows: String = rows
-        .into_iter()
-        .map(|(endpoint, one)| {
-            let cells = dependence::cells(endpoint, one);
+        .map(|cells| {
+            let cells = cells.iter();
             let cells: String = cells
-                .iter()
                 .map(|cell| format!("<td>{}</td>", escape(cell)))
                 .collect();
             format!("<tr>{cells}</tr>\n")
         })
         .collect();
+    if rows.is_empty() {
+        return rows;
+    }
+    let head: String = head.iter().map(|name| format!("<th>{name}</th>")).collect();
     format!(
-        "<section>\n<h2>How available requests are, and by what</h2>\n<p class=\"note\">{}</p>\n\
+        "<section>\n<h2>{title}</h2>\n<p class=\"note\">{}</p>\n\
          <div class=\"scroll\"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n\
          </section>\n",
-        escape(dependence::AVAILABILITY)
+        escape(meaning)
     )
 }
 

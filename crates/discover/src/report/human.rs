@@ -3,9 +3,9 @@
 use tidegate_base::format_duration;
 
 use super::Paint;
-use super::dependence;
 use super::table::{Align, Table};
 use super::words;
+use super::{asked, dependence};
 use crate::discovery::{Call, Class, Discovery, Weight};
 
 /// Most rows of tables that are not about candidates.
@@ -26,6 +26,12 @@ pub(super) fn render(discovery: &Discovery, paint: Paint) -> String {
     for (place, call) in feasible.iter().enumerate() {
         lines.push(String::new());
         candidate(&mut lines, place + 1, (discovery, call), paint);
+    }
+    let asked = asked::table(discovery);
+    if !asked.rows.is_empty() {
+        let count = asked.rows.len();
+        section(&mut lines, paint, asked::TITLE, &asked, count);
+        lines.push(asked::MEANING.to_owned());
     }
     section(
         &mut lines,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::dependence;
+use super::{asked, dependence};
 use crate::coupling::Coupling;
 use crate::discovery::{
     Call, Capture, Class, Discovery, Evidence, Exclusive, Latency, Operation, Service,
@@ -35,6 +35,7 @@ pub(super) fn render(discovery: &Discovery) -> String {
         "completeness": completeness(&discovery.completeness),
         "waiting_ns": nanos(discovery.waiting),
         "candidates": list(discovery.calls.iter().map(call).collect()),
+        "what_if": list(discovery.answers.iter().map(asked::answer).collect()),
         "endpoints": list(discovery.endpoints.iter().map(dependence::endpoint).collect()),
         "services": list(discovery.services.iter().map(service).collect()),
         "critical_path": list(discovery.exclusive.iter().map(exclusive).collect()),
@@ -150,7 +151,7 @@ fn completeness(completeness: &Completeness) -> Value {
     })
 }
 
-fn saving(saving: &Saving) -> Value {
+pub(super) fn saving(saving: &Saving) -> Value {
     json!({
         "service": saving.service,
         "endpoint": saving.operation,

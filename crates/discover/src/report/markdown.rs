@@ -2,7 +2,7 @@
 
 use tidegate_base::format_duration;
 
-use super::{dependence, words};
+use super::{asked, dependence, words};
 use crate::discovery::{Call, Discovery, Weight};
 
 /// Most other calls that are listed.
@@ -28,6 +28,7 @@ pub(super) fn render(discovery: &Discovery) -> String {
     for (place, call) in feasible.iter().enumerate() {
         candidate(&mut lines, place + 1, discovery, call);
     }
+    answers(&mut lines, discovery);
     available(&mut lines, discovery);
     if !others.is_empty() {
         lines.extend(["", "## Calls that stay", ""].map(str::to_owned));
@@ -53,6 +54,21 @@ pub(super) fn render(discovery: &Discovery) -> String {
         }
     }
     lines.join("\n") + "\n"
+}
+
+fn answers(lines: &mut Vec<String>, discovery: &Discovery) {
+    let rows = asked::rows(discovery);
+    if rows.is_empty() {
+        return;
+    }
+    lines.extend([String::new(), format!("## {}", asked::TITLE), String::new()]);
+    lines.extend([asked::MEANING.to_owned(), String::new()]);
+    lines.push(format!("| {} |", asked::HEAD.join(" | ")));
+    lines.push("|---|---:|---|---:|---:|---:|---:|".to_owned());
+    lines.extend(rows.into_iter().map(|cells| {
+        let cells = cells.map(|cell| text(&cell));
+        format!("| {} |", cells.join(" | "))
+    }));
 }
 
 /// How available endpoints are, and by what.

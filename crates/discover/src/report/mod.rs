@@ -2,6 +2,7 @@
 //!
 //! Rendering is pure: the same discovery gives the same text.
 
+mod asked;
 mod chart;
 mod dependence;
 mod difference;

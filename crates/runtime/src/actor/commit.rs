@@ -23,12 +23,25 @@ use crate::view::Mode;
 pub(crate) struct Pile {
     tokens: Vec<u64>,
     lines: Lines,
+    /// In the order of the batches.
     outputs: Vec<Append>,
     output_bytes: usize,
+    /// How many of the outputs belong to which delivery, in their order, until batches are made.
+    publishers: Vec<(ConsumerId, u64, usize)>,
     /// Of one that no batch holds, or that was refused: what is still to be committed, batch by batch.
-    left: VecDeque<Vec<Bytes>>,
+    left: VecDeque<Part>,
+    /// Where the outputs are of the batches that are committed.
+    sequences: Vec<u64>,
     /// Whether nothing may overtake it: it was refused at a limit, or is committed in several batches.
     alone: bool,
+}
+
+/// What one batch has of a pile.
+#[derive(Clone, Debug)]
+struct Part {
+    state: Vec<Bytes>,
+    /// How many outputs go with it.
+    outputs: usize,
 }
 
 impl Pile {
@@ -39,13 +52,52 @@ impl Pile {
         }
         self.output_bytes += outputs.bytes;
         self.outputs.extend(outputs.appends);
+        self.publishers.extend(outputs.publishers);
     }
 
-    /// A pile with outputs is one batch, or they would not be atomic with their records.
+    /// A pile with outputs is one batch, unless one step of the machine is more than that.
     fn takes(&self, outputs: &Outputs) -> bool {
         let together = self.lines.bytes() + self.output_bytes + outputs.bytes;
         let any = !self.outputs.is_empty() || !outputs.appends.is_empty();
         !any || self.tokens.is_empty() || together <= journal::COMMIT_BYTES_MAX / 2
+    }
+
+    /// Makes batches of it: the outputs of each delivery are in the one with its end, or they would not be atomic.
+    fn divide(&mut self, bytes_max: usize) {
+        let groups = journal::groups(self.lines.pieces(), bytes_max);
+        let publishers = std::mem::take(&mut self.publishers);
+        if groups.len() < 2 {
+            let outputs = self.outputs.len();
+            let only = groups.into_iter().map(|state| Part { state, outputs });
+            self.left.extend(only);
+            return;
+        }
+        let mut outputs = std::mem::take(&mut self.outputs).into_iter();
+        let mut by_end: HashMap<(ConsumerId, u64), Vec<Append>> = HashMap::new();
+        for (consumer, sequence, count) in publishers {
+            let of = outputs.by_ref().take(count).collect();
+            by_end.insert((consumer, sequence), of);
+        }
+        for state in groups {
+            let before = self.outputs.len();
+            if !by_end.is_empty() {
+                let ends = journal::ends(&state).into_iter();
+                let of = ends.filter_map(|end| by_end.remove(&end));
+                self.outputs.extend(of.flatten());
+            }
+            let outputs = self.outputs.len() - before;
+            self.left.push_back(Part { state, outputs });
+        }
+    }
+
+    /// What is to be committed next.
+    fn batch(&self) -> Option<Batch> {
+        let Part { state, outputs } = self.left.front()?;
+        let left = self.outputs.iter().skip(self.sequences.len());
+        Some(Batch {
+            appends: left.take(*outputs).cloned().collect(),
+            state: StateChange::Append(state.clone()),
+        })
     }
 }
 
@@ -54,6 +106,7 @@ impl Pile {
 struct Outputs {
     appends: Vec<Append>,
     bytes: usize,
+    publishers: Vec<(ConsumerId, u64, usize)>,
 }
 
 /// What is to be committed.
@@ -150,6 +203,8 @@ impl Commits {
                 && let Some(appends) = self.outputs.remove(&(consumer.clone(), *sequence))
             {
                 outputs.bytes += appends.iter().map(size).sum::<usize>();
+                let publisher = (consumer.clone(), *sequence, appends.len());
+                outputs.publishers.push(publisher);
                 outputs.appends.extend(appends);
             }
         }
@@ -226,36 +281,24 @@ impl Actor {
 
     fn send(&mut self, mut pile: Pile, durability: Durability, wait: Duration) {
         if pile.left.is_empty() {
-            let pieces = pile.lines.pieces();
-            self.commits.appended_bytes += journal::bytes(&pieces) as u64;
-            pile.left = journal::groups(pieces, self.parts.settings.commit_bytes_max).into();
+            self.commits.appended_bytes += journal::bytes(&pile.lines.pieces()) as u64;
+            pile.divide(self.parts.settings.commit_bytes_max);
         }
         if pile.left.len() > 1 && !pile.alone {
             pile.alone = true;
             self.commits.alone += 1;
         }
-        let mut appends = pile.outputs.clone();
         self.commits.under_way += 1;
         self.commits.publishing += usize::from(!pile.outputs.is_empty());
         let broker = self.parts.broker.clone();
-        let mut commit = move |group: &Vec<Bytes>| {
-            let batch = Batch {
-                appends: std::mem::take(&mut appends),
-                state: StateChange::Append(group.clone()),
-            };
-            broker.commit(batch, durability)
-        };
+        let commit = move |batch| broker.commit(batch, durability);
         // The first call is made here and now, which fixes what comes before it and what after.
-        let first = pile
-            .left
-            .front()
-            .filter(|_| wait.is_zero())
-            .map(&mut commit);
+        let first = pile.batch().filter(|_| wait.is_zero()).map(&commit);
         let work = async move {
             if !wait.is_zero() {
                 tokio::time::sleep(wait).await;
             }
-            let result = in_turn(&mut pile.left, first, commit).await;
+            let result = in_turn(&mut pile, first, commit).await;
             Event::Committed {
                 pile: Box::new(pile),
                 durability,
@@ -270,14 +313,15 @@ impl Actor {
         &mut self,
         mut pile: Pile,
         durability: Durability,
-        result: Result<Vec<u64>, CommitError>,
+        result: Result<(), CommitError>,
     ) {
         self.commits.under_way -= 1;
         self.commits.publishing -= usize::from(!pile.outputs.is_empty());
         self.commits.alone -= usize::from(pile.alone);
         match result {
-            Ok(sequences) => {
-                self.parts.publisher.note_stored(&pile.outputs, &sequences);
+            Ok(()) => {
+                let (outputs, sequences) = (&pile.outputs, &pile.sequences);
+                self.parts.publisher.note_stored(outputs, sequences);
                 for token in pile.tokens {
                     self.tell(Input::Committed { token });
                 }
@@ -359,17 +403,18 @@ impl Actor {
 
 type Commit = BoxFuture<'static, Result<Vec<u64>, CommitError>>;
 
-/// Commits the groups one after the other, and leaves those that were not; the sequences of what was appended.
+/// Commits the batches of a pile one after the other, and leaves those that were not.
 async fn in_turn(
-    groups: &mut VecDeque<Vec<Bytes>>,
+    pile: &mut Pile,
     mut first: Option<Commit>,
-    mut commit: impl FnMut(&Vec<Bytes>) -> Commit,
-) -> Result<Vec<u64>, CommitError> {
-    let mut sequences = Vec::new();
-    while let Some(group) = groups.front() {
-        let commit = first.take().unwrap_or_else(|| commit(group));
-        sequences.extend(commit.await?);
-        groups.pop_front();
+    commit: impl Fn(Batch) -> Commit,
+) -> Result<(), CommitError> {
+    while !pile.left.is_empty() {
+        let next = first.take().or_else(|| pile.batch().map(&commit));
+        if let Some(next) = next {
+            pile.sequences.extend(next.await?);
+        }
+        pile.left.pop_front();
     }
-    Ok(sequences)
+    Ok(())
 }

@@ -27,7 +27,7 @@ pub(super) enum Event {
     Committed {
         pile: Box<Pile>,
         durability: Durability,
-        result: Result<Vec<u64>, CommitError>,
+        result: Result<(), CommitError>,
     },
     Checkpointed(Result<(), CommitError>),
     Fetched {

@@ -4,15 +4,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::future::{BoxFuture, FutureExt, ready};
 use tidegate_base::{Envelope, Name, Timestamp};
 use tidegate_broker::{
     Batch, Broker, CleanError, Cleaned, CommitError, Durability, Keep, MemoryBroker, Promises,
     ReadError, ReadLimit, Record, StateChange,
 };
 use tidegate_runtime::{
-    Answer, Command, KeyState, LettersSelection, Outcome, SeekRequest, SeekTo, Settings,
-    SettleError, TokioClock,
+    Answer, Attempt, Caller, Command, KeyState, LettersSelection, Outcome, Runtime, SeekRequest,
+    SeekTo, Settings, SettleError, TokioClock,
 };
 use tokio::sync::watch;
 
@@ -93,10 +93,21 @@ struct Slow {
     slow: Arc<Mutex<bool>>,
     /// Whether it finds no room for some of what comes between the first part of a checkpoint and its last.
     crowded: Arc<Mutex<bool>>,
+    /// After how many large batches of the state it finds no room for one.
+    room_for: Arc<Mutex<Option<usize>>>,
     random: Arc<Mutex<u64>>,
 }
 
 impl Slow {
+    /// Whether this one finds no room, as the one after so many large ones.
+    fn has_no_room(&self, batch: &Batch) -> bool {
+        let bytes: usize = batch.state.records().iter().map(Bytes::len).sum();
+        let mut room = self.room_for.lock().unwrap();
+        let left = room.take_if(|_| bytes > 50_000);
+        *room = room.or(left.and_then(|left| left.checked_sub(1)));
+        left == Some(0)
+    }
+
     fn dice(&self, sides: u64) -> u64 {
         let mut random = self.random.lock().unwrap();
         *random = random
@@ -119,7 +130,8 @@ impl Broker for Slow {
         let is_part = |piece: &Bytes| piece.first() == Some(&2);
         let goes_on = matches!(batch.state, StateChange::Append(_));
         let part = goes_on && batch.state.records().iter().any(is_part);
-        if part && *self.crowded.lock().unwrap() && self.dice(8) == 0 {
+        let is_crowded = part && *self.crowded.lock().unwrap() && self.dice(8) == 0;
+        if is_crowded || self.has_no_room(&batch) {
             let (reason, retry_after) = ("it is full".to_owned(), seconds(1));
             return async move {
                 Err(CommitError::Full {
@@ -269,6 +281,62 @@ async fn a_checkpoint_never_overtakes_outputs() {
     }
     assert_eq!(stored, 400);
     assert!(checkpoints > 10, "{checkpoints}");
+}
+
+/// How many deliveries end in the pieces, one by one or together.
+fn ends_in(pieces: &[Bytes]) -> usize {
+    let lines = pieces.iter().flat_map(|piece| piece.split(|b| *b == b'\n'));
+    let lines = lines.map(|line| serde_json::from_slice::<serde_json::Value>(line).unwrap());
+    let ends = |line: serde_json::Value| match line.pointer("/done-together/done") {
+        Some(done) => done.as_array().unwrap().len(),
+        None => usize::from(line.get("done").is_some()),
+    };
+    lines.map(ends).sum()
+}
+
+/// Keeps much for each key, and publishes, at once.
+struct Keeps;
+
+impl Caller for Keeps {
+    fn call(&self, _attempt: Attempt) -> BoxFuture<'static, Answer> {
+        let state = Some(KeyState::Is("x".repeat(16 << 10).into()));
+        ready(Answer {
+            state,
+            ..with_payment()
+        })
+        .boxed()
+    }
+}
+
+/// outputs are stored before the end of their delivery, or again, when no batch holds what is to be recorded.
+#[tokio::test(start_paused = true)]
+async fn outputs_go_with_the_end_of_their_delivery_when_no_batch_holds_all() {
+    let broker = Slow::default();
+    let settings = Settings {
+        commit_bytes_max: 1,
+        ..Settings::default()
+    };
+    let design = design(&DESIGN.replace("concurrency: 4", "concurrency: 64"));
+    let (shared, clock) = (Arc::new(broker.clone()), Arc::new(TokioClock::new()));
+    let runtime = Runtime::start(&design, shared, Arc::new(Keeps), clock, settings);
+    let runtime = runtime.await.unwrap();
+    *broker.room_for.lock().unwrap() = Some(1);
+    let orders = (0..48).map(|n| order(&n.to_string(), &format!("k{n}")));
+    runtime.publish(orders.collect()).await.unwrap();
+    tokio::time::sleep(seconds(10)).await;
+    assert_eq!(*broker.room_for.lock().unwrap(), None, "one was refused");
+    let (mut refused, mut divided) = (0, 0);
+    for batch in broker.seen.lock().unwrap().iter() {
+        let outputs = batch.appends.iter();
+        let outputs = outputs.filter(|append| append.channel.as_str() == "PaymentTaken");
+        let (outputs, ends) = (outputs.count(), ends_in(batch.state.records()));
+        assert_eq!(outputs, ends, "of those that end in a batch");
+        divided += usize::from((1..32).contains(&outputs));
+        refused += outputs;
+    }
+    let payments = Name::new("PaymentTaken").unwrap();
+    assert_eq!(*broker.tail(&payments).borrow(), 48);
+    assert!(divided > 1 && refused > 48, "{divided} {refused}");
 }
 
 /// no checkpoint in parts removes what it stands for unless all its parts are there.

@@ -73,3 +73,27 @@ services:
     let pusher = std::sync::Arc::new(tidegate_server::HttpCaller::new(clock));
     setup().push_through(pusher).start().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_transaction_of_kafka_is_refused_on_a_log_of_its_own() {
+    let text = "
+tidegate: 1
+system: shop
+messaging: {broker: kafka}
+events: {Happened: {}}
+services:
+  here: {publishes: [Happened]}
+  there: {consumes: {Happened: {guarantee: kafka-transaction}}}
+";
+    async fn note() {}
+    let folder = tempfile::tempdir().unwrap();
+    let setup = App::open(Design::inline(text), folder.path()).on("there/Happened", note);
+    let error = setup.start().await.unwrap_err().to_string();
+    assert!(
+        error.contains("`there/Happened` asks for kafka-transaction")
+            && error.contains("`App::connect`"),
+        "{error}"
+    );
+    let setup = App::in_memory(Design::inline(text)).on("there/Happened", note);
+    setup.start().await.unwrap();
+}
