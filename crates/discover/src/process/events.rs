@@ -127,13 +127,16 @@ fn times(discovery: &ProcessDiscovery, source: &Source<'_>) -> usize {
         .sum()
 }
 
+/// When work ended, and in which case.
+type Ends = BTreeSet<(Duration, String)>;
+
 /// The consumers in the ways that are decided between: those of one way hear of the same ends of work.
 fn ways(consumers: Vec<Consumer<'_>>) -> Vec<Vec<Consumer<'_>>> {
-    let heard = |candidate: &Candidate| -> BTreeSet<(Duration, String)> {
+    let heard = |candidate: &Candidate| -> Ends {
         let arrived = candidate.arrivals.iter();
         arrived.map(|one| (one.offset, one.case.clone())).collect()
     };
-    let mut ways: Vec<(BTreeSet<(Duration, String)>, Vec<Consumer<'_>>)> = Vec::new();
+    let mut ways: Vec<(Ends, Vec<Consumer<'_>>)> = Vec::new();
     for consumer in consumers {
         let own = heard(consumer.1);
         let same = ways.iter_mut().find(|(others, _)| {
