@@ -40,6 +40,15 @@ impl Schema {
     }
 }
 
+/// Where a value is.
+#[derive(Clone, Copy, Debug)]
+enum Where {
+    /// In a payload.
+    Payload,
+    /// In an element of a list.
+    List,
+}
+
 /// Where the event's schema is, in the folder.
 pub(super) fn path(event: &Name) -> String {
     format!("schemas/{}.json", naming::kebab(event))
@@ -59,7 +68,7 @@ pub(super) struct Asked<'a> {
 /// An open object with the fields that payloads have, and its key.
 pub(super) fn of(asked: &Asked<'_>, (samples, basis): &(Samples, Basis)) -> Schema {
     let key = key::of(samples, &operation::split_words(asked.operation));
-    let mut object = object(&samples.root, samples.count);
+    let mut object = object(&samples.root, samples.count, Where::Payload);
     if let Some(key) = &key {
         promise(&mut object, &key.path);
     } else {
@@ -171,7 +180,7 @@ fn promise(object: &mut Map<String, Value>, path: &[String]) {
 }
 
 /// Objects of which there are so many.
-fn object(of: &Object, count: usize) -> Map<String, Value> {
+fn object(of: &Object, count: usize, at: Where) -> Map<String, Value> {
     let mut schema = Map::new();
     schema.insert("type".into(), "object".into());
     let fields = named(of);
@@ -183,7 +192,7 @@ fn object(of: &Object, count: usize) -> Map<String, Value> {
     if !fields.is_empty() {
         let properties = fields.iter();
         let properties: Map<String, Value> = properties
-            .map(|(name, field)| ((*name).to_owned(), Value::Object(value(field, count))))
+            .map(|(name, field)| ((*name).to_owned(), Value::Object(value(field, count, at))))
             .collect();
         schema.insert("properties".into(), properties.into());
     }
@@ -207,7 +216,7 @@ fn named(of: &Object) -> Vec<(&str, &Field)> {
 }
 
 /// One field of objects of which there are so many.
-fn value(field: &Field, count: usize) -> Map<String, Value> {
+fn value(field: &Field, count: usize, at: Where) -> Map<String, Value> {
     let mut schema = Map::new();
     let types = types(field);
     // What the capture does not tell is left open.
@@ -222,14 +231,17 @@ fn value(field: &Field, count: usize) -> Map<String, Value> {
         if let Some(elements) = &field.elements
             && elements.count > 0
         {
-            schema.insert("items".into(), value(elements, elements.count).into());
+            schema.insert(
+                "items".into(),
+                value(elements, elements.count, Where::List).into(),
+            );
         }
     }
     if is_known && field.objects.count > 0 {
-        let objects = object(&field.objects, field.objects.count);
+        let objects = object(&field.objects, field.objects.count, at);
         schema.extend(objects.into_iter().filter(|(name, _)| name != "type"));
     }
-    if let Some(description) = description(field, count) {
+    if let Some(description) = description(field, count, at) {
         schema.insert("description".into(), description.into());
     }
     schema
@@ -260,25 +272,30 @@ fn format(field: &Field) -> Option<(String, Value)> {
     Some(("format".to_owned(), format.into()))
 }
 
-fn description(field: &Field, count: usize) -> Option<String> {
+fn description(field: &Field, count: usize, at: Where) -> Option<String> {
     let mut parts = Vec::new();
     if field.count < count {
-        parts.push(format!("in {} of {count} payloads", field.count));
+        parts.push(match at {
+            Where::Payload => format!("in {} of {count}", field.count),
+            // There only the different shapes of elements are counted.
+            Where::List => "not in all".to_owned(),
+        });
     }
     if field.unknown > 0 {
         parts.push("of a type that the capture does not tell".to_owned());
     }
-    let (different, seen) = (
-        field.different(),
-        field.count - field.nulls.min(field.count),
-    );
-    if (1..=FEW).contains(&different) && seen >= ONCE_OF && different * 5 <= seen {
+    let (different, seen) = (field.different(), field.count);
+    if field.is_plain()
+        && (1..=FEW).contains(&different)
+        && seen >= ONCE_OF
+        && different * 5 <= seen
+    {
         let values = if different == 1 {
             "value"
         } else {
             "different values"
         };
-        parts.push(format!("{different} {values} in {seen} payloads"));
+        parts.push(format!("{different} {values} in {seen}"));
     }
     (!parts.is_empty()).then(|| {
         let text = parts.join("; ");
