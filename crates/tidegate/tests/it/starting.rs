@@ -1,6 +1,6 @@
 //! What is wrong with an app is told at its start, all at once.
 
-use tidegate::{App, Design, Shared, StartError};
+use tidegate::{App, Context, Design, Shared, StartError};
 
 use crate::support::*;
 
@@ -85,7 +85,7 @@ services:
   here: {publishes: [Happened]}
   there: {consumes: {Happened: {guarantee: kafka-transaction}}}
 ";
-    async fn note() {}
+    async fn note(_context: Context) {}
     let folder = tempfile::tempdir().unwrap();
     let setup = App::open(Design::inline(text), folder.path()).on("there/Happened", note);
     let error = setup.start().await.unwrap_err().to_string();
