@@ -195,7 +195,7 @@ fn order(number: u64) -> String {
     };
     let body = format!(r#"{{"orderId":"o{number}","total":{number}.5}}"#);
     // One of twenty takes a hundred times as long.
-    let took = if number % 20 == 0 { 100 } else { 1 };
+    let took = if number.is_multiple_of(20) { 100 } else { 1 };
     [
         span(1, 0, "shop", (2, 0, took + 30), ""),
         span(2, 1, "shop", (3, 1, took + 3), &body),
