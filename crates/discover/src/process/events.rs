@@ -31,6 +31,8 @@ pub(super) struct Drafted<'a> {
 }
 
 type Consumer<'a> = (Name, &'a Candidate);
+/// The ends of work that a consumer hears of: when, and of which case.
+type Heard<'a> = BTreeSet<(Duration, &'a str)>;
 
 /// What one service hands over to others.
 struct Source<'a> {
@@ -127,18 +129,12 @@ fn times(discovery: &ProcessDiscovery, source: &Source<'_>) -> usize {
         .sum()
 }
 
-/// When work ended, and in which case.
-type Ends = BTreeSet<(Duration, String)>;
-
 /// The consumers in the ways that are decided between: those of one way hear of the same ends of work.
 fn ways(consumers: Vec<Consumer<'_>>) -> Vec<Vec<Consumer<'_>>> {
-    let heard = |candidate: &Candidate| -> Ends {
-        let arrived = candidate.arrivals.iter();
-        arrived.map(|one| (one.offset, one.case.clone())).collect()
-    };
-    let mut ways: Vec<(Ends, Vec<Consumer<'_>>)> = Vec::new();
+    let mut ways: Vec<(Heard<'_>, Vec<Consumer<'_>>)> = Vec::new();
     for consumer in consumers {
-        let own = heard(consumer.1);
+        let arrived = consumer.1.arrivals.iter();
+        let own: Heard<'_> = arrived.map(|one| (one.offset, one.case.as_str())).collect();
         let same = ways.iter_mut().find(|(others, _)| {
             let both = own.intersection(others).count();
             both * ALWAYS.1 >= own.len().max(others.len()) * ALWAYS.0

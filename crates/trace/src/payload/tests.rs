@@ -1,3 +1,5 @@
+//! Which attributes are payloads, and what of them is kept.
+
 use std::io::Read;
 
 use super::*;
