@@ -182,7 +182,11 @@ fn a_daemon_without_a_receiver_says_how_to_get_one() {
 /// One order of a shop that mails while the customer waits: the request's fields are in a span.
 fn order(number: u64) -> String {
     let at = |millis: u64| (1_700_000_000_000 + number * 200 + millis) * 1_000_000;
-    let span = |id: u64, parent: u64, service: &str, (kind, from, to), body: &str| {
+    let span = |id: u64,
+                parent: u64,
+                service: &str,
+                (kind, from, to): (u8, u64, u64),
+                body: &str| {
         let body = body.replace('"', "\\\"");
         format!(
             r#"{{"resourceSpans":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"{service}"}}}}]}},
@@ -195,7 +199,7 @@ fn order(number: u64) -> String {
     };
     let body = format!(r#"{{"orderId":"o{number}","total":{number}.5}}"#);
     // One of twenty takes a hundred times as long.
-    let took = if number % 20 == 0 { 100 } else { 1 };
+    let took = if number.is_multiple_of(20) { 100 } else { 1 };
     [
         span(1, 0, "shop", (2, 0, took + 30), ""),
         span(2, 1, "shop", (3, 1, took + 3), &body),
