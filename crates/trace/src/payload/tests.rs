@@ -1,3 +1,5 @@
+//! What is told of payloads, and what is not.
+
 use std::io::Read;
 
 use super::*;
