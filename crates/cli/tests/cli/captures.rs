@@ -182,7 +182,11 @@ fn a_daemon_without_a_receiver_says_how_to_get_one() {
 /// One order of a shop that mails while the customer waits: the request's fields are in a span.
 fn order(number: u64) -> String {
     let at = |millis: u64| (1_700_000_000_000 + number * 200 + millis) * 1_000_000;
-    let span = |id: u64, parent: u64, service: &str, (kind, from, to), body: &str| {
+    let span = |id: u64,
+                parent: u64,
+                service: &str,
+                (kind, from, to): (u8, u64, u64),
+                body: &str| {
         let body = body.replace('"', "\\\"");
         format!(
             r#"{{"resourceSpans":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"{service}"}}}}]}},

@@ -1,4 +1,4 @@
-//! Which attributes are payloads, and what of them is kept.
+//! What is told of payloads, and what is not.
 
 use std::io::Read;
 
