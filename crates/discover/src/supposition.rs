@@ -112,8 +112,13 @@ impl FromStr for Supposition {
 
 impl Supposition {
     fn is_about(&self, (_, _, callee, operation): &Path) -> bool {
-        let asked = self.operation.as_ref();
-        self.callee == *callee && asked.is_none_or(|asked| asked == operation)
+        // The name of a service may have a slash itself.
+        let asked = match &self.operation {
+            Some(asked) => format!("{}/{asked}", self.callee),
+            None => self.callee.clone(),
+        };
+        let of_service = asked.strip_prefix(callee.as_str());
+        of_service.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('/') == Some(operation))
     }
 
     fn change(&self, publish: Change) -> Change {
@@ -150,6 +155,23 @@ pub(crate) fn answers(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_question_is_about_the_calls_that_it_names() {
+        let about = |text: &str, callee: &str, operation: &str| {
+            let [callee, operation] = [callee, operation].map(str::to_owned);
+            let path = (String::new(), String::new(), callee, operation);
+            text.parse::<Supposition>().unwrap().is_about(&path)
+        };
+        assert!(about("remove:stock", "stock", "GET /items"));
+        assert!(about("remove:stock/GET /items", "stock", "GET /items"));
+        assert!(!about("remove:stock/GET", "stock", "GET /items"));
+        assert!(!about("remove:stock", "stocks", "GET /items"));
+        assert!(about("remove:shop/cart", "shop/cart", "add"));
+        assert!(about("remove:shop/cart/add", "shop/cart", "add"));
+        assert!(about("remove:shop/cart/add", "shop", "cart/add"));
+        assert!(!about("remove:shop/car", "shop/cart", "add"));
+    }
 
     #[test]
     fn a_question_is_read_as_it_is_written() {

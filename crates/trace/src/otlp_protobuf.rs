@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use tidegate_base::limit::TRACE_UNIT_BYTES_MAX;
+use tidegate_base::limit::{SPAN_PAYLOAD_BYTES_MAX, TRACE_UNIT_BYTES_MAX};
 
 use crate::attributes::{Key, SAMPLING_PROBABILITY, cut, cut_cow};
 use crate::identifier::Id;
@@ -432,7 +432,8 @@ fn read<'a>(message: &'a [u8], sink: &mut Sink<'_>) -> Result<Option<RawSpan<'a>
             (8, Value::Fixed64(time)) => parts.end = time,
             (9, Value::Bytes(attribute)) => {
                 let (key, value) = key_value(attribute)?;
-                if asks_for_payloads && payload::tells(key) {
+                let is_read = value.len() <= SPAN_PAYLOAD_BYTES_MAX;
+                if asks_for_payloads && is_read && payload::tells(key) {
                     let given = given(value, GIVEN_DEPTH_MAX)?;
                     told.extend(given.map(|given| (key.into(), given)));
                 }

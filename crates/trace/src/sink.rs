@@ -40,6 +40,8 @@ impl<'s> Sink<'s> {
 
     /// Adds one span.
     pub(crate) fn add(&mut self, span: &mut RawSpan<'_>) {
+        // What is kept of payloads is made here alone: a capture that gives it itself could say anything.
+        span.attributes.retain(|(key, _)| !key.is_of_payload());
         if !span.payload.is_empty() {
             self.store.keep_payload(span);
         }

@@ -60,7 +60,14 @@ fn scenario(arguments: &Simulate, design: &Design) -> Result<Scenario, Failure> 
     // much that varies.
     let beside = design_files::folder(&arguments.design).join(RECORDING);
     if beside.is_file() {
-        scenario = scenario.with_spread_of(&recording(&beside)?);
+        // Nobody named it: one that cannot be read is none.
+        match recording(&beside) {
+            Ok(recording) => scenario = scenario.with_spread_of(&recording),
+            Err(failure) => terminal::say(&format!(
+                "handlers are taken to vary as most do, not as in the recording: {}",
+                failure.message()
+            )),
+        }
     }
     Ok(scenario)
 }

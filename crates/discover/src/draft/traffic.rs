@@ -30,7 +30,15 @@ pub(super) fn traffic(discovery: &Discovery, proposals: &[Proposal<'_>]) -> Traf
     let kept: usize = calls().map(|call| call.arrivals.len()).sum();
     let all: f64 = calls().map(|call| call.stands_for).sum();
     let room = (ARRIVALS_MAX.max(number(kept)) / all.max(1.0)).min(1.0);
-    let remark = (all > number(kept) * 1.001).then(|| remark(all / number(kept.max(1)), room));
+    let remark = (all > number(kept) * 1.001).then(|| {
+        let remark = remark(all / number(kept.max(1)), room);
+        match discovery.sampling.is_uneven {
+            true => format!(
+                "{remark}; some traces stand for more than others, and failures and handler times are those of the kept ones"
+            ),
+            false => remark,
+        }
+    });
     let names = discovery
         .captures
         .iter()

@@ -289,9 +289,10 @@ fn consume(
     let longest = works.last().copied().unwrap_or_default();
     let whole = longest.saturating_mul(5).as_secs().saturating_add(1);
     let timeout = Duration::from_secs(whole).clamp(Duration::from_secs(1), TIMEOUT_MAX);
-    let median = works.get(works.len() / 2).copied().unwrap_or_default();
+    let count = u32::try_from(works.len()).unwrap_or(u32::MAX).max(1);
+    let mean = works.iter().sum::<Duration>() / count;
     // Zero is what clocks of seconds say of short work; a design needs a time.
-    let work = median.clamp(Duration::from_millis(1), timeout / 2);
+    let work = mean.clamp(Duration::from_millis(1), timeout / 2);
     let busy = candidate.peak_hour as f64 / 3_600.0 * work.as_secs_f64();
     let concurrency = (busy / UTILISATION_AIM)
         .ceil()
@@ -309,7 +310,7 @@ fn consume(
     )?;
     writeln!(
         out,
-        "          handler-time: {}   # the median work of people; a handler that only fills their queue takes milliseconds",
+        "          handler-time: {}   # the mean work of people; a handler that only fills their queue takes milliseconds",
         format_duration(work)
     )?;
     writeln!(out, "        guarantee: at-least-once")?;

@@ -88,6 +88,12 @@ impl Pile {
             let outputs = self.outputs.len() - before;
             self.left.push_back(Part { state, outputs });
         }
+        // Every output has its end here. If one had not, it would go with the last batch: better twice than never.
+        if let Some(last) = self.left.back_mut() {
+            let before = self.outputs.len();
+            self.outputs.extend(by_end.into_values().flatten());
+            last.outputs += self.outputs.len() - before;
+        }
     }
 
     /// What is to be committed next.

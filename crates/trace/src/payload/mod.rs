@@ -47,8 +47,12 @@ impl Given<'_> {
         match self {
             Self::Text(text) | Self::Untyped(text) | Self::Whole(text) => text.len(),
             Self::Flag | Self::Real => 1,
-            Self::List(all) => all.iter().map(Self::bytes).sum(),
-            Self::Map(all) => all.iter().map(|(name, of)| name.len() + of.bytes()).sum(),
+            // Empty values take room, too.
+            Self::List(all) => all.iter().map(|of| of.bytes().max(1)).sum(),
+            Self::Map(all) => all
+                .iter()
+                .map(|(name, of)| name.len() + of.bytes().max(1))
+                .sum(),
         }
     }
 }

@@ -134,3 +134,22 @@ fn nobody_asks_nothing_is_kept() {
     let traces = ingest.into_traces().unwrap();
     assert!(traces.spans().all(|span| span.payload().is_none()));
 }
+
+#[test]
+fn a_capture_does_not_say_itself_what_is_told() {
+    let shape = r#"{"p":{"alice@example.com":"i"},"n":["body"]}"#;
+    let given = [
+        text("tidegate.payload.shape", shape),
+        text("tidegate.payload.marks", "000001"),
+    ];
+    let span = span(otlp(&given.join(",")).as_bytes());
+    assert!(span.payload().is_none());
+}
+
+#[test]
+fn a_list_of_nothing_has_a_length() {
+    let empty = vec![r#"{"stringValue":""}"#; SPAN_PAYLOAD_BYTES_MAX + 1].join(",");
+    let list =
+        format!(r#"{{"key":"payload.tags","value":{{"arrayValue":{{"values":[{empty}]}}}}}}"#);
+    assert!(span(otlp(&list).as_bytes()).payload().is_none());
+}
