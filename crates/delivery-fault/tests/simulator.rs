@@ -72,7 +72,7 @@ fn every_fault_that_is_built_in_is_found() {
 /// A replay, an event for later and a redriven letter of one lane; a replay and a clock that is set back.
 #[test]
 fn histories_that_broke_a_promise_once_keep_them() {
-    for seed in [18_980, 47_402, 203_939, 244_251, 244_289] {
+    for seed in [18_980, 47_402, 203_939, 244_251, 244_289, 440_602] {
         if let Err(violation) = simulator::run(seed) {
             panic!("TIDEGATE_SEED={seed}: {}", violation.what);
         }

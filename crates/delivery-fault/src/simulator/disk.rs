@@ -155,6 +155,23 @@ impl Disk {
         kept.is_some_and(|kept| kept.contains(&sequence))
     }
 
+    /// Whether a restart finds that a delivery was passed over, of which the machine may not have heard yet.
+    pub(crate) fn skips(&self, consumer: &ConsumerId, sequence: u64) -> bool {
+        self.records.iter().any(|record| match record {
+            StateRecord::Skipped {
+                consumer: of,
+                ranges,
+                ..
+            } => {
+                of == consumer
+                    && ranges
+                        .iter()
+                        .any(|(from, to)| (*from..*to).contains(&sequence))
+            }
+            _ => false,
+        })
+    }
+
     /// What a restart finds.
     pub(crate) fn records(&self) -> impl Iterator<Item = &StateRecord> {
         self.records.iter()

@@ -478,7 +478,8 @@ impl Watch {
             .filter(|before| !self.removed.contains(before))
             // A restart reads what a replay brings before anything newer starts.
             .filter(|before| !self.seeks.is_replay(id, *before))
-            .find(|before| !is_over(machine.delivery(id, *before)) && !disk.keeps(id, *before));
+            .filter(|before| !is_over(machine.delivery(id, *before)) && !disk.keeps(id, *before))
+            .find(|before| !disk.skips(id, *before));
         self.broken.unless(behind.is_none(), || {
             format!("I19: the state keeps {sequence} of {id} ahead of {behind:?}")
         });
