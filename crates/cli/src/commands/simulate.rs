@@ -64,7 +64,7 @@ fn scenario(arguments: &Simulate, design: &Design) -> Result<Scenario, Failure> 
         match recording(&beside) {
             Ok(recording) => scenario = scenario.with_spread_of(&recording),
             Err(failure) => terminal::say(&format!(
-                "handlers are taken to vary as most do, not as in the recording: {}",
+                "the recording beside the design is not used, handler times are drawn around their means: {}",
                 failure.message()
             )),
         }
