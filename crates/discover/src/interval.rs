@@ -214,14 +214,18 @@ pub(crate) fn mean(pairs: &[Paired], blocks: usize) -> Estimate {
         .map(|(saved, weight)| Moments::of(saved - value * weight, *weight))
         .collect();
     let draws = draws(blocks).chunks_exact(blocks);
-    let mut ratios: Vec<f64> = draws
-        .filter_map(|times| studentised(&rest, times))
-        .collect();
-    ratios.sort_unstable_by(f64::total_cmp);
-    let at = |p: f64| {
+    let mut ratios: Vec<f64> = Vec::with_capacity(RESAMPLES);
+    for times in draws {
+        ratios.extend(studentised(&rest, times));
+    }
+    let mut at = |p: f64| {
         let rank = floor(number(ratios.len()) * p).min(ratios.len().saturating_sub(1));
-        ratios.get(rank).copied().unwrap_or(0.0)
+        if ratios.is_empty() {
+            return 0.0;
+        }
+        *ratios.select_nth_unstable_by(rank, f64::total_cmp).1
     };
+    let (from, to) = (at(0.025), at(0.975));
     // Few blocks make ratios without bounds; and no mean lies outside of what was seen.
     let bounded = |ratio: f64| ratio.clamp(-RATIO_MAX, RATIO_MAX);
     let saved = || pairs.iter().map(Paired::saved);
@@ -231,8 +235,8 @@ pub(crate) fn mean(pairs: &[Paired], blocks: usize) -> Estimate {
     );
     Estimate::Estimated {
         value,
-        low: (value - bounded(at(0.975)) * error).max(least).min(value),
-        high: (value - bounded(at(0.025)) * error).min(most).max(value),
+        low: (value - bounded(to) * error).max(least).min(value),
+        high: (value - bounded(from) * error).min(most).max(value),
         n,
     }
 }
@@ -254,6 +258,7 @@ fn studentised(rest: &[Moments], times: &[f64]) -> Option<f64> {
 
 /// The mean of a draw and its standard error, in one pass over its blocks: the sum of `(a - mean b)²` from those of the
 /// products. `None` when nothing was drawn.
+#[inline]
 pub(crate) fn drawn(rest: &[Moments], times: &[f64]) -> Option<(f64, f64)> {
     let mut sums = [0.0; 5];
     for (Moments(each), times) in rest.iter().zip(times) {

@@ -99,17 +99,6 @@ impl Court<'_> {
         }
     }
 
-    /// What the call saves in each block of time.
-    pub(crate) fn blocks(&self, call: &Call, seen: &[Observation], blocks: usize) -> Vec<f64> {
-        if call.class.is_feasible() {
-            let publish = self.publish();
-            let own = sites(seen);
-            self.what_if.block_totals(&own, |_| publish, blocks)
-        } else {
-            Vec::new()
-        }
-    }
-
     /// Judges one call path by its occurrences, in order of time.
     pub(crate) fn judge(&self, path: &Path, seen: &[Observation]) -> Call {
         let (caller, caller_operation, callee, callee_operation) = path.clone();

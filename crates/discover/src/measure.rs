@@ -28,9 +28,6 @@ use crate::survey::Survey;
 use crate::told::{Reader, Told};
 use crate::window::Window;
 
-/// In how many parts the observed time is cut to see how sure the ranking is.
-const BLOCKS: usize = 40;
-
 /// Service, operation and the service that it asks, if any, by their numbers.
 type Doing = (u32, u32, Option<u32>);
 /// Caller, its operation, callee, its operation, by their numbers.
@@ -110,13 +107,9 @@ fn distinct(captures: &[(String, Traces)]) -> Vec<&Trace> {
 }
 
 fn judged(court: &Court<'_>, observations: &IndexMap<Path, Vec<Observation>>) -> Vec<Call> {
-    let judged = observations.iter().map(|(path, seen)| {
-        let call = court.judge(path, seen);
-        let blocks = court.blocks(&call, seen, BLOCKS);
-        (call, blocks)
-    });
-    let (mut calls, blocks): (Vec<Call>, Vec<Vec<f64>>) = judged.unzip();
-    ranking::rank(&mut calls, &blocks);
+    let judged = observations.iter();
+    let mut calls: Vec<Call> = judged.map(|(path, seen)| court.judge(path, seen)).collect();
+    ranking::rank(&mut calls);
     // What a draft replays: candidates, or all calls where there is no candidate.
     let has_candidates = calls.iter().any(|call| call.class.is_feasible());
     for (call, seen) in calls.iter_mut().zip(observations.values()) {

@@ -4,6 +4,7 @@ use tidegate_base::Random;
 
 use crate::discovery::{Call, Weight};
 use crate::interval::number;
+use crate::replay::BLOCKS;
 
 /// How often the traffic is drawn again.
 const RESAMPLES: usize = 999;
@@ -28,8 +29,8 @@ pub struct Worth {
     pub experiment: String,
 }
 
-/// Fills in the worth of every candidate; `blocks` are what each call saves, in each block of time.
-pub(crate) fn rank(calls: &mut [Call], blocks: &[Vec<f64>]) {
+/// Fills in the worth of every candidate.
+pub(crate) fn rank(calls: &mut [Call]) {
     for call in calls.iter_mut() {
         let saved = call
             .savings
@@ -49,7 +50,7 @@ pub(crate) fn rank(calls: &mut [Call], blocks: &[Vec<f64>]) {
         };
     }
     mark_front(calls);
-    mark_first(calls, blocks);
+    mark_first(calls);
 }
 
 fn obligations(call: &Call) -> usize {
@@ -104,19 +105,23 @@ fn mark_front(calls: &mut [Call]) {
 }
 
 /// The share of draws in which each candidate saves most.
-fn mark_first(calls: &mut [Call], blocks: &[Vec<f64>]) {
+fn mark_first(calls: &mut [Call]) {
     let candidates: Vec<usize> = calls
         .iter()
         .enumerate()
         .filter(|(_, call)| call.class.is_feasible() && !call.savings.is_empty())
         .map(|(index, _)| index)
         .collect();
-    let count = blocks.iter().map(Vec::len).max().unwrap_or(0);
-    if count < 2 || candidates.is_empty() {
+    if candidates.is_empty() {
         return;
     }
+    let count = usize::from(BLOCKS);
+    let blocks: Vec<Vec<f64>> = candidates
+        .iter()
+        .map(|candidate| calls.get(*candidate).map(by_time).unwrap_or_default())
+        .collect();
     let random = Random::new(1, "bootstrap rank", "");
-    let mut wins = vec![0_usize; calls.len()];
+    let mut wins = vec![0_usize; candidates.len()];
     let mut times = vec![0.0; count];
     let mut index = 0;
     for _ in 0..RESAMPLES {
@@ -128,26 +133,30 @@ fn mark_first(calls: &mut [Call], blocks: &[Vec<f64>]) {
             }
             index += 1;
         }
-        let total = |call: &usize| -> f64 {
-            let own = blocks.get(*call).map(Vec::as_slice).unwrap_or_default();
-            own.iter()
-                .zip(&times)
-                .map(|(saved, times)| saved * times)
-                .sum()
+        let total = |own: &Vec<f64>| -> f64 {
+            let each = own.iter().zip(&times);
+            each.map(|(saved, times)| saved * times).sum()
         };
-        let best = candidates
-            .iter()
-            .max_by(|a, b| total(a).total_cmp(&total(b)));
-        if let Some(wins) = best.and_then(|best| wins.get_mut(*best)) {
+        let totals = blocks.iter().map(total).zip(&mut wins);
+        let best = totals.max_by(|(a, _), (b, _)| a.total_cmp(b));
+        if let Some((_, wins)) = best {
             *wins += 1;
         }
     }
-    for index in candidates {
-        let share = wins
-            .get(index)
-            .map(|wins| number(*wins) / number(RESAMPLES));
+    for (index, wins) in candidates.into_iter().zip(wins) {
         if let Some(call) = calls.get_mut(index) {
-            call.worth.is_first = share;
+            call.worth.is_first = Some(number(wins) / number(RESAMPLES));
         }
     }
+}
+
+/// What the call saves in all endpoints, in each part of the time.
+fn by_time(call: &Call) -> Vec<f64> {
+    let mut all = vec![0.0; BLOCKS.into()];
+    for saving in &call.savings {
+        for (all, one) in all.iter_mut().zip(&saving.by_time) {
+            *all += one;
+        }
+    }
+    all
 }

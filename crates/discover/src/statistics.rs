@@ -155,6 +155,11 @@ pub(crate) fn rank(n: usize, p: f64) -> usize {
 /// them does not exist: P(X(low) <= q) and P(q <= X(high)) are each at least 97.5 %.
 pub(crate) fn ranks(n: usize, p: f64) -> Option<(usize, usize)> {
     let tail = (1.0 - CONFIDENCE) / 2.0;
+    // Too few are told without walking them, which most operations of a small capture have. A little more,
+    // so that no rounding decides here.
+    if i32::try_from(n).is_ok_and(|n| p.max(1.0 - p).powi(n) > tail * 1.000_001) {
+        return None;
+    }
     let mut below = 0.0;
     let (mut low, mut high) = (None, None);
     let first = first_likely(n, p);

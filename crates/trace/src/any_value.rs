@@ -1,9 +1,11 @@
 //! A value as OTLP JSON writes it, in an object whose one field says its type.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::json::{Scalar, Type};
 use crate::otlp_json::KeyValue;
@@ -13,20 +15,21 @@ use crate::payload::Given;
 const DEPTH_MAX: usize = 16;
 
 /// A value.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct AnyValue<'a> {
     scalar: Scalar<'a>,
     of: Type,
     inner: Inner<'a>,
 }
 
-/// What is in the value, as with lists of headers.
-#[derive(Debug, Default)]
+/// What is in the value, as with lists of headers: as it was written, since hardly any of it is asked
+/// for, and since what lies too deep, or is of another form, is no reason to refuse a capture.
+#[derive(Clone, Copy, Debug, Default)]
 enum Inner<'a> {
     #[default]
     None,
-    List(Vec<AnyValue<'a>>),
-    Map(Vec<KeyValue<'a>>),
+    List(&'a RawValue),
+    Map(&'a RawValue),
 }
 
 /// The fields of a value, in the names of protobuf and of JSON.
@@ -49,16 +52,11 @@ enum Field {
     Other,
 }
 
+/// A list or a map: what it has is not read yet.
 #[derive(Debug, Deserialize)]
-struct List<'a> {
+struct Values<'a> {
     #[serde(default, borrow)]
-    values: Option<Vec<AnyValue<'a>>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Map<'a> {
-    #[serde(default, borrow)]
-    values: Option<Vec<KeyValue<'a>>>,
+    values: Option<Vec<&'a RawValue>>,
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for AnyValue<'a> {
@@ -80,15 +78,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for AnyValue<'a> {
                         Field::Flag => Type::Flag,
                         Field::Real => Type::Real,
                         Field::List => {
-                            let list: Option<List<'de>> = map.next_value()?;
-                            let values = list.and_then(|list| list.values);
-                            value.inner = Inner::List(values.unwrap_or_default());
+                            value.inner = Inner::List(map.next_value()?);
                             continue;
                         }
                         Field::Map => {
-                            let inner: Option<Map<'de>> = map.next_value()?;
-                            let values = inner.and_then(|inner| inner.values);
-                            value.inner = Inner::Map(values.unwrap_or_default());
+                            value.inner = Inner::Map(map.next_value()?);
                             continue;
                         }
                         Field::Other => {
@@ -106,36 +100,48 @@ impl<'de: 'a, 'a> Deserialize<'de> for AnyValue<'a> {
     }
 }
 
-impl AnyValue<'_> {
+impl<'a> AnyValue<'a> {
     /// The value; of a list the first one.
-    pub(crate) fn text(&self) -> Option<&str> {
-        let first = || match &self.inner {
-            Inner::List(values) => values.first()?.scalar.text(),
+    pub(crate) fn text(&self) -> Option<Cow<'_, str>> {
+        let first = || match self.inner {
+            Inner::List(list) => within::<Self>(list).next()?.scalar.0,
             _ => None,
         };
-        self.scalar.text().or_else(first)
+        self.scalar.text().map(Cow::Borrowed).or_else(first)
     }
 
     /// The value with its type and what is in it.
     pub(crate) fn given(&self) -> Option<Given<'_>> {
-        self.given_within(DEPTH_MAX)
+        self.clone().given_within(DEPTH_MAX)
     }
 
-    fn given_within(&self, depth: usize) -> Option<Given<'_>> {
+    fn given_within(self, depth: usize) -> Option<Given<'a>> {
         let depth = depth.checked_sub(1)?;
-        match &self.inner {
-            Inner::None => self.scalar.text().map(|text| self.of.given(text)),
-            Inner::List(values) => {
-                let each = values.iter().filter_map(|value| value.given_within(depth));
+        match self.inner {
+            Inner::None => self.scalar.0.map(|text| self.of.given(text)),
+            Inner::List(list) => {
+                let each = within::<Self>(list).filter_map(|value| value.given_within(depth));
                 Some(Given::List(each.collect()))
             }
-            Inner::Map(values) => {
-                let each = values.iter().filter_map(|entry| {
-                    let given = entry.value.as_ref()?.given_within(depth)?;
-                    Some((entry.key.text()?.into(), given))
+            Inner::Map(map) => {
+                let each = within::<KeyValue<'_>>(map).filter_map(|entry| {
+                    let given = entry.value?.given_within(depth)?;
+                    Some((entry.key.0?, given))
                 });
                 Some(Given::Map(each.collect()))
             }
         }
     }
+}
+
+/// The elements of a list, or the entries of a map.
+fn within<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> impl Iterator<Item = T> {
+    let all: Option<Values<'_>> = read(raw);
+    let values = all.and_then(|all| all.values).unwrap_or_default();
+    values.into_iter().filter_map(read)
+}
+
+/// Nothing where the value has another form.
+fn read<'a, T: Deserialize<'a>>(value: &'a RawValue) -> Option<T> {
+    serde_json::from_str(value.get()).ok()
 }

@@ -49,12 +49,13 @@ pub(crate) enum Type {
 
 impl Type {
     /// The value of this type.
-    pub(crate) fn given(self, text: &str) -> Given<'_> {
+    pub(crate) fn given<'a>(self, text: impl Into<Cow<'a, str>>) -> Given<'a> {
+        let text = text.into();
         match self {
-            Self::Untold => Given::Untyped(Cow::Borrowed(text)),
-            Self::Text => Given::Text(Cow::Borrowed(text)),
+            Self::Untold => Given::Untyped(text),
+            Self::Text => Given::Text(text),
             Self::Flag => Given::Flag,
-            Self::Whole => Given::Whole(Cow::Borrowed(text)),
+            Self::Whole => Given::Whole(text),
             Self::Real => Given::Real,
         }
     }

@@ -147,7 +147,7 @@ impl ResourceSpans<'_> {
                 .find(|entry| entry.key.text() == Some(name))
                 .and_then(KeyValue::text)
         };
-        let service = find("service.name").unwrap_or("unknown");
+        let service = find("service.name").unwrap_or(Cow::Borrowed("unknown"));
         let host = HOST_ATTRIBUTES.iter().find_map(|name| find(name));
         for span in self
             .scope_spans
@@ -156,8 +156,8 @@ impl ResourceSpans<'_> {
             .flat_map(|scope| scope.spans.iter().flatten())
         {
             if let Some(mut read) = span.read(sink)? {
-                read.service = Cow::Borrowed(service);
-                read.host = host.map(Cow::Borrowed);
+                read.service = Cow::Borrowed(&service);
+                read.host = host.as_deref().map(Cow::Borrowed);
                 sink.add(&mut read);
             }
         }
@@ -175,7 +175,7 @@ pub(crate) const HOST_ATTRIBUTES: [&str; 5] = [
 ];
 
 impl KeyValue<'_> {
-    fn text(&self) -> Option<&str> {
+    fn text(&self) -> Option<Cow<'_, str>> {
         self.value.as_ref()?.text()
     }
 }
@@ -209,7 +209,7 @@ impl JsonSpan<'_> {
                     let given = entry.value.as_ref().and_then(AnyValue::given);
                     span.payload.extend(given.map(|given| (name.into(), given)));
                 }
-                span.attribute(name, || entry.text().map(Cow::Borrowed));
+                span.attribute(name, || entry.text());
             }
         }
         if let Some(probability) = self.trace_state.text().and_then(from_tracestate) {

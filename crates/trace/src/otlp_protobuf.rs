@@ -191,6 +191,8 @@ impl Framing {
 
 /// The tag of field 1 with bytes.
 const FIELD_1: u8 = 0x0a;
+/// The tag of field 2 with bytes.
+const FIELD_2: u8 = 0x12;
 
 /// Where a unit lies in the input's bytes.
 #[derive(Clone, Copy, Debug)]
@@ -311,8 +313,25 @@ impl<'a> Resource<'a> {
     }
 }
 
+/// The bytes of the field with this tag, when the message begins with it and its length is one byte,
+/// and what follows it.
+fn short(message: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    match message {
+        [first, length, rest @ ..] if *first == tag && *length < 0x80 => {
+            rest.split_at_checked(usize::from(*length))
+        }
+        _ => None,
+    }
+}
+
 /// An attribute's key and its value's message.
 fn key_value(attribute: &[u8]) -> Result<(&str, &[u8]), Broken> {
+    // As nearly all are written: the key, then the value, both short.
+    if let Some((key, rest)) = short(attribute, FIELD_1)
+        && let Some((value, [])) = short(rest, FIELD_2)
+    {
+        return Ok((text(key)?, value));
+    }
     let (mut key, mut value): (&[u8], &[u8]) = (&[], &[]);
     let mut fields = Fields::of(attribute);
     while let Some(field) = fields.next()? {
@@ -327,6 +346,9 @@ fn key_value(attribute: &[u8]) -> Result<(&str, &[u8]), Broken> {
 
 /// A text, number or truth value as text; of a list, as headers are, the first one.
 fn value(value: &[u8]) -> Result<Option<Cow<'_, str>>, Broken> {
+    if let Some((bytes, [])) = short(value, FIELD_1) {
+        return Ok(Some(Cow::Borrowed(text(bytes)?)));
+    }
     let mut fields = Fields::of(value);
     while let Some(field) = fields.next()? {
         let (5, Value::Bytes(list)) = field else {
@@ -434,7 +456,8 @@ fn read<'a>(message: &'a [u8], sink: &mut Sink<'_>) -> Result<Option<RawSpan<'a>
                 let (key, value) = key_value(attribute)?;
                 let is_read = value.len() <= SPAN_PAYLOAD_BYTES_MAX;
                 if asks_for_payloads && is_read && payload::tells(key) {
-                    let given = given(value, GIVEN_DEPTH_MAX)?;
+                    // What is wrong within a payload tells nothing of it, and keeps no span out.
+                    let given = given(value, GIVEN_DEPTH_MAX).ok().flatten();
                     told.extend(given.map(|given| (key.into(), given)));
                 }
                 let Some(value) = self::value(value)? else {

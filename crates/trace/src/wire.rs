@@ -24,6 +24,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The next field's number and value; `None` at the end.
+    #[inline]
     pub(crate) fn next(&mut self) -> Result<Option<(u64, Value<'a>)>, Broken> {
         if self.rest.is_empty() {
             return Ok(None);
@@ -71,7 +72,16 @@ impl<'a> Fields<'a> {
 }
 
 /// The number that the bytes begin with, and what follows it.
+#[inline]
 pub(crate) fn split_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    // Nearly all are of one byte: tags, and lengths of what is short.
+    match bytes.split_first() {
+        Some((byte, rest)) if *byte < 0x80 => Some((u64::from(*byte), rest)),
+        _ => split_long_varint(bytes),
+    }
+}
+
+fn split_long_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut number = 0_u64;
     for (index, byte) in bytes.iter().take(10).enumerate() {
         let part = u64::from(byte & 0x7f);

@@ -21,6 +21,7 @@ use complete::Completeness;
 use gaps::Doubt;
 use layout::{Layout, Paths};
 use order::{Learned, Order, View};
+pub(crate) use predicted::BLOCKS;
 pub use predicted::Saving;
 use predicted::{Changes, Predicted, UNCHANGED};
 
@@ -327,7 +328,10 @@ impl<'a> WhatIf<'a> {
     ) -> Vec<Saving> {
         let confidence = self.confidence(sites);
         let predicted = self.predicted(sites, change).into_iter();
-        let savings = predicted.map(|one| one.saving(confidence, observed));
+        let first = self.endpoints.iter().map(|endpoint| endpoint.first).min();
+        let last = self.endpoints.iter().map(|endpoint| endpoint.last).max();
+        let time = first.unwrap_or(0)..=last.unwrap_or(0);
+        let savings = predicted.map(|one| one.saving(confidence, observed, &time));
         savings.collect()
     }
 
@@ -379,34 +383,6 @@ impl<'a> WhatIf<'a> {
                 .then_with(|| names(a).cmp(&names(b)))
         });
         predicted
-    }
-
-    /// What the calls would save in all, in each of so many blocks of requests, by their time.
-    pub(crate) fn block_totals(
-        &self,
-        sites: &[Site],
-        change: impl Fn(Site) -> Change,
-        blocks: usize,
-    ) -> Vec<f64> {
-        let after = self.changed(sites, &change, (View::Pessimistic, Doubt::Usual));
-        let first = self.endpoints.iter().map(|endpoint| endpoint.first).min();
-        let last = self.endpoints.iter().map(|endpoint| endpoint.last).max();
-        let (first, last) = (first.unwrap_or(0), last.unwrap_or(0));
-        let span = u128::from(last.saturating_sub(first)) + 1;
-        let mut totals = vec![0.0; blocks];
-        for endpoint in &self.endpoints {
-            for (request, pair) in endpoint.requests.iter().zip(endpoint.pairs(&after)) {
-                if pair.before == pair.after {
-                    continue;
-                }
-                let into = u128::from(request.start - first) * u128::try_from(blocks).unwrap_or(1);
-                let block = usize::try_from(into / span).unwrap_or(0);
-                if let Some(total) = totals.get_mut(block) {
-                    *total += pair.saved() * pair.weight;
-                }
-            }
-        }
-        totals
     }
 
     /// What requests would take; and the calls of those of which another view says something else.

@@ -1,5 +1,6 @@
 //! What one endpoint would save, with how sure that is.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::{Endpoint, Hidden, Site};
@@ -35,7 +36,12 @@ pub struct Saving {
     pub optimistic: f64,
     /// How sure it is that each order that was taken for real is: of the least known call.
     pub confidence: f64,
+    /// What is saved in all, in each of [`BLOCKS`] parts of the time of all requests.
+    pub(crate) by_time: Vec<f64>,
 }
+
+/// In how many parts the observed time is cut to see how sure the ranking is.
+pub(crate) const BLOCKS: u8 = 40;
 
 /// The request takes as long as it did.
 pub(super) const UNCHANGED: i64 = i64::MIN;
@@ -90,7 +96,12 @@ impl<'a> Predicted<'a> {
         interval::mean(&self.pairs, self.blocks).widened(self.below, self.above)
     }
 
-    pub(super) fn saving(&self, confidence: f64, observed: Duration) -> Saving {
+    pub(super) fn saving(
+        &self,
+        confidence: f64,
+        observed: Duration,
+        time: &RangeInclusive<u64>,
+    ) -> Saving {
         let (endpoint, pairs) = (self.endpoint, &self.pairs);
         let weight: f64 = pairs.iter().map(|pair| pair.weight).sum();
         let sum: f64 = pairs
@@ -119,6 +130,24 @@ impl<'a> Predicted<'a> {
             p99,
             optimistic: self.optimistic,
             confidence,
+            by_time: self.by_time(time),
         }
+    }
+
+    fn by_time(&self, time: &RangeInclusive<u64>) -> Vec<f64> {
+        let (first, last) = (*time.start(), *time.end());
+        let span = u128::from(last.saturating_sub(first)) + 1;
+        let mut totals = vec![0.0; BLOCKS.into()];
+        for (request, pair) in self.endpoint.requests.iter().zip(&self.pairs) {
+            if pair.before == pair.after {
+                continue;
+            }
+            let into = u128::from(request.start.saturating_sub(first)) * u128::from(BLOCKS);
+            let block = usize::try_from(into / span).unwrap_or(0);
+            if let Some(total) = totals.get_mut(block) {
+                *total += pair.saved() * pair.weight;
+            }
+        }
+        totals
     }
 }

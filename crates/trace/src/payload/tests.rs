@@ -105,6 +105,26 @@ fn what_is_too_long_too_deep_or_no_json_is_not_told() {
     assert_eq!(told.payload.len(), 40);
 }
 
+#[test]
+fn values_that_lie_too_deep_or_have_another_form_keep_no_span_out() {
+    let lists = r#"{"arrayValue":{"values":["#;
+    let maps = r#"{"kvlistValue":{"values":[{"key":"k","value":"#;
+    let odd = [
+        format!("{}{{}}{}", lists.repeat(60), "]}}".repeat(60)),
+        format!("{}{{}}{}", maps.repeat(60), "}]}}".repeat(60)),
+        r#"{"kvlistValue":[1]}"#.to_owned(),
+        r#"{"kvlistValue":{"values":[{"key":"n","value":7},3,null]}}"#.to_owned(),
+        r#"{"arrayValue":null}"#.to_owned(),
+    ];
+    for value in odd {
+        let (told, _) = told(&format!(
+            r#"{{"key":"payload.odd","value":{value}}},{{"key":"tags","value":{value}}},{}"#,
+            text("payload.id", "4711")
+        ));
+        assert!(told.payload.contains_key("id"), "{value}");
+    }
+}
+
 fn told_of(body: &str) -> (Told, [Marks; 2]) {
     told(&text("payload", body))
 }
