@@ -328,10 +328,7 @@ impl<'a> WhatIf<'a> {
     ) -> Vec<Saving> {
         let confidence = self.confidence(sites);
         let predicted = self.predicted(sites, change).into_iter();
-        let first = self.endpoints.iter().map(|endpoint| endpoint.first).min();
-        let last = self.endpoints.iter().map(|endpoint| endpoint.last).max();
-        let time = first.unwrap_or(0)..=last.unwrap_or(0);
-        let savings = predicted.map(|one| one.saving(confidence, observed, &time));
+        let savings = predicted.map(|one| one.saving(confidence, observed));
         savings.collect()
     }
 

@@ -1,6 +1,5 @@
 //! What one endpoint would save, with how sure that is.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::{Endpoint, Hidden, Site};
@@ -36,7 +35,7 @@ pub struct Saving {
     pub optimistic: f64,
     /// How sure it is that each order that was taken for real is: of the least known call.
     pub confidence: f64,
-    /// What is saved in all, in each of [`BLOCKS`] parts of the time of all requests.
+    /// What is saved in all, in each of [`BLOCKS`] parts of the requests by their time.
     pub(crate) by_time: Vec<f64>,
 }
 
@@ -96,12 +95,7 @@ impl<'a> Predicted<'a> {
         interval::mean(&self.pairs, self.blocks).widened(self.below, self.above)
     }
 
-    pub(super) fn saving(
-        &self,
-        confidence: f64,
-        observed: Duration,
-        time: &RangeInclusive<u64>,
-    ) -> Saving {
+    pub(super) fn saving(&self, confidence: f64, observed: Duration) -> Saving {
         let (endpoint, pairs) = (self.endpoint, &self.pairs);
         let weight: f64 = pairs.iter().map(|pair| pair.weight).sum();
         let sum: f64 = pairs
@@ -130,21 +124,16 @@ impl<'a> Predicted<'a> {
             p99,
             optimistic: self.optimistic,
             confidence,
-            by_time: self.by_time(time),
+            by_time: self.by_time(),
         }
     }
 
-    fn by_time(&self, time: &RangeInclusive<u64>) -> Vec<f64> {
-        let (first, last) = (*time.start(), *time.end());
-        let span = u128::from(last.saturating_sub(first)) + 1;
-        let mut totals = vec![0.0; BLOCKS.into()];
-        for (request, pair) in self.endpoint.requests.iter().zip(&self.pairs) {
-            if pair.before == pair.after {
-                continue;
-            }
-            let into = u128::from(request.start.saturating_sub(first)) * u128::from(BLOCKS);
-            let block = usize::try_from(into / span).unwrap_or(0);
-            if let Some(total) = totals.get_mut(block) {
+    /// In parts of as many requests, in their order: clocks that are wrong change nothing.
+    fn by_time(&self) -> Vec<f64> {
+        let blocks = usize::from(BLOCKS);
+        let mut totals = vec![0.0; blocks];
+        for (index, pair) in self.pairs.iter().enumerate() {
+            if let Some(total) = totals.get_mut(index * blocks / self.pairs.len()) {
                 *total += pair.saved() * pair.weight;
             }
         }
