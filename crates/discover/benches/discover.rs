@@ -206,9 +206,23 @@ fn profile(file: &str) {
         bytes = fs::read(file).unwrap();
     }
     let start = Instant::now();
+    let (mut read_in, mut ranked_in, mut rounds) = (Duration::ZERO, Duration::ZERO, 0);
     while start.elapsed() < Duration::from_secs(8) {
-        rank(&[(file.to_owned(), read(file, &bytes).unwrap())]);
+        let before = processor_time();
+        let captures = [(file.to_owned(), read(file, &bytes).unwrap())];
+        let after = processor_time();
+        rank(&captures);
+        (read_in, ranked_in) = (
+            read_in + after - before,
+            ranked_in + processor_time() - after,
+        );
+        rounds += 1;
     }
+    println!(
+        "each round: read in {:?}, ranked in {:?}",
+        read_in / rounds,
+        ranked_in / rounds
+    );
 }
 
 /// From that many spans to the report, in the way and with the limits of the command line.

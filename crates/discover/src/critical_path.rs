@@ -8,13 +8,15 @@
 //! Source: Z. Zhang et al., "CRISP: Critical Path Analysis of Large-Scale Microservice
 //! Architectures", USENIX ATC 2022, without its allowance for overlap, and with ties allowed.
 
+use std::cmp::Reverse;
+
 use tidegate_trace::Trace;
 
 use crate::replay::place;
 
 /// Children that end this much later than the next one starts, in nanoseconds, still come before
 /// it: the resolution of the clocks of most tracers.
-const TOLERANCE_NS: i128 = 1_000;
+const TOLERANCE_NS: i64 = 1_000;
 
 /// A part of a request that was spent in one span. Nanoseconds from the start of the entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,9 +24,9 @@ pub struct Segment {
     /// The span's index in the trace.
     pub span: usize,
     /// When the part starts.
-    pub start: i128,
+    pub start: i64,
     /// When it ends; never before `start`.
-    pub end: i128,
+    pub end: i64,
 }
 
 /// The critical path below one entry.
@@ -33,7 +35,7 @@ pub struct CriticalPath {
     /// The index of the span that nobody waits for: a root, an orphan, or a message's handling.
     pub entry: usize,
     /// The entry's duration in nanoseconds.
-    pub duration: i128,
+    pub duration: i64,
     /// Parts that do not overlap, latest first; their lengths add up to `duration` exactly.
     pub segments: Vec<Segment>,
 }
@@ -54,9 +56,13 @@ pub(crate) fn paths(trace: &Trace, known: &Known<'_>) -> Vec<CriticalPath> {
         None => true,
         Some(parent) => !(known.waits)(parent, *index),
     });
-    entries
-        .filter_map(|entry| path(trace, entry, known))
-        .collect()
+    let mut layout = Layout {
+        trace,
+        known,
+        waiting: Vec::new(),
+        children: Vec::new(),
+    };
+    entries.filter_map(|entry| layout.path(entry)).collect()
 }
 
 /// What is known of one trace's spans, by their indexes.
@@ -74,94 +80,94 @@ pub fn is_waited_for(trace: &Trace, parent: usize, child: usize) -> bool {
     place::is_waited_for(trace, parent, child)
 }
 
-/// A span to lay out: the part of the entry's time that it may cover, and what to add to its own
-/// clock to get that time.
+/// A span to lay out: the part of the entry's time that it may cover, and where in that time it starts,
+/// which may be before that part.
 struct Window {
     span: usize,
-    start: i128,
-    end: i128,
-    shift: i128,
+    start: i64,
+    end: i64,
+    origin: i64,
 }
 
-fn path(trace: &Trace, entry: usize, known: &Known<'_>) -> Option<CriticalPath> {
-    let span = trace.span(entry)?;
-    let shift = -i128::from(span.start.nanos());
-    let duration = i128::from(span.end.nanos()) + shift;
-    let mut segments = Vec::new();
-    let mut waiting = vec![Window {
-        span: entry,
-        start: 0,
-        end: duration,
-        shift,
-    }];
-    while let Some(window) = waiting.pop() {
-        lay_out(trace, &window, known, &mut segments, &mut waiting);
-    }
-    segments.sort_by_key(|segment| std::cmp::Reverse((segment.start, segment.end)));
-    Some(CriticalPath {
-        entry,
-        duration,
-        segments,
-    })
+/// What lays out the spans of a trace, with room that is used again.
+struct Layout<'a> {
+    trace: &'a Trace,
+    known: &'a Known<'a>,
+    waiting: Vec<Window>,
+    children: Vec<Window>,
 }
 
-fn lay_out(
-    trace: &Trace,
-    own: &Window,
-    known: &Known<'_>,
-    segments: &mut Vec<Segment>,
-    waiting: &mut Vec<Window>,
-) {
-    let one_answer = place::has_one_answer(trace, own.span);
-    let mut children: Vec<Window> = trace
-        .children(own.span)
-        .iter()
-        .filter(|child| (known.waits)(own.span, **child))
-        .filter_map(|child| place_in(trace, own, *child, one_answer))
-        .collect();
-    // Latest end first; ties: later start first, which is the shorter; then the later in the trace.
-    children.sort_by_key(|child| std::cmp::Reverse((child.end, child.start, child.span)));
-    let mut current = own.end;
-    let mut next: Option<usize> = None;
-    let mut emit = |start: i128, end: i128| {
-        if end > start {
-            segments.push(Segment {
-                span: own.span,
-                start,
-                end,
-            });
+impl Layout<'_> {
+    fn path(&mut self, entry: usize) -> Option<CriticalPath> {
+        let duration = place::length(self.trace.span(entry)?);
+        let mut segments = Vec::with_capacity(self.trace.spans().len());
+        self.waiting.push(Window {
+            span: entry,
+            start: 0,
+            end: duration,
+            origin: 0,
+        });
+        while let Some(window) = self.waiting.pop() {
+            self.lay_out(&window, &mut segments);
         }
-    };
-    for mut child in children {
-        if child.end > current + TOLERANCE_NS || child.start > current {
-            continue;
-        }
-        if next.is_some_and(|next| !(known.may_precede)(own.span, child.span, next)) {
-            continue;
-        }
-        next = Some(child.span);
-        child.end = child.end.min(current);
-        emit(child.end, current);
-        current = child.start;
-        waiting.push(child);
+        segments.sort_unstable_by_key(|segment| Reverse((segment.start, segment.end)));
+        Some(CriticalPath {
+            entry,
+            duration,
+            segments,
+        })
     }
-    emit(own.start, current);
+
+    fn lay_out(&mut self, own: &Window, segments: &mut Vec<Segment>) {
+        let (trace, known) = (self.trace, self.known);
+        let one_answer = place::has_one_answer(trace, own.span);
+        let children = trace.children(own.span).iter().copied();
+        let waited_for = children.filter(|child| (known.waits)(own.span, *child));
+        let placed = waited_for.filter_map(|child| place_in(trace, own, child, one_answer));
+        self.children.extend(placed);
+        // Latest end first; ties: later start first, which is the shorter; then the later in the trace.
+        self.children
+            .sort_unstable_by_key(|child| Reverse((child.end, child.start, child.span)));
+        let mut current = own.end;
+        let mut next: Option<usize> = None;
+        let mut emit = |start: i64, end: i64| {
+            if end > start {
+                segments.push(Segment {
+                    span: own.span,
+                    start,
+                    end,
+                });
+            }
+        };
+        for mut child in self.children.drain(..) {
+            if child.end > current.saturating_add(TOLERANCE_NS) || child.start > current {
+                continue;
+            }
+            if next.is_some_and(|next| !(known.may_precede)(own.span, child.span, next)) {
+                continue;
+            }
+            next = Some(child.span);
+            child.end = child.end.min(current);
+            emit(child.end, current);
+            current = child.start;
+            self.waiting.push(child);
+        }
+        emit(own.start, current);
+    }
 }
 
 /// Where the child lies inside the parent's window; `None` when it lies outside.
 fn place_in(trace: &Trace, own: &Window, index: usize, one_answer: bool) -> Option<Window> {
-    let parent = trace.span(own.span)?;
-    let child = trace.span(index)?;
-    let start = i128::from(place::start_in(parent, child, one_answer));
-    let shift =
-        own.shift + i128::from(parent.start.nanos()) + start - i128::from(child.start.nanos());
-    let raw_start = i128::from(child.start.nanos()) + shift;
-    let raw_end = i128::from(child.end.nanos()) + shift;
-    let (start, end) = (raw_start.max(own.start), raw_end.min(own.end));
-    (start <= end && raw_start < own.end.max(own.start + 1)).then_some(Window {
+    let (parent, child) = (trace.span(own.span)?, trace.span(index)?);
+    let start = place::start_in(parent, child, one_answer);
+    let origin = own.origin.saturating_add(start);
+    let last = origin.saturating_add(place::length(child));
+    let (start, end) = (origin.max(own.start), last.min(own.end));
+    let begins = own.end.max(own.start.saturating_add(1));
+    (start <= end && origin < begins).then_some(Window {
         span: index,
         start,
         end,
-        shift,
+        origin,
     })
 }

@@ -69,11 +69,14 @@ impl Court<'_> {
         self.what_if.savings(&moved, change, self.observed)
     }
 
-    /// What is saved on average.
-    fn means(&self, seen: &[Observation], change: Change) -> Vec<Estimate> {
-        let (sites, own) = self.moved(seen, change);
-        self.what_if
-            .means(&sites, |site| of_site(change, own.as_deref(), site))
+    /// What is saved on average by each of two changes that move the same calls.
+    fn means(&self, seen: &[Observation], changes: [Change; 2]) -> [Vec<Estimate>; 2] {
+        let [one, other] = changes;
+        let (sites, own) = self.moved(seen, one);
+        let own = own.as_deref();
+        let one = |site: Site| of_site(one, own, site);
+        let other = |site: Site| of_site(other, own, site);
+        self.what_if.means(&sites, [&one, &other])
     }
 
     /// The calls that a change of all the occurrences moves; and which of them are the occurrences, in order,
@@ -200,8 +203,8 @@ impl Court<'_> {
     }
 
     fn alternatives(&self, seen: &[Observation]) -> Alternatives {
-        let removed = self.means(seen, Change::Remove);
-        let slowed = self.means(seen, Change::Slow { by: DELAY });
+        let changes = [Change::Remove, Change::Slow { by: DELAY }];
+        let [removed, slowed] = self.means(seen, changes);
         let nothing = Estimate::NotEstimable { n: 0, needed: 1 };
         Alternatives {
             removed: removed.first().copied().unwrap_or(nothing),

@@ -47,13 +47,12 @@ pub fn discover_with(captures: &[(String, Traces)], options: &Options) -> Discov
     let (sampling, weights) = sampling::of(captures, &traces);
     let stretches = captures.iter().filter_map(|(_, capture)| stretch(capture));
     let window = Window::new(stretches.collect());
-    let labels = Labels::of(traces.iter().copied());
+    // Both look into the same texts: once from far away is enough.
+    let mut values = Values::default();
+    let labels = Labels::of(traces.iter().copied().inspect(|trace| values.add(trace)));
     let what_if = WhatIf::new(&traces, &weights, &labels, options.order);
-    let mut found = Collector::new(&labels, traces.len());
+    let mut found = Collector::new(&labels, values, traces.len());
     found.in_blocks(&traces, window.duration());
-    for trace in &traces {
-        found.values.add(trace);
-    }
     for (index, trace) in traces.iter().enumerate() {
         found.add(index, trace, &what_if, &window);
     }
@@ -136,6 +135,7 @@ struct Collector<'a> {
     waiting: Duration,
     reader: Reader,
     told: Vec<Told>,
+    survey: Survey,
     /// Services that are named by their callers alone.
     peers: IndexSet<String, RandomState>,
 }
@@ -144,7 +144,7 @@ struct Collector<'a> {
 const PEERS: u32 = 1 << 31;
 
 impl<'a> Collector<'a> {
-    fn new(labels: &'a Labels, traces: usize) -> Self {
+    fn new(labels: &'a Labels, values: Values, traces: usize) -> Self {
         Self {
             labels,
             traces,
@@ -154,10 +154,11 @@ impl<'a> Collector<'a> {
             requests: Blocks::default(),
             places: Vec::new(),
             blocks: 0,
-            values: Values::default(),
+            values,
             waiting: Duration::ZERO,
             reader: Reader::default(),
             told: Vec::new(),
+            survey: Survey::default(),
             peers: IndexSet::default(),
         }
     }
@@ -200,9 +201,11 @@ impl<'a> Collector<'a> {
             .iter()
             .map(|number| self.labels.label(*number).map_or(0, |label| label.name))
             .collect();
+        let order: Vec<usize> = trace.depth_first().collect();
         let seen = Seen {
             index,
             trace,
+            order: &order,
             paths: &paths,
             known: &known,
             names: &names,
@@ -288,7 +291,8 @@ impl<'a> Collector<'a> {
     ) {
         let trace = seen.trace;
         let critical = critical_of_subtrees(seen, own);
-        let mut survey = Survey::of(trace, seen.told);
+        let mut survey = std::mem::take(&mut self.survey);
+        survey.look(trace, seen.told, seen.order);
         let values = self.values.own(seen.index);
         let all = calls::find(trace, seen.told);
         let spans: Vec<usize> = all.iter().map(|found| found.call).collect();
@@ -333,6 +337,7 @@ impl<'a> Collector<'a> {
                 all.push(observed);
             }
         }
+        self.survey = survey;
     }
 
     /// Who calls whom for what, while handling what.
@@ -431,6 +436,8 @@ fn left_out(skipped: &Skipped) -> Vec<String> {
 struct Seen<'a> {
     index: usize,
     trace: &'a Trace,
+    /// Its spans, parents before children.
+    order: &'a [usize],
     paths: &'a [CriticalPath],
     known: &'a Known<'a>,
     /// The number of each span's name.
@@ -452,8 +459,7 @@ fn own_times(seen: &Seen<'_>) -> Vec<Duration> {
 /// The critical-path time of each span and everything below it that is waited for.
 fn critical_of_subtrees(seen: &Seen<'_>, mut times: Vec<Duration>) -> Vec<Duration> {
     let trace = seen.trace;
-    let order: Vec<usize> = trace.depth_first().collect();
-    for child in order.into_iter().rev() {
+    for child in seen.order.iter().rev().copied() {
         let time = times.get(child).copied().unwrap_or_default();
         if let Some(parent) = trace
             .parent(child)
@@ -466,7 +472,7 @@ fn critical_of_subtrees(seen: &Seen<'_>, mut times: Vec<Duration>) -> Vec<Durati
     times
 }
 
-fn nanos(length: i128) -> Duration {
+fn nanos(length: i64) -> Duration {
     Duration::from_nanos(u64::try_from(length).unwrap_or_default())
 }
 

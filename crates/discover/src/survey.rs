@@ -7,11 +7,16 @@ use crate::statement::Statement;
 use crate::told::Told;
 
 /// Facts of every span of one trace, by index.
-pub(crate) struct Survey {
-    below: Vec<Below>,
-    latest: Vec<Latest>,
-    outermost_methods: Vec<Option<&'static str>>,
-    entries: Vec<Option<EntryFacts>>,
+#[derive(Debug, Default)]
+pub(crate) struct Survey(Vec<OfSpan>);
+
+/// Facts of one span.
+#[derive(Clone, Debug, Default)]
+struct OfSpan {
+    below: Below,
+    latest: Latest,
+    outermost_method: Option<&'static str>,
+    entry: Option<EntryFacts>,
 }
 
 /// What a span and everything below it do.
@@ -44,28 +49,23 @@ pub(crate) struct EntryFacts {
 }
 
 impl Survey {
-    /// Looks at every span of the trace; takes time linear in it.
-    pub(crate) fn of(trace: &Trace, told: &[Told]) -> Self {
-        let order: Vec<usize> = trace.depth_first().collect();
-        let mut survey = Self {
-            below: vec![Below::default(); order.len()],
-            latest: vec![Latest::default(); order.len()],
-            outermost_methods: vec![None; order.len()],
-            entries: vec![None; order.len()],
-        };
-        for index in &order {
+    /// Looks at every span of another trace, in an order in which parents come before their children; takes
+    /// time linear in it.
+    pub(crate) fn look(&mut self, trace: &Trace, told: &[Told], order: &[usize]) {
+        self.0.clear();
+        self.0.resize(order.len(), OfSpan::default());
+        for index in order {
             let above = trace
                 .parent(*index)
-                .and_then(|parent| survey.outermost_method(parent));
+                .and_then(|parent| self.outermost_method(parent));
             let own = told.get(*index).and_then(|told| told.method);
-            if let Some(method) = survey.outermost_methods.get_mut(*index) {
-                *method = above.or(own);
+            if let Some(of_span) = self.0.get_mut(*index) {
+                of_span.outermost_method = above.or(own);
             }
         }
-        for index in order.into_iter().rev() {
-            survey.add(trace, told, index);
+        for index in order.iter().rev() {
+            self.add(trace, told, *index);
         }
-        survey
     }
 
     /// Adds a span, after everything below it.
@@ -73,7 +73,7 @@ impl Survey {
         let (Some(span), Some(told)) = (trace.span(index), told.get(index)) else {
             return;
         };
-        let Some(below) = self.below.get_mut(index) else {
+        let Some(OfSpan { below, .. }) = self.0.get_mut(index) else {
             return;
         };
         match told.statement {
@@ -87,13 +87,11 @@ impl Survey {
         let Some(parent) = trace.parent(index) else {
             return;
         };
-        if let Some(total) = self.below.get_mut(parent) {
-            total.reads += own.reads;
-            total.writes += own.writes;
-            total.sends += own.sends;
-            total.has_upsert |= own.has_upsert;
-        }
-        if let Some(latest) = self.latest.get_mut(parent) {
+        if let Some(OfSpan { below, latest, .. }) = self.0.get_mut(parent) {
+            below.reads += own.reads;
+            below.writes += own.writes;
+            below.sends += own.sends;
+            below.has_upsert |= own.has_upsert;
             keep_latest(&mut latest.starts, (span.start, index));
             keep_latest(&mut latest.ends, (span.end, index));
         }
@@ -101,17 +99,17 @@ impl Survey {
 
     /// What the span and everything below it do.
     pub(crate) fn below(&self, index: usize) -> Below {
-        self.below.get(index).copied().unwrap_or_default()
+        self.0.get(index).map(|span| span.below).unwrap_or_default()
     }
 
     /// The HTTP method of the outermost span with one, from the root down to `index`.
     pub(crate) fn outermost_method(&self, index: usize) -> Option<&'static str> {
-        self.outermost_methods.get(index).copied().flatten()
+        self.0.get(index)?.outermost_method
     }
 
     /// Whether a child of `parent` other than `child` starts at `time` or later, or ends later.
     pub(crate) fn goes_on_after(&self, parent: usize, child: usize, time: Timestamp) -> bool {
-        let Some(latest) = self.latest.get(parent) else {
+        let Some(OfSpan { latest, .. }) = self.0.get(parent) else {
             return false;
         };
         let other = |pair: &[Option<(Timestamp, usize)>; 2]| {
@@ -126,7 +124,7 @@ impl Survey {
 
     /// What the service of `entry` does itself during that request.
     pub(crate) fn entry(&mut self, trace: &Trace, told: &[Told], entry: usize) -> EntryFacts {
-        let Some(known) = self.entries.get_mut(entry) else {
+        let Some(OfSpan { entry: known, .. }) = self.0.get_mut(entry) else {
             return EntryFacts::default();
         };
         *known.get_or_insert_with(|| entry_facts(trace, told, entry))

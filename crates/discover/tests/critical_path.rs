@@ -18,7 +18,7 @@ fn segments_tile_every_entry_of_every_capture() {
     for (name, traces) in all() {
         for trace in &traces.traces {
             for path in critical_paths(trace) {
-                let total: i128 = path.segments.iter().map(|part| part.end - part.start).sum();
+                let total: i64 = path.segments.iter().map(|part| part.end - part.start).sum();
                 assert_eq!(total, path.duration, "{name} {}", trace.id());
                 let mut end = path.duration;
                 for part in &path.segments {
@@ -33,7 +33,7 @@ fn segments_tile_every_entry_of_every_capture() {
 }
 
 /// The exclusive critical-path time of every span, in microseconds, below the first root.
-fn exclusive(trace: &Trace) -> BTreeMap<String, i128> {
+fn exclusive(trace: &Trace) -> BTreeMap<String, i64> {
     let mut times = BTreeMap::new();
     let paths = critical_paths(trace);
     for part in paths
@@ -74,7 +74,7 @@ const OTHER_CLOCK: &str = "a child on another host ends after its parent: anothe
                            counts; the peer cuts it off at the parent's end";
 
 /// Every trace beside the peer's answer, as lines: equal, or every difference and its reason.
-fn compare(traces: &BTreeMap<String, Trace>, oracle: &str, tolerance: i128) -> String {
+fn compare(traces: &BTreeMap<String, Trace>, oracle: &str, tolerance: i64) -> String {
     let mut lines = String::new();
     let text =
         std::fs::read_to_string(folder().unwrap().join("crisp_oracle").join(oracle)).unwrap();
@@ -87,13 +87,13 @@ fn compare(traces: &BTreeMap<String, Trace>, oracle: &str, tolerance: i128) -> S
             .unwrap()
             .to_owned();
         let ours = exclusive(&traces[&key]);
-        let theirs: BTreeMap<String, i128> = answer["criticalPath"]
+        let theirs: BTreeMap<String, i64> = answer["criticalPath"]
             .as_array()
             .unwrap()
             .iter()
             .map(|span| {
                 let id = span["spanID"].as_str().unwrap().to_owned();
-                (id, i128::from(span["exclusiveOnCP"].as_i64().unwrap()))
+                (id, span["exclusiveOnCP"].as_i64().unwrap())
             })
             .collect();
         let ids: std::collections::BTreeSet<_> = ours.keys().chain(theirs.keys()).collect();
@@ -282,7 +282,7 @@ proptest! {
     fn segments_tile_every_entry_of_any_trace(spans in any_trace()) {
         for trace in build(&spans) {
             for path in critical_paths(&trace) {
-                let total: i128 = path.segments.iter().map(|part| part.end - part.start).sum();
+                let total: i64 = path.segments.iter().map(|part| part.end - part.start).sum();
                 prop_assert_eq!(total, path.duration);
                 let mut end = path.duration;
                 for part in &path.segments {
@@ -297,12 +297,12 @@ proptest! {
     #[test]
     fn no_span_has_more_than_its_duration(spans in any_trace()) {
         for trace in build(&spans) {
-            let mut times = vec![0_i128; trace.spans().len()];
+            let mut times = vec![0_i64; trace.spans().len()];
             for part in critical_paths(&trace).iter().flat_map(|path| &path.segments) {
                 times[part.span] += part.end - part.start;
             }
             for (span, time) in trace.spans().iter().zip(times) {
-                prop_assert!(time <= i128::try_from(span.duration().as_nanos()).unwrap());
+                prop_assert!(time <= i64::try_from(span.duration().as_nanos()).unwrap());
             }
         }
     }

@@ -79,11 +79,11 @@ pub(crate) fn steps(traces: &[&Trace], labels: &Labels) -> Steps {
             if service >= steps.len() {
                 steps.resize(service + 1, 1_000_000);
             }
-            let start = span.start.nanos();
-            if let Some(step) = steps.get_mut(service) {
-                while !start.is_multiple_of(*step) {
-                    *step = if *step > 1_000 { 1_000 } else { 1 };
-                }
+            let Some(step) = steps.get_mut(service).filter(|step| **step > 1) else {
+                continue;
+            };
+            while !span.start.nanos().is_multiple_of(*step) {
+                *step = if *step > 1_000 { 1_000 } else { 1 };
             }
         }
     }
@@ -243,7 +243,8 @@ impl Layout {
 
     /// Notes who waits for whom, once it is known from all traces.
     pub(crate) fn settle(&mut self, waits: impl Fn(&Self, usize, usize) -> bool) {
-        let mut waiting = vec![NOBODY; self.places.len()];
+        let mut waiting = std::mem::take(&mut self.waiting);
+        waiting.fill(NOBODY);
         for parent in 0..self.places.len() {
             for kid in self.kids(parent) {
                 if waits(self, parent, *kid as usize)

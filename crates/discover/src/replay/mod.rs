@@ -44,7 +44,7 @@ struct Request {
 }
 
 /// Which parts of a saving lost spans may hide, after traces that show a loss were left out.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Hidden {
     /// Of anything, to both sides.
     any: f64,
@@ -327,26 +327,46 @@ impl<'a> WhatIf<'a> {
         observed: Duration,
     ) -> Vec<Saving> {
         let confidence = self.confidence(sites);
-        let predicted = self.predicted(sites, change).into_iter();
+        let predicted = self.predicted(sites, &change).into_iter();
         let savings = predicted.map(|one| one.saving(confidence, observed));
         savings.collect()
     }
 
-    /// What each endpoint would save on average, in the same order.
-    pub(crate) fn means(&self, sites: &[Site], change: impl Fn(Site) -> Change) -> Vec<Estimate> {
-        let predicted = self.predicted(sites, change);
-        predicted.iter().map(Predicted::mean).collect()
+    /// What each endpoint would save on average by each of the changes, in the same order.
+    pub(crate) fn means<const N: usize>(
+        &self,
+        sites: &[Site],
+        changes: [&dyn Fn(Site) -> Change; N],
+    ) -> [Vec<Estimate>; N] {
+        let mut usual = self.changed(sites, &changes).into_iter();
+        changes.map(|change| {
+            let usual = usual.next();
+            let predicted = usual.map(|usual| self.predict(usual, sites, change));
+            predicted.iter().flatten().map(Predicted::mean).collect()
+        })
     }
 
-    fn predicted(&self, sites: &[Site], change: impl Fn(Site) -> Change) -> Vec<Predicted<'_>> {
-        if self.completeness.withheld.is_some() {
-            return Vec::new();
-        }
-        let usual = self.changed(sites, &change, (View::Pessimistic, Doubt::Usual));
+    fn predicted(&self, sites: &[Site], change: &dyn Fn(Site) -> Change) -> Vec<Predicted<'_>> {
+        let usual = self.changed(sites, &[change]).pop();
+        usual.map_or_else(Vec::new, |usual| self.predict(usual, sites, change))
+    }
+
+    /// From what requests would take as all views together say it, to what each endpoint would save.
+    fn predict(
+        &self,
+        usual: Changes,
+        sites: &[Site],
+        change: &dyn Fn(Site) -> Change,
+    ) -> Vec<Predicted<'_>> {
         let other = |view: (View, Doubt)| {
             let mut other = usual.clone();
             other.unsure.clear();
-            self.change(&mut other, &usual.unsure, &change, view);
+            self.change(
+                std::slice::from_mut(&mut other),
+                &usual.unsure,
+                &[change],
+                view,
+            );
             other
         };
         // Where all views come to one result, they are not asked again.
@@ -382,27 +402,33 @@ impl<'a> WhatIf<'a> {
         predicted
     }
 
-    /// What requests would take; and the calls of those of which another view says something else.
-    fn changed(
-        &self,
-        sites: &[Site],
-        change: &impl Fn(Site) -> Change,
-        view: (View, Doubt),
-    ) -> Changes {
-        let mut changes = Changes {
+    /// What requests would take by each of the changes, and the calls of those of which another view says
+    /// something else; nothing where it is withheld.
+    fn changed(&self, sites: &[Site], changes: &[&dyn Fn(Site) -> Change]) -> Vec<Changes> {
+        if self.completeness.withheld.is_some() {
+            return Vec::new();
+        }
+        let unchanged = Changes {
             after: vec![UNCHANGED; self.requests],
             endpoints: vec![false; self.endpoints.len()],
             unsure: Vec::new(),
         };
-        self.change(&mut changes, sites, change, view);
-        changes
+        let mut changed = vec![unchanged; changes.len()];
+        self.change(
+            &mut changed,
+            sites,
+            changes,
+            (View::Pessimistic, Doubt::Usual),
+        );
+        changed
     }
 
+    /// Replays every trace by each of the changes, one right after the other: traces lie far apart.
     fn change(
         &self,
-        changes: &mut Changes,
+        changed: &mut [Changes],
         sites: &[Site],
-        change: &impl Fn(Site) -> Change,
+        changes: &[&dyn Fn(Site) -> Change],
         view: (View, Doubt),
     ) {
         let mut scratch = Scratch::default();
@@ -417,27 +443,34 @@ impl<'a> WhatIf<'a> {
         let mut calls: Vec<(u32, Change)> = Vec::new();
         for sites in sites.chunk_by(|a, b| a.trace == b.trace) {
             let Some(first) = sites.first() else { continue };
-            calls.clear();
-            calls.extend(sites.iter().map(|site| (site.span, change(*site))));
             let Some(replay) = self.replay(first.trace as usize, view) else {
                 continue;
             };
-            replay.change(&calls, &mut scratch);
-            for changed in &scratch.changed {
-                let Some(site) = site(first.trace as usize, changed.entry) else {
-                    continue;
-                };
-                let endpoint = self.endpoint_of(site);
-                if let Some(is) = endpoint.and_then(|one| changes.endpoints.get_mut(one)) {
-                    *is = true;
-                }
-                let number = self.number(site);
-                if let Some(after) = number.and_then(|number| changes.after.get_mut(number)) {
-                    *after = changed.after;
+            for (changed, change) in changed.iter_mut().zip(changes) {
+                calls.clear();
+                calls.extend(sites.iter().map(|site| (site.span, change(*site))));
+                replay.change(&calls, &mut scratch);
+                self.note(changed, first.trace, &scratch);
+                if scratch.is_unsure {
+                    changed.unsure.extend_from_slice(sites);
                 }
             }
-            if scratch.is_unsure {
-                changes.unsure.extend_from_slice(sites);
+        }
+    }
+
+    /// Notes which requests of a trace take another time.
+    fn note(&self, changes: &mut Changes, trace: u32, scratch: &Scratch) {
+        for changed in &scratch.changed {
+            let Some(site) = site(trace as usize, changed.entry) else {
+                continue;
+            };
+            let endpoint = self.endpoint_of(site);
+            if let Some(is) = endpoint.and_then(|one| changes.endpoints.get_mut(one)) {
+                *is = true;
+            }
+            let number = self.number(site);
+            if let Some(after) = number.and_then(|number| changes.after.get_mut(number)) {
+                *after = changed.after;
             }
         }
     }
@@ -495,7 +528,7 @@ impl<'a> WhatIf<'a> {
         let lost = self.completeness.lost;
         let lost = match lost.interval() {
             Some((_, high)) if lost.hits > 0 => high,
-            _ => 0.0,
+            _ => return Hidden::default(),
         };
         let leaves = sites.iter().filter(|site| {
             let layout = self.layouts.get(site.trace as usize);

@@ -2,7 +2,8 @@
 //! by permutation.
 //!
 //! Sources: G. A. Miller, "Note on the bias of information estimates", 1955; P. Good,
-//! "Permutation, Parametric and Bootstrap Tests of Hypotheses", 3rd edition, 2005.
+//! "Permutation, Parametric and Bootstrap Tests of Hypotheses", 3rd edition, 2005; J. Besag, P. Clifford,
+//! "Sequential Monte Carlo p-values", Biometrika 78(2), 1991.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -14,8 +15,10 @@ use crate::interval::number;
 
 /// The fewest occurrences of the rarer answers.
 const MINORITY_MIN: usize = 50;
-/// How often the answers are shuffled.
+/// How often the answers are shuffled at most.
 const PERMUTATIONS: usize = 199;
+/// They are not shuffled again once so many shuffled answers told as much: then chance explains it.
+const AS_MUCH_MAX: usize = 20;
 /// Most pairs that are looked at.
 const PAIRS_MAX: usize = 5_000;
 
@@ -45,16 +48,21 @@ pub(crate) fn test(pairs: &[(u64, u64)]) -> Option<Test> {
     let mut table = Table::new(answer_kinds, next_kinds);
     let found = table.information(&answers, &nexts);
     let random = Random::new(1, "permutation", "");
-    let mut index = 0;
-    let mut as_much = 1;
-    for _ in 0..PERMUTATIONS {
+    let (mut index, mut as_much, mut shuffled) = (0, 0, 0);
+    while shuffled < PERMUTATIONS && as_much < AS_MUCH_MAX {
         for last in (1..n).rev() {
             let drawn = u128::from(random.bits(index)) * u128::try_from(last + 1).unwrap_or(1);
             answers.swap(last, usize::try_from(drawn >> 64).unwrap_or(0));
             index += 1;
         }
         as_much += usize::from(table.information(&answers, &nexts) >= found - 1e-12);
+        shuffled += 1;
     }
+    let chance = if as_much == AS_MUCH_MAX {
+        number(as_much) / number(shuffled)
+    } else {
+        number(as_much + 1) / number(shuffled + 1)
+    };
     let kinds = |values: &mut dyn Iterator<Item = u64>| number(counts(values).len());
     // Miller and Madow: chance alone tells this much, on average.
     let both = counts(answers_and(pairs)).len();
@@ -65,7 +73,7 @@ pub(crate) fn test(pairs: &[(u64, u64)]) -> Option<Test> {
     let bias = spread / (2.0 * number(n) * std::f64::consts::LN_2);
     Some(Test {
         bits: (found + bias).max(0.0),
-        chance: number(as_much) / number(PERMUTATIONS + 1),
+        chance,
         n,
     })
 }

@@ -209,7 +209,7 @@ fn critical(traces: &Traces) -> HashMap<(usize, usize), i64> {
                 let own = trace.span(index).unwrap();
                 if own.kind == SpanKind::Client {
                     let operation = own.operation.trim_start_matches("call-").parse().unwrap();
-                    let length = i64::try_from(part.end - part.start).unwrap();
+                    let length = part.end - part.start;
                     *times.entry((request, operation)).or_insert(0) += length;
                 }
                 span = trace.parent(index);
