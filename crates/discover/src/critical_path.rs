@@ -61,6 +61,7 @@ pub(crate) fn paths(trace: &Trace, known: &Known<'_>) -> Vec<CriticalPath> {
         known,
         waiting: Vec::new(),
         children: Vec::new(),
+        segments: Vec::new(),
     };
     entries.filter_map(|entry| layout.path(entry)).collect()
 }
@@ -95,12 +96,12 @@ struct Layout<'a> {
     known: &'a Known<'a>,
     waiting: Vec<Window>,
     children: Vec<Window>,
+    segments: Vec<Segment>,
 }
 
 impl Layout<'_> {
     fn path(&mut self, entry: usize) -> Option<CriticalPath> {
         let duration = place::length(self.trace.span(entry)?);
-        let mut segments = Vec::with_capacity(self.trace.spans().len());
         self.waiting.push(Window {
             span: entry,
             start: 0,
@@ -108,17 +109,18 @@ impl Layout<'_> {
             origin: 0,
         });
         while let Some(window) = self.waiting.pop() {
-            self.lay_out(&window, &mut segments);
+            self.lay_out(&window);
         }
-        segments.sort_unstable_by_key(|segment| Reverse((segment.start, segment.end)));
+        self.segments
+            .sort_unstable_by_key(|segment| Reverse((segment.start, segment.end)));
         Some(CriticalPath {
             entry,
             duration,
-            segments,
+            segments: self.segments.drain(..).collect(),
         })
     }
 
-    fn lay_out(&mut self, own: &Window, segments: &mut Vec<Segment>) {
+    fn lay_out(&mut self, own: &Window) {
         let (trace, known) = (self.trace, self.known);
         let one_answer = place::has_one_answer(trace, own.span);
         let children = trace.children(own.span).iter().copied();
@@ -132,7 +134,7 @@ impl Layout<'_> {
         let mut next: Option<usize> = None;
         let mut emit = |start: i64, end: i64| {
             if end > start {
-                segments.push(Segment {
+                self.segments.push(Segment {
                     span: own.span,
                     start,
                     end,

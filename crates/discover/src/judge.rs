@@ -69,16 +69,6 @@ impl Court<'_> {
         self.what_if.savings(&moved, change, self.observed)
     }
 
-    /// What is saved on average by each of two changes that move the same calls.
-    fn means(&self, seen: &[Observation], changes: [Change; 2]) -> [Vec<Estimate>; 2] {
-        let [one, other] = changes;
-        let (sites, own) = self.moved(seen, one);
-        let own = own.as_deref();
-        let one = |site: Site| of_site(one, own, site);
-        let other = |site: Site| of_site(other, own, site);
-        self.what_if.means(&sites, [&one, &other])
-    }
-
     /// The calls that a change of all the occurrences moves; and which of them are the occurrences, in order,
     /// where not all are.
     fn moved(&self, seen: &[Observation], change: Change) -> (Vec<Site>, Option<Vec<Site>>) {
@@ -203,8 +193,12 @@ impl Court<'_> {
     }
 
     fn alternatives(&self, seen: &[Observation]) -> Alternatives {
-        let changes = [Change::Remove, Change::Slow { by: DELAY }];
-        let [removed, slowed] = self.means(seen, changes);
+        // Both move the same calls.
+        let (sites, own) = self.moved(seen, Change::Remove);
+        let own = own.as_deref();
+        let remove = |site: Site| of_site(Change::Remove, own, site);
+        let slow = |site: Site| of_site(Change::Slow { by: DELAY }, own, site);
+        let [removed, slowed] = self.what_if.means(&sites, [&remove, &slow]);
         let nothing = Estimate::NotEstimable { n: 0, needed: 1 };
         Alternatives {
             removed: removed.first().copied().unwrap_or(nothing),

@@ -23,7 +23,7 @@ pub struct Worth {
     pub obligations: usize,
     /// Whether no other candidate is at least as good in all three, and better in one.
     pub is_on_front: bool,
-    /// How likely it is the one that saves most waiting, by drawing the observed time again.
+    /// How likely it is the one that saves most waiting, by drawing parts of the observed time again.
     pub is_first: Option<f64>,
     /// The cheapest experiment that would refute it.
     pub experiment: String,

@@ -32,6 +32,19 @@ fn segments_tile_every_entry_of_every_capture() {
     assert!(folder().is_none() || paths > 1_000, "{paths}");
 }
 
+#[test]
+fn many_requests_in_one_trace_take_no_more_memory_each() {
+    let spans: Vec<Value> = (1..=2_000)
+        .map(|id| json!({"traceId": "1", "id": format!("{id:x}"), "name": "a", "timestamp": id, "duration": 5}))
+        .collect();
+    let capture = serde_json::to_vec(&spans).unwrap();
+    let traces = read("zipkin", capture.as_slice()).unwrap();
+    let paths = critical_paths(&traces.traces[0]);
+    assert_eq!(paths.len(), 2_000);
+    let room: usize = paths.iter().map(|path| path.segments.capacity()).sum();
+    assert!(room <= 8 * 2_000, "{room}");
+}
+
 /// The exclusive critical-path time of every span, in microseconds, below the first root.
 fn exclusive(trace: &Trace) -> BTreeMap<String, i64> {
     let mut times = BTreeMap::new();

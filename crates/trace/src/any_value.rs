@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use tidegate_base::limit::SPAN_PAYLOAD_BYTES_MAX;
 
 use crate::json::{Scalar, Type};
 use crate::otlp_json::KeyValue;
@@ -13,6 +14,9 @@ use crate::payload::Given;
 
 /// Deepest nesting of values that is looked at.
 const DEPTH_MAX: usize = 16;
+/// Most bytes of a list or a map that is looked into, with the types of its values: the payload in it has far
+/// fewer.
+const WRITTEN_MAX: usize = 16 * SPAN_PAYLOAD_BYTES_MAX;
 
 /// A value.
 #[derive(Clone, Debug, Default)]
@@ -104,7 +108,7 @@ impl<'a> AnyValue<'a> {
     /// The value; of a list the first one.
     pub(crate) fn text(&self) -> Option<Cow<'_, str>> {
         let first = || match self.inner {
-            Inner::List(list) => within::<Self>(list).next()?.scalar.0,
+            Inner::List(list) => within::<Self>(list)?.next()?.scalar.0,
             _ => None,
         };
         self.scalar.text().map(Cow::Borrowed).or_else(first)
@@ -112,7 +116,14 @@ impl<'a> AnyValue<'a> {
 
     /// The value with its type and what is in it.
     pub(crate) fn given(&self) -> Option<Given<'_>> {
-        self.clone().given_within(DEPTH_MAX)
+        let inner = match self.inner {
+            Inner::None => "",
+            Inner::List(inner) | Inner::Map(inner) => inner.get(),
+        };
+        // Every level is read again: of much that is too large nothing is.
+        (inner.len() <= WRITTEN_MAX)
+            .then(|| self.clone().given_within(DEPTH_MAX))
+            .flatten()
     }
 
     fn given_within(self, depth: usize) -> Option<Given<'a>> {
@@ -120,11 +131,11 @@ impl<'a> AnyValue<'a> {
         match self.inner {
             Inner::None => self.scalar.0.map(|text| self.of.given(text)),
             Inner::List(list) => {
-                let each = within::<Self>(list).filter_map(|value| value.given_within(depth));
+                let each = within::<Self>(list)?.filter_map(|value| value.given_within(depth));
                 Some(Given::List(each.collect()))
             }
             Inner::Map(map) => {
-                let each = within::<KeyValue<'_>>(map).filter_map(|entry| {
+                let each = within::<KeyValue<'_>>(map)?.filter_map(|entry| {
                     let given = entry.value?.given_within(depth)?;
                     Some((entry.key.0?, given))
                 });
@@ -134,11 +145,11 @@ impl<'a> AnyValue<'a> {
     }
 }
 
-/// The elements of a list, or the entries of a map.
-fn within<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> impl Iterator<Item = T> {
-    let all: Option<Values<'_>> = read(raw);
+/// The elements of a list, or the entries of a map; nothing where it is neither.
+fn within<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<impl Iterator<Item = T>> {
+    let all: Option<Values<'_>> = read(raw)?;
     let values = all.and_then(|all| all.values).unwrap_or_default();
-    values.into_iter().filter_map(read)
+    Some(values.into_iter().filter_map(read))
 }
 
 /// Nothing where the value has another form.

@@ -38,7 +38,7 @@ pub struct Labels {
 }
 
 impl Labels {
-    /// Names every span of the traces.
+    /// Names every span of the traces, which it goes through once and in their order.
     #[must_use]
     pub fn of<'a>(traces: impl IntoIterator<Item = &'a Trace>) -> Self {
         let mut all = Self::default();

@@ -327,8 +327,13 @@ impl<'a> WhatIf<'a> {
         observed: Duration,
     ) -> Vec<Saving> {
         let confidence = self.confidence(sites);
+        let lengths = self
+            .endpoints
+            .iter()
+            .map(|one| one.last.saturating_sub(one.first));
+        let length = lengths.max().unwrap_or(0);
         let predicted = self.predicted(sites, &change).into_iter();
-        let savings = predicted.map(|one| one.saving(confidence, observed));
+        let savings = predicted.map(|one| one.saving(confidence, (observed, length)));
         savings.collect()
     }
 

@@ -35,7 +35,7 @@ pub struct Saving {
     pub optimistic: f64,
     /// How sure it is that each order that was taken for real is: of the least known call.
     pub confidence: f64,
-    /// What is saved in all, in each of [`BLOCKS`] parts of the requests by their time.
+    /// What is saved in all, in each of [`BLOCKS`] parts of the observed time.
     pub(crate) by_time: Vec<f64>,
 }
 
@@ -95,7 +95,7 @@ impl<'a> Predicted<'a> {
         interval::mean(&self.pairs, self.blocks).widened(self.below, self.above)
     }
 
-    pub(super) fn saving(&self, confidence: f64, observed: Duration) -> Saving {
+    pub(super) fn saving(&self, confidence: f64, (observed, length): (Duration, u64)) -> Saving {
         let (endpoint, pairs) = (self.endpoint, &self.pairs);
         let weight: f64 = pairs.iter().map(|pair| pair.weight).sum();
         let sum: f64 = pairs
@@ -124,16 +124,20 @@ impl<'a> Predicted<'a> {
             p99,
             optimistic: self.optimistic,
             confidence,
-            by_time: self.by_time(),
+            by_time: self.by_time(length),
         }
     }
 
-    /// In parts of as many requests, in their order: clocks that are wrong change nothing.
-    fn by_time(&self) -> Vec<f64> {
-        let blocks = usize::from(BLOCKS);
-        let mut totals = vec![0.0; blocks];
-        for (index, pair) in self.pairs.iter().enumerate() {
-            if let Some(total) = totals.get_mut(index * blocks / self.pairs.len()) {
+    /// By how long after the first request of its endpoint each one started: a clock that is wrong by the same
+    /// for all of them changes nothing.
+    fn by_time(&self, length: u64) -> Vec<f64> {
+        let mut totals = vec![0.0; usize::from(BLOCKS)];
+        for (request, pair) in self.endpoint.requests.iter().zip(&self.pairs) {
+            let after = request.start.saturating_sub(self.endpoint.first);
+            let part = u128::from(after) * u128::from(BLOCKS) / (u128::from(length) + 1);
+            if let Ok(part) = usize::try_from(part)
+                && let Some(total) = totals.get_mut(part)
+            {
                 *total += pair.saved() * pair.weight;
             }
         }

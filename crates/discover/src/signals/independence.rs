@@ -160,6 +160,11 @@ mod tests {
         let (bound, free) = (test(&bound).unwrap(), test(&free).unwrap());
         assert!(bound.chance < 0.01 && bound.bits > 0.9, "{bound:?}");
         assert!(free.chance > 0.01 && free.bits < 0.1, "{free:?}");
+        // As often as chance tells as much, the first shuffles show it.
+        let shuffles = number(AS_MUCH_MAX) / free.chance;
+        assert!((shuffles - shuffles.round()).abs() < 1e-9, "{free:?}");
+        let nothing: Vec<(u64, u64)> = (0..200).map(|at| (flips(at), 7)).collect();
+        assert_eq!(test(&nothing).map(|test| test.chance), Some(1.0));
         assert_eq!(test(&[(1, 1); 200]), None);
     }
 }

@@ -123,6 +123,42 @@ fn values_that_lie_too_deep_or_have_another_form_keep_no_span_out() {
         ));
         assert!(told.payload.contains_key("id"), "{value}");
     }
+    for nothing in [
+        r#"{"kvlistValue":{"values":7}}"#,
+        r#"{"kvlistValue":7}"#,
+        r#"{"arrayValue":7}"#,
+    ] {
+        let (told, _) = told(&format!(
+            r#"{{"key":"payload.odd","value":{nothing}}},{}"#,
+            text("payload.id", "4711")
+        ));
+        assert!(!told.payload.contains_key("odd"), "{nothing}");
+    }
+}
+
+#[test]
+fn a_payload_that_is_no_protobuf_keeps_no_span_out() {
+    let field = |number: u8, bytes: &[u8]| {
+        let length = u8::try_from(bytes.len()).unwrap();
+        [&[number << 3 | 2, length], bytes].concat()
+    };
+    let time = |number: u8| [vec![number << 3 | 1], 1_u64.to_le_bytes().to_vec()].concat();
+    let attribute =
+        |key: &str, value: &[u8]| field(9, &[field(1, key.as_bytes()), field(2, value)].concat());
+    let broken = field(6, &field(1, &[0xff]));
+    let span_fields = [
+        field(1, &[7; 16]),
+        field(2, &[7; 8]),
+        field(5, b"a"),
+        time(7),
+        time(8),
+        attribute("payload.odd", &broken),
+        attribute("payload.id", &field(1, b"4711")),
+    ];
+    let capture = field(1, &field(2, &field(2, &span_fields.concat())));
+    let (told, _) = span(capture.as_slice()).payload().unwrap().read().unwrap();
+    let told: Vec<&str> = told.payload.keys().map(AsRef::as_ref).collect();
+    assert_eq!(told, ["id"]);
 }
 
 fn told_of(body: &str) -> (Told, [Marks; 2]) {
