@@ -2,6 +2,7 @@
 
 pub(crate) mod change;
 pub(crate) mod complete;
+mod endpoint;
 pub(crate) mod gaps;
 pub(crate) mod layout;
 pub(crate) mod limit;
@@ -10,14 +11,14 @@ pub(crate) mod place;
 mod predicted;
 pub(crate) mod waits;
 
-use std::cell::OnceCell;
 use std::time::Duration;
 
 use tidegate_trace::{Labels, Trace};
 
-use crate::interval::{self, Estimate, Paired, Ranked, mean_saved};
+use crate::interval::{self, Estimate, mean_saved};
 use change::{Change, Replay, Scratch};
 use complete::Completeness;
+use endpoint::{Endpoint, Request};
 use gaps::Doubt;
 use layout::{Layout, Paths};
 use order::{Learned, Order, View};
@@ -32,17 +33,6 @@ pub(crate) struct Site {
     pub(crate) span: u32,
 }
 
-/// A request: an entry of a trace that is complete enough.
-#[derive(Clone, Copy, Debug)]
-struct Request {
-    site: Site,
-    /// Its number among all requests of all endpoints.
-    number: u32,
-    start: u64,
-    length: i64,
-    weight: f64,
-}
-
 /// Which parts of a saving lost spans may hide, after traces that show a loss were left out.
 #[derive(Clone, Copy, Debug, Default)]
 struct Hidden {
@@ -50,26 +40,6 @@ struct Hidden {
     any: f64,
     /// Of the call itself, where nothing would miss it.
     calls: f64,
-}
-
-/// The requests of one endpoint, by time.
-#[derive(Debug, Default)]
-struct Endpoint {
-    service: String,
-    operation: String,
-    requests: Vec<Request>,
-    /// The number of its first request, of all requests of all endpoints.
-    first_number: usize,
-    /// What its requests take, by length.
-    before: OnceCell<Ranked>,
-    /// All requests, in the order of the traces.
-    entries: Vec<Site>,
-    /// The places of `requests` by length.
-    by_length: Vec<u32>,
-    /// What all stand for, those of incomplete traces as well.
-    all: f64,
-    first: u64,
-    last: u64,
 }
 
 /// No endpoint: nobody enters by the path.
@@ -553,38 +523,6 @@ impl<'a> WhatIf<'a> {
             Some(self.learned.seen(layout, parent, site.span as usize))
         });
         each.min().map_or(1.0, order::confidence)
-    }
-}
-
-impl Endpoint {
-    fn sort(&mut self) {
-        self.requests
-            .sort_unstable_by_key(|request| (request.start, request.site));
-        let count = u32::try_from(self.requests.len()).unwrap_or(u32::MAX);
-        self.by_length = (0..count).collect();
-        self.by_length.sort_unstable_by_key(|place| {
-            let request = self.requests.get(*place as usize);
-            request.map(|request| (request.length, request.site))
-        });
-    }
-
-    /// The numbers of its requests.
-    fn numbers(&self) -> std::ops::Range<usize> {
-        self.first_number..self.first_number + self.entries.len()
-    }
-
-    fn pairs(&self, changes: &Changes) -> Vec<Paired> {
-        let pairs = self.requests.iter().map(|request| {
-            let after = changes.after.get(request.number as usize).copied();
-            Paired {
-                before: request.length,
-                after: after
-                    .filter(|after| *after != UNCHANGED)
-                    .unwrap_or(request.length),
-                weight: request.weight,
-            }
-        });
-        pairs.collect()
     }
 }
 

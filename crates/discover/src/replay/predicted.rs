@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Endpoint, Hidden, Site};
+use super::endpoint::Endpoint;
+use super::{Hidden, Site};
 use crate::interval::{self, Estimate, Paired, Ranked, mean_saved, nanos};
 
 /// What the requests of one endpoint would save; nanoseconds.
