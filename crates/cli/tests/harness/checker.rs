@@ -1,8 +1,8 @@
 //! Whether a history keeps what was promised.
 //!
 //! A run is known to be recorded as done when the daemon said so (a settled lease), when the next
-//! delivery of its key has started, or as long as the process lives that it was answered to. Only a kill
-//! before that, or another answer, may repeat a delivery.
+//! delivery of its key has started, or, of what is pushed, as long as the process lives that it was answered to.
+//! Only a kill before that, or another answer, or the end of a lease, may repeat a delivery.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -116,7 +116,8 @@ impl<'a> Consumer<'a> {
             ));
         }
         self.life = self.life.max(run.life);
-        let same = self.fresh.get(&run.sequence) == Some(&run.life);
+        // What a puller answers counts once it is told so: a lease may end before, as while the broker is away.
+        let same = pushed && self.fresh.get(&run.sequence) == Some(&run.life);
         if self.recorded.contains(&run.sequence) || same {
             wrong.push(format!(
                 "{consumer}: {run:?} repeats what was recorded as done"
