@@ -137,6 +137,23 @@ fn what_was_recorded_as_done_does_not_come_again() {
 }
 
 #[test]
+fn what_a_puller_answers_is_done_once_it_is_told_so() {
+    let puller = Promise {
+        pushed: false,
+        ..MAILING
+    };
+    let (first, second) = (run(puller, 0, 1, 1), run(puller, 0, 2, 1));
+    // Its lease ended before.
+    let mut history = Vec::from(ran(&first, Answer::Done));
+    history.extend(ran(&second, Answer::Done));
+    expect(&history, puller, "");
+    let mut history = Vec::from(ran(&first, Answer::Done));
+    history.push(Happening::Confirmed(first));
+    history.extend(ran(&second, Answer::Done));
+    expect(&history, puller, "repeats what was recorded as done");
+}
+
+#[test]
 fn a_deduplicated_consumer_gets_no_event_under_another_sequence() {
     let history = |promise| {
         let first = run(promise, 0, 1, 1);
