@@ -122,7 +122,7 @@ pub(crate) fn of(
         let mut last: Option<(usize, Counted)> = None;
         for observation in seen {
             // What nobody waits for is no dependency.
-            if observation.is_message || observation.marks.is_forgotten {
+            if observation.is_message || observation.marks.is_left_behind {
                 continue;
             }
             let Some(endpoint) = what_if.endpoint_of_request(observation.request) else {

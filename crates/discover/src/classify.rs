@@ -15,8 +15,8 @@ pub(crate) const CALLS_MIN: usize = 5;
 pub(crate) fn classify(facts: &Facts<'_>) -> Class {
     let count = facts.observations.len();
     let messages = facts.share(|observation| observation.is_message);
-    let forgotten = facts.share(|observation| observation.marks.is_forgotten);
-    if messages.share() >= 0.5 || forgotten.share() >= 0.5 {
+    let left = facts.share(|observation| observation.marks.is_left_behind);
+    if messages.share() >= 0.5 || left.share() >= 0.5 {
         return Class::AlreadyAsync;
     }
     if let Some(reason) = facts.read_only().or_else(|| facts.veto()) {
@@ -62,8 +62,10 @@ fn by_place(facts: &Facts<'_>) -> Class {
     let is_tail = tail.share() >= TAIL_SHARE;
     let is_forwarded =
         facts.share(|observation| observation.is_forwarded).share() >= FORWARDED_SHARE;
-    let is_free = facts.is_ignored() || facts.is_independent() || facts.notice().is_some();
-    if facts.is_decisive() && facts.notice().is_none() {
+    // A word alone frees no call: it has to be followed alike, whatever it answers.
+    let is_told = facts.notice().is_some() && facts.is_followed_alike();
+    let is_free = facts.is_ignored() || facts.is_independent() || is_told;
+    if facts.is_decisive() {
         let coupled = facts.coupled();
         let missing = format!(
             "why requests fail when it fails, {} of {}: whether the user needs the outcome at once",

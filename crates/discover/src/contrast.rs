@@ -39,6 +39,12 @@ impl Blocks {
         self.0.iter().map(|(_, count)| count).sum()
     }
 
+    /// How long it took on average, in seconds; zero when it did not happen.
+    pub(crate) fn mean(&self) -> f64 {
+        let time: Duration = self.0.iter().map(|(time, _)| time).sum();
+        time.as_secs_f64() / number(self.count().max(1))
+    }
+
     /// In how many blocks it happened.
     fn seen(&self) -> usize {
         self.0.iter().filter(|(_, count)| *count > 0).count()

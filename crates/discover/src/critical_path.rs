@@ -29,10 +29,10 @@ pub struct Segment {
     pub end: i64,
 }
 
-/// The critical path below one entry.
+/// The critical path of one request.
 #[derive(Clone, Debug)]
 pub struct CriticalPath {
-    /// The index of the span that nobody waits for: a root, an orphan, or a message's handling.
+    /// The index of the span that it begins with: a root, an orphan, or a message's handling.
     pub entry: usize,
     /// The entry's duration in nanoseconds.
     pub duration: i64,
@@ -40,7 +40,8 @@ pub struct CriticalPath {
     pub segments: Vec<Segment>,
 }
 
-/// The critical path of every entry of the trace, by index of the entry.
+/// The critical path of every request of the trace, by the index of its first span. Work that a request
+/// leaves behind, so that nobody waits for it, is on none.
 #[must_use]
 pub fn critical_paths(trace: &Trace) -> Vec<CriticalPath> {
     let known = Known {
@@ -50,12 +51,9 @@ pub fn critical_paths(trace: &Trace) -> Vec<CriticalPath> {
     paths(trace, &known)
 }
 
-/// The critical path of every entry of the trace, by what is known from all traces.
+/// The critical path of every request of the trace, by what is known from all traces.
 pub(crate) fn paths(trace: &Trace, known: &Known<'_>) -> Vec<CriticalPath> {
-    let entries = (0..trace.spans().len()).filter(|index| match trace.parent(*index) {
-        None => true,
-        Some(parent) => !(known.waits)(parent, *index),
-    });
+    let requests = (0..trace.spans().len()).filter(|index| place::is_request(trace, *index));
     let mut layout = Layout {
         trace,
         known,
@@ -63,7 +61,7 @@ pub(crate) fn paths(trace: &Trace, known: &Known<'_>) -> Vec<CriticalPath> {
         children: Vec::new(),
         segments: Vec::new(),
     };
-    entries.filter_map(|entry| layout.path(entry)).collect()
+    requests.filter_map(|entry| layout.path(entry)).collect()
 }
 
 /// What is known of one trace's spans, by their indexes.
@@ -75,10 +73,11 @@ pub(crate) struct Known<'a> {
 }
 
 /// Whether `parent` waits for `child`: not when it is a message, and not when the child started
-/// after the parent's end. An asking span whose clock runs behind waits all the same.
+/// after the parent's end; clocks of other hosts are not asked where durations tell.
 #[must_use]
 pub fn is_waited_for(trace: &Trace, parent: usize, child: usize) -> bool {
-    place::is_waited_for(trace, parent, child)
+    let has_one_answer = place::has_one_answer(trace, parent);
+    place::is_waited_for(trace, (parent, has_one_answer), child)
 }
 
 /// A span to lay out: the part of the entry's time that it may cover, and where in that time it starts,

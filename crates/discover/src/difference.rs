@@ -3,8 +3,6 @@
 //! A request may be slow in a span that only waits for another service; so the time of the critical path
 //! in each span itself is compared, and it is said whether that span asks somebody.
 
-use std::time::Duration;
-
 use indexmap::IndexMap;
 
 use crate::contrast::{Blocks, contrasts};
@@ -17,7 +15,7 @@ use crate::verdict::Verdict;
 pub struct Difference {
     /// Requests of both.
     pub traces: (usize, usize),
-    /// The mean time of requests in both, in seconds.
+    /// How long the caller of a trace waits on average in both, in seconds: messages are not waited for.
     pub request: (f64, f64),
     /// By how much that is longer, in seconds.
     pub longer: Estimate,
@@ -119,7 +117,7 @@ pub fn difference(before: &Discovery, after: &Discovery) -> Difference {
     });
     Difference {
         traces: (before.traces, after.traces),
-        request: (request(before), request(after)),
+        request: (before.requests.mean(), after.requests.mean()),
         longer: contrasts(&[(&before.requests, &after.requests)])
             .pop()
             .unwrap_or(Estimate::NotEstimable { n: 0, needed: 0 }),
@@ -130,11 +128,6 @@ pub fn difference(before: &Discovery, after: &Discovery) -> Difference {
 
 fn each(own: &Exclusive) -> f64 {
     own.time.as_secs_f64() / number(own.count.max(1))
-}
-
-fn request(discovery: &Discovery) -> f64 {
-    let waiting: Duration = discovery.waiting;
-    waiting.as_secs_f64() / number(discovery.traces.max(1))
 }
 
 fn only(before: &Discovery, after: &Discovery) -> Vec<(String, String, String, bool)> {

@@ -309,8 +309,8 @@ pub struct Evidence {
     pub claim: String,
     /// The share behind the claim, where it is one.
     pub share: Option<Proportion>,
-    /// The number behind the claim, where it is none of a share.
-    pub value: Option<f64>,
+    /// The number behind the claim, where it is none of a share, with its 95 % interval.
+    pub number: Option<(f64, f64, f64)>,
     /// How many occurrences it rests on.
     pub n: usize,
 }
@@ -323,9 +323,23 @@ impl Evidence {
             weight,
             claim,
             share: None,
-            value: None,
+            number: None,
             n: 0,
         }
+    }
+
+    /// The number behind the claim.
+    #[must_use]
+    pub fn value(&self) -> Option<f64> {
+        let share = self.share.map(Proportion::share);
+        self.number.map(|(value, ..)| value).or(share)
+    }
+
+    /// The 95 % interval of the number behind the claim.
+    #[must_use]
+    pub fn interval(&self) -> Option<(f64, f64)> {
+        let share = self.share.and_then(Proportion::interval);
+        self.number.map(|(_, low, high)| (low, high)).or(share)
     }
 
     /// A claim about a share.

@@ -1,6 +1,7 @@
 //! The observations of one call path, weighed: what speaks for and against an event.
 
 use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tidegate_base::format_duration;
@@ -94,6 +95,24 @@ impl<'a> Facts<'a> {
             && self.sum(|observation| observation.reads) == 0
     }
 
+    /// Whether the caller goes on in one way, in so many of its requests that chance does not explain it.
+    pub(crate) fn is_followed_alike(&self) -> bool {
+        let share = self.followed_alike().interval();
+        share.is_some_and(|(low, _)| low >= POSITION_SHARE)
+    }
+
+    /// How often the caller goes on in its most frequent way.
+    fn followed_alike(&self) -> Proportion {
+        let mut ways: HashMap<u64, usize> = HashMap::new();
+        for observation in self.observations {
+            *ways.entry(observation.marks.next).or_default() += 1;
+        }
+        Proportion {
+            hits: ways.into_values().max().unwrap_or_default(),
+            total: self.observations.len(),
+        }
+    }
+
     /// Why the answer is needed, when the call only reads.
     pub(crate) fn read_only(&self) -> Option<String> {
         let (reads, writes) = (self.sum(|o| o.reads), self.sum(|o| o.writes + o.sends));
@@ -144,16 +163,34 @@ impl<'a> Facts<'a> {
         ))
     }
 
+    /// How often what [`Facts::change`] names was seen.
+    fn changing(&self) -> Proportion {
+        let below: [fn(&Observation) -> bool; 3] = [
+            |observation| observation.writes > 0,
+            |observation| observation.sends > 0,
+            |observation| {
+                matches!(
+                    observation.method,
+                    Some("POST" | "PUT" | "PATCH" | "DELETE")
+                )
+            },
+        ];
+        let shares = below.into_iter().map(|is| self.share(is));
+        // Its name alone is that of all.
+        let named = self.share(|_| true);
+        shares
+            .into_iter()
+            .find(|share| share.hits > 0)
+            .unwrap_or(named)
+    }
+
     /// Everything that was seen, strongest first.
     pub(crate) fn evidence(&self) -> Vec<Evidence> {
         let mut all = Vec::new();
-        let n = self.observations.len();
-        let plain = |signal, weight, claim| Evidence {
-            n,
-            ..Evidence::plain(signal, weight, claim)
-        };
         if let Some(reason) = self.read_only() {
-            all.push(plain(Signal::Read, Weight::Veto, reason));
+            // In none of them anything below it changes something.
+            let share = self.share(|_| true);
+            all.push(Evidence::share(Signal::Read, Weight::Veto, reason, share));
         }
         let (vetoes, marks): (Vec<_>, Vec<_>) = self
             .marks()
@@ -163,11 +200,15 @@ impl<'a> Facts<'a> {
         all.extend(self.messaging());
         all.push(self.tail());
         if let Some(claim) = self.change() {
-            all.push(plain(Signal::Write, Weight::For, claim));
+            let share = self.changing();
+            all.push(Evidence::share(Signal::Write, Weight::For, claim, share));
         }
         if let Some(word) = self.side_work() {
             let claim = format!("`{word}` is a word of side work that users rarely wait for");
-            all.push(plain(Signal::Vocabulary, Weight::For, claim));
+            // All occurrences have the name.
+            let share = self.share(|_| true);
+            let signal = Signal::Vocabulary;
+            all.push(Evidence::share(signal, Weight::For, claim, share));
         }
         all.extend(self.small_answer());
         all.extend(self.forwarding());
@@ -179,11 +220,23 @@ impl<'a> Facts<'a> {
     }
 
     fn messaging(&self) -> Option<Evidence> {
-        let share = self.share(|observation| observation.is_message);
-        (share.hits > 0).then(|| {
-            let claim = format!("{} of {} are messages already", share.hits, share.total);
-            Evidence::share(Signal::Messaging, Weight::Against, claim, share)
-        })
+        let messages = self.share(|observation| observation.is_message);
+        let left = self.share(|observation| observation.marks.is_left_behind);
+        let (claim, share) = if messages.hits > 0 {
+            (
+                format!(
+                    "{} of {} are messages already",
+                    messages.hits, messages.total
+                ),
+                messages,
+            )
+        } else {
+            (
+                format!("no request waits for it in {} of {}", left.hits, left.total),
+                left,
+            )
+        };
+        (share.hits > 0).then(|| Evidence::share(Signal::Messaging, Weight::Against, claim, share))
     }
 
     fn tail(&self) -> Evidence {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
+use tidegate_base::format_duration;
 use tidegate_trace::recording::{Arrival, Outcome};
 
 use crate::classify::{CALLS_MIN, classify};
@@ -208,6 +209,26 @@ impl Court<'_> {
         }
     }
 
+    /// Why an event in place of the call brings nothing, where that is certain.
+    fn no_gain(&self, facts: &Facts<'_>, savings: &[Saving]) -> Option<String> {
+        let coupled = Coupling::of(facts.observations, None);
+        let most = savings.first()?.mean.value()?;
+        gains_nothing(savings, &coupled).then(|| {
+            let publish = format_duration(self.options.publish);
+            let longer = Duration::try_from_secs_f64(-most / 1e9).unwrap_or_default();
+            let longer = format_duration(longer);
+            if most < 0.0 {
+                format!(
+                    "requests would take {longer} longer: they wait less for it than the {publish} that \
+                     publishing takes"
+                )
+            } else {
+                "requests would not take less long: something else takes as long, and they do not fail with it"
+                    .to_owned()
+            }
+        })
+    }
+
     /// The class, the evidence of calls in a row, and what the change that it means saves.
     fn class(&self, facts: &Facts<'_>) -> (Class, Option<Evidence>, Vec<Saving>) {
         let class = classify(facts);
@@ -216,6 +237,10 @@ impl Court<'_> {
         let plain = self.savings(facts.observations, self.publish());
         let only_reads = facts.read_only().is_some() && facts.veto().is_none();
         if !in_row || !only_reads {
+            let class = match self.no_gain(facts, &plain).filter(|_| class.is_feasible()) {
+                Some(reason) => Class::NotACandidate { reason },
+                None => class,
+            };
             return (class, None, plain);
         }
         let claim = format!(
@@ -232,6 +257,13 @@ impl Court<'_> {
             (class, Some(evidence), plain)
         }
     }
+}
+
+/// Requests would certainly not take less long, and no failure would go: then an event costs and brings nothing.
+fn gains_nothing(savings: &[Saving], coupled: &Coupling) -> bool {
+    let no_less = |saving: &Saving| saving.mean.interval().is_some_and(|(_, high)| high <= 0.0);
+    let fails_with_it = coupled.excess.is_some_and(|(_, low, _)| low > 0.0);
+    !savings.is_empty() && savings.iter().all(no_less) && !fails_with_it
 }
 
 /// Calls whose answers only another call uses: they go where that one goes.
@@ -274,13 +306,12 @@ impl Followers {
         for (_, name) in self.of(seen) {
             *counts.entry(name).or_default() += 1;
         }
-        let evidence = counts.into_iter().map(|(name, count)| Evidence {
-            n: count,
-            ..Evidence::plain(
-                Signal::Follower,
-                Weight::Benefit,
-                format!("{name} only prepares it, in {count}: it moves with it"),
-            )
+        let total = seen.len();
+        let evidence = counts.into_iter().map(|(name, count)| {
+            let hits = count.min(total);
+            let claim = format!("{name} only prepares it, in {hits} of {total}: it moves with it");
+            let share = Proportion { hits, total };
+            Evidence::share(Signal::Follower, Weight::Benefit, claim, share)
         });
         evidence.collect()
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 use indexmap::{IndexMap, IndexSet};
 use tidegate_trace::labels::Label;
-use tidegate_trace::{Labels, Skipped, Trace, Traces};
+use tidegate_trace::{Labels, Skipped, SpanKind, Trace, Traces};
 
 use crate::availability::{self, Origins};
 use crate::calls::{self, Found};
@@ -19,7 +19,7 @@ use crate::judge::{Court, Followers, Path, Reads};
 use crate::observe::{Observation, observe};
 use crate::options::Options;
 use crate::ranking;
-use crate::replay::{Site, WhatIf};
+use crate::replay::{NO_REQUEST, Site, WhatIf};
 use crate::sampling;
 use crate::services::Totals;
 use crate::signals::taint::{Values, fed, tainted};
@@ -127,7 +127,7 @@ struct Collector<'a> {
     totals: Totals,
     observations: IndexMap<Numbers, Vec<Observation>, RandomState>,
     exclusive: IndexMap<Doing, (usize, Duration, Blocks), RandomState>,
-    /// How long each trace took; in which block of time each is, and how many there are.
+    /// How long the caller of each trace waited; in which block of time each is, and how many there are.
     requests: Blocks,
     places: Vec<usize>,
     blocks: usize,
@@ -194,9 +194,13 @@ impl<'a> Collector<'a> {
             },
         };
         let paths = critical_path::paths(trace, &known);
-        let waiting: Duration = paths.iter().map(|path| nanos(path.duration)).sum();
-        self.waiting += waiting;
-        self.requests.add(self.place(index), waiting);
+        self.waiting += paths
+            .iter()
+            .map(|path| nanos(path.duration))
+            .sum::<Duration>();
+        if let Some(time) = time_of_caller(trace, &paths) {
+            self.requests.add(self.place(index), time);
+        }
         let names: Vec<u32> = numbers
             .iter()
             .map(|number| self.labels.label(*number).map_or(0, |label| label.name))
@@ -324,10 +328,8 @@ impl<'a> Collector<'a> {
                 observed.marks.tainted = tainted(seen.trace, &values, found.call);
                 let fed = fed(seen.trace, &values, found.call, &spans);
                 observed.marks.feeds = fed.and_then(|fed| u32::try_from(fed).ok());
-                observed.marks.is_forgotten = seen.trace.parent(found.call).is_some_and(|parent| {
-                    critical_path::is_waited_for(seen.trace, parent, found.call)
-                        && !(seen.known.waits)(parent, found.call)
-                });
+                let is_left = !observed.is_message && observed.request == NO_REQUEST;
+                observed.marks.is_left_behind = is_left;
                 let all = self.observations.entry(path).or_default();
                 if all.len() == all.capacity() && !all.is_empty() {
                     // As many more as the rest of the traces will have, if they go on as they began.
@@ -443,6 +445,27 @@ struct Seen<'a> {
     /// The number of each span's name.
     names: &'a [u32],
     told: &'a [Told],
+}
+
+/// How long the trace's caller waited: not for what messages lead to, and not once more for parts whose
+/// parents were lost. `None` where nobody asked.
+fn time_of_caller(trace: &Trace, paths: &[CriticalPath]) -> Option<Duration> {
+    let asked = |path: &&CriticalPath| {
+        let span = trace.span(path.entry);
+        span.filter(|span| trace.parent(path.entry).is_none() && span.kind != SpanKind::Consumer)
+    };
+    let is_whole = |path: &&CriticalPath| asked(path).is_some_and(|span| span.parent.is_none());
+    let has_root = paths.iter().any(|path| is_whole(&path));
+    let counted = paths.iter().filter(|path| {
+        if has_root {
+            is_whole(path)
+        } else {
+            asked(path).is_some()
+        }
+    });
+    counted
+        .map(|path| nanos(path.duration))
+        .reduce(|sum, time| sum + time)
 }
 
 /// The critical-path time of each span alone.

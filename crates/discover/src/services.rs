@@ -156,7 +156,7 @@ fn self_time(trace: &Trace, index: usize) -> Duration {
     let has_one_answer = place::has_one_answer(trace, index);
     let children = trace.children(index).iter();
     let mut waits: Vec<(i64, i64)> = children
-        .filter(|child| place::is_waited_for(trace, index, **child))
+        .filter(|child| place::is_waited_for(trace, (index, has_one_answer), **child))
         .filter_map(|child| trace.span(*child))
         .map(|child| {
             let start = place::start_in(span, child, has_one_answer);

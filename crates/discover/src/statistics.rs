@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The two-sided confidence of every interval.
 const CONFIDENCE: f64 = 0.95;
 /// The normal quantile that belongs to it.
-const Z: f64 = 1.959_963_984_540_054;
+pub(crate) const Z: f64 = 1.959_963_984_540_054;
 
 /// `hits` of `total`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use super::Site;
 use super::predicted::{Changes, UNCHANGED};
 use crate::interval::{Paired, Ranked};
 
-/// A request: an entry of a trace that is complete enough.
+/// A request of a trace that is complete enough.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Request {
     pub(super) site: Site,

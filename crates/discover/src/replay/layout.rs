@@ -197,8 +197,8 @@ impl Layout {
         let one_answer = place::has_one_answer(trace, parent);
         let around = self.chains.get(parent).map_or(0, |chain| chain.end);
         for child in trace.children(parent) {
-            let waited_for = place::is_waited_for(trace, parent, *child);
-            // What nobody waits for starts a path of its own: it is an entry, like a root.
+            let waited_for = place::is_waited_for(trace, (parent, one_answer), *child);
+            // What nobody waits for starts a path of its own, like a root.
             let above = if waited_for { own.path } else { Paths::ROOT };
             self.enter(labels, *child, above, paths);
             let (Some(span), true) = (trace.span(*child), waited_for) else {

@@ -164,9 +164,9 @@ impl<'a> WhatIf<'a> {
         };
         for span in 0..trace.spans().len() {
             let layout = self.layouts.get(index);
-            let is_entry = layout.is_some_and(|layout| layout.waiting(span).is_none());
             let place = layout.and_then(|layout| layout.place(span));
-            let (true, Some(place), Some(entry)) = (is_entry, place.copied(), trace.span(span))
+            let is_request = place::is_request(trace, span);
+            let (true, Some(place), Some(entry)) = (is_request, place.copied(), trace.span(span))
             else {
                 continue;
             };
@@ -439,12 +439,15 @@ impl<'a> WhatIf<'a> {
             let Some(site) = site(trace as usize, changed.entry) else {
                 continue;
             };
+            // Work that nobody waits for is no request.
+            let Some(number) = self.number(site) else {
+                continue;
+            };
             let endpoint = self.endpoint_of(site);
             if let Some(is) = endpoint.and_then(|one| changes.endpoints.get_mut(one)) {
                 *is = true;
             }
-            let number = self.number(site);
-            if let Some(after) = number.and_then(|number| changes.after.get_mut(number)) {
+            if let Some(after) = changes.after.get_mut(number) {
                 *after = changed.after;
             }
         }

@@ -13,18 +13,47 @@ pub(crate) fn length(span: &Span) -> i64 {
     i64::try_from(span.end.nanos().saturating_sub(span.start.nanos())).unwrap_or(i64::MAX)
 }
 
+/// An answer may end this much after what waited for it has gone on, in nanoseconds, or a tenth of that:
+/// servers close their spans once the last byte is sent.
+const LATE_NS: i64 = 1_000_000;
+
 /// Whether `parent` waits for `child` as far as one trace tells: not when it is a message, and not
-/// when the child started after the parent's end. An asking span whose clock runs behind waits all
-/// the same.
-pub(crate) fn is_waited_for(trace: &Trace, parent: usize, child: usize) -> bool {
+/// when the child started after the parent's end. Of a child on another host durations tell, not clocks:
+/// a span that only asks waits for its answer; any other one does not wait for what takes longer than
+/// itself.
+pub(crate) fn is_waited_for(
+    trace: &Trace,
+    (parent, has_one_answer): (usize, bool),
+    child: usize,
+) -> bool {
     let (Some(asking), Some(answering)) = (trace.span(parent), trace.span(child)) else {
         return false;
     };
     if messaging::is_message(asking, answering) {
         return false;
     }
-    let skewed = asking.kind == SpanKind::Client && is_across_hosts(asking, answering);
-    skewed || answering.start < asking.end || asking.start == asking.end
+    let started_inside = answering.start < asking.end || asking.start == asking.end;
+    if !is_across_hosts(asking, answering) {
+        return started_inside;
+    }
+    if asking.kind == SpanKind::Client {
+        return true;
+    }
+    if !has_one_answer {
+        return started_inside;
+    }
+    let (waits, answers) = (length(asking), length(answering));
+    waits == 0 || answers <= waits.saturating_add(LATE_NS.max(waits / 10))
+}
+
+/// Whether a request begins with the span: nothing above it is there, or it handles a message. What a parent
+/// merely does not wait for is work that a request leaves behind, and no request of its own.
+pub(crate) fn is_request(trace: &Trace, index: usize) -> bool {
+    let Some(parent) = trace.parent(index) else {
+        return true;
+    };
+    let sides = trace.span(parent).zip(trace.span(index));
+    sides.is_some_and(|(asking, answering)| messaging::is_message(asking, answering))
 }
 
 /// Whether two spans were timed by different clocks, as far as the capture tells.

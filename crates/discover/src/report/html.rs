@@ -108,14 +108,8 @@ fn candidate(place: usize, discovery: &Discovery, call: &Call) -> String {
                 Weight::For => ("for", "for"),
                 Weight::Benefit => ("benefit", "benefit"),
             };
-            let interval = evidence.share.and_then(crate::Proportion::interval);
-            let interval = interval.map(|(low, high)| {
-                format!(
-                    " <small>95 %: {} to {}</small>",
-                    words::percent(low),
-                    words::percent(high)
-                )
-            });
+            let interval = words::interval(evidence);
+            let interval = interval.map(|interval| format!(" <small>95 %: {interval}</small>"));
             format!(
                 "<li class=\"{class}\"><i>{sign}</i> {}{}</li>",
                 escape(&evidence.claim),

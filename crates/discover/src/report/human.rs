@@ -131,14 +131,8 @@ fn reasons(lines: &mut Vec<String>, call: &Call, paint: Paint) {
             Weight::For => paint.good("for        "),
             Weight::Benefit => "benefit    ".to_owned(),
         };
-        let interval = evidence.share.and_then(crate::Proportion::interval);
-        let interval = interval.map(|(low, high)| {
-            format!(
-                " (95%: {} to {})",
-                words::percent(low),
-                words::percent(high)
-            )
-        });
+        let interval = words::interval(evidence);
+        let interval = interval.map(|interval| format!(" (95%: {interval})"));
         lines.push(format!(
             "   {sign}{}{}",
             clean(&format!("{} [{}]", evidence.claim, evidence.signal.id())),

@@ -123,15 +123,14 @@ fn call(call: &Call) -> Value {
     })
 }
 
-/// The value is that of the share where the claim is about one.
 fn evidence(evidence: &Evidence) -> Value {
-    let interval = evidence.share.and_then(Proportion::interval);
+    let interval = evidence.interval();
     json!({
         "id": evidence.signal.id(),
         "signal": evidence.signal,
         "weight": evidence.weight,
         "claim": evidence.claim,
-        "value": evidence.value.or(evidence.share.map(Proportion::share)),
+        "value": evidence.value(),
         "n": evidence.n,
         "low": interval.map(|(low, _)| low),
         "high": interval.map(|(_, high)| high),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidegate_base::format_duration;
 
-use crate::discovery::{Call, Discovery};
+use crate::discovery::{Call, Discovery, Evidence, Signal};
 use crate::interval::Estimate;
 use crate::statistics::{Proportion, Quantile};
 
@@ -226,4 +226,19 @@ pub(super) fn verdict(discovery: &Discovery) -> String {
             first.callee_operation
         ),
     }
+}
+
+/// How sure a claim is, where it tells more than the claim itself does.
+pub(super) fn interval(evidence: &Evidence) -> Option<String> {
+    if matches!(
+        evidence.signal,
+        Signal::Read | Signal::Write | Signal::Vocabulary
+    ) {
+        return None;
+    }
+    let (low, high) = evidence.interval()?;
+    Some(match evidence.number {
+        Some(_) => format!("{low:.2} to {high:.2}"),
+        None => format!("{} to {}", percent(low), percent(high)),
+    })
 }

@@ -1,7 +1,8 @@
 //! Whether what the caller does next depends on how the call was answered: mutual information, tested
 //! by permutation.
 //!
-//! Sources: G. A. Miller, "Note on the bias of information estimates", 1955; P. Good,
+//! Sources: G. A. Miller, "Note on the bias of information estimates", 1955; M. S. Roulston, "Estimating the errors on
+//! measured entropy and mutual information", Physica D 125, 1999 (the interval); P. Good,
 //! "Permutation, Parametric and Bootstrap Tests of Hypotheses", 3rd edition, 2005; J. Besag, P. Clifford,
 //! "Sequential Monte Carlo p-values", Biometrika 78(2), 1991.
 
@@ -12,6 +13,7 @@ use foldhash::fast::RandomState;
 use tidegate_base::Random;
 
 use crate::interval::number;
+use crate::statistics::Z;
 
 /// The fewest occurrences of the rarer answers.
 const MINORITY_MIN: usize = 50;
@@ -27,6 +29,9 @@ const PAIRS_MAX: usize = 5_000;
 pub(crate) struct Test {
     /// Bits of information that the answer holds about what is next, without its bias.
     pub(crate) bits: f64,
+    /// The 95 % interval of that.
+    pub(crate) low: f64,
+    pub(crate) high: f64,
     /// How often shuffled answers told as much: small when they depend.
     pub(crate) chance: f64,
     pub(crate) n: usize,
@@ -47,6 +52,7 @@ pub(crate) fn test(pairs: &[(u64, u64)]) -> Option<Test> {
     let (nexts, next_kinds) = coded(&nexts);
     let mut table = Table::new(answer_kinds, next_kinds);
     let found = table.information(&answers, &nexts);
+    let reach = Z * (table.variance(found) / number(n)).sqrt();
     let random = Random::new(1, "permutation", "");
     let (mut index, mut as_much, mut shuffled) = (0, 0, 0);
     while shuffled < PERMUTATIONS && as_much < AS_MUCH_MAX {
@@ -71,8 +77,11 @@ pub(crate) fn test(pairs: &[(u64, u64)]) -> Option<Test> {
         - number(both)
         - 1.0;
     let bias = spread / (2.0 * number(n) * std::f64::consts::LN_2);
+    let bits = (found + bias).max(0.0);
     Some(Test {
-        bits: (found + bias).max(0.0),
+        bits,
+        low: (bits - reach).max(0.0),
+        high: bits + reach,
         chance,
         n,
     })
@@ -136,6 +145,23 @@ impl Table {
         }
         entropy(&self.rows) + entropy(&self.of_columns) - entropy(&self.both)
     }
+
+    /// The variance of what a single pair tells, as it was counted last.
+    fn variance(&self, information: f64) -> f64 {
+        let n = number(self.rows.iter().sum());
+        let cells = self
+            .both
+            .iter()
+            .enumerate()
+            .filter(|(_, count)| **count > 0);
+        let squares = cells.filter_map(|(at, count)| {
+            let row = self.rows.get(at / self.columns)?;
+            let column = self.of_columns.get(at % self.columns)?;
+            let ratio = number(*count) * n / (number(*row) * number(*column));
+            Some(number(*count) / n * (ratio.log2() - information).powi(2))
+        });
+        squares.sum()
+    }
 }
 
 fn entropy(counts: &[usize]) -> f64 {
@@ -160,6 +186,11 @@ mod tests {
         let (bound, free) = (test(&bound).unwrap(), test(&free).unwrap());
         assert!(bound.chance < 0.01 && bound.bits > 0.9, "{bound:?}");
         assert!(free.chance > 0.01 && free.bits < 0.1, "{free:?}");
+        assert!(bound.low > 0.8 && bound.low <= bound.bits && bound.bits <= bound.high);
+        assert!(
+            free.low == 0.0 && free.bits <= free.high && free.high < 0.1,
+            "{free:?}"
+        );
         // As often as chance tells as much, the first shuffles show it.
         let shuffles = number(AS_MUCH_MAX) / free.chance;
         assert!((shuffles - shuffles.round()).abs() < 1e-9, "{free:?}");

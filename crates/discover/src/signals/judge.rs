@@ -5,7 +5,7 @@ use crate::evidence::Facts;
 use crate::interval::number;
 use crate::observe::Observation;
 use crate::signals::independence;
-use crate::statistics::Proportion;
+use crate::statistics::{Proportion, Z};
 
 /// The fewest refusals that say anything.
 const REJECTIONS_MIN: usize = 5;
@@ -120,7 +120,7 @@ impl Facts<'_> {
             (Weight::For, claim)
         };
         Some(Evidence {
-            value: Some(test.bits),
+            number: Some((test.bits, test.low, test.high)),
             n: test.n,
             ..Evidence::plain(Signal::Independence, weight, claim)
         })
@@ -255,22 +255,31 @@ impl Facts<'_> {
         ))
     }
 
-    /// How many attempts a call takes, where any takes several.
-    pub(crate) fn attempts(&self) -> Option<f64> {
-        let attempts: Vec<usize> = self
-            .observations
-            .iter()
-            .filter_map(|observation| observation.marks.attempts)
+    /// How many attempts a call takes on average, where anything tells, with the 95 % interval.
+    fn attempts_interval(&self) -> Option<(f64, f64, f64)> {
+        let each = self.observations.iter();
+        let attempts: Vec<f64> = each
+            .filter_map(|observation| observation.marks.attempts.map(number))
             .collect();
-        let sum: usize = attempts.iter().sum();
-        (!attempts.is_empty()).then(|| number(sum) / number(attempts.len()))
+        let n = number(attempts.len());
+        let mean = attempts.iter().sum::<f64>() / n;
+        let squares: f64 = attempts.iter().map(|one| (one - mean).powi(2)).sum();
+        let error = (squares / (n - 1.0).max(1.0) / n).sqrt();
+        let reach = Z * error;
+        (!attempts.is_empty()).then(|| (mean, (mean - reach).max(1.0), mean + reach))
+    }
+
+    /// How many attempts a call takes on average, where anything tells.
+    pub(crate) fn attempts(&self) -> Option<f64> {
+        self.attempts_interval().map(|(mean, ..)| mean)
     }
 
     fn retries(&self) -> Option<Evidence> {
-        let attempts = self.attempts().filter(|attempts| *attempts > 1.0)?;
+        let number = self.attempts_interval().filter(|(mean, ..)| *mean > 1.0)?;
+        let attempts = number.0;
         let claim = format!("the caller makes {attempts:.2} attempts on average");
         Some(Evidence {
-            value: Some(attempts),
+            number: Some(number),
             n: self.observations.len(),
             ..Evidence::plain(Signal::Reliability, Weight::Benefit, claim)
         })

@@ -52,8 +52,8 @@ pub(crate) struct Marks {
     pub(crate) in_transaction: bool,
     /// Whether the caller undoes something after it failed.
     pub(crate) compensated: bool,
-    /// Whether the caller was seen not to wait for it.
-    pub(crate) is_forgotten: bool,
+    /// Whether no request waits for it: it is work that one leaves behind, and no message.
+    pub(crate) is_left_behind: bool,
     /// Whether it failed and no call below it did.
     pub(crate) is_origin: bool,
 }
@@ -92,7 +92,7 @@ pub(crate) fn look(
         in_row: siblings.in_row(trace, told),
         in_transaction: siblings.in_transaction(told),
         compensated: failed && siblings.compensates(trace),
-        is_forgotten: false,
+        is_left_behind: false,
         is_origin: false,
     }
 }
