@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use indexmap::{IndexMap, IndexSet};
+use tidegate_base::Timestamp;
 use tidegate_trace::labels::Label;
 use tidegate_trace::{Labels, Skipped, SpanKind, Trace, Traces};
 
@@ -169,7 +170,7 @@ impl<'a> Collector<'a> {
         self.requests = Blocks::new(self.blocks);
         self.places = vec![0; traces.len()];
         let mut order: Vec<(usize, &Trace)> = traces.iter().copied().enumerate().collect();
-        order.sort_by_key(|(_, trace)| (trace.start(), trace.id()));
+        order.sort_by_key(|(_, trace)| (began(trace), trace.id()));
         for (rank, (index, _)) in order.into_iter().enumerate() {
             if let Some(place) = self.places.get_mut(index) {
                 *place = rank * self.blocks / traces.len();
@@ -185,8 +186,11 @@ impl<'a> Collector<'a> {
         let numbers = self.labels.trace(index);
         let mut told = std::mem::take(&mut self.told);
         self.reader.read(trace, &mut told);
+        let order: Vec<usize> = trace.depth_first().collect();
+        let times = what_if.times(index, &order);
         let weighted = (trace, told.as_slice(), what_if.weight(index));
-        self.totals.add(weighted, (self.labels, numbers), window);
+        self.totals
+            .add(weighted, (self.labels, numbers), (window, &times));
         let known = Known {
             waits: &|parent, child| what_if.waits(index, parent, child),
             may_precede: &|parent, earlier, later| {
@@ -205,11 +209,11 @@ impl<'a> Collector<'a> {
             .iter()
             .map(|number| self.labels.label(*number).map_or(0, |label| label.name))
             .collect();
-        let order: Vec<usize> = trace.depth_first().collect();
         let seen = Seen {
             index,
             trace,
             order: &order,
+            times: &times,
             paths: &paths,
             known: &known,
             names: &names,
@@ -305,11 +309,11 @@ impl<'a> Collector<'a> {
             let Some(path) = self.path(seen, found) else {
                 continue;
             };
-            let Some(call) = trace.span(found.call) else {
+            let Some(start) = seen.times.get(found.call).copied() else {
                 continue;
             };
             let time = critical.get(found.call).copied().unwrap_or_default();
-            let offset = window.offset(call.start);
+            let offset = window.offset(start);
             let observed = observe(
                 trace,
                 (&mut survey, seen.told),
@@ -324,6 +328,7 @@ impl<'a> Collector<'a> {
             ) {
                 observed.site = Site { trace, span };
                 observed.request = what_if.request_of(observed.site);
+                observed.marks.start = start.nanos();
                 observed.marks.is_origin = origins.has(found.call);
                 observed.marks.tainted = tainted(seen.trace, &values, found.call);
                 let fed = fed(seen.trace, &values, found.call, &spans);
@@ -386,8 +391,16 @@ impl<'a> Collector<'a> {
     }
 }
 
+/// When the trace's request began: clocks of other hosts are not asked.
+fn began(trace: &Trace) -> Timestamp {
+    let whole = |root: &usize| trace.span(*root).is_some_and(|span| span.parent.is_none());
+    let root = trace.roots().find(whole).or_else(|| trace.roots().next());
+    let root = root.and_then(|root| trace.span(root));
+    root.map_or(Timestamp::EPOCH, |root| root.start)
+}
+
 /// From the first start of a root to the last end of one: what other hosts' clocks say is not used.
-fn stretch(capture: &Traces) -> Option<(tidegate_base::Timestamp, tidegate_base::Timestamp)> {
+fn stretch(capture: &Traces) -> Option<(Timestamp, Timestamp)> {
     let roots = || {
         let traces = capture.traces.iter();
         traces.flat_map(|trace| trace.roots().filter_map(|root| trace.span(root)))
@@ -421,6 +434,10 @@ fn left_out(skipped: &Skipped) -> Vec<String> {
         (skipped.without_trace_id, "spans without a trace id"),
         (skipped.without_span_id, "spans without an id"),
         (skipped.without_time, "spans without a start time"),
+        (
+            skipped.without_end,
+            "spans with no end, or one before their start, which count as 0 ns long",
+        ),
         (skipped.duplicates, "spans reported more than once"),
         (
             skipped.cyclic_spans,
@@ -440,6 +457,8 @@ struct Seen<'a> {
     trace: &'a Trace,
     /// Its spans, parents before children.
     order: &'a [usize],
+    /// When each started, by the clock of the first.
+    times: &'a [Timestamp],
     paths: &'a [CriticalPath],
     known: &'a Known<'a>,
     /// The number of each span's name.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
+use tidegate_base::Timestamp;
 use tidegate_trace::{Labels, SpanKind, Trace};
 
 use crate::discovery::{Latency, Operation, Service};
@@ -54,7 +55,7 @@ impl Totals {
         &mut self,
         (trace, told, weight): (&Trace, &[Told], f64),
         labels: (&Labels, &[u32]),
-        window: &Window,
+        (window, times): (&Window, &[Timestamp]),
     ) {
         if self.operations.len() < labels.0.len() {
             self.operations.resize_with(labels.0.len(), Ran::default);
@@ -68,7 +69,8 @@ impl Totals {
                 ran.requests.count(told.failed.into());
             }
             ran.durations.push(span.duration());
-            ran.seconds.add(window.offset(span.start), weight);
+            let start = times.get(index).copied().unwrap_or(span.start);
+            ran.seconds.add(window.offset(start), weight);
             ran.weight += weight;
             ran.failures.count(told.failed.into());
             ran.self_time += self_time(trace, index);

@@ -19,6 +19,8 @@ pub(crate) struct RawSpan<'a> {
     pub(crate) start: u64,
     /// Nanoseconds; no less than `start`.
     pub(crate) end: u64,
+    /// Whether its own end was before its start, or absent.
+    pub(crate) is_endless: bool,
     pub(crate) service: Cow<'a, str>,
     pub(crate) host: Option<Cow<'a, str>>,
     pub(crate) operation: Cow<'a, str>,
@@ -41,6 +43,7 @@ impl<'a> RawSpan<'a> {
             status: Status::Unset,
             start,
             end: end.max(start),
+            is_endless: end < start,
             service: Cow::Borrowed("unknown"),
             host: None,
             operation: Cow::Borrowed(""),

@@ -46,6 +46,7 @@ impl<'s> Sink<'s> {
             self.store.keep_payload(span);
         }
         span.settle_attributes();
+        self.skipped.without_end += usize::from(span.is_endless);
         self.spans += 1;
         self.store.add(span, self.source);
     }

@@ -34,6 +34,8 @@ pub struct Skipped {
     pub without_span_id: usize,
     /// Spans without a start time.
     pub without_time: usize,
+    /// Spans whose end is absent or before their start; they are kept, as 0 ns long.
+    pub without_end: usize,
     /// Spans that were reported more than once; one report is kept.
     pub duplicates: usize,
     /// Traces in which a span is its own ancestor, by id.
@@ -54,6 +56,7 @@ impl Skipped {
         self.without_trace_id += other.without_trace_id;
         self.without_span_id += other.without_span_id;
         self.without_time += other.without_time;
+        self.without_end += other.without_end;
         self.duplicates += other.duplicates;
         self.cyclic_traces.extend(other.cyclic_traces);
         self.cyclic_spans += other.cyclic_spans;

@@ -15,7 +15,7 @@ pub(crate) const NO_SLOT: u16 = u16::MAX;
 /// Where one span lies in the span that waits for it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
-    /// From the parent's start, by the parent's clock; never negative.
+    /// From the parent's start, by the parent's clock; never negative. A message starts when it is sent.
     pub(crate) start: i64,
     pub(crate) length: i64,
     /// The call path from the root: which spans are the same in all traces.
@@ -201,11 +201,12 @@ impl Layout {
             // What nobody waits for starts a path of its own, like a root.
             let above = if waited_for { own.path } else { Paths::ROOT };
             self.enter(labels, *child, above, paths);
-            let (Some(span), true) = (trace.span(*child), waited_for) else {
+            let (Some(span), Some(place)) = (trace.span(*child), self.places.get_mut(*child))
+            else {
                 continue;
             };
-            if let Some(place) = self.places.get_mut(*child) {
-                place.start = place::start_in(asking, span, one_answer).max(0);
+            place.start = place::start_in(asking, span, one_answer).max(0);
+            if waited_for {
                 place.depth = own.depth + 1;
                 let works = matches!(span.kind, SpanKind::Internal | SpanKind::Unspecified);
                 place.may_frame = works && trace.children(*child).is_empty();
@@ -311,6 +312,18 @@ impl Layout {
 
     pub(crate) fn place(&self, index: usize) -> Option<&Place> {
         self.places.get(index)
+    }
+
+    /// When the span started, in nanoseconds of the clock of the trace's first span: clocks of other hosts change
+    /// nothing where durations place it.
+    pub(crate) fn time_of(&self, trace: &Trace, mut index: usize) -> u64 {
+        let mut after = 0_i64;
+        while let Some(parent) = trace.parent(index) {
+            after = after.saturating_add(self.places.get(index).map_or(0, |place| place.start));
+            index = parent;
+        }
+        let root = trace.span(index).map_or(0, |root| root.start.nanos());
+        root.saturating_add_signed(after)
     }
 
     pub(crate) fn length(&self, index: usize) -> i64 {

@@ -13,6 +13,7 @@ pub(crate) mod waits;
 
 use std::time::Duration;
 
+use tidegate_base::Timestamp;
 use tidegate_trace::{Labels, Trace};
 
 use crate::interval::{self, Estimate, mean_saved};
@@ -193,7 +194,7 @@ impl<'a> WhatIf<'a> {
             else {
                 continue;
             };
-            let start = entry.start.nanos();
+            let start = layout.map_or(0, |layout| layout.time_of(trace, span));
             let stands_for = self.weights.get(index).copied().unwrap_or(1.0);
             endpoint.all += stands_for;
             endpoint.entries.push(site);
@@ -216,6 +217,25 @@ impl<'a> WhatIf<'a> {
         self.layouts
             .get(trace)
             .is_none_or(|layout| layout.waiting(child) == Some(parent))
+    }
+
+    /// When each span of a trace started, by the clock of its first span; `order` has parents before children.
+    pub(crate) fn times(&self, index: usize, order: &[usize]) -> Vec<Timestamp> {
+        let mut times = vec![0_u64; order.len()];
+        if let (Some(trace), Some(layout)) = (self.traces.get(index), self.layouts.get(index)) {
+            for span in order.iter().copied() {
+                let parent = trace.parent(span).and_then(|parent| times.get(parent));
+                let after = layout.place(span).map_or(0, |place| place.start);
+                let time = match parent {
+                    Some(parent) => parent.saturating_add_signed(after),
+                    None => trace.span(span).map_or(0, |root| root.start.nanos()),
+                };
+                if let Some(own) = times.get_mut(span) {
+                    *own = time;
+                }
+            }
+        }
+        times.into_iter().map(Timestamp::from_nanos).collect()
     }
 
     /// Whether the second child may have waited for the first, by all traces.

@@ -20,7 +20,7 @@ pub(crate) const SMALL_ANSWER_BYTES: u64 = 64;
 /// What one occurrence shows.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Marks {
-    /// When the caller started to wait, in nanoseconds of its clock.
+    /// When the caller started to wait, in nanoseconds of the clock of the trace's first span; marked later.
     pub(crate) start: u64,
     /// Whether the answer refuses the request for a reason of business, and whether the caller's
     /// own answer then refuses too.
@@ -77,7 +77,7 @@ pub(crate) fn look(
     let siblings = Siblings::of(trace, found.call);
     let failed = tell().any(|told| told.failed);
     Marks {
-        start: call.start.nanos(),
+        start: 0,
         rejected: tell().any(|told| told.rejected),
         request_rejected: entry.is_some_and(|told| told.rejected),
         answer: answer_class([answer, Some(call)], sides),
