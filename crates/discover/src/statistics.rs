@@ -61,10 +61,18 @@ impl Proportion {
         let centre = share + Z * Z / (2.0 * n);
         let spread = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
         let scale = 1.0 + Z * Z / n;
-        Some((
-            ((centre - spread) / scale).max(0.0),
-            ((centre + spread) / scale).min(1.0),
-        ))
+        // The ends of none and of all are exact.
+        let low = if self.hits == 0 {
+            0.0
+        } else {
+            (centre - spread) / scale
+        };
+        let high = if self.hits == self.total {
+            1.0
+        } else {
+            (centre + spread) / scale
+        };
+        Some((low.max(0.0), high.min(1.0)))
     }
 }
 

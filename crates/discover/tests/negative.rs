@@ -3,10 +3,13 @@
 
 mod captures;
 
+use std::time::Duration;
+
 use captures::{all, folder};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use tidegate_discover::{Discovery, Options, Signal, Weight, discover_with};
+use tidegate_base::Random;
+use tidegate_discover::{Class, Discovery, Options, Signal, Weight, discover_with};
 use tidegate_trace::read;
 
 fn judged(spans: &[Value], vocabulary: bool) -> Discovery {
@@ -445,4 +448,99 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_shuffled_order_leaves_no_candidate_with_words_either() {
+    // A word of side work alone is no evidence: it needs a place, or what follows it.
+    let random = Random::new(11, "shuffle", "");
+    let swapped = |request: usize| random.bits(request as u64) & 1 == 1;
+    let shop = Shop {
+        requests: 200,
+        calls: vec![("charge", "payment"), ("sendMail", "mailer")],
+        tags: &nothing,
+        place: &|request, call| if swapped(request) { 1 - call } else { call },
+    };
+    for vocabulary in [true, false] {
+        let discovery = judged(&shop.spans(), vocabulary);
+        let feasible = discovery.calls.iter().find(|call| call.class.is_feasible());
+        assert!(feasible.is_none(), "{vocabulary}: {feasible:?}");
+    }
+    // Where the same follows each time, the word counts though something follows.
+    let first = Shop {
+        calls: vec![("sendMail", "mailer"), ("charge", "payment")],
+        place: &in_order,
+        ..shop
+    };
+    let discovery = judged(&first.spans(), true);
+    assert_eq!(class(&discovery, "sendMail"), "FIRE_AND_FORGET");
+}
+
+#[test]
+fn a_word_frees_no_call_that_requests_fail_with() {
+    let tags = |request: usize, call: Option<usize>| {
+        // All but two of the failures of the mail fail the request.
+        let mail = request.is_multiple_of(5);
+        match call {
+            Some(1) if mail => json!({"error": "true"}),
+            None if mail && request > 10 => json!({"error": "true"}),
+            _ => json!({}),
+        }
+    };
+    let shop = Shop {
+        requests: 200,
+        calls: vec![("reserve", "stock"), ("sendMail", "mailer")],
+        tags: &tags,
+        place: &in_order,
+    };
+    let discovery = judged(&shop.spans(), true);
+    assert_eq!(class(&discovery, "sendMail"), "UNKNOWN");
+}
+
+#[test]
+fn what_makes_requests_slower_for_certain_is_no_candidate() {
+    let shop = Shop {
+        requests: 60,
+        calls: vec![("reserve", "stock"), ("sendMail", "mailer")],
+        tags: &nothing,
+        place: &in_order,
+    };
+    let text = Value::from(shop.spans()).to_string();
+    let publish = |millis| {
+        let traces = read("made.json", text.as_bytes()).unwrap();
+        let options = Options {
+            publish: Duration::from_millis(millis),
+            ..Options::default()
+        };
+        discover_with(&[("made.json".to_owned(), traces)], &options)
+    };
+    assert_eq!(class(&publish(2), "sendMail"), "FIRE_AND_FORGET");
+    // The call takes 10 ms.
+    let slower = publish(11);
+    assert_eq!(class(&slower, "sendMail"), "NOT_A_CANDIDATE");
+    let call = slower
+        .calls
+        .iter()
+        .find(|call| call.callee_operation == "sendMail");
+    let class = &call.unwrap().class;
+    assert!(
+        matches!(class, Class::NotACandidate { reason } if reason.contains("1ms longer")),
+        "{class:?}"
+    );
+}
+
+#[test]
+fn all_evidence_has_a_value_a_count_and_an_interval() {
+    let mut signals = std::collections::BTreeSet::new();
+    for (name, traces) in all() {
+        let discovery = discover_with(&[(name.clone(), traces)], &Options::default());
+        for evidence in discovery.calls.iter().flat_map(|call| &call.evidence) {
+            let (low, high) = evidence.interval().unwrap();
+            let value = evidence.value().unwrap();
+            assert!(evidence.n > 0, "{name}: {evidence:?}");
+            assert!(low <= value && value <= high, "{name}: {evidence:?}");
+            signals.insert(evidence.signal.id());
+        }
+    }
+    assert!(signals.len() > 8 || signals.is_empty(), "{signals:?}");
 }

@@ -1,0 +1,181 @@
+//! Work that a request leaves behind is no waiting: it begins no request, and takes no time of one.
+#![cfg(test)]
+
+mod captures;
+
+use std::time::Duration;
+
+use captures::folder;
+use serde_json::{Value, json};
+use tidegate_discover::critical_path::critical_paths;
+use tidegate_discover::{Discovery, difference, discover};
+use tidegate_trace::{Traces, read};
+
+/// Requests of 20 ms that wait 8 ms for `stock`, and then ask `mailer` for 200 ms, `beside` ms after they began.
+fn requests(count: u64, beside: u64, kind: &str) -> Vec<Value> {
+    let mut spans = Vec::new();
+    for request in 0..count {
+        let start = 1_000_000_000_000 + request * 1_000_000;
+        let mut span = |id: u64, parent: u64, kind, service: &str, name, at: u64, took: u64| {
+            let parent = match parent {
+                0 => String::new(),
+                parent => format!("{parent:016x}"),
+            };
+            spans.push(json!({
+                "traceId": format!("{:032x}", request + 1), "id": format!("{id:016x}"),
+                "parentId": parent, "kind": kind, "name": name, "timestamp": start + at * 1_000,
+                "duration": took * 1_000 + request % 7, "localEndpoint": {"serviceName": service},
+            }));
+        };
+        span(1, 0, "SERVER", "shop", "placeOrder", 0, 20);
+        span(2, 1, "CLIENT", "shop", "reserve", 2, 8);
+        span(3, 2, "SERVER", "stock", "reserve", 3, 6);
+        let (asks, answers) = match kind {
+            "call" => ("CLIENT", "SERVER"),
+            _ => ("PRODUCER", "CONSUMER"),
+        };
+        let took = if kind == "call" { 202 } else { 1 };
+        span(4, 1, asks, "shop", "sendMail", beside, took);
+        span(5, 4, answers, "mailer", "sendMail", beside + 1, 200);
+    }
+    spans
+}
+
+fn found(spans: Vec<Value>) -> Discovery {
+    discover(&[("made.json".to_owned(), captured(spans))])
+}
+
+fn captured(spans: Vec<Value>) -> Traces {
+    read("made.json", Value::from(spans).to_string().as_bytes()).unwrap()
+}
+
+fn mean(discovery: &Discovery) -> f64 {
+    discovery.waiting.as_secs_f64() / discovery.traces as f64
+}
+
+#[test]
+fn a_call_after_the_answer_is_asynchronous_already_and_nobody_waits_for_it() {
+    let discovery = found(requests(200, 25, "call"));
+    let call = |callee: &str| {
+        let mut calls = discovery.calls.iter();
+        calls.find(|call| call.callee == callee).unwrap()
+    };
+    let mail = call("mailer");
+    assert_eq!(mail.class.code(), "ALREADY_ASYNC");
+    assert_eq!(mail.critical, Duration::ZERO);
+    assert_eq!((mail.on_path.hits, mail.on_path.total), (0, 200));
+    assert!(mail.savings.is_empty(), "{:?}", mail.savings);
+    let claims = mail.evidence.iter().map(|evidence| evidence.claim.as_str());
+    assert!(
+        claims
+            .clone()
+            .any(|claim| claim == "no request waits for it in 200 of 200")
+    );
+    // Nor is it a dependency of the endpoint, or an endpoint itself.
+    assert_eq!(call("stock").on_path.hits, 200);
+    assert!(
+        (mean(&discovery) - 0.020).abs() < 1e-5,
+        "{}",
+        mean(&discovery)
+    );
+    let endpoints = discovery.endpoints.iter();
+    let names: Vec<_> = endpoints.map(|one| one.operation.as_str()).collect();
+    assert_eq!(names, ["placeOrder"]);
+    assert!(
+        discovery.endpoints[0]
+            .dependencies
+            .iter()
+            .all(|one| one.service == "stock")
+    );
+}
+
+#[test]
+fn a_call_inside_work_that_is_left_behind_is_waited_for_by_no_request() {
+    let mut spans = requests(60, 25, "call");
+    for request in 0..60_u64 {
+        let start = 1_000_000_000_000 + request * 1_000_000;
+        for (id, parent, kind, service, at, took) in [
+            (6, 5, "CLIENT", "mailer", 40, 100),
+            (7, 6, "SERVER", "audit", 41, 98),
+        ] {
+            spans.push(json!({
+                "traceId": format!("{:032x}", request + 1), "id": format!("{id:016x}"),
+                "parentId": format!("{parent:016x}"), "kind": kind, "name": "recordMail",
+                "timestamp": start + at * 1_000, "duration": took * 1_000,
+                "localEndpoint": {"serviceName": service},
+            }));
+        }
+    }
+    let discovery = found(spans);
+    let audit = discovery.calls.iter().find(|call| call.callee == "audit");
+    let audit = audit.unwrap();
+    assert_eq!(audit.class.code(), "ALREADY_ASYNC");
+    assert_eq!(audit.critical, Duration::ZERO);
+}
+
+#[test]
+fn a_message_is_handled_as_a_request_of_its_own_that_its_sender_does_not_wait_for() {
+    let discovery = found(requests(200, 12, "message"));
+    let mail = discovery.calls.iter().find(|call| call.callee == "mailer");
+    assert_eq!(mail.unwrap().class.code(), "ALREADY_ASYNC");
+    // Both requests are on their critical paths: 20 ms and 200 ms.
+    assert!(
+        (mean(&discovery) - 0.220).abs() < 1e-4,
+        "{}",
+        mean(&discovery)
+    );
+}
+
+#[test]
+fn to_answer_without_a_call_is_a_gain_however_it_is_made_later() {
+    let waits = found(requests(200, 12, "call").into_iter().map(longer).collect());
+    for (kind, beside) in [("call", 25), ("message", 12)] {
+        let later = found(requests(200, beside, kind));
+        let difference = difference(&waits, &later);
+        let (before, after) = difference.request;
+        assert!((before - 0.220).abs() < 1e-4, "{before}");
+        assert!((after - 0.020).abs() < 1e-4, "{kind}: {after}");
+    }
+}
+
+/// Requests that wait for the mail.
+fn longer(mut span: Value) -> Value {
+    if span["name"] == "placeOrder" {
+        span["duration"] = (span["duration"].as_u64().unwrap() + 200_000).into();
+    }
+    span
+}
+
+#[test]
+fn segments_of_real_requests_add_up_to_their_first_spans() {
+    let Some(folder) = folder() else { return };
+    for path in [
+        "online_boutique/nezha_online_boutique_normal.otlp.json",
+        "online_boutique/nezha_online_boutique_fault_shipping_delay.otlp.json",
+    ] {
+        let traces = read(path, &std::fs::read(folder.join(path)).unwrap()).unwrap();
+        let mut all = Duration::ZERO;
+        for trace in &traces.traces {
+            let paths = critical_paths(trace);
+            let roots: Duration = trace
+                .roots()
+                .filter_map(|root| trace.span(root))
+                .map(tidegate_trace::Span::duration)
+                .sum();
+            let segments: i64 = paths
+                .iter()
+                .flat_map(|path| &path.segments)
+                .map(|segment| segment.end - segment.start)
+                .sum();
+            assert_eq!(
+                roots.as_nanos(),
+                u128::try_from(segments).unwrap(),
+                "{path} {}",
+                trace.id()
+            );
+            all += roots;
+        }
+        let discovery = discover(&[(path.to_owned(), traces)]);
+        assert_eq!(discovery.waiting, all, "{path}");
+    }
+}
