@@ -110,6 +110,24 @@ pub(crate) fn read(wanted: Wanted<'_>) -> Result<Vec<(String, Traces)>, Failure>
     finish(ingest)
 }
 
+/// Bytes in which a capture of traces says what it is.
+const START_BYTES: u64 = 256 << 10;
+
+/// Whether the file holds traces, by its first bytes: that they are cut off in the middle is no matter.
+pub(crate) fn holds_traces(path: &Path) -> bool {
+    let Ok(file) = fs::File::open(path) else {
+        return false;
+    };
+    let mut ingest = Ingest::new();
+    match ingest.read("its start", file.take(START_BYTES)) {
+        Ok(source) => source.spans > 0,
+        Err(ReadError::Unknown { .. } | ReadError::Empty { .. }) => false,
+        // A table of anything, and what cannot be read.
+        Err(ReadError::Columns { .. } | ReadError::Input { .. }) => false,
+        Err(_) => true,
+    }
+}
+
 /// Why a capture is not read. What is of no known format could have been a process log as well.
 fn refused(error: ReadError) -> Failure {
     let ReadError::Unknown { name, start, hint } = error else {

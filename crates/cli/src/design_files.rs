@@ -244,22 +244,32 @@ pub(crate) fn folder(design: &Path) -> PathBuf {
 ///
 /// When a file is there already, or cannot be written. Nothing is written when one is there.
 pub(crate) fn write_new(folder: &Path, files: &[(String, String)]) -> Result<(), Failure> {
-    for (name, _) in files {
-        let path = folder.join(name);
-        if path.exists() {
-            let message = format!("`{}` is there already; nothing was written", path.display());
-            return Err(
-                Failure::configuration(message).hint("name another folder, or move it away")
-            );
-        }
-    }
+    let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+    none_is_there(folder, &names)?;
     for (name, text) in files {
         let path = folder.join(name);
         let parent = path.parent().unwrap_or(folder);
         let written = fs::create_dir_all(parent).and_then(|()| fs::write(&path, text));
         written.map_err(|error| {
             Failure::configuration(format!("cannot write `{}`: {error}", path.display()))
+                .hint("name a folder that may be written")
         })?;
     }
     Ok(())
+}
+
+/// That none of the files is in the folder.
+///
+/// # Errors
+///
+/// When one is.
+pub(crate) fn none_is_there(folder: &Path, names: &[&str]) -> Result<(), Failure> {
+    let mut paths = names.iter().map(|name| folder.join(name));
+    match paths.find(|path| path.exists()) {
+        Some(path) => {
+            let message = format!("`{}` is there already; nothing was written", path.display());
+            Err(Failure::configuration(message).hint("name another folder, or move it away"))
+        }
+        None => Ok(()),
+    }
 }

@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 
+use jsonschema::Validator;
 use proptest::prelude::*;
 use serde_json::Value;
 use tidegate_base::Name;
@@ -18,6 +19,7 @@ use tidegate_trace::process::{Columns, read_log};
 use tidegate_trace::recording;
 
 mod process_generator;
+mod schemas;
 
 fn discover(name: &str, bytes: &[u8]) -> ProcessDiscovery {
     let log = read_log(name, bytes, &Columns::default()).unwrap();
@@ -99,10 +101,13 @@ fn every_log_gives_json_that_is_json_and_a_page_that_is_whole() {
         let csv = process_generator::generate(&stations, 60, every, 1).csv;
         logs.push((name.to_owned(), discover(name, csv.as_bytes())));
     }
+    let schema = schema();
     for (name, discovery) in logs {
         let json = report(&discovery, ReportFormat::Json, Paint::Plain);
         let json: Value = serde_json::from_str(&json).unwrap();
         assert_eq!(json["schema"], "tidegate/process/v1", "{name}");
+        let wrong = schemas::refused(&schema, &json);
+        assert!(wrong.is_empty(), "{name}: {wrong:#?}");
         assert_eq!(json["cases"], discovery.cases, "{name}");
         let page = report(&discovery, ReportFormat::Html, Paint::Plain);
         assert_is_whole(&page, &name);
@@ -115,6 +120,19 @@ fn every_log_gives_json_that_is_json_and_a_page_that_is_whole() {
             assert!(page.contains(title), "{name} lacks {title}");
         }
     }
+}
+
+fn schema() -> Validator {
+    let text = include_str!("../../../docs/reference/process.schema.json");
+    jsonschema::draft202012::new(&serde_json::from_str(text).unwrap()).unwrap()
+}
+
+#[test]
+fn no_field_can_go_come_or_become_something_else_unnoticed() {
+    let json = report(&claims(1), ReportFormat::Json, Paint::Plain);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let kinds = schemas::lets_nothing_else_pass(&schema(), &json);
+    assert!(kinds > 20, "{kinds}");
 }
 
 fn file<'a>(draft: &'a Draft, path: &str) -> &'a str {

@@ -113,7 +113,9 @@ fn routes(transport: Transport, access: Access, observed: Observed) -> Router {
 const PROTOBUF: &str = "application/x-protobuf";
 const JSON: &str = "application/json";
 
-/// Compressed or not is told by the content.
+/// What of compression is read; which of it a body is in is told by the content.
+const ENCODINGS: [&str; 3] = ["gzip", "zstd", "identity"];
+
 async fn over_http(
     State(observed): State<Observed>,
     headers: HeaderMap,
@@ -136,6 +138,15 @@ async fn over_http(
                 .hint("send application/x-protobuf or application/json"));
         }
     };
+    let encoding = headers.get(header::CONTENT_ENCODING);
+    let encoding = encoding.map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let is_known = |name: &str| ENCODINGS.contains(&name.trim().to_ascii_lowercase().as_str());
+    if let Some(other) = encoding.filter(|encoding| !is_known(encoding)) {
+        let message = format!("the content encoding `{other}` is not read");
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(Problem::new(status, "content-encoding", message)
+            .hint("send gzip, zstd, or no compression"));
+    }
     match observed.take(&body?).await {
         Ok(()) => Ok(([(header::CONTENT_TYPE, media)], answer).into_response()),
         Err(Refused::Busy(after)) => {

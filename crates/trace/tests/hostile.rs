@@ -208,3 +208,28 @@ fn lists_and_objects_without_end_overflow_no_stack() {
     );
     check(&read("capture", deep.as_bytes()));
 }
+
+#[test]
+fn a_span_that_ends_before_it_starts_is_told() {
+    let span = |id: u8, start: u64, end: u64| {
+        format!(
+            r#"{{"traceId":"01010101010101010101010101010101","spanId":"020202020202020{id}","name":"n","startTimeUnixNano":"{start}","endTimeUnixNano":"{end}"}}"#
+        )
+    };
+    let spans = [
+        span(1, 10, 5),
+        span(2, 10, 0),
+        span(3, 10, 10),
+        span(4, 10, 11),
+    ]
+    .join(",");
+    let text = format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{spans}]}}]}}]}}"#);
+    let traces = read("made.json", text.as_bytes()).unwrap();
+    assert_eq!(traces.skipped.without_end, 2);
+    let lengths: Vec<u128> = traces
+        .spans()
+        .map(|span| span.duration().as_nanos())
+        .collect();
+    assert_eq!(lengths.iter().sum::<u128>(), 1);
+    assert_eq!(lengths.len(), 4);
+}

@@ -8,11 +8,14 @@ use crate::arguments::{Discover, DiscoverFormat};
 use crate::captures;
 use crate::commands::discover_process;
 use crate::commands::init::{quoted, system_name};
-use crate::design_files::write_new;
+use crate::design_files::{none_is_there, write_new};
 use crate::exit::{Exit, Failure};
 use crate::terminal;
 
 pub(crate) fn run(arguments: &Discover) -> Result<Exit, Failure> {
+    if let Some(folder) = &arguments.draft {
+        may_become_a_draft(arguments, folder)?;
+    }
     if let Some(exit) = discover_process::run(arguments)? {
         return Ok(exit);
     }
@@ -122,6 +125,16 @@ pub(super) fn show(arguments: &Discover, report: &str) -> Result<(), Failure> {
     })?;
     terminal::say(&format!("wrote the report into {}", quoted(file)));
     Ok(())
+}
+
+/// What stands against a draft in the folder is said before anything is read.
+fn may_become_a_draft(arguments: &Discover, folder: &Path) -> Result<(), Failure> {
+    system_name(arguments.system.as_deref(), folder)?;
+    if folder.exists() && !folder.is_dir() {
+        let message = format!("`{}` is a file", folder.display());
+        return Err(Failure::configuration(message).hint("name a folder for the draft"));
+    }
+    none_is_there(folder, &["design.yaml", "README.md", "recording.jsonl"])
 }
 
 /// Writes a draft into a folder that has none.

@@ -20,7 +20,7 @@ pub(super) fn run(arguments: &Discover) -> Result<Option<Exit>, Failure> {
     if logs.is_empty() {
         return only_traces(arguments, &columns, &others);
     }
-    only_logs(arguments, &others)?;
+    only_logs(arguments, (&logs, &others))?;
     let (format, paint) = look(arguments);
     if let [before, after] = arguments.diff.as_slice() {
         if arguments.format == DiscoverFormat::Html {
@@ -115,12 +115,17 @@ fn only_traces(
 
 /// What only traces have is refused for process logs, and so are both together. What was found in a
 /// folder and is no log is passed over: beside logs there are licences and notes.
-fn only_logs(arguments: &Discover, others: &[File]) -> Result<(), Failure> {
-    if others.iter().any(|file| file.is_named) {
-        return Err(Failure::configuration(
-            "some of these files are process logs and others are not",
-        )
-        .hint("give those of one kind: cases and calls are not added up"));
+fn only_logs(arguments: &Discover, (logs, others): (&[File], &[File])) -> Result<(), Failure> {
+    let mut others_of_use = others.iter();
+    let other = others_of_use.find(|file| file.is_named || captures::holds_traces(&file.path));
+    if let (Some(log), Some(other)) = (logs.first(), other) {
+        let message = format!(
+            "`{}` is a process log, and `{}` is not",
+            log.path.display(),
+            other.path.display()
+        );
+        return Err(Failure::configuration(message)
+            .hint("name those of one kind: cases and calls are not added up"));
     }
     let given = [
         (arguments.no_vocabulary, "--no-vocabulary"),

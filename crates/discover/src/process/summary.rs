@@ -86,12 +86,17 @@ fn causes(
             let total: Duration = by_case.iter().map(|waits| waits.of(*cause)).sum();
             let rest = processing + waiting.saturating_sub(total);
             let without = processing.as_secs_f64() / rest.as_secs_f64().max(f64::MIN_POSITIVE);
+            // Of no waiting of the cause, what rounding leaves is no gain.
+            let gain = match total.is_zero() {
+                true => 0.0,
+                false => without - efficiency,
+            };
             CauseShare {
                 cause: *cause,
                 total,
                 share: ratio(&parts, 1.0),
                 efficiency_without: without,
-                gain: without - efficiency,
+                gain,
             }
         })
         .collect();

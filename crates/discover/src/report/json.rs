@@ -163,7 +163,7 @@ pub(super) fn saving(saving: &Saving) -> Value {
         "p50": estimate(saving.p50),
         "p95": estimate(saving.p95),
         "p99": estimate(saving.p99),
-        "mean_if_only_seen_orders_hold_ns": saving.optimistic.round(),
+        "mean_if_only_seen_orders_hold_ns": saving.mean.value().map(|_| saving.optimistic.round()),
         "order_confidence": saving.confidence,
     })
 }

@@ -199,6 +199,7 @@ async fn http_says_why_it_takes_nothing() {
     let cut = &cut[..cut.len() / 2];
     let text = "/v1/traces HTTP/1.1\r\ncontent-type: text/plain";
     let other = format!("{JSON_HEAD}\r\norigin: http://evil.example");
+    let brotli = format!("{JSON_HEAD}\r\ncontent-encoding: br");
     let large = vec![b' '; REQUEST_BODY_BYTES_MAX + 1];
     for (head, body, status) in [
         (PROTOBUF_HEAD, cut, "400"),
@@ -209,6 +210,7 @@ async fn http_says_why_it_takes_nothing() {
             "400",
         ),
         (text, b"x", "415"),
+        (&brotli, b"{}", "415"),
         (&other, b"{}", "403"),
         ("/v1/metrics HTTP/1.1", b"", "404"),
         (JSON_HEAD, &large, "413"),

@@ -84,6 +84,12 @@ pub enum LogError {
         /// The columns that are there.
         found: String,
     },
+    /// An object-centric log has no object.
+    #[error("{name}: no object is in it, so that it has no cases; export it with its objects")]
+    NoObjects {
+        /// The log.
+        name: String,
+    },
     /// An object-centric log has no object of the type that was asked for.
     #[error("{name}: no object type `{asked}`; the types are {found}")]
     ObjectType {

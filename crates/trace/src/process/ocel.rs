@@ -216,6 +216,10 @@ fn count(
 }
 
 fn case(name: &str, types: &[ObjectType], columns: &Columns) -> Result<usize, LogError> {
+    if types.is_empty() {
+        let name = name.to_owned();
+        return Err(LogError::NoObjects { name });
+    }
     let found = || {
         let names: Vec<String> = types
             .iter()
@@ -233,10 +237,6 @@ fn case(name: &str, types: &[ObjectType], columns: &Columns) -> Result<usize, Lo
     chosen.ok_or_else(|| LogError::ObjectType {
         name: name.to_owned(),
         asked: columns.object_type.clone().unwrap_or_default(),
-        found: if types.is_empty() {
-            "none".to_owned()
-        } else {
-            found()
-        },
+        found: found(),
     })
 }

@@ -180,9 +180,9 @@ fn change(change: &Change) -> Value {
     json!({
         "cases": change.cases,
         "mean": {
-            "value_ns": change.mean.value,
-            "low_ns": finite(change.mean.low),
-            "high_ns": finite(change.mean.high),
+            "value_ns": whole(change.mean.value),
+            "low_ns": whole(change.mean.low),
+            "high_ns": whole(change.mean.high),
         },
         "p50": both(change.p50),
         "p95": both(change.p95),
@@ -190,6 +190,11 @@ fn change(change: &Change) -> Value {
     })
 }
 
-fn finite(value: f64) -> Option<f64> {
-    value.is_finite().then_some(value)
+/// Whole nanoseconds; an interval without an end is null.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "what is beyond 292 years is cut to that"
+)]
+fn whole(nanos: f64) -> Option<i64> {
+    nanos.is_finite().then(|| nanos.round() as i64)
 }
