@@ -336,6 +336,17 @@ fn a_folder_of_logs_is_read_and_what_is_none_is_passed_over() {
     assert_eq!(report["cases"], 40);
     let refused = run(&["discover", path, "--columns", COLUMNS, "--memory", "1MiB"]);
     expect_exit(&refused, 2);
+    // Traces beside them are no licence: to pass them over would lose them.
+    let spans = r#"[{"traceId":"1","id":"2","name":"n","timestamp":5,"duration":5}]"#;
+    fs::write(folder.path().join("spans.json"), spans).unwrap();
+    let refused = run(&["discover", path, "--columns", COLUMNS]);
+    expect_exit(&refused, 2);
+    let said = text(&refused.stderr);
+    assert!(
+        said.contains("spans.json") && said.contains("of one kind"),
+        "{said}"
+    );
+    assert!(refused.stdout.is_empty());
 }
 
 #[test]
@@ -364,6 +375,22 @@ fn a_log_is_compared_with_one_from_before() {
         "html",
     ]);
     expect_exit(&page, 2);
+}
+
+#[test]
+fn what_stands_against_a_draft_is_said_before_anything_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("design.yaml"), "mine").unwrap();
+    let there = folder.path().to_str().unwrap();
+    let file = folder.path().join("design.yaml");
+    for draft in [there, file.to_str().unwrap()] {
+        let output = run(&["discover", "no-such-file.json", "--draft", draft]);
+        expect_exit(&output, 2);
+        let said = text(&output.stderr);
+        assert!(said.contains(draft) && said.contains("hint: "), "{said}");
+        assert!(!said.contains("no-such-file"), "{said}");
+    }
+    assert_eq!(fs::read_to_string(file).unwrap(), "mine");
 }
 
 #[test]
