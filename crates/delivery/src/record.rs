@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use tidegate_base::{ConsumerId, Name, Timestamp};
+use tidegate_base::{BreakerName, ConsumerId, Timestamp};
 
 use crate::breaker::BreakerRecord;
 use crate::ended::{EndedDelivery, SeekOrder, is_zero};
@@ -129,8 +129,8 @@ pub enum StateRecord {
     },
     /// A breaker changed.
     Breaker {
-        /// The dependency.
-        dependency: Name,
+        /// Whose it is.
+        dependency: BreakerName,
         /// What it is now.
         breaker: BreakerRecord,
         /// Why an operator holds it open.

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use tidegate_base::limit::INBOX_IDENTITIES_MAX;
-use tidegate_base::{Name, Timestamp, format_duration};
+use tidegate_base::{BreakerName, Timestamp, format_duration};
 use tidegate_delivery::{BreakerStatus, ConsumerStatus, HaltCause, Mode, Obstacle};
 
 use crate::view::ConsumerState;
@@ -28,7 +28,7 @@ pub(crate) struct Situation<'a> {
     pub(crate) out_per_second: f64,
     pub(crate) handler_p50_ms: Option<f64>,
     /// The breaker that holds it.
-    pub(crate) breaker: Option<(&'a Name, BreakerStatus)>,
+    pub(crate) breaker: Option<(&'a BreakerName, BreakerStatus)>,
 }
 
 impl Situation<'_> {
@@ -300,9 +300,12 @@ impl Situation<'_> {
             (None, _) if self.breaker.is_some_and(|(_, breaker)| breaker.forced) => {
                 "reset the breaker once its reason is gone"
             }
-            (None, _) if self.breaker.is_some() => {
-                "nothing is lost: it goes on when the dependency answers"
-            }
+            (None, _) if let Some((name, _)) = self.breaker => match name {
+                BreakerName::Dependency(_) => {
+                    "nothing is lost: it goes on when the dependency answers"
+                }
+                BreakerName::Own(_) => "nothing is lost: it goes on when its handler answers",
+            },
             (None, Some(Obstacle::NobodyPulls)) => "start a puller",
             (None, Some(Obstacle::Concurrency)) => {
                 "raise its concurrency or make the handler faster"

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_base::{ConsumerId, Name, Ratio, Timestamp};
+use tidegate_base::{BreakerName, ConsumerId, Name, Ratio, Timestamp};
 use tidegate_delivery::{
     Arrival, Backoff, Command, Conclusion, ConsumerConfig, DeliveryStatus, DependencyConfig,
     Effect, EventRef, FlowConfig, Followers, Input, Jitter, Machine, Mode, Needed, Order, Outcome,
@@ -100,6 +100,18 @@ fn consumer(chance: &mut Chance, number: u64) -> ConsumerConfig {
     }
 }
 
+/// The consumer without a dependency has a breaker of its own.
+fn own_breaker(config: &mut SystemConfig) {
+    let (consumers, dependencies) = (&mut config.consumers, &mut config.dependencies);
+    let owner = consumers.iter_mut().find(|owner| owner.needs.is_empty());
+    let shared = dependencies.first().cloned();
+    if let (Some(owner), Some(shared)) = (owner, shared) {
+        let name = BreakerName::from(owner.id.clone());
+        owner.needs.push(name.clone());
+        dependencies.push(DependencyConfig { name, ..shared });
+    }
+}
+
 impl World {
     pub(crate) fn new(seed: u64, telling: bool) -> Self {
         let mut chance = Chance::new(seed);
@@ -117,6 +129,9 @@ impl World {
             }],
             in_flight: None,
         };
+        if seed % 8 > 4 {
+            own_breaker(&mut config);
+        }
         flow::limit(&mut config, seed);
         let now = Timestamp::from_millis(1_000_000);
         let newcomer = consumer(&mut chance, 3);

@@ -32,7 +32,7 @@ pub enum Obstacle {
         until: Timestamp,
     },
     /// The breaker of a dependency is open, or it lets only a few through.
-    Breaker(tidegate_base::Name),
+    Breaker(tidegate_base::BreakerName),
     /// Every place is taken.
     Concurrency,
     /// Its rate lets the next one start then.
@@ -41,7 +41,7 @@ pub enum Obstacle {
         until: Timestamp,
     },
     /// Every place of a dependency is taken, by the consumer itself or by others that need it.
-    Dependency(tidegate_base::Name),
+    Dependency(tidegate_base::BreakerName),
     /// Every place of the process is taken, by the consumer itself or by others.
     Share,
     /// Nobody pulls.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::FutureExt;
 use tidegate_base::limit::{INBOX_IDENTITIES_MAX, PAYLOAD_BYTES_MAX, SEARCH_RECORDS_MAX};
-use tidegate_base::{ConsumerId, Name, Timestamp};
+use tidegate_base::{BreakerName, ConsumerId, Name, Timestamp};
 use tidegate_broker::{Broker, ReadLimit, Record};
 use tidegate_delivery::{
     ConsumerStatus, DeliveryStatus, End, Explanation, HaltCause, Obstacle, SeekOrder,
@@ -233,7 +233,7 @@ impl Actor {
         Some(consume.deliver.concurrency.value)
     }
 
-    fn breaker_gate(&self, name: &Name, now: Timestamp) -> (String, Option<Timestamp>) {
+    fn breaker_gate(&self, name: &BreakerName, now: Timestamp) -> (String, Option<Timestamp>) {
         let breaker = self.parts.machine.breaker(name, now);
         let detail = match self.parts.machine.forced_open(name) {
             Some(reason) => format!("breaker `{name}` is held open: {reason}"),
