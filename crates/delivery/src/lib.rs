@@ -55,6 +55,6 @@ pub use random::Draws;
 pub use rate::RateLimit;
 pub use record::{
     AttemptOutcome, AttemptRecord, Company, Death, DeathReason, Discard, Edit, EditNote, EventRef,
-    Halt, HaltCause, KeptDelivery, Pause, Progress, RecordError, Standing, StateRecord,
+    Halt, HaltCause, Hold, KeptDelivery, Pause, Progress, RecordError, Standing, StateRecord,
 };
 pub use retry::{Backoff, Decision, Jitter, RetryMode, RetryPolicy};

@@ -127,6 +127,13 @@ pub enum StateRecord {
         /// Why.
         pause: Option<Pause>,
     },
+    /// A handler asked to be left alone, or `None`: an operator lets its consumer go on at once.
+    Hold {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// For how long, and why.
+        hold: Option<Hold>,
+    },
     /// A breaker changed.
     Breaker {
         /// Whose it is.
@@ -316,6 +323,19 @@ pub struct Discard {
     pub at: Timestamp,
 }
 
+/// For how long a handler has asked to be left alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when.
+    pub until: Timestamp,
+    /// In the handler's words.
+    pub reason: String,
+    /// Overloads in a row: the next one is for longer.
+    pub overloads: u32,
+}
+
 /// Why an operator paused a consumer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
@@ -450,6 +470,7 @@ impl StateRecord {
             | Self::Kept { consumer, .. }
             | Self::Progress { consumer, .. }
             | Self::Pause { consumer, .. }
+            | Self::Hold { consumer, .. }
             | Self::State { consumer, .. }
             | Self::Replay { consumer, .. }
             | Self::Skipped { consumer, .. }

@@ -39,7 +39,7 @@ impl Situation<'_> {
         let unserved = matches!(status.obstacle, None | Some(Obstacle::NobodyPulls));
         if status.halt.is_some() {
             ConsumerState::Halted
-        } else if status.paused.is_some() || (self.breaker.is_some() && status.runnable > 0) {
+        } else if status.paused.is_some() || (self.is_held() && status.runnable > 0) {
             ConsumerState::Held
         } else if status.backlog == 0 && self.in_per_second == 0.0 {
             ConsumerState::Idle
@@ -57,6 +57,12 @@ impl Situation<'_> {
         } else {
             ConsumerState::FallingBehind
         }
+    }
+
+    /// Whether a breaker holds it, or its handler has asked for time.
+    fn is_held(&self) -> bool {
+        let asked = matches!(self.status.obstacle, Some(Obstacle::Overload { .. }));
+        self.breaker.is_some() || asked
     }
 
     /// Whether what waits has waited for longer than pullers leave between two pulls.
@@ -306,6 +312,9 @@ impl Situation<'_> {
                 }
                 BreakerName::Own(_) => "nothing is lost: it goes on when its handler answers",
             },
+            (None, Some(Obstacle::Overload { .. })) => {
+                "nothing is lost: it goes on by itself then, or at once when it is resumed"
+            }
             (None, Some(Obstacle::NobodyPulls)) => "start a puller",
             (None, Some(Obstacle::Concurrency)) => {
                 "raise its concurrency or make the handler faster"

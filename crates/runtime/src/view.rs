@@ -245,7 +245,7 @@ pub enum ConsumerState {
     CatchingUp,
     /// Beyond its objective, and the backlog does not shrink.
     FallingBehind,
-    /// Held by an open breaker.
+    /// Held: by an open breaker, by an operator, or because its handler has asked for time.
     Held,
     /// Stopped by a fault of its endpoint or of its dead-letter limit.
     Halted,

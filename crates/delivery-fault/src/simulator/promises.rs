@@ -135,6 +135,7 @@ impl Watch {
         self.last_command.insert(target(command), token);
         match command {
             Command::Resume { consumer } => {
+                self.process.left_alone.remove(consumer);
                 self.paused.remove(consumer);
                 if let Some(tokens) = self.process.letters.get_mut(consumer) {
                     tokens.refill();

@@ -1,7 +1,5 @@
 //! Admission: the gates before an attempt. A gate that is closed changes nothing about a delivery.
 
-use std::time::Duration;
-
 use tidegate_base::Timestamp;
 
 use super::Consumer;
@@ -463,12 +461,6 @@ impl Consumer {
         self.conclude(sequence, Conclusion::Released(release), shared);
         self.stop_running(sequence, shared);
         self.vacate_lane(sequence);
-    }
-
-    /// How long to leave a consumer alone, at most as long as a handler may ask.
-    pub(super) fn hold_for(&mut self, now: Timestamp, time: Duration) {
-        let most = Duration::from_secs(tidegate_base::limit::RETRY_AFTER_SECONDS_MAX);
-        self.hold_until = self.hold_until.max(now + time.min(most));
     }
 }
 

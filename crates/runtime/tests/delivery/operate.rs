@@ -203,6 +203,38 @@ async fn a_puller_s_own_breaker_hears_its_word_and_not_the_end_of_leases() {
     assert_eq!(state(&world), Some(("open", 0)));
 }
 
+/// A handler that asks for an hour is called neither by the next process nor a day later, and an operator may
+/// shorten that.
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_asks_for_time_has_it_until_its_consumer_is_resumed() {
+    let world = World::new().await;
+    let busy = Outcome::Overload {
+        error: "HTTP 429".to_owned(),
+        after: Some(seconds(86_400)),
+    };
+    world.script.answer("1", [busy.clone(), busy]);
+    world.publish([order("1", "a")]).await;
+    world.pass(seconds(10)).await;
+    let drained = world.runtime.drain(seconds(1)).await;
+    assert_eq!((drained.cancelled, drained.backlog), (0, 2));
+    let world = world.restart().await;
+    world.pass(seconds(3_500)).await;
+    assert_eq!(billings_calls(&world), ["1"]);
+    let billing = world.consumer(BILLING).await;
+    assert_eq!(billing.state, ConsumerState::Held);
+    assert_eq!(billing.held_by.as_deref(), Some("overload"));
+    let said = &world.runtime.view().attention;
+    let mut said = said.iter().filter(|said| said.name == BILLING);
+    insta::assert_snapshot!(said.next().unwrap().sentence, @"`billing/OrderPlaced` is 58.52m behind (objective 30s): the handler asked for time: HTTP 429; it is called again in 1.48m; nothing is lost: it goes on by itself then, or at once when it is resumed");
+    // An hour is the most that a handler may ask for.
+    world.pass(seconds(100)).await;
+    assert_eq!(billings_calls(&world), ["1", "1"]);
+    world.runtime.operate(resume()).await.unwrap();
+    world.pass(seconds(1)).await;
+    assert_eq!(billings_calls(&world), ["1", "1", "1"]);
+    assert_eq!(world.consumer(BILLING).await.backlog, 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_not_in_the_design_is_refused() {
     let world = World::new().await;
