@@ -41,7 +41,7 @@ pub use consumer::{
     RedriveRefusal, Replaying, RestoreRefusal, SeekPlan, SeekRefusal,
 };
 pub use cursor::Cursor;
-pub use ended::{End, EndedDelivery, SeekOrder};
+pub use ended::{End, EndedDelivery, Provenance, SeekOrder};
 pub use identity::{Identity, fingerprint, normalise};
 pub use input::{Arrival, Class, Command, Conclusion, Effect, Heard, Input, Release, Ticket};
 pub use job::{

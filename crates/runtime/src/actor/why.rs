@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::Actor;
 use super::hear::Event;
-use super::letters::attempt_view;
+use super::letters::{attempt_view, edit_view};
 use super::select::{letter_id, read_id};
 use crate::stored;
 use crate::why::{Why, WhyBehind, WhyDelivery, WhyEvent, WhyGate, WhyOrder};
@@ -92,6 +92,7 @@ impl Actor {
             DeliveryStatus::Dead | DeliveryStatus::Discarded
         );
         let until = explanation.until.map(Timestamp::millis);
+        let edited = explanation.edited.as_ref();
         Some(WhyDelivery {
             sequence,
             state: word(&explanation),
@@ -103,6 +104,13 @@ impl Actor {
             }),
             attempts: explanation.history.iter().map(attempt_view).collect(),
             dead_letter: is_letter.then(|| letter_id(&consumer, sequence)),
+            redrives: explanation.redrives,
+            edits: edited
+                .iter()
+                .flat_map(|to| &to.notes)
+                .map(edit_view)
+                .collect(),
+            edited_id: edited.map(|to| to.id.clone()),
             generation: explanation.generation,
             replay: explanation.replay.map(order),
             skip: explanation.skip.map(order),
