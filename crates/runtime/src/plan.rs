@@ -161,6 +161,7 @@ fn retry(retry: &Retry) -> RetryPolicy {
             Backoff::Linear => delivery::Backoff::Linear,
             Backoff::Exponential => delivery::Backoff::Exponential,
         },
+        immediate: retry.immediate.value,
         initial: retry.initial.value,
         max: retry.max.value,
         jitter: match retry.jitter {

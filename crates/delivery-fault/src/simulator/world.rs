@@ -78,6 +78,7 @@ fn consumer(chance: &mut Chance, number: u64) -> ConsumerConfig {
         order,
         retry: RetryPolicy {
             backoff: Backoff::Exponential,
+            immediate: 0,
             initial: Duration::from_millis(20),
             max: Duration::from_millis(500),
             jitter: jitter[chance.below(4) as usize],

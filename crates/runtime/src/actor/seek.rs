@@ -108,29 +108,10 @@ impl Actor {
         let from = first
             .filter(|_| !replays)
             .map_or(from, |first| first.min(from));
-        let reason = request.reason.clone();
         let (action, command) = match (plan.deliveries, replays) {
             (0, _) => (SeekAction::None, None),
-            (_, true) => {
-                let until = Some(end);
-                let consumer = consumer.clone();
-                let replay = Command::Replay {
-                    consumer,
-                    from,
-                    until,
-                    reason,
-                };
-                (SeekAction::Replay, Some(replay))
-            }
-            (_, false) => {
-                let consumer = consumer.clone();
-                let skip = Command::Skip {
-                    consumer,
-                    until: end,
-                    reason,
-                };
-                (SeekAction::Skip, Some(skip))
-            }
+            (_, true) => (SeekAction::Replay, Some(replay(request, from, end))),
+            (_, false) => (SeekAction::Skip, Some(skip(request, end))),
         };
         let report = SeekReport {
             consumer: consumer.clone(),
@@ -181,6 +162,23 @@ impl Actor {
         (design.consume.replay == Replay::Refused).then(|| OperateError::ReplayRefused {
             consumer: consumer.clone(),
         })
+    }
+}
+
+fn replay(request: &SeekRequest, from: u64, until: u64) -> Command {
+    Command::Replay {
+        consumer: request.consumer.clone(),
+        from,
+        until: Some(until),
+        reason: request.reason.clone(),
+    }
+}
+
+fn skip(request: &SeekRequest, until: u64) -> Command {
+    Command::Skip {
+        consumer: request.consumer.clone(),
+        until,
+        reason: request.reason.clone(),
     }
 }
 
