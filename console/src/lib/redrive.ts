@@ -20,7 +20,7 @@ export function question({ count, consumer }: RedrivePlan): string {
 /** The risks, the greatest first. */
 export function risks(plan: RedrivePlan, view: SystemView): string[] {
   const consumer = view.consumers.find((candidate) => candidate.id === plan.consumer);
-  const open = view.dependencies.filter((dependency) => dependency.state !== 'closed' && consumer?.needs.includes(dependency.name));
+  const open = view.dependencies.filter((dependency) => dependency.state !== 'closed' && dependency.consumers.includes(plan.consumer));
   const partial = plan.letters.length < plan.count ? 'At least ' : '';
   const followers = plan.letters.reduce((sum, letter) => sum + letter.followers, 0);
   const again = plan.letters.filter((letter) => letter.redrives > 0).length;

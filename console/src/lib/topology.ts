@@ -1,7 +1,7 @@
 /** The map of the system: what is connected to what, and how marks show rates and health. Pure. */
 
 import { freshness, byUrgency } from './urgency';
-import type { ConsumerView, DependencyView, EventView, ServiceView, SystemView } from './view';
+import { isOwnBreaker, type ConsumerView, type DependencyView, type EventView, type ServiceView, type SystemView } from './view';
 import { BREAKER_WORDS, CONSUMER_WORDS, severityRank, worst, type Severity } from './words';
 
 export type NodeKind = 'service' | 'event' | 'dependency';
@@ -54,7 +54,7 @@ export function buildGraph(view: SystemView): FlowGraph {
     edge('consumes', node('event', event), node('service', service));
     for (const name of needs) edge('needs', node('service', service), node('dependency', name));
   }
-  for (const { name } of view.dependencies) node('dependency', name);
+  for (const { name } of view.dependencies) if (!isOwnBreaker(name)) node('dependency', name);
   return { nodes: [...nodes.values()], edges: [...edges.values()] };
 }
 

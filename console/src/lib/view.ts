@@ -86,6 +86,11 @@ export const dependency = object({
   consumers: list(text),
 });
 
+/** Whether a breaker is a consumer's own, whose `needs` name none: it has the consumer's name. */
+export function isOwnBreaker(name: string): boolean {
+  return name.includes('/');
+}
+
 export const system = object({
   schema: text,
   system: text,

@@ -29,7 +29,7 @@ export const CONSUMER_WORDS: Record<ConsumerState, Word> = {
   idle: { word: 'idle', severity: 'none', meaning: 'Nothing to do.' },
   'catching-up': { word: 'catching up', severity: 'warning', meaning: 'Beyond its objective, and the backlog shrinks.' },
   'falling-behind': { word: 'falling behind', severity: 'error', meaning: 'Beyond its objective, and the backlog does not shrink.' },
-  held: { word: 'held', severity: 'warning', meaning: 'Held by an open breaker; no attempts are spent.' },
+  held: { word: 'held', severity: 'warning', meaning: 'Held by an open breaker, a pause, or a handler that asked for time; no attempts are spent.' },
   halted: { word: 'halted', severity: 'error', meaning: 'Stopped by a fault of its endpoint or by its dead-letter limit.' },
   stalled: { word: 'stalled', severity: 'error', meaning: 'There is a backlog, nothing runs and nothing holds it.' },
   unknown: { word: 'unknown', severity: 'none', meaning: 'A state that this console does not know.' },

@@ -100,6 +100,30 @@ impl Envelope {
         Ok(envelope)
     }
 
+    /// Reads one event that a handler publishes: without `id` or `source`, which it then gets from the delivery, these are
+    /// empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`Envelope::from_json`], of all that is there.
+    pub fn from_output(mut value: Value) -> Result<Self, EnvelopeError> {
+        let mut without = |name: &str| {
+            let object = value.as_object_mut();
+            let place = object.map(|object| object.entry(name).or_insert(Value::Null));
+            let absent = place.filter(|place| place.is_null());
+            absent.map(|place| *place = Value::from("-")).is_some()
+        };
+        let (no_id, no_source) = (without("id"), without("source"));
+        let mut event = Self::from_value(value)?;
+        if no_id {
+            event.id.clear();
+        }
+        if no_source {
+            event.source.clear();
+        }
+        Ok(event)
+    }
+
     /// Reads one event that was taken before: a rule that is new for what comes in must not undo what
     /// is kept.
     ///
@@ -466,6 +490,24 @@ mod tests {
         #[test]
         fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             drop(Envelope::from_json(&bytes));
+        }
+    }
+
+    #[test]
+    fn an_output_may_leave_its_id_and_source_to_its_delivery() {
+        let read = |text: &str| Envelope::from_output(serde_json::from_str(text).unwrap());
+        let output = read(r#"{"specversion":"1.0","type":"Paid","data":1}"#).unwrap();
+        assert_eq!((output.id.as_str(), output.source.as_str()), ("", ""));
+        let output = read(r#"{"specversion":"1.0","type":"Paid","id":"7","source":null}"#).unwrap();
+        assert_eq!((output.id.as_str(), output.source.as_str()), ("7", ""));
+        for wrong in [
+            r#"{"specversion":"1.0"}"#,
+            r#"{"specversion":"1.0","type":"Paid","id":""}"#,
+            r#"{"specversion":"1.0","type":"Paid","id":7}"#,
+            r#"{"specversion":"1.0","type":"Paid","time":"noon"}"#,
+            "[]",
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -14,7 +14,7 @@ mod units;
 
 pub use clock::{Clock, Timestamp};
 pub use envelope::{Envelope, EnvelopeError};
-pub use name::{ConsumerId, Name, NameError};
+pub use name::{BreakerName, ConsumerId, Name, NameError};
 pub use output_id::output_id;
 pub use random::Random;
 pub use settings::{Setting, settings};

@@ -165,6 +165,74 @@ impl From<ConsumerId> for String {
     }
 }
 
+/// Whose breaker: that of a dependency, by its name, or a consumer's own, by its identity. A dependency's
+/// name has no `/`, so the text says which.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum BreakerName {
+    /// Of a dependency, shared by all that need it.
+    Dependency(Name),
+    /// Of one consumer that names no dependency: of its endpoint, or of whatever it needs.
+    Own(ConsumerId),
+}
+
+impl BreakerName {
+    /// The dependency, when it is that of one.
+    #[must_use]
+    pub const fn dependency(&self) -> Option<&Name> {
+        match self {
+            Self::Dependency(name) => Some(name),
+            Self::Own(_) => None,
+        }
+    }
+}
+
+impl From<Name> for BreakerName {
+    fn from(name: Name) -> Self {
+        Self::Dependency(name)
+    }
+}
+
+impl From<ConsumerId> for BreakerName {
+    fn from(consumer: ConsumerId) -> Self {
+        Self::Own(consumer)
+    }
+}
+
+impl fmt::Display for BreakerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dependency(name) => name.fmt(f),
+            Self::Own(consumer) => consumer.fmt(f),
+        }
+    }
+}
+
+impl FromStr for BreakerName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Ok(match text.contains('/') {
+            true => Self::Own(text.parse()?),
+            false => Self::Dependency(text.parse()?),
+        })
+    }
+}
+
+impl TryFrom<String> for BreakerName {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        text.parse()
+    }
+}
+
+impl From<BreakerName> for String {
+    fn from(name: BreakerName) -> Self {
+        name.to_string()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,5 +258,18 @@ mod tests {
         let id: ConsumerId = "billing/OrderPlaced".parse().unwrap();
         assert_eq!(id.to_string(), "billing/OrderPlaced");
         assert!("billing".parse::<ConsumerId>().is_err());
+    }
+
+    #[test]
+    fn a_breaker_is_a_dependency_s_or_a_consumer_s_own() {
+        let of = |text: &str| text.parse::<BreakerName>().unwrap();
+        let payments: Name = "payments-api".parse().unwrap();
+        assert_eq!(of("payments-api"), BreakerName::from(payments.clone()));
+        assert_eq!(of("payments-api").dependency(), Some(&payments));
+        let billing: ConsumerId = "billing/OrderPlaced".parse().unwrap();
+        assert_eq!(of("billing/OrderPlaced"), BreakerName::from(billing));
+        assert_eq!(of("billing/OrderPlaced").dependency(), None);
+        assert_eq!(of("billing/OrderPlaced").to_string(), "billing/OrderPlaced");
+        assert!("billing/".parse::<BreakerName>().is_err());
     }
 }

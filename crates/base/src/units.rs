@@ -222,6 +222,9 @@ impl fmt::Display for Bytes {
 pub struct Ratio(f64);
 
 impl Ratio {
+    /// 50%.
+    pub const HALF: Self = Self(0.5);
+
     /// A ratio of `value`; `None` outside 0.0..=1.0.
     #[must_use]
     pub fn new(value: f64) -> Option<Self> {

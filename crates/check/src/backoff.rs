@@ -2,7 +2,7 @@
 //!
 //! The delay before attempt k+1 is at most: `initial` (constant), `k * initial` (linear),
 //! `initial * 2^(k-1)` (exponential), or `initial * 3^k` (decorrelated jitter), and never above
-//! `max`. Full and equal jitter only shorten it.
+//! `max`. Full and equal jitter only shorten it. The first `immediate` retries have none, and k counts those that have one.
 //! Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
 
 use std::time::Duration;
@@ -12,7 +12,8 @@ use tidegate_model::design::{Backoff, Consume, Jitter, Retry};
 /// The longest time that all delays of `retry` together can take.
 #[must_use]
 pub fn delays(retry: &Retry) -> Duration {
-    let gaps = f64::from(retry.attempts.value.saturating_sub(1));
+    let retries = retry.attempts.value.saturating_sub(1);
+    let gaps = f64::from(retries.saturating_sub(retry.immediate.value));
     let max = retry.max.value.as_secs_f64();
     let initial = retry.initial.value.as_secs_f64().min(max);
     let seconds = match (retry.jitter, retry.backoff) {

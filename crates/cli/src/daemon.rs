@@ -79,7 +79,7 @@ pub(crate) fn access_at(listen: SocketAddr, serve: &Serve) -> Result<Access, Fai
         Some(file) => Some(token(file)?),
     };
     Access::new(listen, token).map_err(|error| {
-        Failure::new(Kind::NotAllowed, error.to_string())
+        Failure::configuration(error.to_string())
             .hint("write a secret into a file and name it with --token-file FILE")
     })
 }

@@ -34,6 +34,7 @@ fn config(id: &ConsumerId) -> SystemConfig {
             order: Order::Key,
             retry: RetryPolicy {
                 backoff: Backoff::Exponential,
+                immediate: 0,
                 initial: Duration::from_millis(100),
                 max: Duration::from_secs(30),
                 jitter: Jitter::Full,

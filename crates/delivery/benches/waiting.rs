@@ -39,6 +39,7 @@ fn consumer(number: u64) -> ConsumerConfig {
         order: Order::Key,
         retry: RetryPolicy {
             backoff: Backoff::Constant,
+            immediate: 0,
             initial: Duration::from_secs(3_600),
             max: Duration::from_secs(3_600),
             jitter: Jitter::Full,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidegate_base::{ConsumerId, Name, Rate, Ratio};
+use tidegate_base::{BreakerName, ConsumerId, Rate, Ratio};
 
 use crate::retry::RetryPolicy;
 
@@ -26,8 +26,8 @@ pub struct ConsumerConfig {
     pub id: ConsumerId,
     /// Who takes the first step.
     pub mode: Mode,
-    /// The dependencies whose breakers hold it.
-    pub needs: Vec<Name>,
+    /// The breakers that hold it.
+    pub needs: Vec<BreakerName>,
     /// Most attempts at the same time.
     pub concurrency: u32,
     /// How long an attempt may take; for pull, how long a lease lasts.
@@ -116,8 +116,8 @@ pub enum Repetition {
 /// A dependency and when to stop calling it.
 #[derive(Clone, Debug)]
 pub struct DependencyConfig {
-    /// Its name.
-    pub name: Name,
+    /// Its name; that of a consumer for what only this one needs.
+    pub name: BreakerName,
     /// The share of counted failures that opens its breaker.
     pub failure_rate: Ratio,
     /// The fewest calls in the window before it may open.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tidegate_base::Timestamp;
 
-use crate::record::Progress;
+use crate::record::{EditNote, Progress};
 
 /// Why and when an operator has sent a consumer back, or forward.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +26,20 @@ pub struct EndedDelivery {
     pub end: End,
     /// What it went through.
     pub progress: Progress,
+    /// Of one that was edited: what was delivered in the place of its event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited: Option<Provenance>,
+}
+
+/// What was delivered in the place of an event, without its payload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Its `id`.
+    pub id: String,
+    /// Its `source`.
+    pub source: String,
+    /// The edits that led to it, oldest first.
+    pub notes: Vec<EditNote>,
 }
 
 /// How a delivery ended for good.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidegate_base::{ConsumerId, Name, Timestamp};
+use tidegate_base::{BreakerName, ConsumerId, Name, Timestamp};
 
 use crate::job::{JobPlan, JobTurn};
 use crate::outcome::{Outcome, RetryClass};
@@ -98,17 +98,17 @@ pub enum Command {
         /// The consumer.
         consumer: ConsumerId,
     },
-    /// Hold everything that needs a dependency, until the breaker is reset.
+    /// Hold everything behind a breaker, until it is reset.
     OpenBreaker {
-        /// The dependency.
-        dependency: Name,
+        /// Which.
+        breaker: BreakerName,
         /// Why, in the operator's words.
         reason: String,
     },
-    /// Let everything flow again that needs a dependency, slowly at first.
+    /// Let everything behind a breaker flow again, slowly at first.
     ResetBreaker {
-        /// The dependency.
-        dependency: Name,
+        /// Which.
+        breaker: BreakerName,
     },
     /// Give dead letters up: what waits behind them goes on.
     Discard {

@@ -41,7 +41,7 @@ pub use consumer::{
     RedriveRefusal, Replaying, RestoreRefusal, SeekPlan, SeekRefusal,
 };
 pub use cursor::Cursor;
-pub use ended::{End, EndedDelivery, SeekOrder};
+pub use ended::{End, EndedDelivery, Provenance, SeekOrder};
 pub use identity::{Identity, fingerprint, normalise};
 pub use input::{Arrival, Class, Command, Conclusion, Effect, Heard, Input, Release, Ticket};
 pub use job::{
@@ -55,6 +55,6 @@ pub use random::Draws;
 pub use rate::RateLimit;
 pub use record::{
     AttemptOutcome, AttemptRecord, Company, Death, DeathReason, Discard, Edit, EditNote, EventRef,
-    Halt, HaltCause, KeptDelivery, Pause, Progress, RecordError, Standing, StateRecord,
+    Halt, HaltCause, Hold, KeptDelivery, Pause, Progress, RecordError, Standing, StateRecord,
 };
 pub use retry::{Backoff, Decision, Jitter, RetryMode, RetryPolicy};

@@ -8,7 +8,7 @@ mod turns;
 use std::collections::BTreeSet;
 
 use foldhash::{HashMap, HashMapExt};
-use tidegate_base::{ConsumerId, Name, Timestamp};
+use tidegate_base::{BreakerName, ConsumerId, Name, Timestamp};
 
 use crate::breaker::{Breaker, BreakerStatus};
 use crate::config::SystemConfig;
@@ -34,6 +34,7 @@ use crate::shared::{NamedBreaker, Shared};
 pub struct Machine {
     consumers: Vec<Consumer>,
     by_id: HashMap<ConsumerId, usize>,
+    by_breaker: HashMap<BreakerName, usize>,
     shared: Shared,
     wakes: BTreeSet<(Timestamp, Who)>,
     /// Consumers that may have something to start; empty between steps.
@@ -90,19 +91,26 @@ impl Machine {
             consumers: consumers.len(),
             ..Shared::default()
         };
+        let mut needing: HashMap<&BreakerName, BTreeSet<usize>> = HashMap::new();
+        for (index, consumer) in consumers.iter().enumerate() {
+            for need in &consumer.needs {
+                needing.entry(need).or_default().insert(index);
+            }
+        }
         let mut places = Vec::new();
-        for dependency in &dependencies {
-            let needing = consumers.iter().enumerate();
-            let needing = needing.filter(|(_, c)| c.needs.contains(&dependency.name));
-            let capacity = needing
-                .clone()
-                .map(|(_, c)| c.concurrency)
+        let mut by_breaker = HashMap::new();
+        for (index, dependency) in dependencies.iter().enumerate() {
+            let dependents = needing.remove(&dependency.name).unwrap_or_default();
+            let capacity = dependents
+                .iter()
+                .filter_map(|dependent| Some(consumers.get(*dependent)?.concurrency))
                 .fold(0, u32::saturating_add)
                 .min(dependency.concurrency.unwrap_or(u32::MAX));
+            by_breaker.insert(dependency.name.clone(), index);
             shared.breakers.push(NamedBreaker {
                 name: dependency.name.clone(),
                 breaker: Breaker::new(dependency, capacity),
-                dependents: needing.map(|(index, _)| index).collect(),
+                dependents: dependents.into_iter().collect(),
                 reason: None,
             });
             places.push(
@@ -111,10 +119,12 @@ impl Machine {
                     .map(|most| shared.shares.add(Some(dependency.name.clone()), most)),
             );
         }
+        shared.turned = (0..dependencies.len()).collect();
         let process = in_flight.map(|most| shared.shares.add(None, most));
         let mut machine = Self {
             consumers: Vec::new(),
             by_id: HashMap::new(),
+            by_breaker,
             shared,
             wakes: BTreeSet::new(),
             ready: Turns::default(),
@@ -126,7 +136,7 @@ impl Machine {
             let needs = config
                 .needs
                 .iter()
-                .filter_map(|need| machine.dependency_index(need));
+                .filter_map(|need| machine.breaker_index(need));
             let needs: BTreeSet<usize> = needs.collect();
             let of_need = |need: &usize| places.get(*need).copied().flatten();
             let shared = needs.iter().filter_map(of_need).chain(process).collect();
@@ -148,7 +158,7 @@ impl Machine {
             breaker,
             reason,
         } = &record
-            && let Some(index) = self.dependency_index(dependency)
+            && let Some(index) = self.breaker_index(dependency)
             && let Some(named) = self.shared.breakers.get_mut(index)
         {
             named.breaker.restore(*breaker, now);
@@ -192,7 +202,7 @@ impl Machine {
             });
         }
         self.give_turns(now);
-        for index in 0..self.shared.breakers.len() {
+        for index in std::mem::take(&mut self.shared.turned) {
             let at = self
                 .shared
                 .breakers
@@ -293,15 +303,15 @@ impl Machine {
             }
             Command::Resume { consumer } => self.with(&consumer, |consumer, shared| {
                 consumer.pause(None, shared);
-                consumer.go_on(shared);
+                consumer.go_on(now, shared);
             }),
-            Command::OpenBreaker { dependency, reason } => {
-                self.turn_breaker(&dependency, |named| {
+            Command::OpenBreaker { breaker, reason } => {
+                self.turn_breaker(&breaker, |named| {
                     named.breaker.force_open(now);
                     named.reason = Some(reason);
                 });
             }
-            Command::ResetBreaker { dependency } => self.turn_breaker(&dependency, |named| {
+            Command::ResetBreaker { breaker } => self.turn_breaker(&breaker, |named| {
                 named.breaker.reset(now);
                 named.reason = None;
             }),
@@ -334,12 +344,13 @@ impl Machine {
         }
     }
 
-    fn turn_breaker(&mut self, name: &Name, turn: impl FnOnce(&mut NamedBreaker)) {
-        let index = self.dependency_index(name);
+    fn turn_breaker(&mut self, name: &BreakerName, turn: impl FnOnce(&mut NamedBreaker)) {
+        let index = self.breaker_index(name);
         let named = index.and_then(|index| self.shared.breakers.get_mut(index));
         if let Some(named) = named {
             turn(named);
             let record = named.record();
+            self.shared.turned.extend(index);
             self.shared.dirty.extend(named.dependents.iter().copied());
             self.shared.out.durable(record, Then::Nothing);
         }
@@ -461,11 +472,8 @@ impl Machine {
         }
     }
 
-    fn dependency_index(&self, name: &Name) -> Option<usize> {
-        self.shared
-            .breakers
-            .iter()
-            .position(|named| named.name == *name)
+    fn breaker_index(&self, name: &BreakerName) -> Option<usize> {
+        self.by_breaker.get(name).copied()
     }
 
     fn consumer(&self, id: &ConsumerId) -> Option<&Consumer> {
@@ -540,23 +548,23 @@ impl Machine {
         Some(self.consumer(id)?.status(now, &self.shared))
     }
 
-    /// The breaker of a dependency at `now`; `None` when there is none with this name.
+    /// A breaker at `now`; `None` when there is none with this name.
     #[must_use]
-    pub fn breaker(&self, name: &Name, now: Timestamp) -> Option<BreakerStatus> {
-        let named = self.shared.breakers.get(self.dependency_index(name)?)?;
+    pub fn breaker(&self, name: &BreakerName, now: Timestamp) -> Option<BreakerStatus> {
+        let named = self.shared.breakers.get(self.breaker_index(name)?)?;
         Some(named.breaker.status(now))
     }
 
     /// Attempts in flight that need a dependency, and the most; `None` when it has no limit.
     #[must_use]
-    pub fn places(&self, name: &Name) -> Option<(u32, u32)> {
+    pub fn places(&self, name: &BreakerName) -> Option<(u32, u32)> {
         self.shared.shares.of_dependency(name)
     }
 
-    /// Why an operator holds the breaker of a dependency open.
+    /// Why an operator holds a breaker open.
     #[must_use]
-    pub fn forced_open(&self, name: &Name) -> Option<&str> {
-        let named = self.shared.breakers.get(self.dependency_index(name)?)?;
+    pub fn forced_open(&self, name: &BreakerName) -> Option<&str> {
+        let named = self.shared.breakers.get(self.breaker_index(name)?)?;
         named.reason.as_deref()
     }
 

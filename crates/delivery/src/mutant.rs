@@ -67,6 +67,8 @@ pub enum Mutant {
     OverloadBurnsAttempt,
     /// An overload does not hold the consumer for as long as it asked.
     OverloadNotHeld,
+    /// A restart forgets for how long a handler asked to be left alone.
+    HoldForgotten,
     /// An endpoint fault makes a dead letter.
     EndpointFaultBuries,
     /// An attempt that was called off counts.
@@ -163,7 +165,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 76] = [
+    pub const ALL: [Self; 77] = [
         Self::AckBeforeCommit,
         Self::DoneNotDurable,
         Self::LetterNotDurable,
@@ -194,6 +196,7 @@ impl Mutant {
         Self::AttemptsUnbounded,
         Self::OverloadBurnsAttempt,
         Self::OverloadNotHeld,
+        Self::HoldForgotten,
         Self::EndpointFaultBuries,
         Self::CancellationCounts,
         Self::LetterReleasesLane,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use tidegate_base::{ConsumerId, Name, Timestamp};
+use tidegate_base::{BreakerName, ConsumerId, Timestamp};
 
 use crate::breaker::BreakerRecord;
 use crate::ended::{EndedDelivery, SeekOrder, is_zero};
@@ -127,10 +127,17 @@ pub enum StateRecord {
         /// Why.
         pause: Option<Pause>,
     },
+    /// A handler asked to be left alone, or `None`: an operator lets its consumer go on at once.
+    Hold {
+        /// The consumer.
+        consumer: ConsumerId,
+        /// For how long, and why.
+        hold: Option<Hold>,
+    },
     /// A breaker changed.
     Breaker {
-        /// The dependency.
-        dependency: Name,
+        /// Whose it is.
+        dependency: BreakerName,
         /// What it is now.
         breaker: BreakerRecord,
         /// Why an operator holds it open.
@@ -316,6 +323,19 @@ pub struct Discard {
     pub at: Timestamp,
 }
 
+/// For how long a handler has asked to be left alone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when.
+    pub until: Timestamp,
+    /// In the handler's words.
+    pub reason: String,
+    /// Overloads in a row: the next one is for longer.
+    pub overloads: u32,
+}
+
 /// Why an operator paused a consumer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
@@ -450,6 +470,7 @@ impl StateRecord {
             | Self::Kept { consumer, .. }
             | Self::Progress { consumer, .. }
             | Self::Pause { consumer, .. }
+            | Self::Hold { consumer, .. }
             | Self::State { consumer, .. }
             | Self::Replay { consumer, .. }
             | Self::Skipped { consumer, .. }

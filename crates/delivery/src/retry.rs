@@ -13,7 +13,9 @@ use crate::random::Draws;
 pub struct RetryPolicy {
     /// How the delay grows.
     pub backoff: Backoff,
-    /// The delay after the first failed attempt.
+    /// So many retries come without a delay, before those with one.
+    pub immediate: u32,
+    /// The first delay.
     pub initial: Duration,
     /// The longest delay.
     pub max: Duration,
@@ -83,14 +85,18 @@ impl RetryPolicy {
         if failures >= self.attempts && !mutant::is(Mutant::AttemptsUnbounded) {
             return Decision::Exhausted;
         }
-        let delay = self.delay(failures, draws).max(floor);
+        let delay = match failures.checked_sub(self.immediate) {
+            None | Some(0) => Duration::ZERO,
+            Some(delayed) => self.delay(delayed, draws),
+        };
+        let delay = delay.max(floor);
         match self.age {
             Some(most) if age.saturating_add(delay) > most => Decision::Expired,
             _ => Decision::After(delay),
         }
     }
 
-    /// The delay after `failures` failed attempts, at most `max`.
+    /// The delay after `failures` failed attempts, those without one not counted; at most `max`.
     #[must_use]
     pub fn delay(&self, failures: u32, draws: Draws) -> Duration {
         let failures = failures.max(1);
@@ -138,6 +144,7 @@ mod tests {
     fn policy(backoff: Backoff, jitter: Jitter) -> RetryPolicy {
         RetryPolicy {
             backoff,
+            immediate: 0,
             initial: Duration::from_millis(100),
             max: Duration::from_secs(2),
             jitter,
@@ -174,6 +181,20 @@ mod tests {
             decide(Duration::ZERO),
             Decision::After(Duration::from_millis(100))
         );
+    }
+
+    #[test]
+    fn retries_without_a_delay_come_first_and_count() {
+        let mut policy = policy(Backoff::Exponential, Jitter::None);
+        policy.immediate = 2;
+        let decide =
+            |failures, floor| policy.decide(failures, Duration::ZERO, floor, Draws::of(0, ""));
+        let after = |millis| Decision::After(Duration::from_millis(millis));
+        let decided: Vec<Decision> = (1..=8).map(|n| decide(n, Duration::ZERO)).collect();
+        let delays = [0, 0, 100, 200, 400, 800, 1_600].map(after);
+        assert_eq!(decided, [&delays[..], &[Decision::Exhausted]].concat());
+        // What the handler asks for is the least all the same.
+        assert_eq!(decide(1, Duration::from_millis(30)), after(30));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 
 use foldhash::HashMap;
 
-use tidegate_base::Name;
+use tidegate_base::BreakerName;
 
 use crate::consumer::Obstacle;
 
@@ -58,7 +58,7 @@ impl Turns {
 #[derive(Clone, Debug)]
 struct Places {
     /// `None`: the whole process.
-    dependency: Option<Name>,
+    dependency: Option<BreakerName>,
     most: u32,
     taken: u32,
     /// Of those taken, kept by consumers that wait for another one.
@@ -82,7 +82,7 @@ pub(crate) struct Shares {
 
 impl Shares {
     /// Adds `most` places, at least one, of a dependency or of the whole process. Returns their number.
-    pub(crate) fn add(&mut self, dependency: Option<Name>, most: u32) -> usize {
+    pub(crate) fn add(&mut self, dependency: Option<BreakerName>, most: u32) -> usize {
         self.places.push(Places {
             dependency,
             most: most.max(1),
@@ -208,7 +208,7 @@ impl Shares {
     }
 
     /// Places of a dependency: those in use, and all; `None` when it has no limit.
-    pub(crate) fn of_dependency(&self, name: &Name) -> Option<(u32, u32)> {
+    pub(crate) fn of_dependency(&self, name: &BreakerName) -> Option<(u32, u32)> {
         let is_of = |places: &&Places| places.dependency.as_ref() == Some(name);
         let places = self.places.iter().find(is_of)?;
         Some((places.taken - places.kept.min(places.taken), places.most))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tidegate_base::Name;
+use tidegate_base::BreakerName;
 
 use crate::breaker::Breaker;
 use crate::job::Jobs;
@@ -13,7 +13,7 @@ use crate::share::Shares;
 /// A breaker with its dependency's name and the consumers that need it.
 #[derive(Clone, Debug)]
 pub(crate) struct NamedBreaker {
-    pub(crate) name: Name,
+    pub(crate) name: BreakerName,
     pub(crate) breaker: Breaker,
     pub(crate) dependents: Vec<usize>,
     /// Why an operator holds it open.
@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) owned: bool,
     pub(crate) draining: bool,
     pub(crate) breakers: Vec<NamedBreaker>,
+    /// Breakers that may move on by themselves at another time than before.
+    pub(crate) turned: BTreeSet<usize>,
     /// The one suspect of the system that runs although it ended the process alone before.
     pub(crate) exclusive: Option<(usize, u64)>,
     /// Consumers that may have something to start or to fetch.
@@ -69,6 +71,7 @@ impl Shared {
         };
         if changed {
             self.out.advise(named.record());
+            self.turned.insert(index);
         }
         if changed || named.breaker.is_limiting() {
             self.dirty.extend(named.dependents.iter().copied());

@@ -373,7 +373,9 @@ pub struct Retry {
     pub place: Place,
     /// How the delay grows.
     pub backoff: Backoff,
-    /// The delay after the first failed attempt.
+    /// Retries without a delay, before those with one.
+    pub immediate: Located<u32>,
+    /// The first delay.
     pub initial: Located<Duration>,
     /// The longest delay.
     pub max: Located<Duration>,

@@ -396,10 +396,17 @@ static RETRY: Section = Section {
             "linear",
         ),
         field(
+            "immediate",
+            Kind::Count(0, COUNT_MAX),
+            Default("0"),
+            "Retries without a delay, before those with one; they count among `attempts`.",
+            "2",
+        ),
+        field(
             "initial",
             Kind::Duration(POSITIVE),
             Default("100ms"),
-            "The delay after the first failed attempt.",
+            "The first delay.",
             "250ms",
         ),
         field(

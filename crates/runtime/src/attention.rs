@@ -155,6 +155,10 @@ pub(crate) fn of_breaker(dependency: &DependencyView, now: Timestamp) -> Option<
         ("half-open", _) => format!("probes for {since}"),
         _ => return None,
     };
+    // Of its own breaker a consumer says itself that it is held, once it has something to do.
+    if dependency.own {
+        return None;
+    }
     let held = match dependency.consumers.len() {
         0 => "no consumer needs it".to_owned(),
         1 => "1 consumer is held and loses nothing".to_owned(),
@@ -333,6 +337,7 @@ mod tests {
         let said = |state, probes_at_ms, consumers| {
             let dependency = DependencyView {
                 name: "payments-api".parse().unwrap(),
+                own: false,
                 state,
                 since_ms: 940_000,
                 probes_at_ms,

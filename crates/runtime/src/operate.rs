@@ -1,7 +1,7 @@
 //! What operators do to consumers and breakers.
 
 use thiserror::Error;
-use tidegate_base::{ConsumerId, Name};
+use tidegate_base::{BreakerName, ConsumerId};
 
 /// Why nothing was done.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -12,11 +12,11 @@ pub enum OperateError {
         /// The consumer asked for.
         consumer: ConsumerId,
     },
-    /// The design has no such dependency.
-    #[error("dependency `{dependency}` is not in the design")]
-    UnknownDependency {
-        /// The dependency asked for.
-        dependency: Name,
+    /// The design has no such dependency, or no such consumer with a breaker of its own.
+    #[error("{}", unknown_breaker(.breaker))]
+    UnknownBreaker {
+        /// The breaker asked for.
+        breaker: BreakerName,
     },
     /// What the consumer has done is not to be done again.
     #[error(
@@ -44,4 +44,14 @@ pub enum OperateError {
     /// The system has stopped.
     #[error("the system has stopped")]
     Stopped,
+}
+
+fn unknown_breaker(breaker: &BreakerName) -> String {
+    match breaker {
+        BreakerName::Dependency(name) => format!("dependency `{name}` is not in the design"),
+        BreakerName::Own(consumer) => format!(
+            "consumer `{consumer}` has no breaker of its own: it is not in the design, or its `needs` name those that \
+             hold it"
+        ),
+    }
 }

@@ -1,8 +1,11 @@
 //! From a design to what the delivery machine is told.
 
+use std::time::Duration;
+
 use tidegate_base::limit::{
     CONCURRENCY_MAX, DEAD_LETTERS_MAX, FOLLOWERS_MAX, INBOX_IDENTITIES_MAX, WINDOW_DELIVERIES_MAX,
 };
+use tidegate_base::{BreakerName, Ratio};
 use tidegate_delivery as delivery;
 use tidegate_delivery::{
     ConsumerConfig, DependencyConfig, FlowConfig, RateConfig, RetryPolicy, SystemConfig,
@@ -16,12 +19,24 @@ use tidegate_model::design::{
 /// bucket of one loses what they are late.
 const BURSTS_A_SECOND: f64 = 10.0;
 
+/// The share of counted calls whose failure opens a consumer's own breaker.
+pub(crate) const OWN_FAILURE_RATE: Ratio = Ratio::HALF;
+/// The fewest calls before it may open: the consumer's attempts, within these. Two failures say little.
+const OWN_MINIMUM_LEAST: u32 = 3;
+const OWN_MINIMUM_MOST: u32 = 20;
+/// How far back its calls count, or twice the timeout: those that started together and got no answer count together.
+const OWN_WINDOW: Duration = Duration::from_secs(30);
+/// How long it stays open before it probes.
+const OWN_OPEN: Duration = Duration::from_secs(10);
+/// Most probes at the same time.
+const OWN_PROBES: u32 = 1;
+
 /// The machine's configuration for `design`.
 pub(crate) fn system(design: &Design, seed: u64, in_flight: u32) -> SystemConfig {
-    let dependencies = design.dependencies.iter().map(|(name, dependency)| {
+    let named = design.dependencies.iter().map(|(name, dependency)| {
         let breaker = &dependency.breaker;
         DependencyConfig {
-            name: name.clone(),
+            name: name.clone().into(),
             failure_rate: breaker.failure_rate.value,
             minimum: breaker.minimum.value,
             window: breaker.window.value,
@@ -30,14 +45,41 @@ pub(crate) fn system(design: &Design, seed: u64, in_flight: u32) -> SystemConfig
             concurrency: dependency.concurrency.as_ref().map(|most| most.value),
         }
     });
+    let own = design.consumers().filter_map(|c| own_breaker(&c));
     SystemConfig {
         seed,
         consumers: design
             .consumers()
             .map(|consumer| self::consumer(&consumer))
             .collect(),
-        dependencies: dependencies.collect(),
+        dependencies: named.chain(own).collect(),
         in_flight: Some(in_flight),
+    }
+}
+
+/// The breaker of a consumer that names no dependency: as one of the design's without a word about it, but for the
+/// fewest calls. Those are no more than the attempts of one delivery, so that it opens before a single event has used
+/// them up.
+fn own_breaker(consumer: &ConsumerRef<'_>) -> Option<DependencyConfig> {
+    let attempts = consumer.consume.retry.attempts.value;
+    let timeout = consumer.consume.deliver.timeout.value;
+    consumer.consume.needs.is_empty().then(|| DependencyConfig {
+        name: consumer.id().into(),
+        failure_rate: OWN_FAILURE_RATE,
+        minimum: attempts.clamp(OWN_MINIMUM_LEAST, OWN_MINIMUM_MOST),
+        window: OWN_WINDOW.max(timeout.saturating_mul(2)),
+        open: OWN_OPEN,
+        probes: OWN_PROBES,
+        concurrency: None,
+    })
+}
+
+/// The breakers that hold a consumer: those of what it needs, or its own.
+pub(crate) fn breakers_of(consumer: &ConsumerRef<'_>) -> Vec<BreakerName> {
+    let needs = &consumer.consume.needs;
+    match needs.is_empty() {
+        true => vec![consumer.id().into()],
+        false => needs.iter().map(|need| need.value.clone().into()).collect(),
     }
 }
 
@@ -58,11 +100,7 @@ fn consumer(consumer: &ConsumerRef<'_>) -> ConsumerConfig {
             Some(_) => delivery::Mode::Push,
             None => delivery::Mode::Pull,
         },
-        needs: consume
-            .needs
-            .iter()
-            .map(|need| need.value.clone())
-            .collect(),
+        needs: breakers_of(consumer),
         concurrency: consume.deliver.concurrency.value.clamp(1, CONCURRENCY_MAX),
         timeout: consume.deliver.timeout.value,
         order,
@@ -123,6 +161,7 @@ fn retry(retry: &Retry) -> RetryPolicy {
             Backoff::Linear => delivery::Backoff::Linear,
             Backoff::Exponential => delivery::Backoff::Exponential,
         },
+        immediate: retry.immediate.value,
         initial: retry.initial.value,
         max: retry.max.value,
         jitter: match retry.jitter {
@@ -138,5 +177,62 @@ fn retry(retry: &Retry) -> RetryPolicy {
             RetryMode::Blocking => delivery::RetryMode::Blocking,
             RetryMode::NonBlocking => delivery::RetryMode::NonBlocking,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn planned(consume: &str) -> SystemConfig {
+        let text = format!(
+            "tidegate: 1\nsystem: shop\nevents: {{E: {{}}}}\nservices: {{a: {{publishes: [E]}}, b: {{consumes: {{E: {consume}}}}}}}\n\
+             dependencies: {{plain: {{}}}}\n"
+        );
+        let source = tidegate_model::Source {
+            name: Arc::from("design.yaml"),
+            text,
+        };
+        let reading = tidegate_model::read(&[source], &|_| Ok(String::new()));
+        system(&reading.design.unwrap(), 0, 100)
+    }
+
+    /// A word of the design language changes its default here too.
+    #[test]
+    fn a_consumer_s_own_breaker_is_as_one_without_a_word() {
+        let planned = planned("{retry: {attempts: 20}, deliver: {timeout: 1s}}");
+        let [plain, own] = &planned.dependencies[..] else {
+            panic!("{:?}", planned.dependencies);
+        };
+        assert_eq!(own.name.to_string(), "b/E");
+        assert_eq!(planned.consumers[0].needs, std::slice::from_ref(&own.name));
+        let as_plain = DependencyConfig {
+            name: plain.name.clone(),
+            ..own.clone()
+        };
+        assert_eq!(format!("{plain:?}"), format!("{as_plain:?}"));
+    }
+
+    #[test]
+    fn its_calls_are_no_more_than_the_attempts_and_its_window_holds_the_timeouts() {
+        let own = |consume: &str| {
+            let own = planned(consume).dependencies.pop().unwrap();
+            (own.minimum, own.window.as_secs())
+        };
+        assert_eq!(own("{}"), (8, 60));
+        assert_eq!(own("{retry: {attempts: 1}}"), (3, 60));
+        assert_eq!(
+            own("{retry: {attempts: 50}, deliver: {timeout: 5m}}"),
+            (20, 600)
+        );
+    }
+
+    #[test]
+    fn who_names_what_it_needs_has_no_breaker_of_its_own() {
+        let planned = planned("{needs: [plain]}");
+        assert_eq!(planned.dependencies.len(), 1);
+        assert_eq!(planned.consumers[0].needs[0].to_string(), "plain");
     }
 }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use tidegate_base::limit::INBOX_IDENTITIES_MAX;
-use tidegate_base::{Name, Timestamp, format_duration};
+use tidegate_base::{BreakerName, Timestamp, format_duration};
 use tidegate_delivery::{BreakerStatus, ConsumerStatus, HaltCause, Mode, Obstacle};
 
 use crate::view::ConsumerState;
@@ -28,7 +28,7 @@ pub(crate) struct Situation<'a> {
     pub(crate) out_per_second: f64,
     pub(crate) handler_p50_ms: Option<f64>,
     /// The breaker that holds it.
-    pub(crate) breaker: Option<(&'a Name, BreakerStatus)>,
+    pub(crate) breaker: Option<(&'a BreakerName, BreakerStatus)>,
 }
 
 impl Situation<'_> {
@@ -39,7 +39,7 @@ impl Situation<'_> {
         let unserved = matches!(status.obstacle, None | Some(Obstacle::NobodyPulls));
         if status.halt.is_some() {
             ConsumerState::Halted
-        } else if status.paused.is_some() || (self.breaker.is_some() && status.runnable > 0) {
+        } else if status.paused.is_some() || (self.is_held() && status.runnable > 0) {
             ConsumerState::Held
         } else if status.backlog == 0 && self.in_per_second == 0.0 {
             ConsumerState::Idle
@@ -57,6 +57,12 @@ impl Situation<'_> {
         } else {
             ConsumerState::FallingBehind
         }
+    }
+
+    /// Whether a breaker holds it, or its handler has asked for time.
+    fn is_held(&self) -> bool {
+        let asked = matches!(self.status.obstacle, Some(Obstacle::Overload { .. }));
+        self.breaker.is_some() || asked
     }
 
     /// Whether what waits has waited for longer than pullers leave between two pulls.
@@ -300,8 +306,14 @@ impl Situation<'_> {
             (None, _) if self.breaker.is_some_and(|(_, breaker)| breaker.forced) => {
                 "reset the breaker once its reason is gone"
             }
-            (None, _) if self.breaker.is_some() => {
-                "nothing is lost: it goes on when the dependency answers"
+            (None, _) if let Some((name, _)) = self.breaker => match name {
+                BreakerName::Dependency(_) => {
+                    "nothing is lost: it goes on when the dependency answers"
+                }
+                BreakerName::Own(_) => "nothing is lost: it goes on when its handler answers",
+            },
+            (None, Some(Obstacle::Overload { .. })) => {
+                "nothing is lost: it goes on by itself then, or at once when it is resumed"
             }
             (None, Some(Obstacle::NobodyPulls)) => "start a puller",
             (None, Some(Obstacle::Concurrency)) => {

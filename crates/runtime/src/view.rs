@@ -4,7 +4,7 @@
 //! within `tidegate/state/v1`. Rates are over the last ten seconds. Seconds and milliseconds are floats.
 
 use serde::Serialize;
-use tidegate_base::{ConsumerId, Name};
+use tidegate_base::{BreakerName, ConsumerId, Name};
 
 /// The whole system at one moment.
 #[derive(Clone, Debug, Serialize)]
@@ -31,7 +31,8 @@ pub struct SystemView {
     pub events: Vec<EventView>,
     /// Consumers, in the order of the design.
     pub consumers: Vec<ConsumerView>,
-    /// Dependencies with their breakers, in the order of the design.
+    /// Dependencies with their breakers, in the order of the design; then consumers that need none, each with its
+    /// own.
     pub dependencies: Vec<DependencyView>,
 }
 
@@ -244,7 +245,7 @@ pub enum ConsumerState {
     CatchingUp,
     /// Beyond its objective, and the backlog does not shrink.
     FallingBehind,
-    /// Held by an open breaker.
+    /// Held: by an open breaker, by an operator, or because its handler has asked for time.
     Held,
     /// Stopped by a fault of its endpoint or of its dead-letter limit.
     Halted,
@@ -252,11 +253,13 @@ pub enum ConsumerState {
     Stalled,
 }
 
-/// A dependency and its breaker.
+/// A dependency and its breaker, or a consumer's own breaker.
 #[derive(Clone, Debug, Serialize)]
 pub struct DependencyView {
-    /// Its name.
-    pub name: Name,
+    /// Its name, or the consumer: `service/event`.
+    pub name: BreakerName,
+    /// It is the breaker of one consumer, whose `needs` name none.
+    pub own: bool,
     /// `closed`, `open` or `half-open`.
     pub state: &'static str,
     /// Since when, milliseconds since the Unix epoch.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tidegate_base::{ConsumerId, Name};
 
-use crate::view::AttemptView;
+use crate::view::{AttemptView, EditView};
 
 /// An event and all its deliveries.
 #[derive(Clone, Debug, Serialize)]
@@ -50,6 +50,12 @@ pub struct WhyDelivery {
     pub attempts: Vec<AttemptView>,
     /// Its name as a dead letter, when it is one.
     pub dead_letter: Option<String>,
+    /// How often it was redriven.
+    pub redrives: u32,
+    /// The `id` of the event that is delivered in the place of this one, when it was edited.
+    pub edited_id: Option<String>,
+    /// The edits, oldest first.
+    pub edits: Vec<EditView>,
     /// The replay that it is of, or was the last time, from 1; 0: of none.
     pub generation: u64,
     /// Why that was ordered, and when.

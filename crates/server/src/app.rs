@@ -169,6 +169,14 @@ fn routes(shared: Shared, access: Access) -> Router {
             post(operate::resume),
         )
         .route("/v1/consumers/{service}/{event}/seek", post(seek::seek))
+        .route(
+            "/v1/consumers/{service}/{event}/breaker/open",
+            post(operate::open_own),
+        )
+        .route(
+            "/v1/consumers/{service}/{event}/breaker/reset",
+            post(operate::reset_own),
+        )
         .route("/v1/dependencies/{name}/open", post(operate::open))
         .route("/v1/dependencies/{name}/reset", post(operate::reset))
         .route(

@@ -7,8 +7,8 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tidegate_base::Name;
 use tidegate_base::limit::SEARCH_RECORDS_MAX;
+use tidegate_base::{BreakerName, Name};
 use tidegate_runtime::{Command, OperateError, Runtime, Why};
 
 use crate::dead_letters::reason;
@@ -51,17 +51,44 @@ pub(crate) async fn open(
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<Json<Value>, Problem> {
-    let (dependency, reason) = (dependency(&name)?, because(&body)?);
-    operate(&runtime, Command::OpenBreaker { dependency, reason }).await?;
-    Ok(Json(json!({ "dependency": name, "state": "open" })))
+    open_breaker(&runtime, dependency(&name)?.into(), &body).await
 }
 
 pub(crate) async fn reset(
     State(runtime): State<Runtime>,
     Path(name): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let dependency = dependency(&name)?;
-    operate(&runtime, Command::ResetBreaker { dependency }).await?;
+    reset_breaker(&runtime, dependency(&name)?.into()).await
+}
+
+pub(crate) async fn open_own(
+    State(runtime): State<Runtime>,
+    Path((service, event)): Path<(String, String)>,
+    body: Bytes,
+) -> Result<Json<Value>, Problem> {
+    open_breaker(&runtime, consumer(&service, &event)?.into(), &body).await
+}
+
+pub(crate) async fn reset_own(
+    State(runtime): State<Runtime>,
+    Path((service, event)): Path<(String, String)>,
+) -> Result<Json<Value>, Problem> {
+    reset_breaker(&runtime, consumer(&service, &event)?.into()).await
+}
+
+async fn open_breaker(
+    runtime: &Runtime,
+    breaker: BreakerName,
+    body: &[u8],
+) -> Result<Json<Value>, Problem> {
+    let (name, reason) = (breaker.to_string(), because(body)?);
+    operate(runtime, Command::OpenBreaker { breaker, reason }).await?;
+    Ok(Json(json!({ "dependency": name, "state": "open" })))
+}
+
+async fn reset_breaker(runtime: &Runtime, breaker: BreakerName) -> Result<Json<Value>, Problem> {
+    let name = breaker.to_string();
+    operate(runtime, Command::ResetBreaker { breaker }).await?;
     Ok(Json(json!({ "dependency": name, "state": "closed" })))
 }
 
@@ -125,9 +152,7 @@ pub(crate) fn not_done(error: &OperateError) -> Problem {
     let known = "GET /v1/state lists the consumers and dependencies of the design";
     let (status, code, hint) = match error {
         OperateError::UnknownConsumer { .. } => (StatusCode::NOT_FOUND, "unknown-consumer", known),
-        OperateError::UnknownDependency { .. } => {
-            (StatusCode::NOT_FOUND, "unknown-dependency", known)
-        }
+        OperateError::UnknownBreaker { .. } => (StatusCode::NOT_FOUND, "unknown-dependency", known),
         OperateError::ReplayRefused { .. } => (
             StatusCode::CONFLICT,
             "replay-refused",

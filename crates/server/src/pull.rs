@@ -198,7 +198,7 @@ pub(crate) async fn settle(
         SettleOutcome::Overload => Outcome::Overload { error, after },
         SettleOutcome::Release => Outcome::Cancelled,
     };
-    let outputs = request.outputs.into_iter().map(Envelope::from_value);
+    let outputs = request.outputs.into_iter().map(Envelope::from_output);
     let outputs: Vec<Envelope> = outputs.collect::<Result<_, _>>().map_err(|error| {
         Problem::new(StatusCode::BAD_REQUEST, "outputs", error.to_string())
             .hint("`outputs` is a list of CloudEvents in the JSON format")

@@ -201,9 +201,7 @@ fn published(format: Format, headers: &HeaderMap, body: Bytes) -> Answer {
         Format::Binary => decode_headers(headers, body)
             .map(|event| vec![event])
             .map_err(|error| error.to_string()),
-        Format::Structured => Envelope::from_json(&body)
-            .map(|event| vec![event])
-            .map_err(|error| error.to_string()),
+        Format::Structured => read_one(&body).map(|event| vec![event]),
         Format::Batch => read_batch(&body),
     };
     match events {
@@ -218,10 +216,15 @@ fn published(format: Format, headers: &HeaderMap, body: Bytes) -> Answer {
     }
 }
 
+fn read_one(body: &[u8]) -> Result<Envelope, String> {
+    let value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    Envelope::from_output(value).map_err(|error| error.to_string())
+}
+
 fn read_batch(body: &[u8]) -> Result<Vec<Envelope>, String> {
     let values: Vec<serde_json::Value> =
         serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    let events = values.into_iter().map(Envelope::from_value);
+    let events = values.into_iter().map(Envelope::from_output);
     events
         .collect::<Result<_, _>>()
         .map_err(|error| error.to_string())
@@ -470,6 +473,20 @@ mod tests {
             assert_eq!(answer.outcome, Outcome::Done);
             assert_eq!(answer.outputs.len(), count);
             assert!(answer.outputs.iter().all(|event| event.id == "1"));
+        }
+        // Who leaves `id` and `source` out gets those that follow from the delivery.
+        let nameless = r#"{"specversion":"1.0","type":"Paid","data":{"a":1}}"#;
+        let bare = headers(&[("ce-specversion", "1.0"), ("ce-type", "Paid")]);
+        let cases = [
+            (&bare, Format::Binary, r#"{"a":1}"#.to_owned()),
+            (&structured, Format::Structured, nameless.to_owned()),
+            (&batch, Format::Batch, format!("[{nameless},{nameless}]")),
+        ];
+        for (headers, format, body) in cases {
+            let answer = published(format, headers, Bytes::from(body));
+            assert_eq!(answer.outcome, Outcome::Done, "{format:?}");
+            assert!(!answer.outputs.is_empty());
+            assert!(answer.outputs.iter().all(|event| event.id.is_empty()));
         }
         assert_eq!(
             format_of(&headers(&[("content-type", "application/json")])),

@@ -140,6 +140,7 @@ pub(crate) struct Worker {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RetryPlan {
     backoff: Backoff,
+    immediate: u64,
     initial_ns: u64,
     max_ns: u64,
     jitter: Jitter,
@@ -153,6 +154,7 @@ impl RetryPlan {
     pub(crate) fn new(retry: &Retry) -> Self {
         Self {
             backoff: retry.backoff,
+            immediate: u64::from(retry.immediate.value),
             initial_ns: from_duration(retry.initial.value),
             max_ns: from_duration(retry.max.value),
             jitter: retry.jitter,
@@ -176,6 +178,7 @@ impl RetryPlan {
     pub(crate) fn constant(attempts: u64) -> Self {
         Self {
             backoff: Backoff::Constant,
+            immediate: 0,
             initial_ns: 0,
             max_ns: 0,
             jitter: Jitter::None,
@@ -187,6 +190,10 @@ impl RetryPlan {
 
     /// The delay after failed attempt number `failed` (from 1), given the one before it.
     fn delay_ns(&self, failed: u64, previous_ns: u64, chance: f64) -> u64 {
+        let failed = match failed.checked_sub(self.immediate) {
+            None | Some(0) => return 0,
+            Some(delayed) => delayed,
+        };
         let initial = self.initial_ns as f64;
         let grown = match self.backoff {
             Backoff::Constant => initial,

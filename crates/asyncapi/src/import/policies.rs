@@ -95,6 +95,7 @@ fn own_retry(at: &At<'_>) -> Map<String, Value> {
     let more = |retries: u64| retries.saturating_add(1);
     let attempts = count(at, "maxAttempts").or_else(|| count(at, "maxRetries").map(more));
     put_count(&mut retry, "attempts", attempts, 8);
+    put_count(&mut retry, "immediate", count(at, "immediate"), 0);
     if let Some(budget) = at.step("budget") {
         put(&mut retry, "age", duration(&budget, "elapsed"));
         put(&mut retry, "budget", ratio(&budget, "ratio"));

@@ -8,8 +8,9 @@ pub(super) fn rule(index: &Index<'_>, out: &mut Findings) {
     for consumer in &index.consumers {
         let id = consumer.id();
         let Some(dead_letter) = &consumer.consume.dead_letter else {
-            let message =
-                format!("`{id}` has no dead letter: a delivery that cannot succeed stops it");
+            let message = format!(
+                "`{id}` says nothing of dead letters: nobody looks after them, and they are kept without end"
+            );
             out.add(
                 NO_DEAD_LETTER,
                 &consumer.consume.place,

@@ -75,7 +75,7 @@ error[E0201]: event `OrderPlacd` is not defined
   |                                                         ^^^^^^^^^^
   = help: did you mean `OrderPlaced`?
 
-warning[E0306]: `billing/OrderPlaced` has no dead letter: a delivery that cannot succeed stops it
+warning[E0306]: `billing/OrderPlaced` says nothing of dead letters: nobody looks after them, and they are kept without end
   --> design.yaml:10:7
    |
 10 |       OrderPlaced: {order: total, deliver: {concurrency: 4}}
@@ -161,7 +161,7 @@ fn annotations_are_escaped() {
     assert_snapshot!(render(Format::Github, &design(), &sources(), Paint::Plain), @r###"
 ::error file=design.yaml,line=4,col=48,endColumn=59,title=E0502 events.OrderPlaced.schema::the schema of `OrderPlaced` is not valid: "decimal" is not a type: write array, boolean, integer, null, number, object or string at `/properties/total/type`%0Ahelp: correct the schema there: nothing can be published to this event until it compiles
 ::error file=design.yaml,line=6,col=57,endColumn=67,title=E0201 services.orders.publishes::event `OrderPlacd` is not defined%0Ahelp: did you mean `OrderPlaced`?
-::warning file=design.yaml,line=10,col=7,endColumn=18,title=E0306 services.billing.consumes.OrderPlaced::`billing/OrderPlaced` has no dead letter: a delivery that cannot succeed stops it%0Ahelp: write `dead-letter: {owner: team-…, retention: 30d}`
+::warning file=design.yaml,line=10,col=7,endColumn=18,title=E0306 services.billing.consumes.OrderPlaced::`billing/OrderPlaced` says nothing of dead letters: nobody looks after them, and they are kept without end%0Ahelp: write `dead-letter: {owner: team-…, retention: 30d}`
 ::warning file=design.yaml,line=10,col=58,endColumn=59,title=E0305 services.billing.consumes.OrderPlaced.deliver.concurrency::`billing/OrderPlaced` keeps total order, so one delivery runs at a time, not 4%0Ahelp: write `concurrency: 1`, or `order: key` to run different keys at the same time
 "###);
     let text = render(Format::Github, &hostile(), &[], Paint::Plain);
@@ -180,7 +180,7 @@ fn markdown_keeps_one_row_a_finding() {
 |---|---|---|---|---|
 | error | E0502 | design.yaml:4:48 | the schema of `OrderPlaced` is not valid: "decimal" is not a type: write array, boolean, integer, null, number, object or string at `/properties/total/type` | correct the schema there: nothing can be published to this event until it compiles |
 | error | E0201 | design.yaml:6:57 | event `OrderPlacd` is not defined | did you mean `OrderPlaced`? |
-| warning | E0306 | design.yaml:10:7 | `billing/OrderPlaced` has no dead letter: a delivery that cannot succeed stops it | write `dead-letter: {owner: team-…, retention: 30d}` |
+| warning | E0306 | design.yaml:10:7 | `billing/OrderPlaced` says nothing of dead letters: nobody looks after them, and they are kept without end | write `dead-letter: {owner: team-…, retention: 30d}` |
 | warning | E0305 | design.yaml:10:58 | `billing/OrderPlaced` keeps total order, so one delivery runs at a time, not 4 | write `concurrency: 1`, or `order: key` to run different keys at the same time |
 "###);
     let text = render(Format::Markdown, &hostile(), &[], Paint::Plain);
@@ -207,7 +207,7 @@ fn junit_has_a_suite_a_file_and_a_case_a_rule() {
       <failure type="warning" message="`billing/OrderPlaced` keeps total order, so one delivery runs at a time, not 4">design.yaml:10:58: warning: `billing/OrderPlaced` keeps total order, so one delivery runs at a time, not 4&#10;  help: write `concurrency: 1`, or `order: key` to run different keys at the same time</failure>
     </testcase>
     <testcase classname="design.yaml" name="E0306">
-      <failure type="warning" message="`billing/OrderPlaced` has no dead letter: a delivery that cannot succeed stops it">design.yaml:10:7: warning: `billing/OrderPlaced` has no dead letter: a delivery that cannot succeed stops it&#10;  help: write `dead-letter: {owner: team-…, retention: 30d}`</failure>
+      <failure type="warning" message="`billing/OrderPlaced` says nothing of dead letters: nobody looks after them, and they are kept without end">design.yaml:10:7: warning: `billing/OrderPlaced` says nothing of dead letters: nobody looks after them, and they are kept without end&#10;  help: write `dead-letter: {owner: team-…, retention: 30d}`</failure>
     </testcase>
     <testcase classname="design.yaml" name="E0502">
       <failure type="error" message="the schema of `OrderPlaced` is not valid: &quot;decimal&quot; is not a type: write array, boolean, integer, null, number, object or string at `/properties/total/type`">design.yaml:4:48: error: the schema of `OrderPlaced` is not valid: &quot;decimal&quot; is not a type: write array, boolean, integer, null, number, object or string at `/properties/total/type`&#10;  help: correct the schema there: nothing can be published to this event until it compiles</failure>

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand, ValueEnum};
-use tidegate_base::{ConsumerId, Name, parse_duration};
+use tidegate_base::{BreakerName, ConsumerId, parse_duration};
 
 use super::letters::{DlqEdit, DlqJob, DlqJobs, Filter, JobOptions, LetterId, Selection};
 use crate::client::DaemonUrl;
@@ -262,9 +262,9 @@ impl FromStr for SeekTo {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Breaker {
-    /// List the dependencies, and whether the breaker of each is open
+    /// List the dependencies and the consumers that need none, and whether the breaker of each is open
     List(StateQuery),
-    /// Open a breaker: hold what needs the dependency until it is reset
+    /// Open a breaker: hold what is behind it until it is reset
     Open(BreakerOpen),
     /// Close a breaker, and forget the failures that it has counted
     Reset(BreakerReset),
@@ -272,9 +272,9 @@ pub(crate) enum Breaker {
 
 #[derive(Debug, Args)]
 pub(crate) struct BreakerOpen {
-    /// The dependency
+    /// The dependency, or a consumer that names none, SERVICE/EVENT
     #[arg(value_name = "NAME")]
-    pub(crate) dependency: Name,
+    pub(crate) breaker: BreakerName,
     /// Why, for those who see it open
     #[arg(long, value_name = "TEXT", value_parser = parse_reason)]
     pub(crate) reason: Option<String>,
@@ -284,9 +284,9 @@ pub(crate) struct BreakerOpen {
 
 #[derive(Debug, Args)]
 pub(crate) struct BreakerReset {
-    /// The dependency
+    /// The dependency, or a consumer that names none, SERVICE/EVENT
     #[arg(value_name = "NAME")]
-    pub(crate) dependency: Name,
+    pub(crate) breaker: BreakerName,
     #[command(flatten)]
     pub(crate) order: Order,
 }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::json;
-use tidegate_base::Name;
+use tidegate_base::BreakerName;
 
 use crate::arguments::operate::{AnswerFormat, Breaker, BreakerOpen, BreakerReset, StateQuery};
 use crate::client::{Answer, Client};
@@ -65,7 +65,7 @@ fn list(arguments: &StateQuery) -> Result<Exit, Failure> {
         }
     }
     if dependencies.is_empty() {
-        terminal::say("the design has no dependency");
+        terminal::say("the design has no consumer and no dependency");
         return Ok(Exit::No);
     }
     Ok(Exit::Yes)
@@ -75,18 +75,21 @@ fn open(arguments: &BreakerOpen) -> Result<Exit, Failure> {
     let reason = arguments.reason.as_ref();
     let body = reason.map(|reason| json!({ "reason": reason }));
     let client = Client::new(&arguments.order.asked)?;
-    let path = path(&arguments.dependency, "open");
+    let path = path(&arguments.breaker, "open");
     switched(&client.post(&path, body.as_ref())?, arguments.order.format)
 }
 
 fn reset(arguments: &BreakerReset) -> Result<Exit, Failure> {
     let client = Client::new(&arguments.order.asked)?;
-    let path = path(&arguments.dependency, "reset");
+    let path = path(&arguments.breaker, "reset");
     switched(&client.post(&path, None)?, arguments.order.format)
 }
 
-fn path(dependency: &Name, order: &str) -> String {
-    format!("/v1/dependencies/{dependency}/{order}")
+fn path(breaker: &BreakerName, order: &str) -> String {
+    match breaker {
+        BreakerName::Dependency(name) => format!("/v1/dependencies/{name}/{order}"),
+        BreakerName::Own(consumer) => format!("/v1/consumers/{consumer}/breaker/{order}"),
+    }
 }
 
 fn switched(answer: &Answer<Switched>, format: AnswerFormat) -> Result<Exit, Failure> {

@@ -36,13 +36,28 @@ struct Delivery {
     next_ms: Option<u64>,
     attempts: Vec<Attempt>,
     dead_letter: Option<String>,
-    /// Daemons without replays do not say these.
+    /// Daemons of earlier versions do not say these.
+    #[serde(default)]
+    redrives: u32,
+    #[serde(default)]
+    edited_id: Option<String>,
+    #[serde(default)]
+    edits: Vec<Edited>,
     #[serde(default)]
     generation: u64,
     #[serde(default)]
     replay: Option<Ordered>,
     #[serde(default)]
     skip: Option<Ordered>,
+}
+
+/// An event in the place of another.
+#[derive(Deserialize)]
+struct Edited {
+    replaced: String,
+    reason: String,
+    by: Option<String>,
+    at_ms: u64,
 }
 
 /// What an operator has ordered.
@@ -160,6 +175,28 @@ fn reasons(delivery: &Delivery) -> Vec<String> {
     };
     let skip = delivery.skip.as_ref();
     let skip = skip.map(|order| ordered("skipped".to_owned(), order));
-    let all = [replay, skip, gate, behind, next, letter];
-    all.into_iter().flatten().collect()
+    let redriven = match delivery.redrives {
+        0 => None,
+        1 => Some("redriven once".to_owned()),
+        many => Some(format!("redriven {many} times")),
+    };
+    let all = [redriven, replay, skip, gate, behind, next, letter];
+    edits(delivery).chain(all.into_iter().flatten()).collect()
+}
+
+/// What was put in the place of the event, by whom and why.
+fn edits(delivery: &Delivery) -> impl Iterator<Item = String> {
+    let edits = delivery.edits.iter().map(|edit| {
+        let by = edit
+            .by
+            .as_ref()
+            .map_or(String::new(), |by| format!(" by {by}"));
+        let at = moment(edit.at_ms);
+        format!(
+            "event {} replaced{by}, {at}: {}",
+            edit.replaced, edit.reason
+        )
+    });
+    let now = delivery.edited_id.iter();
+    edits.chain(now.map(|id| format!("delivered as event {id}")))
 }

@@ -95,7 +95,7 @@ fn what_is_not_there_is_said_with_exit_code_2() {
 fn the_network_is_refused_without_a_token() {
     let design = repository("examples/checkout");
     let output = run(&["run", design.to_str().unwrap(), "--listen", "0.0.0.0:0"]);
-    expect_exit(&output, 4);
+    expect_exit(&output, 2);
     assert!(text(&output.stderr).contains("--token-file"));
 }
 

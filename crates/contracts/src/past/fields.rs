@@ -239,6 +239,11 @@ pub const FIELDS: &[Field] = &[
         "all delays together shorter: risky",
     ),
     field(
+        "services.*.consumes.*.retry.immediate",
+        &[c::RETRY_WEAKENED],
+        "all delays together shorter: risky",
+    ),
+    field(
         "services.*.consumes.*.retry.initial",
         &[c::RETRY_WEAKENED],
         "all delays together shorter: risky",

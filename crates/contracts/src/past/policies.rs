@@ -69,6 +69,11 @@ fn moved(old: &Retry, new: &Retry) -> Vec<(&'static str, String, String)> {
     let all = [
         ("backoff", old.backoff.to_string(), new.backoff.to_string()),
         (
+            "immediate",
+            old.immediate.value.shown(),
+            new.immediate.value.shown(),
+        ),
+        (
             "initial",
             old.initial.value.shown(),
             new.initial.value.shown(),
@@ -138,27 +143,26 @@ fn trying(
 
 pub(super) fn dead_letter(subject: &Subject<'_>, (was, is): Pair<'_, '_>, changes: &mut Changes) {
     let path = subject.path_of("dead-letter");
-    let (old, new) =
-        match (&was.consume.dead_letter, &is.consume.dead_letter) {
-            (Some(old), Some(new)) => (old, new),
-            (None, None) => return,
-            (None, Some(new)) => {
-                let message = format!("{} has a dead letter now", subject.label);
-                changes.harmless(&new.place, path, message);
-                return;
-            }
-            (Some(old), None) => {
-                changes
+    let (old, new) = match (&was.consume.dead_letter, &is.consume.dead_letter) {
+        (Some(old), Some(new)) => (old, new),
+        (None, None) => return,
+        (None, Some(new)) => {
+            let message = format!("{} has a dead letter now", subject.label);
+            changes.harmless(&new.place, path, message);
+            return;
+        }
+        (Some(old), None) => {
+            changes
                 .add(DEAD_LETTER_REMOVED, subject.places.1, path, format!(
-                    "{} has no dead letter any more: a delivery that cannot succeed stops it",
+                    "{} says nothing of dead letters any more: nobody looks after them, and they are kept without end",
                     subject.label
                 ))
                 .only_at(&old.place)
                 .hint("keep it; see to the dead letters that are there first: `tidegate dlq list`")
                 .touches(subject.affected.iter().cloned());
-                return;
-            }
-        };
+            return;
+        }
+    };
     subject_of_letters(subject, (old, new), changes);
     followers(subject, (was, is), (old.followers, new.followers), changes);
 }

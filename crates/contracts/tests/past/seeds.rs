@@ -95,6 +95,7 @@ pub(crate) const SEEDS: &[Seed] = &[
     ("services.*.consumes.*.needs", "needs: [payments]", "needs: [payments, idle]", &["e1059 harmless"], &["e1024 risky"]),
     ("services.*.consumes.*.retry", "initial: 1s, max: 1m, jitter: full, attempts: 8", "initial: 2s, max: 2m, jitter: full, attempts: 9", &["e1059 harmless"], &["e1030 risky"]),
     ("services.*.consumes.*.retry.backoff", "backoff: exponential", "backoff: constant", &["e1030 risky"], &["e1059 harmless"]),
+    ("services.*.consumes.*.retry.immediate", "attempts: 8", "immediate: 2, attempts: 8", &["e1030 risky"], &["e1059 harmless"]),
     ("services.*.consumes.*.retry.initial", "initial: 1s", "initial: 100ms", &["e1030 risky"], &["e1059 harmless"]),
     ("services.*.consumes.*.retry.max", "max: 1m", "max: 10s", &["e1030 risky"], &["e1059 harmless"]),
     ("services.*.consumes.*.retry.jitter", "jitter: full", "jitter: none", &["e1024 risky"], &["e1059 harmless"]),

@@ -28,6 +28,11 @@ pub(super) fn limit(config: &mut SystemConfig, seed: u64) {
             consumer.kept = chance.below(6) as usize;
         }
     }
+    for consumer in &mut config.consumers {
+        if chance.in_thousand(200) {
+            consumer.retry.immediate = 1 + chance.below(3) as u32;
+        }
+    }
     for dependency in &mut config.dependencies {
         let most = 1 + chance.below(4) as u32;
         dependency.concurrency = chance.in_thousand(500).then_some(most);

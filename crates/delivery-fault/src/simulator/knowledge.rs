@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use tidegate_base::ConsumerId;
-use tidegate_delivery::{Company, Cursor, Progress, Standing, StateRecord};
+use tidegate_base::{ConsumerId, Timestamp};
+use tidegate_delivery::{Company, Cursor, Hold, Progress, Standing, StateRecord};
 
 /// What is known of one delivery.
 #[derive(Clone, Debug, Default)]
@@ -61,6 +61,22 @@ pub(crate) fn of<'a>(records: impl Iterator<Item = &'a StateRecord>) -> Knowledg
         }
     }
     known
+}
+
+/// Until when the handlers of consumers have asked to be left alone: where the clock was set back, for no longer than that.
+pub(crate) fn left_alone<'a>(
+    records: impl Iterator<Item = &'a StateRecord>,
+    now: Timestamp,
+) -> BTreeMap<ConsumerId, Timestamp> {
+    let until = |hold: &Hold| hold.until.min(now + hold.until.since(hold.since));
+    let mut alone = BTreeMap::new();
+    for record in records {
+        if let StateRecord::Hold { consumer, hold } = record {
+            alone.remove(consumer);
+            alone.extend(hold.iter().map(|hold| (consumer.clone(), until(hold))));
+        }
+    }
+    alone
 }
 
 /// Up to where a consumer is, and what it is to run again.

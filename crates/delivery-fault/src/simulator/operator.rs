@@ -28,12 +28,12 @@ impl World {
     pub(super) fn operate(&mut self) {
         let ids = self.ids();
         let consumer = ids[self.chance.below(ids.len() as u64) as usize].clone();
-        let (dependency, reason) = ("api".parse().unwrap(), reason());
+        let (breaker, reason) = ("api".parse().unwrap(), reason());
         let command = match self.chance.below(26) {
             0 | 1 => Command::Pause { consumer, reason },
             2..6 => Command::Resume { consumer },
-            6 => Command::OpenBreaker { dependency, reason },
-            7 | 8 => Command::ResetBreaker { dependency },
+            6 => Command::OpenBreaker { breaker, reason },
+            7 | 8 => Command::ResetBreaker { breaker },
             9..12 => {
                 let letters = self.machine.dead_letters(&consumer);
                 let letters = letters.map(|letter| letter.sequence).collect();
@@ -174,7 +174,7 @@ impl World {
             self.command(Command::TurnJob { job, turn });
         }
         self.command(Command::ResetBreaker {
-            dependency: "api".parse().unwrap(),
+            breaker: "api".parse().unwrap(),
         });
         for consumer in self.ids() {
             let letters = self.machine.discarded_letters(&consumer);

@@ -39,7 +39,7 @@ impl World {
             self.watch.lost_power();
         }
         self.tell(|| format!("the process ends; power lost: {power}"));
-        self.restart();
+        self.restart(false);
     }
 
     pub(super) fn drain_and_restart(&mut self) {
@@ -55,7 +55,7 @@ impl World {
                 return;
             }
         }
-        self.restart();
+        self.restart(true);
     }
 
     pub(super) fn commit_all(&mut self) {
@@ -66,7 +66,8 @@ impl World {
         }
     }
 
-    fn restart(&mut self) {
+    /// Another process begins; the one before has ended in order, with all that it knew kept, or not.
+    fn restart(&mut self, drained: bool) {
         self.commands.clear();
         self.fetches.clear();
         self.wake_at = None;
@@ -78,11 +79,17 @@ impl World {
             self.watch.joined(&newcomer, self.head);
             self.config.consumers.push(newcomer);
         }
+        let ended = self.now;
         self.jump();
         let records: Vec<_> = self.disk.records().cloned().collect();
         let known = knowledge::of(records.iter());
+        let mut alone = knowledge::left_alone(records.iter(), self.now);
+        if drained && self.now >= ended {
+            alone.extend(std::mem::take(&mut self.watch.process.left_alone));
+        }
         self.machine = Machine::restore(self.config.clone(), self.now, records);
         self.watch.restarted(&self.machine, known, self.now);
+        self.watch.process.left_alone = alone;
         self.boot();
     }
 

@@ -16,7 +16,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tidegate_base::limit::SOLO_CRASHES_MAX;
-use tidegate_base::{ConsumerId, Timestamp};
+use tidegate_base::{BreakerName, ConsumerId, Timestamp};
 use tidegate_delivery::{
     Arrival, Command, Company, Conclusion, ConsumerConfig, ConsumerStatus, DeathReason,
     DeliveryStatus, Followers, Machine, Order, Repetition, RetryMode, SystemConfig, Ticket,
@@ -99,7 +99,7 @@ pub(super) struct Process {
     watermarks: BTreeMap<ConsumerId, u64>,
     /// When the leases end that were given.
     pub(super) leases: BTreeMap<Ticket, Timestamp>,
-    pub(super) probes: BTreeMap<(ConsumerId, u64, u64), Timestamp>,
+    pub(super) probes: BTreeMap<(ConsumerId, u64, u64), (BreakerName, Timestamp)>,
 }
 
 impl Watch {
@@ -135,6 +135,7 @@ impl Watch {
         self.last_command.insert(target(command), token);
         match command {
             Command::Resume { consumer } => {
+                self.process.left_alone.remove(consumer);
                 self.paused.remove(consumer);
                 if let Some(tokens) = self.process.letters.get_mut(consumer) {
                     tokens.refill();

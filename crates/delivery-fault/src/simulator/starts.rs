@@ -282,8 +282,9 @@ impl Watch {
             .unless(!self.paused.contains(&ticket.consumer), || {
                 format!("O1: {ticket:?} starts while its consumer is paused")
             });
-        let needs = !self.consumer(&ticket.consumer).needs.is_empty();
-        self.broken.unless(!(self.forced && needs), || {
+        let needs = &self.consumer(&ticket.consumer).needs;
+        let closed = self.forced && needs.iter().any(|need| need.dependency().is_some());
+        self.broken.unless(!closed, || {
             format!("O2: {ticket:?} starts through a breaker that is held open")
         });
     }
@@ -349,11 +350,13 @@ impl Watch {
                 continue;
             }
             let probes = &mut self.process.probes;
-            probes.retain(|_, since| *since == status.since);
+            probes.retain(|_, (of, since)| *of != *need || *since == status.since);
             let probe = (ticket.consumer.clone(), ticket.sequence, ticket.run);
-            probes.insert(probe, status.since);
-            let most = self.config.dependencies[0].probes as usize;
-            let probing = probes.len();
+            probes.insert(probe, (need.clone(), status.since));
+            let mut breakers = self.config.dependencies.iter();
+            let breaker = breakers.find(|breaker| breaker.name == *need);
+            let most = breaker.map_or(0, |breaker| breaker.probes as usize);
+            let probing = probes.values().filter(|(of, _)| *of == *need).count();
             self.broken.unless(probing <= most, || {
                 format!("I7: {probing} probes of {most}")
             });

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_base::{ConsumerId, Name, Ratio, Timestamp};
+use tidegate_base::{BreakerName, ConsumerId, Name, Ratio, Timestamp};
 use tidegate_delivery::{
     Arrival, Backoff, Command, Conclusion, ConsumerConfig, DeliveryStatus, DependencyConfig,
     Effect, EventRef, FlowConfig, Followers, Input, Jitter, Machine, Mode, Needed, Order, Outcome,
@@ -78,6 +78,7 @@ fn consumer(chance: &mut Chance, number: u64) -> ConsumerConfig {
         order,
         retry: RetryPolicy {
             backoff: Backoff::Exponential,
+            immediate: 0,
             initial: Duration::from_millis(20),
             max: Duration::from_millis(500),
             jitter: jitter[chance.below(4) as usize],
@@ -100,6 +101,18 @@ fn consumer(chance: &mut Chance, number: u64) -> ConsumerConfig {
     }
 }
 
+/// The consumer without a dependency has a breaker of its own.
+fn own_breaker(config: &mut SystemConfig) {
+    let (consumers, dependencies) = (&mut config.consumers, &mut config.dependencies);
+    let owner = consumers.iter_mut().find(|owner| owner.needs.is_empty());
+    let shared = dependencies.first().cloned();
+    if let (Some(owner), Some(shared)) = (owner, shared) {
+        let name = BreakerName::from(owner.id.clone());
+        owner.needs.push(name.clone());
+        dependencies.push(DependencyConfig { name, ..shared });
+    }
+}
+
 impl World {
     pub(crate) fn new(seed: u64, telling: bool) -> Self {
         let mut chance = Chance::new(seed);
@@ -117,6 +130,9 @@ impl World {
             }],
             in_flight: None,
         };
+        if seed % 8 > 4 {
+            own_breaker(&mut config);
+        }
         flow::limit(&mut config, seed);
         let now = Timestamp::from_millis(1_000_000);
         let newcomer = consumer(&mut chance, 3);

@@ -1,7 +1,5 @@
 //! Admission: the gates before an attempt. A gate that is closed changes nothing about a delivery.
 
-use std::time::Duration;
-
 use tidegate_base::Timestamp;
 
 use super::Consumer;
@@ -32,7 +30,7 @@ pub enum Obstacle {
         until: Timestamp,
     },
     /// The breaker of a dependency is open, or it lets only a few through.
-    Breaker(tidegate_base::Name),
+    Breaker(tidegate_base::BreakerName),
     /// Every place is taken.
     Concurrency,
     /// Its rate lets the next one start then.
@@ -41,7 +39,7 @@ pub enum Obstacle {
         until: Timestamp,
     },
     /// Every place of a dependency is taken, by the consumer itself or by others that need it.
-    Dependency(tidegate_base::Name),
+    Dependency(tidegate_base::BreakerName),
     /// Every place of the process is taken, by the consumer itself or by others.
     Share,
     /// Nobody pulls.
@@ -463,12 +461,6 @@ impl Consumer {
         self.conclude(sequence, Conclusion::Released(release), shared);
         self.stop_running(sequence, shared);
         self.vacate_lane(sequence);
-    }
-
-    /// How long to leave a consumer alone, at most as long as a handler may ask.
-    pub(super) fn hold_for(&mut self, now: Timestamp, time: Duration) {
-        let most = Duration::from_secs(tidegate_base::limit::RETRY_AFTER_SECONDS_MAX);
-        self.hold_until = self.hold_until.max(now + time.min(most));
     }
 }
 

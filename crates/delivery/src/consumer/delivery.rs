@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tidegate_base::Timestamp;
 
 use crate::breaker::Period;
+use crate::ended::Provenance;
 use crate::identity::Identity;
 use crate::mutant::{self, Mutant};
 use crate::record::{Company, Death, Discard, Edit, EventRef, KeptDelivery, Progress, Standing};
@@ -161,6 +162,16 @@ impl Delivery {
         let edit = edit.filter(|_| !mutant::is(Mutant::EditedTwinRuns));
         let notes = edit.into_iter().flat_map(|edit| &edit.notes);
         notes.map(|note| Identity::of(&self.event.source, &note.id).in_generation(self.generation))
+    }
+
+    /// What is delivered in the place of its event, when it was edited.
+    pub(crate) fn provenance(&self) -> Option<Provenance> {
+        let edit = self.edit.as_ref()?;
+        Some(Provenance {
+            id: edit.id.clone(),
+            source: self.event.source.clone(),
+            notes: edit.notes.clone(),
+        })
     }
 
     /// A number that grows with every redrive and every edit, so that a letter that has changed since

@@ -6,7 +6,7 @@ use super::Consumer;
 use super::admission::Obstacle;
 use super::delivery::{Delivery, Phase};
 use super::status::DeliveryStatus;
-use crate::ended::{End, SeekOrder};
+use crate::ended::{End, Provenance, SeekOrder};
 use crate::record::{AttemptRecord, EventRef};
 use crate::shared::Shared;
 
@@ -25,6 +25,10 @@ pub struct Explanation<'a> {
     pub until: Option<Timestamp>,
     /// Attempts with an outcome, oldest first; of a long history the middle is left out.
     pub history: &'a [AttemptRecord],
+    /// How often it was redriven.
+    pub redrives: u32,
+    /// What is delivered in the place of its event, when it was edited.
+    pub edited: Option<Provenance>,
     /// The replay that it is of, or was the last time; 0: of none.
     pub generation: u64,
     /// Why that was ordered, and when.
@@ -73,6 +77,11 @@ impl Consumer {
             obstacle: self.obstacle(now, shared).filter(|_| is_next),
             behind,
             until,
+            redrives: progress.map_or(0, |progress| progress.redrives),
+            edited: match delivery {
+                Some(delivery) => delivery.provenance(),
+                None => ended.and_then(|ended| ended.edited.clone()),
+            },
             history: progress.map_or(&[], |progress| &progress.history),
             generation,
             replay: self.replays.orders.get(&generation),
@@ -81,7 +90,8 @@ impl Consumer {
         }
     }
 
-    /// Deliveries in memory of the event of that id, of any source or of one.
+    /// Deliveries in memory of the event of that id, of any source or of one; and those that were edited and are over,
+    /// as long as that is remembered.
     pub(crate) fn find<'a>(
         &'a self,
         id: &'a str,
@@ -96,8 +106,15 @@ impl Consumer {
             let is_of = source.is_none_or(|source| delivery.event.source == source);
             is_of && notes.any(|note| note.id == id)
         };
+        let ended = self.ended.iter().filter_map(move |ended| {
+            let edited = ended.edited.as_ref()?;
+            let is_of = source.is_none_or(|source| edited.source == source);
+            let known = edited.id == id || edited.notes.iter().any(|note| note.id == id);
+            (is_of && known).then_some(ended.sequence)
+        });
         deliveries
             .filter(move |delivery| of_event(&delivery.event) || was(delivery))
             .map(|delivery| delivery.sequence)
+            .chain(ended)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use tidegate_base::limit::ENDED_HISTORIES_MAX;
 
-use crate::ended::{End, EndedDelivery};
+use crate::ended::{End, EndedDelivery, Provenance};
 use crate::record::Progress;
 
 /// Longest error text of a history, in bytes.
@@ -24,6 +24,7 @@ impl Histories {
         generation: u64,
         end: End,
         mut progress: Progress,
+        edited: Option<Provenance>,
     ) -> EndedDelivery {
         progress.started = None;
         for attempt in &mut progress.history {
@@ -35,6 +36,7 @@ impl Histories {
             generation,
             end,
             progress,
+            edited,
         };
         self.insert(ended.clone());
         ended
@@ -84,6 +86,7 @@ mod tests {
             generation: 1,
             end: End::Succeeded,
             progress,
+            edited: None,
         }
     }
 

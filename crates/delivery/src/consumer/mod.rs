@@ -9,6 +9,7 @@ mod edit;
 mod explain;
 mod flow;
 mod histories;
+mod hold;
 mod lane;
 mod members;
 mod redrives;
@@ -114,6 +115,7 @@ pub(crate) struct Consumer {
     budget: Option<Budget>,
     /// For dead letters.
     letters: Option<Budget>,
+    hold_since: Timestamp,
     hold_until: Timestamp,
     hold_reason: String,
     overloads: u32,
@@ -173,6 +175,7 @@ impl Consumer {
             wanted: 0,
             budget: config.retry.budget.map(Budget::of_retries),
             letters: config.dead_letter_budget.map(Budget::of_dead_letters),
+            hold_since: Timestamp::EPOCH,
             hold_until: Timestamp::EPOCH,
             hold_reason: String::new(),
             overloads: 0,

@@ -18,7 +18,7 @@ use crate::ended::SeekOrder;
 use crate::identity::Identity;
 use crate::mutant::{self, Mutant};
 use crate::outcome::KeyState;
-use crate::record::{Company, Halt, HaltCause, KeptDelivery, Pause, Progress, StateRecord};
+use crate::record::{Company, Halt, HaltCause, Hold, KeptDelivery, Pause, Progress, StateRecord};
 use crate::shared::Shared;
 
 /// Most identities of one record.
@@ -37,6 +37,7 @@ pub(crate) struct Replay {
     until: BTreeMap<u64, Timestamp>,
     halt: Option<Halt>,
     paused: Option<Pause>,
+    hold: Option<Hold>,
     states: States,
 }
 
@@ -106,6 +107,7 @@ impl Replay {
             }
             StateRecord::Halt { halt, .. } => self.halt = halt,
             StateRecord::Pause { pause, .. } => self.paused = pause,
+            StateRecord::Hold { hold, .. } => self.hold = hold,
             other => self.apply_memory(other),
         }
     }
@@ -148,6 +150,9 @@ impl Replay {
         state: Option<(Arc<str>, KeyState)>,
     ) {
         self.settle_one(sequence, generation);
+        if let Some(hold) = &mut self.hold {
+            hold.overloads = 0;
+        }
         if let Some(identity) = identity {
             self.done.insert(sequence, identity);
         }
@@ -225,6 +230,7 @@ impl Consumer {
         // The store may have been repaired meanwhile: the next read finds out.
         self.halt = replay.halt.filter(|h| h.cause != HaltCause::Channel);
         self.paused = replay.paused;
+        self.restore_hold(replay.hold, now);
         self.states = replay.states;
         // A clock that went back must not keep a retry waiting for longer than was ever asked for.
         let latest = now + self.config.retry.longest_wait();
@@ -367,6 +373,9 @@ impl Consumer {
                 consumer: consumer(),
                 pause: self.paused.clone(),
             });
+        }
+        if self.hold_until > Timestamp::EPOCH {
+            records.push(self.hold_record());
         }
         let states = self.states.iter();
         for (key, state) in states.filter(|_| !mutant::is(Mutant::StateNotRestored)) {

@@ -488,7 +488,8 @@ impl Consumer {
         if plain && generation == 0 {
             return;
         }
-        let ended = self.ended.add(sequence, generation, end, progress.clone());
+        let (progress, edited) = (progress.clone(), delivery.provenance());
+        let ended = self.ended.add(sequence, generation, end, progress, edited);
         let (consumer, ended) = (self.config.id.clone(), Box::new(ended));
         shared.out.advise(StateRecord::Ended { consumer, ended });
     }

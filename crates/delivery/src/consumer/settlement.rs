@@ -125,14 +125,7 @@ impl Consumer {
                 self.fail(now, run, failure, shared);
             }
             Outcome::Overload { error, after } => {
-                self.overloads = self.overloads.saturating_add(1);
-                let wait = self
-                    .config
-                    .retry
-                    .delay(self.overloads, self.draws_of_consumer(shared));
-                let after = after.filter(|_| !mutant::is(Mutant::OverloadNotHeld));
-                self.hold_for(now, wait.max(after.unwrap_or_default()));
-                self.hold_reason = bounded(error);
+                self.overloaded(now, error, after, shared);
                 self.put_off.insert(sequence);
                 self.release(run, Release::Overload, shared);
             }
@@ -419,8 +412,10 @@ impl Consumer {
         self.record_halt(shared);
     }
 
-    /// An operator lets the consumer go on: what its dead letters have used up is forgotten.
-    pub(crate) fn go_on(&mut self, shared: &mut Shared) {
+    /// An operator lets the consumer go on, at once: what its dead letters have used up is forgotten, and for how long its
+    /// handler asked to be left alone.
+    pub(crate) fn go_on(&mut self, now: Timestamp, shared: &mut Shared) {
+        self.lift_hold(now, shared);
         if let Some(budget) = &mut self.letters {
             budget.refill();
         }
@@ -476,7 +471,7 @@ impl Consumer {
         }
     }
 
-    fn draws_of_consumer(&self, shared: &Shared) -> Draws {
+    pub(super) fn draws_of_consumer(&self, shared: &Shared) -> Draws {
         Draws::of(shared.seed, &self.config.id.to_string())
     }
 }

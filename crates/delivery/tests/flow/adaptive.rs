@@ -195,13 +195,13 @@ fn a_breaker_that_ramps_up_holds_it_below_its_limit() {
     rig.pass(Duration::from_secs(10));
     let before = rig.status(0).limit;
     assert_eq!(before, 64);
-    let dependency: tidegate_base::Name = "api".parse().unwrap();
+    let breaker: tidegate_base::BreakerName = "api".parse().unwrap();
     for command in [
         Command::OpenBreaker {
-            dependency: dependency.clone(),
+            breaker: breaker.clone(),
             reason: "a test".to_owned(),
         },
-        Command::ResetBreaker { dependency },
+        Command::ResetBreaker { breaker },
     ] {
         rig.step(Input::Command { token: 1, command });
         rig.pass(Duration::from_millis(100));

@@ -45,6 +45,7 @@ pub(crate) fn consumer(number: usize, concurrency: u32) -> ConsumerConfig {
         order: Order::None,
         retry: RetryPolicy {
             backoff: Backoff::Constant,
+            immediate: 0,
             initial: Duration::from_millis(50),
             max: Duration::from_millis(50),
             jitter: Jitter::None,

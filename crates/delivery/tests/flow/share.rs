@@ -212,7 +212,7 @@ proptest! {
             let flying = in_flight(&rig, shapes.len());
             let total: u32 = flying.iter().sum();
             prop_assert!(process.is_none_or(|most| total <= most));
-            let mut full: BTreeSet<tidegate_base::Name> = BTreeSet::new();
+            let mut full: BTreeSet<tidegate_base::BreakerName> = BTreeSet::new();
             for (bit, (name, most)) in names.iter().zip(most).enumerate() {
                 let needing = shapes.iter().zip(&flying).filter(|(shape, _)| shape.1 >> bit & 1 == 1);
                 let taken: u32 = needing.map(|(_, count)| count).sum();
@@ -223,7 +223,7 @@ proptest! {
                     let waits = rig.status(*number).obstacle;
                     let needs = shapes[*number].1 >> bit & 1 == 1;
                     let later = match &waits {
-                        Some(Obstacle::Dependency(other)) => other.as_str() > *name,
+                        Some(Obstacle::Dependency(other)) => other.to_string().as_str() > *name,
                         other => *other == Some(Obstacle::Share),
                     };
                     needs && later

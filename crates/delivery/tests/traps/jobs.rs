@@ -218,11 +218,11 @@ fn a_job_waits_while_its_consumer_is_closed() {
         reason: "a migration".to_owned(),
     };
     let open = Command::OpenBreaker {
-        dependency: "api".parse().unwrap(),
+        breaker: "api".parse().unwrap(),
         reason: "they move".to_owned(),
     };
     let reset = Command::ResetBreaker {
-        dependency: "api".parse().unwrap(),
+        breaker: "api".parse().unwrap(),
     };
     let resume = Command::Resume { consumer: id() };
     for (close, reopen) in [(pause, resume.clone()), (open, reset)] {

@@ -88,7 +88,7 @@ fn a_breaker_that_is_held_open_stays_open() {
     let mut rig = Rig::new(config(), &["a", "b", "c", "d", "e"]);
     let dependency = || "api".parse().unwrap();
     rig.command(Command::OpenBreaker {
-        dependency: dependency(),
+        breaker: dependency(),
         reason: "they asked".to_owned(),
     });
     rig.end(0, Outcome::Done);
@@ -102,7 +102,7 @@ fn a_breaker_that_is_held_open_stays_open() {
     rig.pass(Duration::from_secs(1_000));
     assert!(rig.running().is_empty());
     rig.command(Command::ResetBreaker {
-        dependency: dependency(),
+        breaker: dependency(),
     });
     assert_eq!(rig.machine.forced_open(&dependency()), None);
     rig.answer_for(30, |_| Outcome::Done);

@@ -52,6 +52,7 @@ pub(crate) fn config() -> SystemConfig {
             order: Order::Key,
             retry: RetryPolicy {
                 backoff: Backoff::Constant,
+                immediate: 0,
                 initial: Duration::from_secs(1),
                 max: Duration::from_secs(1),
                 jitter: Jitter::None,

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use tidegate_base::Ratio;
-use tidegate_delivery::{DeliveryStatus, HaltCause, Mode, Order, Outcome, RetryClass};
+use tidegate_base::{Ratio, Timestamp};
+use tidegate_delivery::{
+    Command, DeliveryStatus, HaltCause, Mode, Obstacle, Order, Outcome, RetryClass,
+};
 
 use crate::rig::{Rig, config, fail, id, permanent};
 
@@ -57,6 +59,53 @@ fn an_overload_backs_off_even_when_the_handler_asks_for_no_time() {
         assert!(rig.running().is_empty(), "left alone for a while");
         rig.wake();
     }
+}
+
+fn busy(seconds: u64) -> Outcome {
+    let after = Some(Duration::from_secs(seconds));
+    let error = "busy".to_owned();
+    Outcome::Overload { error, after }
+}
+
+fn held_until(rig: &Rig) -> Option<Timestamp> {
+    match rig.machine.status(&id(), rig.now).unwrap().obstacle {
+        Some(Obstacle::Overload { until }) => Some(until),
+        _ => None,
+    }
+}
+
+/// A handler that asked for time is not called before by the process that follows, nor for longer than it asked when
+/// the clock was set back.
+#[test]
+fn a_restart_does_not_forget_for_how_long_a_handler_asked_to_be_left_alone() {
+    let mut rig = Rig::new(config(), &["a", "b"]);
+    rig.end(0, busy(600));
+    rig.end(1, Outcome::Done);
+    let until = rig.now + Duration::from_secs(600);
+    assert_eq!(held_until(&rig), Some(until));
+    rig.crash();
+    assert!(rig.running().is_empty());
+    assert_eq!(held_until(&rig), Some(until));
+    let status = rig.machine.status(&id(), rig.now).unwrap();
+    assert_eq!(status.hold_reason, "busy");
+    rig.now = Timestamp::from_nanos(rig.now.nanos() - 500_000_000_000);
+    rig.crash();
+    let until = rig.now + Duration::from_secs(600);
+    assert_eq!(held_until(&rig), Some(until));
+    rig.pass(Duration::from_secs(600));
+    assert_eq!(rig.running(), [0]);
+}
+
+/// An operator who resumes a consumer does not wait for what its handler asked for, in the next process either.
+#[test]
+fn an_operator_ends_what_an_overload_holds() {
+    let mut rig = Rig::new(config(), &["a"]);
+    rig.end(0, busy(3_600));
+    assert!(rig.running().is_empty());
+    rig.command(Command::Resume { consumer: id() });
+    assert_eq!(rig.running(), [0]);
+    rig.crash();
+    assert_eq!(rig.running(), [0]);
 }
 
 /// Suspects that are retries wait for the budget, and are woken when it has a token.

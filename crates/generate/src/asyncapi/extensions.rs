@@ -98,6 +98,9 @@ pub(super) fn retry(retry: &Retry) -> Value {
         set(&mut backoff, "multiplier", json!(2));
     }
     let mut value = json!({"mode": mode, "maxAttempts": retry.attempts.value, "backoff": backoff});
+    if retry.immediate.value > 0 {
+        set(&mut value, "immediate", json!(retry.immediate.value));
+    }
     let mut budget = Map::new();
     if let Some(age) = &retry.age {
         budget.insert("elapsed".to_owned(), json!(iso(age.value)));

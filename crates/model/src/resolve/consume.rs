@@ -54,6 +54,7 @@ fn retry(record: &Record) -> Retry {
     Retry {
         place: record.place.clone(),
         backoff: record.value("backoff"),
+        immediate: record.located("immediate"),
         initial: record.located("initial"),
         max: record.located("max"),
         jitter: record.value("jitter"),

@@ -317,7 +317,7 @@ pub(super) fn sorted_groups(groups: HashMap<String, DeadLetterGroup>) -> Vec<Dea
     groups
 }
 
-fn edit_view(note: &EditNote) -> EditView {
+pub(super) fn edit_view(note: &EditNote) -> EditView {
     EditView {
         replaced: note.id.clone(),
         reason: note.reason.clone(),

@@ -72,10 +72,10 @@ impl Actor {
             return Some(OperateError::Stopped);
         }
         match command {
-            Command::OpenBreaker { dependency, .. } | Command::ResetBreaker { dependency } => {
-                let known = self.parts.design.dependencies.contains_key(dependency);
-                (!known).then(|| OperateError::UnknownDependency {
-                    dependency: dependency.clone(),
+            Command::OpenBreaker { breaker, .. } | Command::ResetBreaker { breaker } => {
+                let known = self.parts.machine.breaker(breaker, self.now()).is_some();
+                (!known).then(|| OperateError::UnknownBreaker {
+                    breaker: breaker.clone(),
                 })
             }
             Command::Pause { consumer, .. }

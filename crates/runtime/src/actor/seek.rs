@@ -89,39 +89,29 @@ impl Actor {
             self.parts.broker.head(&consumer.event),
             *self.parts.broker.tail(&consumer.event).borrow(),
         );
-        let replays = until.is_some() || to <= status.position;
+        // Nothing is finished at the end or beyond it: what is sent there skips what is not, wherever that is.
+        let replays = until.is_some() || (to <= status.position && to < tail);
         let (from, end) = match (replays, until) {
-            (false, _) => (status.position, to.min(tail)),
+            (false, _) => (status.position.min(tail), to.min(tail)),
             (true, Some(until)) if until < to => {
                 let reason = format!("{until} is before {to}");
                 return Err(not_now(consumer, &reason));
             }
-            (true, until) => (to.max(head), until.unwrap_or(tail).min(tail)),
+            (true, until) => {
+                let end = until.unwrap_or(tail).min(tail);
+                (to.max(head).min(end), end)
+            }
         };
         let plan = self.plan(request, replays, from, end)?;
-        let reason = request.reason.clone();
+        // What waits behind dead letters, and what is for later, lies before where the channel is read.
+        let first = plan.ranges.first().map(|(first, _)| *first);
+        let from = first
+            .filter(|_| !replays)
+            .map_or(from, |first| first.min(from));
         let (action, command) = match (plan.deliveries, replays) {
             (0, _) => (SeekAction::None, None),
-            (_, true) => {
-                let until = Some(end);
-                let consumer = consumer.clone();
-                let replay = Command::Replay {
-                    consumer,
-                    from,
-                    until,
-                    reason,
-                };
-                (SeekAction::Replay, Some(replay))
-            }
-            (_, false) => {
-                let consumer = consumer.clone();
-                let skip = Command::Skip {
-                    consumer,
-                    until: end,
-                    reason,
-                };
-                (SeekAction::Skip, Some(skip))
-            }
+            (_, true) => (SeekAction::Replay, Some(replay(request, from, end))),
+            (_, false) => (SeekAction::Skip, Some(skip(request, end))),
         };
         let report = SeekReport {
             consumer: consumer.clone(),
@@ -131,9 +121,7 @@ impl Actor {
             deliveries: plan.deliveries,
             generation: Some(plan.generation).filter(|_| action == SeekAction::Replay),
             dry_run: *dry_run,
-            note: (replays && to < head).then(|| {
-                format!("the channel begins at sequence {head}: what was before it is gone")
-            }),
+            note: note(request, [to, until.unwrap_or(to)], [head, tail], replays),
         };
         Ok((report, command))
     }
@@ -175,6 +163,44 @@ impl Actor {
             consumer: consumer.clone(),
         })
     }
+}
+
+fn replay(request: &SeekRequest, from: u64, until: u64) -> Command {
+    Command::Replay {
+        consumer: request.consumer.clone(),
+        from,
+        until: Some(until),
+        reason: request.reason.clone(),
+    }
+}
+
+fn skip(request: &SeekRequest, until: u64) -> Command {
+    Command::Skip {
+        consumer: request.consumer.clone(),
+        until,
+        reason: request.reason.clone(),
+    }
+}
+
+/// What the operator should know: a place that the channel does not have.
+fn note(
+    request: &SeekRequest,
+    [to, until]: [u64; 2],
+    [head, tail]: [u64; 2],
+    replays: bool,
+) -> Option<String> {
+    // Such as a time before the first event, or after the last one.
+    let is_named = |place| matches!(place, SeekTo::Sequence(_));
+    if replays && to < head {
+        return Some(format!(
+            "the channel begins at sequence {head}: what was before it is gone"
+        ));
+    }
+    let beyond = (is_named(request.to) && to > tail)
+        || (request.until.is_some_and(is_named) && until > tail);
+    beyond.then(|| {
+        format!("the channel ends before sequence {tail}: what is published later is not touched")
+    })
 }
 
 fn unknown(consumer: &ConsumerId) -> OperateError {

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::{HashMap, HashMapExt};
-use tidegate_base::{ConsumerId, Name, Timestamp};
+use tidegate_base::{BreakerName, ConsumerId, Name, Ratio, Timestamp};
 use tidegate_delivery::{BreakerStatus, ConsumerStatus, Mode as Delivery, Obstacle};
 use tidegate_model::design::ConsumerRef;
 
 use super::{Actor, Parts};
 use crate::attention;
 use crate::meter::{ConsumerMeter, RateMeter};
+use crate::plan::{OWN_FAILURE_RATE, breakers_of};
 use crate::registry::OtherRegistry;
 use crate::situation::Situation;
 use crate::view::{
@@ -224,47 +225,65 @@ impl Actor {
 
     fn dependencies(&self, now: Timestamp) -> Vec<DependencyView> {
         let design = &self.parts.design;
-        let views = design.dependencies.iter().filter_map(|(name, dependency)| {
-            let status = self.parts.machine.breaker(name, now)?;
-            let places = self.parts.machine.places(name);
-            let needing = design.consumers().filter(|consumer| {
-                consumer
-                    .consume
-                    .needs
-                    .iter()
-                    .any(|need| need.value == *name)
-            });
-            Some(DependencyView {
-                name: name.clone(),
-                state: status.state,
-                since_ms: status.since.max(self.portrait.started).millis(),
-                probes_at_ms: status.probes_at.map(Timestamp::millis),
-                calls: status.calls,
-                failure_rate: status.failures as f64 / status.calls.max(1) as f64,
-                threshold: dependency.breaker.failure_rate.value.value(),
-                opened_total: status.opened_total,
-                forced: self
-                    .parts
-                    .machine
-                    .forced_open(name)
-                    .map(|reason| PauseView {
-                        reason: reason.to_owned(),
-                        since_ms: status.since.millis(),
-                    }),
-                in_flight: places.map_or(0, |(taken, _)| u64::from(taken)),
-                concurrency: places.map(|(_, most)| u64::from(most)),
-                consumers: needing.map(|consumer| consumer.id()).collect(),
-            })
+        let mut needing: HashMap<BreakerName, Vec<ConsumerId>> = HashMap::new();
+        for consumer in design.consumers() {
+            for breaker in breakers_of(&consumer) {
+                needing.entry(breaker).or_default().push(consumer.id());
+            }
+        }
+        let named = design.dependencies.iter().filter_map(|(name, dependency)| {
+            let name = BreakerName::from(name.clone());
+            let consumers = needing.remove(&name).unwrap_or_default();
+            let threshold = dependency.breaker.failure_rate.value;
+            self.breaker(name, consumers, threshold, now)
         });
-        views.collect()
+        let mut views: Vec<DependencyView> = named.collect();
+        let own = design.consumers().filter_map(|consumer| {
+            let name = BreakerName::from(consumer.id());
+            let consumers = needing.remove(&name)?;
+            self.breaker(name, consumers, OWN_FAILURE_RATE, now)
+        });
+        views.extend(own);
+        views
+    }
+
+    fn breaker(
+        &self,
+        name: BreakerName,
+        consumers: Vec<ConsumerId>,
+        threshold: Ratio,
+        now: Timestamp,
+    ) -> Option<DependencyView> {
+        let machine = &self.parts.machine;
+        let status = machine.breaker(&name, now)?;
+        let places = machine.places(&name);
+        let forced = machine.forced_open(&name).map(|reason| PauseView {
+            reason: reason.to_owned(),
+            since_ms: status.since.millis(),
+        });
+        Some(DependencyView {
+            own: name.dependency().is_none(),
+            name,
+            state: status.state,
+            since_ms: status.since.max(self.portrait.started).millis(),
+            probes_at_ms: status.probes_at.map(Timestamp::millis),
+            calls: status.calls,
+            failure_rate: status.failures as f64 / status.calls.max(1) as f64,
+            threshold: threshold.value(),
+            opened_total: status.opened_total,
+            forced,
+            in_flight: places.map_or(0, |(taken, _)| u64::from(taken)),
+            concurrency: places.map(|(_, most)| u64::from(most)),
+            consumers,
+        })
     }
 }
 
 /// The breaker that holds a consumer, with its state.
 fn held_by(
     status: &ConsumerStatus,
-    breaker: impl Fn(&Name) -> Option<BreakerStatus>,
-) -> Option<(&Name, BreakerStatus)> {
+    breaker: impl Fn(&BreakerName) -> Option<BreakerStatus>,
+) -> Option<(&BreakerName, BreakerStatus)> {
     match &status.obstacle {
         Some(Obstacle::Breaker(name)) => Some((name, breaker(name)?)),
         _ => None,

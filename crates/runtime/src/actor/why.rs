@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::FutureExt;
 use tidegate_base::limit::{INBOX_IDENTITIES_MAX, PAYLOAD_BYTES_MAX, SEARCH_RECORDS_MAX};
-use tidegate_base::{ConsumerId, Name, Timestamp};
+use tidegate_base::{BreakerName, ConsumerId, Name, Timestamp};
 use tidegate_broker::{Broker, ReadLimit, Record};
 use tidegate_delivery::{
     ConsumerStatus, DeliveryStatus, End, Explanation, HaltCause, Obstacle, SeekOrder,
@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::Actor;
 use super::hear::Event;
-use super::letters::attempt_view;
+use super::letters::{attempt_view, edit_view};
 use super::select::{letter_id, read_id};
 use crate::stored;
 use crate::why::{Why, WhyBehind, WhyDelivery, WhyEvent, WhyGate, WhyOrder};
@@ -92,6 +92,7 @@ impl Actor {
             DeliveryStatus::Dead | DeliveryStatus::Discarded
         );
         let until = explanation.until.map(Timestamp::millis);
+        let edited = explanation.edited.as_ref();
         Some(WhyDelivery {
             sequence,
             state: word(&explanation),
@@ -103,6 +104,13 @@ impl Actor {
             }),
             attempts: explanation.history.iter().map(attempt_view).collect(),
             dead_letter: is_letter.then(|| letter_id(&consumer, sequence)),
+            redrives: explanation.redrives,
+            edits: edited
+                .iter()
+                .flat_map(|to| &to.notes)
+                .map(edit_view)
+                .collect(),
+            edited_id: edited.map(|to| to.id.clone()),
             generation: explanation.generation,
             replay: explanation.replay.map(order),
             skip: explanation.skip.map(order),
@@ -233,7 +241,7 @@ impl Actor {
         Some(consume.deliver.concurrency.value)
     }
 
-    fn breaker_gate(&self, name: &Name, now: Timestamp) -> (String, Option<Timestamp>) {
+    fn breaker_gate(&self, name: &BreakerName, now: Timestamp) -> (String, Option<Timestamp>) {
         let breaker = self.parts.machine.breaker(name, now);
         let detail = match self.parts.machine.forced_open(name) {
             Some(reason) => format!("breaker `{name}` is held open: {reason}"),

@@ -1,12 +1,14 @@
 //! What operators do: pauses, breakers, discards; and what they are told.
 
+use tidegate_runtime::view::ConsumerState;
 use tidegate_runtime::{
-    Command, DeadLetterFilter, LetterFilter, LettersSelection, OperateError, Settings,
+    Command, DeadLetterFilter, LetterFilter, LettersSelection, OperateError, Outcome, Settings,
 };
 
 use crate::support::*;
 
 const BILLING: &str = "billing/OrderPlaced";
+const AUDIT: &str = "audit/OrderPlaced";
 
 fn pause() -> Command {
     Command::Pause {
@@ -71,9 +73,9 @@ async fn a_pause_outlives_the_process_and_is_shown() {
 #[tokio::test(start_paused = true)]
 async fn a_breaker_is_held_open_and_reset() {
     let world = World::new().await;
-    let dependency = "payments-api".parse().unwrap();
+    let breaker = "payments-api".parse().unwrap();
     let open = Command::OpenBreaker {
-        dependency,
+        breaker,
         reason: "they move".to_owned(),
     };
     world.runtime.operate(open).await.unwrap();
@@ -88,12 +90,149 @@ async fn a_breaker_is_held_open_and_reset() {
     let said: Vec<_> = said.filter(|said| said.contains("they move")).collect();
     assert!(!said.is_empty(), "{:?}", view.attention);
     let reset = Command::ResetBreaker {
-        dependency: "payments-api".parse().unwrap(),
+        breaker: "payments-api".parse().unwrap(),
     };
     world.runtime.operate(reset).await.unwrap();
     world.pass(seconds(1)).await;
     assert_eq!(billings_calls(&world), ["1"]);
     assert!(world.runtime.view().dependencies[0].forced.is_none());
+}
+
+/// The design without a word of what billing needs, and with the retries that it has then.
+fn without_needs() -> String {
+    let retry =
+        "        retry: {backoff: constant, initial: 100ms, max: 1s, jitter: none, attempts: 3}\n";
+    let text = DESIGN.replace("        needs: [payments-api]\n", "");
+    text.replacen(retry, "", 1)
+}
+
+/// An endpoint that is away for an hour: nothing becomes a dead letter, be there one event or many, and what is held
+/// says by what.
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_a_consumer_that_names_no_need_makes_no_dead_letter() {
+    for events in [1, 40] {
+        let world = World::with(&without_needs(), Settings::default()).await;
+        world.script.otherwise(unavailable());
+        let orders = (0..events).map(|n| order(&n.to_string(), &format!("key-{n}")));
+        world.publish(orders).await;
+        world.pass(seconds(3_600)).await;
+        let billing = world.consumer(BILLING).await;
+        assert_eq!((billing.dead_letters, billing.backlog), (0, events));
+        assert!(world.script.calls().len() < 420, "a probe each 10 s");
+        let view = world.runtime.view();
+        let mut breakers = view.dependencies.iter();
+        let own = breakers.find(|breaker| breaker.own).unwrap();
+        assert_eq!(own.name.to_string(), BILLING);
+        assert_eq!(
+            (own.state, &own.consumers[..]),
+            ("open", &[id(BILLING)][..])
+        );
+        assert_eq!(
+            billing.held_by.as_deref(),
+            Some("breaker billing/OrderPlaced")
+        );
+        assert_eq!(billing.state, ConsumerState::Held);
+        assert!(billing.needs.is_empty());
+        let why = world.runtime.why("0", None).await.unwrap();
+        let mut deliveries = why.deliveries.iter();
+        let of_billing = deliveries.find(|delivery| delivery.consumer == id(BILLING));
+        let gate = of_billing.unwrap().gate.as_ref().unwrap();
+        assert_eq!(gate.what, "breaker");
+        assert_eq!(gate.detail, "breaker `billing/OrderPlaced` is open");
+        // A restart knows that it is open: it does not begin with a rush.
+        let calls = world.script.calls().len();
+        let world = world.restart().await;
+        world.pass(seconds(1)).await;
+        assert!(world.script.calls().len() <= calls + 1);
+        world.script.otherwise(Outcome::Done);
+        world.pass(seconds(60)).await;
+        let billing = world.consumer(BILLING).await;
+        assert_eq!((billing.dead_letters, billing.backlog), (0, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_consumer_s_own_breaker_is_held_open_and_reset() {
+    let world = World::with(&without_needs(), Settings::default()).await;
+    let breaker = || BILLING.parse().unwrap();
+    let open = Command::OpenBreaker {
+        breaker: breaker(),
+        reason: "they move".to_owned(),
+    };
+    world.runtime.operate(open).await.unwrap();
+    let world = world.restart().await;
+    world.publish([order("1", "a")]).await;
+    world.pass(seconds(3_600)).await;
+    assert!(billings_calls(&world).is_empty());
+    let billing = world.consumer(BILLING).await;
+    insta::assert_snapshot!(billing.reason, @"breaker `billing/OrderPlaced` is held open for 1h by an operator");
+    let reset = Command::ResetBreaker { breaker: breaker() };
+    world.runtime.operate(reset).await.unwrap();
+    world.pass(seconds(1)).await;
+    assert_eq!(billings_calls(&world), ["1"]);
+}
+
+/// Pullers say themselves what is away: their word counts, and the end of a lease does not.
+#[tokio::test(start_paused = true)]
+async fn a_puller_s_own_breaker_hears_its_word_and_not_the_end_of_leases() {
+    let world = World::new().await;
+    let audit = id(AUDIT);
+    world
+        .publish((0..20).map(|n| order(&n.to_string(), &n.to_string())))
+        .await;
+    let pulled = world.runtime.pull(&audit, 2, seconds(1)).await.unwrap();
+    assert_eq!(pulled.len(), 2);
+    world.pass(seconds(11)).await;
+    let state = |world: &World| {
+        let view = world.runtime.view();
+        let mut breakers = view.dependencies.iter();
+        breakers
+            .find(|breaker| breaker.name.to_string() == AUDIT)
+            .map(|own| (own.state, own.calls))
+    };
+    assert_eq!(state(&world), Some(("closed", 0)));
+    for _ in 0..3 {
+        let pulled = world.runtime.pull(&audit, 1, seconds(1)).await.unwrap();
+        world
+            .runtime
+            .settle(&pulled[0].lease, unavailable())
+            .await
+            .unwrap();
+    }
+    world.pass(seconds(1)).await;
+    assert_eq!(state(&world), Some(("open", 0)));
+}
+
+/// A handler that asks for an hour is called neither by the next process nor a day later, and an operator may
+/// shorten that.
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_asks_for_time_has_it_until_its_consumer_is_resumed() {
+    let world = World::new().await;
+    let busy = Outcome::Overload {
+        error: "HTTP 429".to_owned(),
+        after: Some(seconds(86_400)),
+    };
+    world.script.answer("1", [busy.clone(), busy]);
+    world.publish([order("1", "a")]).await;
+    world.pass(seconds(10)).await;
+    let drained = world.runtime.drain(seconds(1)).await;
+    assert_eq!((drained.cancelled, drained.backlog), (0, 2));
+    let world = world.restart().await;
+    world.pass(seconds(3_500)).await;
+    assert_eq!(billings_calls(&world), ["1"]);
+    let billing = world.consumer(BILLING).await;
+    assert_eq!(billing.state, ConsumerState::Held);
+    assert_eq!(billing.held_by.as_deref(), Some("overload"));
+    let said = &world.runtime.view().attention;
+    let mut said = said.iter().filter(|said| said.name == BILLING);
+    insta::assert_snapshot!(said.next().unwrap().sentence, @"`billing/OrderPlaced` is 58.52m behind (objective 30s): the handler asked for time: HTTP 429; it is called again in 1.48m; nothing is lost: it goes on by itself then, or at once when it is resumed");
+    // An hour is the most that a handler may ask for.
+    world.pass(seconds(100)).await;
+    assert_eq!(billings_calls(&world), ["1", "1"]);
+    world.runtime.operate(resume()).await.unwrap();
+    world.pass(seconds(1)).await;
+    assert_eq!(billings_calls(&world), ["1", "1", "1"]);
+    assert_eq!(world.consumer(BILLING).await.backlog, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -104,14 +243,26 @@ async fn what_is_not_in_the_design_is_refused() {
     };
     let refused = world.runtime.operate(nobody).await;
     assert!(matches!(refused, Err(OperateError::UnknownConsumer { .. })));
+    // Billing has what it needs by name, and no breaker of its own.
+    for (breaker, said) in [
+        ("nothing", "dependency `nothing` is not in the design"),
+        (
+            BILLING,
+            "consumer `billing/OrderPlaced` has no breaker of its own: it is not in the design, or its `needs` name those that hold it",
+        ),
+    ] {
+        let breaker = breaker.parse().unwrap();
+        let refused = world
+            .runtime
+            .operate(Command::ResetBreaker { breaker })
+            .await;
+        assert_eq!(refused.unwrap_err().to_string(), said);
+    }
     let reset = Command::ResetBreaker {
-        dependency: "nothing".parse().unwrap(),
+        breaker: "nothing".parse().unwrap(),
     };
     let refused = world.runtime.operate(reset).await;
-    assert!(matches!(
-        refused,
-        Err(OperateError::UnknownDependency { .. })
-    ));
+    assert!(matches!(refused, Err(OperateError::UnknownBreaker { .. })));
 }
 
 #[tokio::test(start_paused = true)]

@@ -213,6 +213,28 @@ fn edit(sequence: u64, version: u64, data: &str) -> EditRequest {
     }
 }
 
+/// The letter is over, and known by either id, with what was done to it.
+async fn is_told(world: &World, edited: &str) {
+    for name in ["0", edited] {
+        let why = world.runtime.why(name, None).await.unwrap();
+        let delivery = &why.deliveries[0];
+        assert_eq!((delivery.state, delivery.redrives), ("done", 1), "{name}");
+        assert_eq!(delivery.edited_id.as_deref(), Some(edited));
+        let [edit] = &delivery.edits[..] else {
+            panic!("{:?}", delivery.edits);
+        };
+        assert_eq!(
+            (edit.replaced.as_str(), edit.by.as_deref()),
+            ("0", Some("ops"))
+        );
+        let other = &why.deliveries[1];
+        assert_eq!(
+            (other.redrives, other.edits.len(), &other.edited_id),
+            (0, 0, &None)
+        );
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_edited_letter_is_delivered_in_the_place_of_the_original_and_only_it() {
     let world = buried(2).await;
@@ -267,6 +289,7 @@ async fn an_edited_letter_is_delivered_in_the_place_of_the_original_and_only_it(
     world.pass(seconds(60)).await;
     assert_eq!(world.script.received().len(), before + 1);
     assert_eq!(world.letters().await.total, 1);
+    is_told(&world, &edited.event_id).await;
     // The other consumer has the event as it was published.
     let pulled = world
         .runtime

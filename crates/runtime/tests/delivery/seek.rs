@@ -266,3 +266,58 @@ async fn exactly_once_effects_refuse_a_replay() {
     assert_eq!(pulled[0].generation, 1);
     assert_eq!(pulled[0].delivery_id, "audit/OrderPlaced/0/replay-1");
 }
+
+/// Events for later and what waits behind a dead letter lie in the state, before where the channel is read.
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_channel_skips_whatever_is_not_finished() {
+    for end in [SeekTo::Latest, SeekTo::Sequence(100)] {
+        let world = World::new().await;
+        world.script.answer("0", [permanent()]);
+        let mut later = order("2", "b");
+        let time = "2033-01-01T00:00:00Z".to_owned();
+        later.extensions.insert("notbefore".to_owned(), time);
+        world
+            .publish([order("0", "a"), order("1", "a"), later])
+            .await;
+        world.pass(seconds(60)).await;
+        assert_eq!(watermark(&world).await.0, 0, "the letter is needed");
+        let request = SeekRequest {
+            confirmed: true,
+            ..to(end)
+        };
+        let report = world.runtime.seek(request.clone()).await.unwrap();
+        assert_eq!(report.action, SeekAction::Skip);
+        assert_eq!((report.from, report.until, report.deliveries), (1, 3, 2));
+        let said = "the channel ends before sequence 3: what is published later is not touched";
+        let expected = (end != SeekTo::Latest).then(|| said.to_owned());
+        assert_eq!(report.note, expected);
+        let world = world.restart().await;
+        for (event, state) in [("0", "dead-letter"), ("1", "skipped"), ("2", "skipped")] {
+            let why = world.runtime.why(event, None).await.unwrap();
+            assert_eq!(of_billing(&why).state, state, "{event}");
+        }
+        let again = world.runtime.seek(request).await.unwrap();
+        assert_eq!((again.action, again.deliveries), (SeekAction::None, 0));
+        assert!(again.from <= again.until, "{again:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_range_beyond_the_end_is_none_and_says_so() {
+    let world = done(2).await;
+    let request = SeekRequest {
+        until: Some(SeekTo::Sequence(70)),
+        ..to(SeekTo::Sequence(50))
+    };
+    let report = world.runtime.seek(request).await.unwrap();
+    assert_eq!(
+        (report.action, report.from, report.until),
+        (SeekAction::None, 2, 2)
+    );
+    assert!(
+        report
+            .note
+            .unwrap()
+            .starts_with("the channel ends before sequence 2")
+    );
+}
