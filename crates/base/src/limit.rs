@@ -27,6 +27,8 @@ pub const SPAN_MEMORY_BYTES_MAX: usize = 192 << 20;
 /// Most spans that are looked at one by one; of more, whole traces are chosen by chance, and the report
 /// says so.
 pub const SPANS_ANALYSED_MAX: usize = 1_000_000;
+/// Most traces that are looked at one by one: short ones cost more than their spans do.
+pub const TRACES_ANALYSED_MAX: usize = 100_000;
 /// Most bytes of one message of traces that a daemon receives, decompressed.
 pub const RECEIVED_MESSAGE_BYTES_MAX: usize = 64 << 20;
 /// Most bytes of traces that a daemon takes in one second; at the limit senders are told to wait.

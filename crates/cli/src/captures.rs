@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempDir;
 use tidegate_base::Bytes;
-use tidegate_base::limit::{SPAN_MEMORY_BYTES_MAX, SPANS_ANALYSED_MAX};
+use tidegate_base::limit::{SPAN_MEMORY_BYTES_MAX, SPANS_ANALYSED_MAX, TRACES_ANALYSED_MAX};
 use tidegate_trace::{Columns, Ingest, ReadError, Spill, Traces, no_spans};
 
 use crate::design_files::unreadable;
@@ -144,7 +144,7 @@ fn refused(error: ReadError) -> Failure {
 fn finish(ingest: Ingest) -> Result<Vec<(String, Traces)>, Failure> {
     let has_spilled = ingest.has_spilled();
     let captures = ingest
-        .into_chosen(SPANS_ANALYSED_MAX)
+        .into_chosen(SPANS_ANALYSED_MAX, TRACES_ANALYSED_MAX)
         .map_err(|error| Failure::configuration(error.to_string()))?;
     if has_spilled {
         terminal::say("the spans did not fit into memory: some went through temporary files");

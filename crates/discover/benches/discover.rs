@@ -30,7 +30,7 @@ use made::{Protobuf, SPANS_OF_TRACE, jaeger};
 use opentelemetry_proto::tonic::trace::v1::TracesData;
 use prost::Message as _;
 use serde_json::Value;
-use tidegate_base::limit::{SPAN_MEMORY_BYTES_MAX, SPANS_ANALYSED_MAX};
+use tidegate_base::limit::{SPAN_MEMORY_BYTES_MAX, SPANS_ANALYSED_MAX, TRACES_ANALYSED_MAX};
 use tidegate_discover::{Paint, ReportFormat, discover, report};
 use tidegate_trace::{Ingest, Spill, Traces, read};
 
@@ -234,7 +234,9 @@ fn memory(spans: usize) {
         .with_limit(SPAN_MEMORY_BYTES_MAX);
     ingest.read("made.pb", Protobuf::new(traces)).unwrap();
     let (read, after_reading) = (start.elapsed(), peak_megabytes());
-    let captures = ingest.into_chosen(SPANS_ANALYSED_MAX).unwrap();
+    let captures = ingest
+        .into_chosen(SPANS_ANALYSED_MAX, TRACES_ANALYSED_MAX)
+        .unwrap();
     let discovery = discover(&captures);
     let text = report(&discovery, ReportFormat::Json, Paint::Plain);
     println!(

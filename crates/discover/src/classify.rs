@@ -16,6 +16,14 @@ pub(crate) fn classify(facts: &Facts<'_>) -> Class {
     let count = facts.observations.len();
     let messages = facts.share(|observation| observation.is_message);
     let left = facts.share(|observation| observation.marks.is_left_behind);
+    let unsure = facts.share(|observation| observation.marks.may_be_joined);
+    if left.share() >= 0.5 && unsure.hits * 2 > left.hits {
+        let missing = format!(
+            "whether its request waits for it: the span that asks has ended before it, and the request has not, in {} of {}",
+            unsure.hits, unsure.total
+        );
+        return Class::Unknown { missing };
+    }
     if messages.share() >= 0.5 || left.share() >= 0.5 {
         return Class::AlreadyAsync;
     }

@@ -218,7 +218,7 @@ pub struct Alternatives {
 /// What a call could become.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// It is a message already.
+    /// It is a message already, or no request waits for it.
     AlreadyAsync,
     /// An event that the caller publishes and forgets.
     FireAndForget,
@@ -268,7 +268,7 @@ impl Class {
     #[must_use]
     pub fn explanation(&self) -> String {
         match self {
-            Self::AlreadyAsync => "It is a message already; nothing to change".to_owned(),
+            Self::AlreadyAsync => "Nobody waits for it already: nothing to change".to_owned(),
             Self::FireAndForget => {
                 "The caller publishes an event and goes on; nobody waits for the work".to_owned()
             }

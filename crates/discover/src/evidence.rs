@@ -214,7 +214,8 @@ impl<'a> Facts<'a> {
         all.extend(self.forwarding());
         all.extend(self.local_write());
         all.extend(self.coupling());
-        all.extend(self.reliability());
+        all.extend(self.failing());
+        all.extend(self.slow_tail());
         all.extend(marks);
         all
     }
@@ -355,31 +356,32 @@ impl<'a> Facts<'a> {
         Some(Evidence::share(Signal::Coupling, weight, claim, share))
     }
 
-    fn reliability(&self) -> Option<Evidence> {
+    fn failing(&self) -> Option<Evidence> {
         let failures = self.share(|observation| observation.failed);
-        let latency =
-            crate::services::latency(self.observations.iter().map(|o| o.waited).collect());
-        let mut parts = Vec::new();
-        if failures.hits > 0 {
-            parts.push(format!(
-                "it fails in {} of {}",
-                failures.hits, failures.total
-            ));
-        }
-        let (p50, p99) = (latency.p50.value(), latency.p99.value());
-        if let (Some(p50), Some(p99)) = (p50, p99)
-            && p50 > Duration::ZERO
-            && p99 > p50 * 5
-        {
-            parts.push(format!(
-                "p99 {} is over 5 times p50 {}",
-                format_duration(p99),
-                format_duration(p50)
-            ));
-        }
-        (!parts.is_empty()).then(|| {
-            let claim = parts.join("; ");
+        (failures.hits > 0).then(|| {
+            let claim = format!("it fails in {} of {}", failures.hits, failures.total);
             Evidence::share(Signal::Reliability, Weight::Benefit, claim, failures)
+        })
+    }
+
+    /// How much longer its slowest hundredth takes than half of it.
+    fn slow_tail(&self) -> Option<Evidence> {
+        let waited = self.observations.iter().map(|o| o.waited).collect();
+        let latency = crate::services::latency(waited);
+        let (p50, p99) = (latency.p50.ends()?, latency.p99.ends()?);
+        let ratio = |of: Duration, to: Duration| of.as_secs_f64() / to.as_secs_f64();
+        (p50.1 > Duration::ZERO && p99.0 > p50.0 * 5).then(|| {
+            let (long, usual) = (format_duration(p99.0), format_duration(p50.0));
+            let claim = format!("p99 {long} is over 5 times p50 {usual}");
+            Evidence {
+                number: Some((
+                    ratio(p99.0, p50.0),
+                    ratio(p99.1, p50.2),
+                    ratio(p99.2, p50.1),
+                )),
+                n: self.observations.len(),
+                ..Evidence::plain(Signal::Reliability, Weight::Benefit, claim)
+            }
         })
     }
 

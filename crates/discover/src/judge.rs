@@ -130,7 +130,8 @@ impl Court<'_> {
             handling: latency(seen.iter().map(|observation| observation.handled).collect()),
             critical,
             critical_share: ratio(critical, self.waiting),
-            critical_per_second: long_enough.then(|| ratio(critical, self.observed)),
+            critical_per_second: long_enough
+                .then(|| self.all_critical(seen) / self.observed.as_secs_f64()),
             on_path: facts.share(|observation| !observation.critical.is_zero()),
             critical_at: self.what_if.around(&critical_of_requests),
             savings,
@@ -143,6 +144,13 @@ impl Court<'_> {
             callee,
             callee_operation,
         }
+    }
+
+    /// The seconds that requests waited for the call in all, those among them that traces stand for.
+    fn all_critical(&self, seen: &[Observation]) -> f64 {
+        let each = seen.iter();
+        each.map(|one| one.critical.as_secs_f64() * self.weight(one))
+            .sum()
     }
 
     /// How many calls an occurrence stands for.
@@ -232,6 +240,10 @@ impl Court<'_> {
     /// The class, the evidence of calls in a row, and what the change that it means saves.
     fn class(&self, facts: &Facts<'_>) -> (Class, Option<Evidence>, Vec<Saving>) {
         let class = classify(facts);
+        if facts.observations.len() < CALLS_MIN {
+            // Too few to tell what is saved, and operations with names of their own are many.
+            return (class, None, Vec::new());
+        }
         let row = facts.share(|observation| observation.marks.in_row > 1);
         let in_row = row.share() >= ROW_SHARE && row.hits >= CALLS_MIN;
         let plain = self.savings(facts.observations, self.publish());

@@ -335,6 +335,7 @@ impl<'a> Collector<'a> {
                 observed.marks.feeds = fed.and_then(|fed| u32::try_from(fed).ok());
                 let is_left = !observed.is_message && observed.request == NO_REQUEST;
                 observed.marks.is_left_behind = is_left;
+                observed.marks.may_be_joined = is_left && may_be_joined(seen.trace, found);
                 let all = self.observations.entry(path).or_default();
                 if all.len() == all.capacity() && !all.is_empty() {
                     // As many more as the rest of the traces will have, if they go on as they began.
@@ -464,6 +465,17 @@ struct Seen<'a> {
     /// The number of each span's name.
     names: &'a [u32],
     told: &'a [Told],
+}
+
+/// Whether something of the caller that goes on may wait for the call although the span that asks has ended before
+/// it: asynchronous code asks so.
+fn may_be_joined(trace: &Trace, found: Found) -> bool {
+    let (Some(call), Some(entry)) = (trace.span(found.call), trace.span(found.entry)) else {
+        return false;
+    };
+    let asks = trace.parent(found.call);
+    let waits = asks.is_some_and(|asks| critical_path::is_waited_for(trace, asks, found.call));
+    !waits && call.end <= entry.end
 }
 
 /// How long the trace's caller waited: not for what messages lead to, and not once more for parts whose

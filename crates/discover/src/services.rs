@@ -184,9 +184,9 @@ pub(crate) fn rate(count: f64, observed: Duration) -> Option<f64> {
 /// What happened in each second of the window.
 #[derive(Debug, Default)]
 pub(crate) struct Seconds {
-    /// All but the last one that was added to.
-    all: BTreeMap<u64, f64>,
-    last: (u64, f64),
+    /// All but the last one that was added to: what each stands for, and how much was kept of it.
+    all: BTreeMap<u64, (f64, f64)>,
+    last: (u64, f64, f64),
 }
 
 impl Seconds {
@@ -194,37 +194,76 @@ impl Seconds {
         let second = offset.as_secs();
         if self.last.0 != second {
             self.finish();
-            self.last = (second, 0.0);
+            self.last = (second, 0.0, 0.0);
         }
         self.last.1 += weight;
+        self.last.2 += 1.0;
     }
 
     fn add_all(&mut self, mut other: Self) {
         other.finish();
-        for (second, weight) in other.all {
-            *self.all.entry(second).or_default() += weight;
+        for (second, (weight, kept)) in other.all {
+            self.count(second, weight, kept);
         }
     }
 
     /// Counts the last second among all.
     pub(crate) fn finish(&mut self) {
-        let (second, weight) = std::mem::take(&mut self.last);
-        if weight != 0.0 {
-            *self.all.entry(second).or_default() += weight;
+        let (second, weight, kept) = std::mem::take(&mut self.last);
+        if kept > 0.0 {
+            self.count(second, weight, kept);
         }
     }
 
-    /// The most in one of them.
+    fn count(&mut self, second: u64, weight: f64, kept: f64) {
+        let known = self.all.entry(second).or_default();
+        known.0 += weight;
+        known.1 += kept;
+    }
+
+    /// In windows of so many seconds a peak is told. Where each one that was kept stands for several, a second with few of
+    /// them tells chance, so often over: the shortest of these windows that has a hundred on average, or the longest.
+    fn window(&self) -> u64 {
+        const WINDOWS: [u64; 7] = [1, 2, 5, 10, 20, 30, 60];
+        const KEPT_MIN: f64 = 100.0;
+        let sum = |of: fn(&(f64, f64)) -> f64| self.all.values().map(of).sum::<f64>();
+        let (weight, kept) = (sum(|second| second.0), sum(|second| second.1));
+        let [Some(first), Some(last)] = [self.all.keys().next(), self.all.keys().next_back()]
+        else {
+            return 1;
+        };
+        if weight <= kept * 1.001 {
+            return 1;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "seconds of a capture are few")]
+        let enough = |window: &u64| kept * *window as f64 >= KEPT_MIN * (last - first + 1) as f64;
+        let longest = WINDOWS
+            .iter()
+            .copied()
+            .rfind(|window| *window <= last - first + 1);
+        let found = WINDOWS.into_iter().find(enough);
+        found.unwrap_or(60).min(longest.unwrap_or(1))
+    }
+
+    /// The most in one of them; on average in one of the fullest window, where what was kept stands for more.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "counts of spans are not negative and far below 2^52"
     )]
+    #[expect(clippy::cast_precision_loss, reason = "a window is a minute at most")]
     pub(crate) fn peak(&self) -> usize {
-        self.all
-            .values()
-            .fold(0.0, |most: f64, one| most.max(*one))
-            .round() as usize
+        let window = self.window();
+        let mut most: f64 = 0.0;
+        let mut current = (0, 0.0);
+        for (second, (weight, _)) in &self.all {
+            if second / window != current.0 {
+                current = (second / window, 0.0);
+            }
+            current.1 += weight;
+            most = most.max(current.1);
+        }
+        (most / window as f64).round() as usize
     }
 }
 

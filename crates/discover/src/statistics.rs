@@ -122,6 +122,16 @@ impl Quantile {
         }
     }
 
+    /// The value and the ends of its interval, when it can be estimated.
+    pub(crate) fn ends(self) -> Option<(Duration, Duration, Duration)> {
+        match self {
+            Self::Estimated {
+                value, low, high, ..
+            } => Some((value, low, high)),
+            Self::NotEstimable { .. } => None,
+        }
+    }
+
     /// The `p` quantile of `sorted`, with the exact binomial interval of order statistics.
     ///
     /// Source: H. A. David, H. N. Nagaraja, "Order Statistics", 3rd edition, section 7.1.

@@ -304,7 +304,7 @@ fn too_many_traces_are_chosen_alike_and_scaled_up() {
     let chosen = |most: usize| {
         let mut ingest = Ingest::new();
         ingest.read("made", text.as_bytes()).unwrap();
-        discover(&ingest.into_chosen(most).unwrap())
+        discover(&ingest.into_chosen(most, usize::MAX).unwrap())
     };
     let (all, some) = (chosen(usize::MAX), chosen(2_500));
     assert_eq!((all.traces, all.sampling.traces_read), (2_000, 2_000));

@@ -242,11 +242,15 @@ impl Layout {
             sink.skipped.without_time += 1;
             return Ok(());
         };
-        let end = match self.time(row, Field::Duration)? {
-            Some(duration) => start.saturating_add(duration),
-            None => self.time(row, Field::End)?.unwrap_or(start),
+        let (end, is_endless) = match self.time(row, Field::Duration)? {
+            Some(duration) => (start.saturating_add(duration), false),
+            None => match self.time(row, Field::End)? {
+                Some(end) => (end, false),
+                None => (start, true),
+            },
         };
         let mut span = RawSpan::new(trace, id, start, end);
+        span.is_endless |= is_endless;
         span.parent = self.cell(row, Field::Parent).and_then(parent);
         if let Some(service) = self.cell(row, Field::Service) {
             span.service = Cow::Borrowed(service);

@@ -174,17 +174,22 @@ impl Ingest {
     ///
     /// When what is outside memory cannot be read back.
     pub fn into_captures(self) -> Result<Vec<(String, Traces)>, ReadError> {
-        self.into_chosen(usize::MAX)
+        self.into_chosen(usize::MAX, usize::MAX)
     }
 
-    /// The same with about so many spans at most: of more, whole traces are chosen by their
+    /// The same with about so many spans and traces at most: of more, whole traces are chosen by their
     /// identifiers alone, each with the same chance. How many were left out is in the captures.
     ///
     /// # Errors
     ///
     /// When what is outside memory cannot be read back.
-    pub fn into_chosen(mut self, spans_max: usize) -> Result<Vec<(String, Traces)>, ReadError> {
-        let choice = Choice::of(spans_max, self.spans());
+    pub fn into_chosen(
+        mut self,
+        spans_max: usize,
+        traces_max: usize,
+    ) -> Result<Vec<(String, Traces)>, ReadError> {
+        let wanted = self.spans_of(traces_max)?.min(spans_max);
+        let choice = Choice::of(wanted, self.spans());
         let mut traces: Vec<Vec<Trace>> = self.sources.iter().map(|_| Vec::new()).collect();
         let skipped = self.hand_over(
             |source, trace| {
@@ -237,6 +242,29 @@ impl Ingest {
         all.traces
             .sort_by(|a, b| (a.start(), a.id()).cmp(&(b.start(), b.id())));
         Ok(all)
+    }
+
+    /// About how many spans so many traces have; no limit where there are no more traces. Identifiers spread evenly
+    /// over buckets, so that some of them tell.
+    fn spans_of(&mut self, traces: usize) -> Result<usize, ReadError> {
+        const LOOKED_AT: usize = 4;
+        if self.spans() <= traces {
+            return Ok(usize::MAX);
+        }
+        let mut found = 0;
+        for index in 0..LOOKED_AT {
+            let bucket = self.store.bucket(index).map_err(|error| spill(&error))?;
+            let mut identifiers: Vec<&[u8]> = bucket.records().map(|record| record.trace).collect();
+            identifiers.sort_unstable();
+            identifiers.dedup();
+            found += identifiers.len();
+        }
+        let all = found.saturating_mul(BUCKETS / LOOKED_AT);
+        if all <= traces {
+            return Ok(usize::MAX);
+        }
+        let spans = self.spans() as u128 * traces as u128 / all as u128;
+        Ok(usize::try_from(spans).unwrap_or(usize::MAX))
     }
 
     fn hand_over(

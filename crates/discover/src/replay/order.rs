@@ -21,6 +21,8 @@ const OCCURRENCES_MAX: u16 = 64;
 /// How often a call must have been the last to end before another one started to show that it was
 /// waited for, and not just always early.
 const FORCED_MIN: u32 = 5;
+/// One of so many at least must outlast its request to show that it is not waited for.
+const OUTLASTING: u64 = 4;
 /// The chance of an interleaving that confidence is about.
 const INTERLEAVED: f64 = 0.01;
 
@@ -113,7 +115,10 @@ impl Group {
     /// Started before its parent ended, outlasted it somewhere, and was never seen to be waited for.
     fn is_forgotten(&self, slot: u16) -> bool {
         self.children.get(usize::from(slot)).is_some_and(|child| {
-            child.outlasted > 0 && u64::from(child.joined) * 2 <= u64::from(child.inside)
+            // A few that outlast their request were given up with it.
+            let often = u64::from(child.outlasted) * OUTLASTING >= u64::from(child.seen);
+            let joined = u64::from(child.joined) * 2 > u64::from(child.inside);
+            child.outlasted > 0 && often && !joined
         })
     }
 }

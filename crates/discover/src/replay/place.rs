@@ -67,17 +67,23 @@ pub(crate) fn is_across_hosts(parent: &Span, child: &Span) -> bool {
     }
 }
 
-/// Whether at most one of the parent's children was timed by another clock: then durations place it.
+/// Whether durations place the parent's children of other clocks: there is one at most, and the parent only asks, by
+/// its kind or as it has no other children. Beside work of the parent's own clock a span in the middle would lie
+/// where it never was.
 pub(crate) fn has_one_answer(trace: &Trace, parent: usize) -> bool {
     let Some(asking) = trace.span(parent) else {
         return true;
     };
-    let across = trace.children(parent).iter().filter(|child| {
-        trace
-            .span(**child)
-            .is_some_and(|child| is_across_hosts(asking, child))
+    let asks = asking.kind == SpanKind::Client;
+    let children = trace.children(parent).iter();
+    let mut beside = children.filter(|child| {
+        let child = trace.span(**child);
+        child.is_some_and(|child| {
+            let is_counted = !asks || is_across_hosts(asking, child);
+            is_counted && !messaging::is_message(asking, child)
+        })
     });
-    across.take(2).count() < 2
+    beside.by_ref().take(2).count() < 2
 }
 
 /// When the child starts, from the parent's start, by the parent's clock; it may be before it.

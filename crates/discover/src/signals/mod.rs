@@ -54,6 +54,8 @@ pub(crate) struct Marks {
     pub(crate) compensated: bool,
     /// Whether no request waits for it: it is work that one leaves behind, and no message.
     pub(crate) is_left_behind: bool,
+    /// Whether that is not sure: what asks for it had ended, and the request had not when it was answered.
+    pub(crate) may_be_joined: bool,
     /// Whether it failed and no call below it did.
     pub(crate) is_origin: bool,
 }
@@ -93,6 +95,7 @@ pub(crate) fn look(
         in_transaction: siblings.in_transaction(told),
         compensated: failed && siblings.compensates(trace),
         is_left_behind: false,
+        may_be_joined: false,
         is_origin: false,
     }
 }
