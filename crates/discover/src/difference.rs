@@ -3,10 +3,12 @@
 //! A request may be slow in a span that only waits for another service; so the time of the critical path
 //! in each span itself is compared, and it is said whether that span asks somebody.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use indexmap::IndexMap;
 
 use crate::contrast::{Blocks, contrasts};
-use crate::discovery::{Discovery, Exclusive};
+use crate::discovery::{Class, Discovery, Exclusive};
 use crate::interval::{Estimate, number};
 use crate::verdict::Verdict;
 
@@ -21,8 +23,55 @@ pub struct Difference {
     pub longer: Estimate,
     /// What changed: what chance does not explain first, then most time of all requests.
     pub changes: Vec<Changed>,
-    /// Calls that are in one of them only: caller, callee and operation; and whether it is the later.
-    pub only: Vec<(String, String, String, bool)>,
+    /// Calls that are in one of them only, and those that requests wait for in one of them only: most waiting first.
+    pub turned: Vec<Turned>,
+}
+
+/// A call that requests wait for in one of two captures.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Turned {
+    /// Who asks.
+    pub caller: String,
+    /// Who answers.
+    pub callee: String,
+    /// What is asked.
+    pub operation: String,
+    /// What became of it.
+    pub turn: Turn,
+    /// How long a trace's requests wait for it in the capture in which they do, in seconds.
+    pub waited: f64,
+}
+
+/// What became of a call between two captures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It is not made any more.
+    Gone,
+    /// It was not made before.
+    New,
+    /// It is made, and requests do not wait for it any more.
+    LeftBehind,
+    /// It was made, and requests did not wait for it before.
+    WaitedFor,
+}
+
+impl Turn {
+    /// As programs read it.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Gone => "GONE",
+            Self::New => "NEW",
+            Self::LeftBehind => "LEFT_BEHIND",
+            Self::WaitedFor => "WAITED_FOR",
+        }
+    }
+
+    /// Whether it is in the later capture that requests wait for it.
+    #[must_use]
+    pub fn is_later(self) -> bool {
+        matches!(self, Self::New | Self::WaitedFor)
+    }
 }
 
 /// One operation whose own time on the critical path changed.
@@ -122,7 +171,7 @@ pub fn difference(before: &Discovery, after: &Discovery) -> Difference {
             .pop()
             .unwrap_or(Estimate::NotEstimable { n: 0, needed: 0 }),
         changes,
-        only: only(before, after),
+        turned: turned(before, after),
     }
 }
 
@@ -130,26 +179,64 @@ fn each(own: &Exclusive) -> f64 {
     own.time.as_secs_f64() / number(own.count.max(1))
 }
 
-fn only(before: &Discovery, after: &Discovery) -> Vec<(String, String, String, bool)> {
-    let calls = |discovery: &Discovery| -> Vec<(String, String, String)> {
-        let calls = discovery.calls.iter();
-        let mut names: Vec<_> = calls
-            .map(|call| {
-                (
-                    call.caller.clone(),
-                    call.callee.clone(),
-                    call.callee_operation.clone(),
-                )
+/// How a capture makes a call: how often, how often requests wait for it, and how long.
+#[derive(Clone, Copy, Debug, Default)]
+struct Made {
+    count: usize,
+    on_path: usize,
+    seconds: f64,
+}
+
+/// The fewest calls of each side of which it is said that requests wait for them, or do not.
+const MADE_MIN: usize = 10;
+
+type Names<'a> = (&'a str, &'a str, &'a str);
+
+fn made(discovery: &Discovery) -> BTreeMap<Names<'_>, Made> {
+    let mut all: BTreeMap<Names<'_>, Made> = BTreeMap::new();
+    for call in &discovery.calls {
+        let name = (&*call.caller, &*call.callee, &*call.callee_operation);
+        let made = all.entry(name).or_default();
+        made.count += call.count;
+        // Of a message its publishing is waited for, and not what it leads to.
+        if call.class != Class::AlreadyAsync {
+            made.on_path += call.on_path.hits;
+        }
+        made.seconds += call.critical.as_secs_f64() / number(discovery.traces.max(1));
+    }
+    all
+}
+
+/// What is made, or waited for, in one of them only.
+fn turned(before: &Discovery, after: &Discovery) -> Vec<Turned> {
+    let (old, new) = (made(before), made(after));
+    let nearly_all = |made: &Made| made.count >= MADE_MIN && made.on_path * 2 >= made.count;
+    let hardly_any = |made: &Made| made.count >= MADE_MIN && made.on_path * 10 <= made.count;
+    let names: BTreeSet<Names<'_>> = old.keys().chain(new.keys()).copied().collect();
+    let mut turned: Vec<Turned> = names
+        .into_iter()
+        .filter_map(|name| {
+            let (turn, waited) = match (old.get(&name), new.get(&name)) {
+                (Some(old), None) => (Turn::Gone, old.seconds),
+                (None, Some(new)) => (Turn::New, new.seconds),
+                (Some(old), Some(new)) if nearly_all(old) && hardly_any(new) => {
+                    (Turn::LeftBehind, old.seconds)
+                }
+                (Some(old), Some(new)) if hardly_any(old) && nearly_all(new) => {
+                    (Turn::WaitedFor, new.seconds)
+                }
+                _ => return None,
+            };
+            let (caller, callee, operation) = name;
+            Some(Turned {
+                caller: caller.to_owned(),
+                callee: callee.to_owned(),
+                operation: operation.to_owned(),
+                turn,
+                waited,
             })
-            .collect();
-        names.sort();
-        names.dedup();
-        names
-    };
-    let (old, new) = (calls(before), calls(after));
-    let gone = old.iter().filter(|call| !new.contains(call));
-    let come = new.iter().filter(|call| !old.contains(call));
-    let gone = gone.map(|(a, b, c)| (a.clone(), b.clone(), c.clone(), false));
-    let come = come.map(|(a, b, c)| (a.clone(), b.clone(), c.clone(), true));
-    gone.chain(come).collect()
+        })
+        .collect();
+    turned.sort_by(|a, b| b.waited.total_cmp(&a.waited));
+    turned
 }

@@ -192,16 +192,6 @@ pub(crate) fn mean(pairs: &[Paired], blocks: usize) -> Estimate {
             needed: MEAN_MIN,
         };
     }
-    if affected == 0 {
-        // Nothing is what is saved.
-        let value = 0.0;
-        return Estimate::Estimated {
-            value,
-            low: value,
-            high: value,
-            n,
-        };
-    }
     if affected < AFFECTED_MIN {
         return Estimate::NotEstimable {
             n: affected,

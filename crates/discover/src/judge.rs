@@ -33,6 +33,9 @@ pub(crate) type Path = (String, String, String, String);
 /// The share of calls that must be made in a row to say that they are.
 const ROW_SHARE: f64 = 0.5;
 
+/// The fewest requests of which none would take another time, to say that none does.
+const REQUESTS_MIN: usize = 20;
+
 /// The delay that shows how much requests depend on the call, in nanoseconds.
 const DELAY: i64 = 1_000_000;
 
@@ -220,7 +223,7 @@ impl Court<'_> {
     /// Why an event in place of the call brings nothing, where that is certain.
     fn no_gain(&self, facts: &Facts<'_>, savings: &[Saving]) -> Option<String> {
         let coupled = Coupling::of(facts.observations, None);
-        let most = savings.first()?.mean.value()?;
+        let most = savings.first()?.mean.value().unwrap_or(0.0);
         gains_nothing(savings, &coupled).then(|| {
             let publish = format_duration(self.options.publish);
             let longer = Duration::try_from_secs_f64(-most / 1e9).unwrap_or_default();
@@ -273,7 +276,10 @@ impl Court<'_> {
 
 /// Requests would certainly not take less long, and no failure would go: then an event costs and brings nothing.
 fn gains_nothing(savings: &[Saving], coupled: &Coupling) -> bool {
-    let no_less = |saving: &Saving| saving.mean.interval().is_some_and(|(_, high)| high <= 0.0);
+    let no_less = |saving: &Saving| {
+        let is_untouched = saving.affected == 0 && saving.requests >= REQUESTS_MIN;
+        is_untouched || saving.mean.interval().is_some_and(|(_, high)| high <= 0.0)
+    };
     let fails_with_it = coupled.excess.is_some_and(|(_, low, _)| low > 0.0);
     !savings.is_empty() && savings.iter().all(no_less) && !fails_with_it
 }

@@ -43,7 +43,7 @@ mod workload;
 pub use availability::{Availability, Dependency};
 pub use contrast::Blocks;
 pub use coupling::Coupling;
-pub use difference::{Changed, Difference, difference};
+pub use difference::{Changed, Difference, Turn, Turned, difference};
 pub use discovery::{
     Alternatives, Call, Capture, Class, Discovery, Evidence, Exclusive, Latency, Operation,
     Service, Signal, Weight,

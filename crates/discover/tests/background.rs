@@ -9,7 +9,7 @@ use std::time::Duration;
 use captures::folder;
 use serde_json::{Value, json};
 use tidegate_discover::critical_path::critical_paths;
-use tidegate_discover::{Discovery, difference, discover};
+use tidegate_discover::{Discovery, ReportFormat, Turn, difference, discover, report_difference};
 use tidegate_trace::{Traces, read};
 
 /// Requests of 20 ms that wait 8 ms for `stock`, and then ask `mailer` for 200 ms, `beside` ms after they began.
@@ -178,5 +178,140 @@ fn segments_of_real_requests_add_up_to_their_first_spans() {
         }
         let discovery = discover(&[(path.to_owned(), traces)]);
         assert_eq!(discovery.waiting, all, "{path}");
+    }
+}
+
+/// A span of request `request`: id, parent, kind, service, name, start and length in milliseconds.
+type Made<'a> = (u64, u64, &'a str, &'a str, &'a str, u64, u64);
+
+fn spans_of<'a>(count: u64, made: impl Fn(u64) -> Vec<Made<'a>>) -> Vec<Value> {
+    let mut spans = Vec::new();
+    for request in 0..count {
+        for (id, parent, kind, service, name, at, took) in made(request) {
+            let parent = match parent {
+                0 => String::new(),
+                parent => format!("{parent:016x}"),
+            };
+            spans.push(json!({
+                "traceId": format!("{:032x}", request + 1), "id": format!("{id:016x}"),
+                "parentId": parent, "kind": kind, "name": name,
+                "timestamp": 1_000_000_000_000 + request * 1_000_000 + at * 1_000,
+                "duration": took * 1_000 + request % 7, "localEndpoint": {"serviceName": service},
+            }));
+        }
+    }
+    spans
+}
+
+fn call<'a>(discovery: &'a Discovery, callee: &str) -> &'a tidegate_discover::Call {
+    let mut calls = discovery.calls.iter();
+    calls.find(|call| call.callee == callee).unwrap()
+}
+
+#[test]
+fn a_few_requests_that_end_before_their_call_say_nothing_of_the_others() {
+    for given_up in [0, 1, 10] {
+        let discovery = found(spans_of(100, |request| {
+            let whole = if request < given_up { 15 } else { 62 };
+            vec![
+                (1, 0, "SERVER", "shop", "POST /buy", 0, whole),
+                (2, 1, "CLIENT", "shop", "UpdateLedger", 2, 8),
+                (3, 2, "SERVER", "ledger", "UpdateLedger", 3, 6),
+                (4, 1, "CLIENT", "shop", "SendMail", 12, 30),
+                (5, 4, "SERVER", "mailer", "SendMail", 13, 28),
+            ]
+        }));
+        let mail = call(&discovery, "mailer");
+        assert_eq!(mail.on_path.hits, 100, "{given_up}");
+        assert_ne!(mail.class.code(), "ALREADY_ASYNC", "{given_up}");
+        let saved = mail.savings[0].mean.value().unwrap() / 1e6;
+        assert!((24.0..30.0).contains(&saved), "{given_up}: {saved}");
+    }
+}
+
+#[test]
+fn a_call_without_a_span_of_its_caller_lies_where_it_was_beside_other_work() {
+    let discovery = found(spans_of(60, |_| {
+        vec![
+            (1, 0, "SERVER", "shop", "POST /orders", 0, 41),
+            (2, 1, "SERVER", "mailer", "SendMail", 3, 29),
+            (3, 1, "CLIENT", "shop", "INSERT orders", 34, 5),
+        ]
+    }));
+    let mail = call(&discovery, "mailer");
+    let each = mail.critical.as_secs_f64() * 1e3 / 60.0;
+    assert!((each - 29.0).abs() < 0.1, "{each}");
+    let saved = mail.savings[0].mean.value().unwrap() / 1e6;
+    assert!((saved - 27.0).abs() < 0.1, "{saved}");
+}
+
+#[test]
+fn a_few_requests_in_which_calls_overlap_are_exceptions_that_the_interval_allows_for() {
+    let discovery = found(spans_of(400, |request| {
+        let ledger = if request % 40 == 7 { 3 } else { 33 };
+        vec![
+            (1, 0, "SERVER", "shop", "POST /buy", 0, ledger + 82),
+            (2, 1, "CLIENT", "shop", "SendMail", 3, 29),
+            (3, 2, "SERVER", "mailer", "SendMail", 4, 27),
+            (4, 1, "CLIENT", "shop", "UpdateLedger", ledger, 80),
+            (5, 4, "SERVER", "ledger", "UpdateLedger", ledger + 1, 78),
+        ]
+    }));
+    let mail = call(&discovery, "mailer");
+    assert!(mail.on_path.hits >= 390, "{:?}", mail.on_path);
+    let mean = mail.savings[0].mean;
+    let (low, high) = mean.interval().unwrap();
+    let saved = mean.value().unwrap() / 1e6;
+    // 27 ms of each but one of forty.
+    assert!((saved - 26.3).abs() < 0.3, "{saved}");
+    // That none of them had to wait is not ruled out.
+    assert!(low < 1e6 && high > 26e6, "{low} {high}");
+}
+
+#[test]
+fn a_call_beside_a_longer_one_saves_nothing_and_is_no_candidate() {
+    let discovery = found(spans_of(100, |_| {
+        vec![
+            (1, 0, "SERVER", "shop", "POST /buy", 0, 60),
+            (2, 1, "CLIENT", "shop", "UpdateLedger", 2, 50),
+            (3, 2, "SERVER", "ledger", "UpdateLedger", 3, 48),
+            (4, 1, "CLIENT", "shop", "SendMail", 2, 5),
+            (5, 4, "SERVER", "mailer", "SendMail", 3, 3),
+        ]
+    }));
+    let mail = call(&discovery, "mailer");
+    assert_eq!(mail.class.code(), "NOT_A_CANDIDATE", "{:?}", mail.class);
+    assert_eq!((mail.on_path.hits, mail.savings[0].affected), (0, 0));
+}
+
+#[test]
+fn what_asks_may_have_ended_before_it_while_its_request_goes_on() {
+    let discovery = found(spans_of(60, |_| {
+        vec![
+            (1, 0, "SERVER", "shop", "POST /buy", 0, 60),
+            (2, 1, "INTERNAL", "shop", "dispatch", 1, 2),
+            (3, 2, "CLIENT", "shop", "SendMail", 10, 40),
+            (4, 3, "SERVER", "mailer", "SendMail", 11, 38),
+        ]
+    }));
+    let mail = call(&discovery, "mailer");
+    assert_eq!(mail.class.code(), "UNKNOWN", "{:?}", mail.class);
+}
+
+#[test]
+fn the_largest_difference_may_be_a_call_that_is_not_waited_for_any_more() {
+    let waits = found(requests(200, 12, "call").into_iter().map(longer).collect());
+    for (kind, beside, turn) in [
+        ("call", 25, Turn::LeftBehind),
+        ("message", 12, Turn::LeftBehind),
+    ] {
+        let later = found(requests(200, beside, kind));
+        let difference = difference(&waits, &later);
+        let most = &difference.turned[0];
+        assert_eq!((most.callee.as_str(), most.turn), ("mailer", turn));
+        assert!((most.waited - 0.202).abs() < 1e-3, "{}", most.waited);
+        let said = report_difference(&difference, ReportFormat::Human);
+        let line = "The largest change: sendMail of mailer is not waited for any more by shop";
+        assert!(said.contains(line), "{said}");
     }
 }

@@ -123,7 +123,7 @@ fn the_difference_of_two_captures_names_the_callers_side_of_the_slowed_call() {
         }
     }
     let same = tidegate_discover::difference(&normal, &normal);
-    assert!(same.changes.iter().all(|change| change.total == 0.0) && same.only.is_empty());
+    assert!(same.changes.iter().all(|change| change.total == 0.0) && same.turned.is_empty());
     let differs = |change: &Changed| matches!(change.verdict(), Verdict::Less | Verdict::More);
     assert!(!same.changes.iter().any(differs));
     let said = report_difference(&same, ReportFormat::Human);

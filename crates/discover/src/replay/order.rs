@@ -8,6 +8,8 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
+use crate::interval::nanos;
+
 use super::gaps::{Doubt, END, Gaps};
 use super::layout::{Layout, NO_SLOT, Place};
 use super::limit::Limits;
@@ -21,8 +23,12 @@ const OCCURRENCES_MAX: u16 = 64;
 /// How often a call must have been the last to end before another one started to show that it was
 /// waited for, and not just always early.
 const FORCED_MIN: u32 = 5;
-/// One of so many at least must outlast its request to show that it is not waited for.
-const OUTLASTING: u64 = 4;
+/// Where more than one of so many outlasts its request, it may be by itself.
+const GIVEN_UP: u32 = 100;
+/// Where more than one of so many does, it is not for requests that were given up, however far from it the others are.
+const OUTLASTING: u32 = 4;
+/// An order that one of so many breaks at most may be a rule with exceptions.
+const EXCEPTIONS: u32 = 20;
 /// The chance of an interleaving that confidence is about.
 const INTERLEAVED: f64 = 0.01;
 
@@ -52,6 +58,8 @@ struct Group {
     /// For each pair: in how many traces both were there, and one ended before the other started.
     both: Vec<u32>,
     ordered: Vec<u32>,
+    /// In how many of these the second started at once when the first had ended.
+    at_once: Vec<u32>,
     /// In how many the first was the last to end before the second started.
     last: Vec<u32>,
     /// In how many the first was a frame around the second.
@@ -76,8 +84,25 @@ struct Child {
     /// In how many it ended inside, and in how many of these the parent went on at once.
     inside: u32,
     joined: u32,
+    /// How long the parent went on later in those, added up, and the squares of that.
+    gaps: f64,
+    squares: f64,
     /// In how many it was the last to end before the parent did.
     last: u32,
+}
+
+impl Child {
+    /// Whether those that outlast their requests were given up with them: few do, or the others end so long before their
+    /// parents go on that these cannot be the tail of their kind.
+    fn is_given_up(self) -> bool {
+        if self.outlasted.saturating_mul(GIVEN_UP) <= self.seen {
+            return true;
+        }
+        let n = f64::from(self.inside.max(1));
+        let mean = self.gaps / n;
+        let spread = (self.squares / n - mean * mean).max(0.0).sqrt();
+        self.outlasted.saturating_mul(OUTLASTING) <= self.seen && mean > 3.0 * spread
+    }
 }
 
 impl Group {
@@ -89,10 +114,18 @@ impl Group {
 
     /// Draws from the counts which orders may be real.
     fn settle(&mut self) {
+        let count = self.children.len();
         let counts = self.both.iter().zip(&self.ordered).zip(&self.last);
-        let orders = counts.map(|((both, ordered), last)| {
-            let kept = both == ordered;
-            let seen = kept && (*last >= FORCED_MIN || *both == 0);
+        let orders = counts.enumerate().map(|(at, ((both, ordered), last))| {
+            let other = at % count.max(1) * count + at / count.max(1);
+            let at_once = [at, other].map(|at| self.at_once.get(at).copied().unwrap_or_default());
+            let broken = both - ordered.min(both);
+            // A few that overlap are of another kind of request, where all others go from the one right to the other.
+            let is_rule = u64::from(broken) * u64::from(EXCEPTIONS) <= u64::from(*both)
+                && at_once.iter().map(|count| u64::from(*count)).sum::<u64>() * 10
+                    >= u64::from(*ordered) * 9;
+            let kept = broken == 0 || is_rule;
+            let seen = broken == 0 && (*last >= FORCED_MIN || *both == 0);
             (u8::from(kept) * KEPT) | (u8::from(seen) * SEEN)
         });
         self.orders = orders.collect();
@@ -115,10 +148,8 @@ impl Group {
     /// Started before its parent ended, outlasted it somewhere, and was never seen to be waited for.
     fn is_forgotten(&self, slot: u16) -> bool {
         self.children.get(usize::from(slot)).is_some_and(|child| {
-            // A few that outlast their request were given up with it.
-            let often = u64::from(child.outlasted) * OUTLASTING >= u64::from(child.seen);
             let joined = u64::from(child.joined) * 2 > u64::from(child.inside);
-            child.outlasted > 0 && often && !joined
+            child.outlasted > 0 && !joined && !child.is_given_up()
         })
     }
 }
@@ -159,6 +190,7 @@ impl Learned {
             group.children = vec![Child::default(); count];
             group.both = vec![0; count * count];
             group.ordered = vec![0; count * count];
+            group.at_once = vec![0; count * count];
             group.last = vec![0; count * count];
             group.framed = vec![0; count * count];
         }
@@ -397,6 +429,9 @@ fn count_pairs(group: &mut Group, layout: &Layout, parent: usize, tolerance: i64
                 // shows nothing. What overlaps does not wait for each other.
                 add(&mut group.ordered, there);
                 add(&mut group.ordered, back);
+                if second.start - first.end() <= tolerance.max(layout.length(parent) / 100) {
+                    add(&mut group.at_once, there);
+                }
             }
             let apart = second.end().abs_diff(first.end());
             if first.may_frame
@@ -450,7 +485,10 @@ fn count_join(group: &mut Group, layout: &Layout, parent: usize, index: usize, t
         }
     }
     if let Some(child) = group.children.get_mut(usize::from(place.slot)) {
+        let gap = nanos(next.saturating_sub(end).max(0));
         child.inside += 1;
+        child.gaps += gap;
+        child.squares += gap * gap;
         child.joined += u32::from(next.saturating_sub(end) <= tolerance.max(length / 100));
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::human::clean;
 use super::table::{Align, Table};
-use crate::difference::{Changed, Difference};
+use crate::difference::{Changed, Difference, Turn, Turned};
 use crate::interval::Estimate;
 use crate::verdict::Verdict;
 
@@ -25,17 +25,15 @@ pub(super) fn json(difference: &Difference) -> String {
             "total_ns": nanos(change.total),
         })
     });
-    let only = difference
-        .only
-        .iter()
-        .map(|(caller, callee, operation, later)| {
-            json!({
-                "caller": caller,
-                "callee": callee,
-                "operation": operation,
-                "in": if *later { "after" } else { "before" },
-            })
-        });
+    let turned = difference.turned.iter().map(|call| {
+        json!({
+            "caller": call.caller,
+            "callee": call.callee,
+            "operation": call.operation,
+            "turn": call.turn.code(),
+            "waited_ns": nanos(call.waited),
+        })
+    });
     let document = json!({
         "schema": "tidegate/discover-diff/v1",
         "traces": {"before": difference.traces.0, "after": difference.traces.1},
@@ -46,7 +44,7 @@ pub(super) fn json(difference: &Difference) -> String {
             "verdict": difference.verdict().code(),
         },
         "changes": changes.collect::<Vec<_>>(),
-        "only": only.collect::<Vec<_>>(),
+        "turned": turned.collect::<Vec<_>>(),
     });
     format!("{document:#}\n")
 }
@@ -81,7 +79,7 @@ pub(super) fn table(difference: &Difference) -> String {
         time(before),
         difference.verdict().word_or_few()
     )];
-    lines.push(culprit(&difference.changes));
+    lines.push(culprit(difference));
     lines.push(String::new());
     let rows = difference.changes.iter().take(ROWS_MAX).map(|change| {
         let cells = [
@@ -112,15 +110,47 @@ pub(super) fn table(difference: &Difference) -> String {
         rows: rows.collect(),
     };
     lines.extend(table.lines());
-    for (caller, callee, operation, later) in &difference.only {
-        let when = if *later { "new" } else { "gone" };
-        lines.push(clean(&format!("{when}: {caller} -> {callee}: {operation}")));
+    for call in &difference.turned {
+        let turn = match call.turn {
+            Turn::Gone => "gone",
+            Turn::New => "new",
+            Turn::LeftBehind => "no longer waited for",
+            Turn::WaitedFor => "now waited for",
+        };
+        let waited = match (call.waited > 0.0, call.turn.is_later()) {
+            (false, _) => String::new(),
+            (true, false) => format!(", which took {} of a request", time(call.waited)),
+            (true, true) => format!(", which takes {} of a request", time(call.waited)),
+        };
+        let Turned {
+            caller,
+            callee,
+            operation,
+            ..
+        } = call;
+        lines.push(clean(&format!(
+            "{turn}: {caller} -> {callee}: {operation}{waited}"
+        )));
     }
     lines.join("\n") + "\n"
 }
 
 /// What differs most of what chance does not explain.
-fn culprit(changes: &[Changed]) -> String {
+fn culprit(difference: &Difference) -> String {
+    let changes = &difference.changes;
+    let most = changes
+        .first()
+        .filter(|first| matches!(first.verdict(), Verdict::Less | Verdict::More));
+    // Of all requests, as the changes are.
+    let requests = crate::interval::number(difference.traces.1);
+    let most = most.map_or(0.0, |first| first.total.abs());
+    if let Some(call) = difference
+        .turned
+        .first()
+        .filter(|call| call.waited * requests > most)
+    {
+        return turned(call);
+    }
     let has = |wanted: Verdict| changes.iter().any(|change| change.verdict() == wanted);
     match changes.first() {
         Some(first) if matches!(first.verdict(), Verdict::Less | Verdict::More) => verdict(first),
@@ -131,6 +161,28 @@ fn culprit(changes: &[Changed]) -> String {
         }
         _ => "There are too few requests to tell a difference from chance.".to_owned(),
     }
+}
+
+/// In words, what became of a call that requests waited for, or do now.
+fn turned(call: &Turned) -> String {
+    let what = match call.turn {
+        Turn::Gone => "is not made any more",
+        Turn::New => "was not made before",
+        Turn::LeftBehind => "is not waited for any more",
+        Turn::WaitedFor => "was not waited for before",
+    };
+    clean(&format!(
+        "The largest change: {} of {} {what} by {}; it {} {} of a request.",
+        call.operation,
+        call.callee,
+        call.caller,
+        if call.turn.is_later() {
+            "takes"
+        } else {
+            "took"
+        },
+        time(call.waited)
+    ))
 }
 
 fn longer(estimate: Estimate) -> String {

@@ -183,20 +183,25 @@ fn section<const COLUMNS: usize>(
 }
 
 fn volume(call: &Call) -> String {
+    let stands_for = call.stands_for.round();
+    let times = if stands_for > crate::interval::number(call.count) {
+        format!("{} times, which stand for {stands_for}", call.count)
+    } else {
+        format!("{} times", call.count)
+    };
     match call.rate {
         Some(rate) if rate < 1.0 => {
             format!(
-                "{} times, {:.1} a minute, at most {} in one second",
-                call.count,
+                "{times}, {:.1} a minute, at most {} in one second",
                 rate * 60.0,
                 call.peak
             )
         }
         Some(rate) => format!(
-            "{} times, {rate:.1} a second, at most {} in one second",
-            call.count, call.peak
+            "{times}, {rate:.1} a second, at most {} in one second",
+            call.peak
         ),
-        None => format!("{} times", call.count),
+        None => times,
     }
 }
 
@@ -212,7 +217,7 @@ fn waiting(call: &Call) -> String {
     };
     let typical = half.map_or_else(|| worst.clone(), |half| format!("{half}, {worst}"));
     format!(
-        "{typical}. At most {} of waiting would go, {} of all",
+        "{typical}. At most {} of the waiting in these captures would go, {} of all",
         format_duration(call.critical),
         words::percent(call.critical_share)
     )
