@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 use serde_json::{Value, json};
+use tidegate_base::Random;
 use tidegate_discover::{
     Call, Class, Discovery, Options, Paint, ReportFormat, Signal, discover, discover_with, report,
 };
@@ -301,12 +302,18 @@ fn too_many_traces_are_chosen_alike_and_scaled_up() {
         .flat_map(|number| request(number, number % 20 == 0, false, false, 30))
         .collect();
     let text = capture(&spans);
-    let chosen = |most: usize| {
+    let chosen_of = |spans: usize, traces: usize| {
         let mut ingest = Ingest::new();
         ingest.read("made", text.as_bytes()).unwrap();
-        discover(&ingest.into_chosen(most, usize::MAX).unwrap())
+        discover(&ingest.into_chosen(spans, traces).unwrap())
     };
+    let chosen = |most: usize| chosen_of(most, usize::MAX);
     let (all, some) = (chosen(usize::MAX), chosen(2_500));
+    // How many traces there are is told by a few of them.
+    let few = chosen_of(usize::MAX, 500);
+    assert!((300..800).contains(&few.traces), "{}", few.traces);
+    assert_eq!(few.sampling.traces_read, 2_000);
+    assert_eq!(chosen_of(usize::MAX, 10_000).traces, 2_000);
     assert_eq!((all.traces, all.sampling.traces_read), (2_000, 2_000));
     assert!((400..600).contains(&some.traces), "{}", some.traces);
     assert_eq!(
@@ -355,4 +362,25 @@ fn an_identifier_in_an_attribute_of_the_services_own_is_seen_to_travel() {
     );
     let unused = with("app.reservation", false);
     assert_ne!(class(&unused), "NOT_A_CANDIDATE");
+}
+
+#[test]
+fn the_peak_of_what_was_sampled_is_no_tale_of_chance() {
+    // A hundred requests in each second, of which one in ten is kept.
+    let random = Random::new(3, "sampled", "");
+    let mut spans = Vec::new();
+    for request in (0..60_000_u64).filter(|request| random.bits(*request) % 10 == 0) {
+        spans.push(json!({
+            "traceId": format!("{:032x}", request + 1), "id": "1", "kind": "SERVER", "name": "GET /",
+            "timestamp": 1_700_000_000_000_000 + request * 10_000, "duration": 500,
+            "localEndpoint": {"serviceName": "shop"}, "tags": {"sampling.probability": "0.1"},
+        }));
+    }
+    let text = Value::from(spans).to_string();
+    let traces = read("sampled.json", text.as_bytes()).unwrap();
+    let discovery = discover(&[("sampled.json".to_owned(), traces)]);
+    let operation = &discovery.operations[0];
+    let rate = operation.rate.unwrap();
+    assert!((rate - 100.0).abs() < 5.0, "{rate}");
+    assert!((100..150).contains(&operation.peak), "{}", operation.peak);
 }
