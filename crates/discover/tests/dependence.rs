@@ -369,7 +369,7 @@ fn the_peak_of_what_was_sampled_is_no_tale_of_chance() {
     // A hundred requests in each second, of which one in ten is kept.
     let random = Random::new(3, "sampled", "");
     let mut spans = Vec::new();
-    for request in (0..60_000_u64).filter(|request| random.bits(*request) % 10 == 0) {
+    for request in (0..60_000_u64).filter(|request| random.bits(*request).is_multiple_of(10)) {
         spans.push(json!({
             "traceId": format!("{:032x}", request + 1), "id": "1", "kind": "SERVER", "name": "GET /",
             "timestamp": 1_700_000_000_000_000 + request * 10_000, "duration": 500,

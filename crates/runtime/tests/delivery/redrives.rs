@@ -217,7 +217,9 @@ fn edit(sequence: u64, version: u64, data: &str) -> EditRequest {
 async fn is_told(world: &World, edited: &str) {
     for name in ["0", edited] {
         let why = world.runtime.why(name, None).await.unwrap();
-        let delivery = &why.deliveries[0];
+        let [delivery, other] = &why.deliveries[..] else {
+            panic!("{:?}", why.deliveries);
+        };
         assert_eq!((delivery.state, delivery.redrives), ("done", 1), "{name}");
         assert_eq!(delivery.edited_id.as_deref(), Some(edited));
         let [edit] = &delivery.edits[..] else {
@@ -227,7 +229,6 @@ async fn is_told(world: &World, edited: &str) {
             (edit.replaced.as_str(), edit.by.as_deref()),
             ("0", Some("ops"))
         );
-        let other = &why.deliveries[1];
         assert_eq!(
             (other.redrives, other.edits.len(), &other.edited_id),
             (0, 0, &None)
