@@ -259,7 +259,7 @@ fn mistakes_of_usage_ask_nobody() {
         &["dlq", "discard", "billing/OrderPlaced/7", "--reason", &long],
         &["dlq", "list", "--limit", "0"],
         &["dlq", "list", "--consumer", "billing"],
-        &["breaker", "open", "a/b"],
+        &["breaker", "open", "a/b/c"],
         &["why", ""],
     ];
     for arguments in cases {

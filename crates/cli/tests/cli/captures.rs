@@ -176,7 +176,7 @@ fn a_daemon_without_a_receiver_says_how_to_get_one() {
         &data,
         "--otlp-grpc=0.0.0.0:0",
     ]);
-    expect_exit(&open, 4);
+    expect_exit(&open, 2);
 }
 
 /// One order of a shop that mails while the customer waits: the request's fields are in a span.

@@ -74,7 +74,7 @@ fn logs_are_told_from_traces_by_their_content() {
     assert_eq!(json(&[trace])["schema"], "tidegate/discover/v1");
     let mixed = run(&["discover", trace, &log("claims.xes")]);
     expect_exit(&mixed, 2);
-    assert!(text(&mixed.stderr).contains("some of these files are process logs"));
+    assert!(text(&mixed.stderr).contains("claims.xes` is a process log, and"));
     let refused = run(&["discover", trace, "--visible-end", "pay"]);
     expect_exit(&refused, 2);
     assert!(text(&refused.stderr).contains("--visible-end is for process logs"));
@@ -387,7 +387,7 @@ fn what_stands_against_a_draft_is_said_before_anything_is_read() {
         let output = run(&["discover", "no-such-file.json", "--draft", draft]);
         expect_exit(&output, 2);
         let said = text(&output.stderr);
-        assert!(said.contains(draft) && said.contains("hint: "), "{said}");
+        assert!(said.contains(draft) && said.contains("help: "), "{said}");
         assert!(!said.contains("no-such-file"), "{said}");
     }
     assert_eq!(fs::read_to_string(file).unwrap(), "mine");
