@@ -314,18 +314,6 @@ impl Layout {
         self.places.get(index)
     }
 
-    /// When the span started, in nanoseconds of the clock of the trace's first span: clocks of other hosts change
-    /// nothing where durations place it.
-    pub(crate) fn time_of(&self, trace: &Trace, mut index: usize) -> u64 {
-        let mut after = 0_i64;
-        while let Some(parent) = trace.parent(index) {
-            after = after.saturating_add(self.places.get(index).map_or(0, |place| place.start));
-            index = parent;
-        }
-        let root = trace.span(index).map_or(0, |root| root.start.nanos());
-        root.saturating_add_signed(after)
-    }
-
     pub(crate) fn length(&self, index: usize) -> i64 {
         self.places.get(index).map_or(0, |place| place.length)
     }

@@ -159,10 +159,27 @@ impl<'a> WhatIf<'a> {
         })
     }
 
+    /// When a request began, by the clock of the trace's first span. What messages lead to may lie deep in each other:
+    /// the times of all spans are found at once, where any is asked for.
+    fn began(&self, (index, span): (usize, usize), times: &mut Option<Vec<Timestamp>>) -> u64 {
+        let Some(trace) = self.traces.get(index) else {
+            return 0;
+        };
+        let time = match trace.parent(span) {
+            None => trace.span(span).map(|root| root.start),
+            Some(_) => {
+                let find = || self.times(index, &trace.depth_first().collect::<Vec<_>>());
+                times.get_or_insert_with(find).get(span).copied()
+            }
+        };
+        time.map_or(0, Timestamp::nanos)
+    }
+
     fn add_requests(&mut self, index: usize, weight: f64) {
         let Some(trace) = self.traces.get(index).copied() else {
             return;
         };
+        let mut times = None;
         for span in 0..trace.spans().len() {
             let layout = self.layouts.get(index);
             let place = layout.and_then(|layout| layout.place(span));
@@ -171,6 +188,7 @@ impl<'a> WhatIf<'a> {
             else {
                 continue;
             };
+            let start = self.began((index, span), &mut times);
             let next = self.endpoints.len();
             let Some(known) = self.by_path.get_mut(place.path as usize) else {
                 continue;
@@ -194,7 +212,6 @@ impl<'a> WhatIf<'a> {
             else {
                 continue;
             };
-            let start = layout.map_or(0, |layout| layout.time_of(trace, span));
             let stands_for = self.weights.get(index).copied().unwrap_or(1.0);
             endpoint.all += stands_for;
             endpoint.entries.push(site);
