@@ -1,5 +1,6 @@
 //! The thread that writes: what waits together becomes one transaction.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, OnceLock};
@@ -146,15 +147,22 @@ pub(crate) struct Writer {
 pub(crate) struct Producers {
     first: ThreadedProducer<Shared>,
     second: ThreadedProducer<Shared>,
+    /// Transactions whose end is confirmed: only then it is the other's turn.
+    confirmed: Cell<usize>,
 }
 
 impl Producers {
-    /// Who writes the transaction of this number.
-    fn of(&self, transaction: usize) -> &ThreadedProducer<Shared> {
-        match transaction.is_multiple_of(2) {
+    /// Whose turn it is. The first transaction is of the producer that was initialised first: whoever was overtaken
+    /// while it took the shard over is refused there, and has written nothing.
+    fn turn(&self) -> &ThreadedProducer<Shared> {
+        match self.confirmed.get().is_multiple_of(2) {
             true => &self.first,
             false => &self.second,
         }
+    }
+
+    fn confirm(&self) {
+        self.confirmed.set(self.confirmed.get().wrapping_add(1));
     }
 
     fn all(&self) -> impl Iterator<Item = &ThreadedProducer<Shared>> {
@@ -195,7 +203,12 @@ impl Writer {
             Ok::<_, KafkaError>(producer)
         };
         let (first, second) = (producer(Turn::First)?, producer(Turn::Second)?);
-        Ok((Producers { first, second }, deliveries))
+        let producers = Producers {
+            first,
+            second,
+            confirmed: Cell::new(0),
+        };
+        Ok((producers, deliveries))
     }
 
     /// Goes on in a thread of its own, until nobody can send batches any more.
@@ -286,7 +299,7 @@ impl Writer {
             return Ok(nothing.collect());
         }
         self.deliveries.0.begin(transaction, pieces.len());
-        let producer = self.producers.of(transaction);
+        let producer = self.producers.turn();
         producer
             .begin_transaction()
             .map_err(|error| self.trouble(error))?;
@@ -297,6 +310,7 @@ impl Writer {
         }
         self.end(producer)
             .map_err(|error| self.give_up(producer, error))?;
+        self.producers.confirm();
         Ok(self.written(group))
     }
 

@@ -303,7 +303,7 @@ impl Machine {
             }
             Command::Resume { consumer } => self.with(&consumer, |consumer, shared| {
                 consumer.pause(None, shared);
-                consumer.go_on(now, shared);
+                consumer.go_on(shared);
             }),
             Command::OpenBreaker { breaker, reason } => {
                 self.turn_breaker(&breaker, |named| {

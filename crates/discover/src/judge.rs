@@ -234,8 +234,11 @@ impl Court<'_> {
                      publishing takes"
                 )
             } else {
-                "requests would not take less long: something else takes as long, and they do not fail with it"
-                    .to_owned()
+                let fails = match coupled.excess {
+                    Some(_) => "they do not fail with it for certain",
+                    None => "it was not seen that they fail with it",
+                };
+                format!("requests would not take less long, as something else takes as long, and {fails}")
             }
         })
     }

@@ -473,9 +473,8 @@ fn may_be_joined(trace: &Trace, found: Found) -> bool {
     let (Some(call), Some(entry)) = (trace.span(found.call), trace.span(found.entry)) else {
         return false;
     };
-    let asks = trace.parent(found.call);
-    let waits = asks.is_some_and(|asks| critical_path::is_waited_for(trace, asks, found.call));
-    !waits && call.end <= entry.end
+    let asks = trace.parent(found.call).and_then(|asks| trace.span(asks));
+    asks.is_some_and(|asks| asks.end <= call.start) && call.end <= entry.end
 }
 
 /// How long the trace's caller waited: not for what messages lead to, and not once more for parts whose

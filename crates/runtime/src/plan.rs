@@ -58,8 +58,8 @@ pub(crate) fn system(design: &Design, seed: u64, in_flight: u32) -> SystemConfig
 }
 
 /// The breaker of a consumer that names no dependency: as one of the design's without a word about it, but for the
-/// fewest calls. Those are no more than the attempts of one delivery, so that it opens before a single event has used
-/// them up.
+/// fewest calls. Those are the attempts of one delivery, from three on, so that it opens before a single event has used
+/// them up; one that has but one or two attempts may.
 fn own_breaker(consumer: &ConsumerRef<'_>) -> Option<DependencyConfig> {
     let attempts = consumer.consume.retry.attempts.value;
     let timeout = consumer.consume.deliver.timeout.value;
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn its_calls_are_no_more_than_the_attempts_and_its_window_holds_the_timeouts() {
+    fn its_calls_are_the_attempts_from_three_on_and_its_window_holds_the_timeouts() {
         let own = |consume: &str| {
             let own = planned(consume).dependencies.pop().unwrap();
             (own.minimum, own.window.as_secs())

@@ -244,27 +244,29 @@ impl Ingest {
         Ok(all)
     }
 
-    /// About how many spans so many traces have; no limit where there are no more traces. Identifiers spread evenly
-    /// over buckets, so that some of them tell.
+    /// About how many spans so many traces have; no limit where there are no more traces. Told by the first buckets
+    /// with an eighth of all spans.
     fn spans_of(&mut self, traces: usize) -> Result<usize, ReadError> {
-        const LOOKED_AT: usize = 4;
-        if self.spans() <= traces {
-            return Ok(usize::MAX);
-        }
-        let mut found = 0;
-        for index in 0..LOOKED_AT {
-            let bucket = self.store.bucket(index).map_err(|error| spill(&error))?;
-            let mut identifiers: Vec<&[u8]> = bucket.records().map(|record| record.trace).collect();
-            identifiers.sort_unstable();
-            identifiers.dedup();
-            found += identifiers.len();
-        }
-        let all = found.saturating_mul(BUCKETS / LOOKED_AT);
+        let all = self.spans();
         if all <= traces {
             return Ok(usize::MAX);
         }
-        let spans = self.spans() as u128 * traces as u128 / all as u128;
-        Ok(usize::try_from(spans).unwrap_or(usize::MAX))
+        let (mut found, mut looked_at) = (0_usize, 0_usize);
+        for index in 0..BUCKETS {
+            let bucket = self.store.bucket(index).map_err(|error| spill(&error))?;
+            let mut identifiers: Vec<&[u8]> = bucket.records().map(|record| record.trace).collect();
+            looked_at += identifiers.len();
+            identifiers.sort_unstable();
+            identifiers.dedup();
+            found += identifiers.len();
+            if looked_at >= all / 8 {
+                break;
+            }
+        }
+        // Of `found` traces for `looked_at` spans.
+        let spans = traces as u128 * looked_at as u128 / found.max(1) as u128;
+        let spans = usize::try_from(spans).unwrap_or(usize::MAX);
+        Ok(if spans >= all { usize::MAX } else { spans })
     }
 
     fn hand_over(

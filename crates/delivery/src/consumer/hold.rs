@@ -28,7 +28,8 @@ impl Consumer {
         self.hold_for(now, wait.max(after.unwrap_or_default()));
         self.hold_reason = bounded(error);
         if !mutant::is(Mutant::HoldForgotten) {
-            shared.out.advise(self.hold_record());
+            // In order with what an operator has decided in the same step.
+            shared.out.durable(self.hold_record(), Then::Nothing);
         }
     }
 
@@ -40,9 +41,10 @@ impl Consumer {
     }
 
     /// An operator does not want to wait until then.
-    pub(super) fn lift_hold(&mut self, now: Timestamp, shared: &mut Shared) {
+    pub(super) fn lift_hold(&mut self, shared: &mut Shared) {
         self.overloads = 0;
-        if self.hold_until <= now {
+        // One that is over would come back when the clock goes back.
+        if self.hold_until == Timestamp::EPOCH {
             return;
         }
         self.hold_until = Timestamp::EPOCH;

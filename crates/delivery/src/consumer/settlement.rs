@@ -414,8 +414,8 @@ impl Consumer {
 
     /// An operator lets the consumer go on, at once: what its dead letters have used up is forgotten, and for how long its
     /// handler asked to be left alone.
-    pub(crate) fn go_on(&mut self, now: Timestamp, shared: &mut Shared) {
-        self.lift_hold(now, shared);
+    pub(crate) fn go_on(&mut self, shared: &mut Shared) {
+        self.lift_hold(shared);
         if let Some(budget) = &mut self.letters {
             budget.refill();
         }

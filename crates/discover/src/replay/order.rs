@@ -25,6 +25,8 @@ const OCCURRENCES_MAX: u16 = 64;
 const FORCED_MIN: u32 = 5;
 /// Where more than one of so many outlasts its request, it may be by itself.
 const GIVEN_UP: u32 = 100;
+/// The fewest that end inside from which it is told how long before.
+const INSIDE_MIN: u32 = 20;
 /// Where more than one of so many does, it is not for requests that were given up, however far from it the others are.
 const OUTLASTING: u32 = 4;
 /// An order that one of so many breaks at most may be a rule with exceptions.
@@ -98,9 +100,14 @@ impl Child {
         if self.outlasted.saturating_mul(GIVEN_UP) <= self.seen {
             return true;
         }
-        let n = f64::from(self.inside.max(1));
+        if self.inside < INSIDE_MIN {
+            return false;
+        }
+        let n = f64::from(self.inside);
         let mean = self.gaps / n;
-        let spread = (self.squares / n - mean * mean).max(0.0).sqrt();
+        let spread = ((self.squares - mean * self.gaps) / (n - 1.0))
+            .max(0.0)
+            .sqrt();
         self.outlasted.saturating_mul(OUTLASTING) <= self.seen && mean > 3.0 * spread
     }
 }
