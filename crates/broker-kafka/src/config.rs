@@ -31,14 +31,6 @@ const RESERVED: &[&str] = &[
     "delivery.timeout.ms",
 ];
 
-/// An owner writes its transactions in turns, with two producers: after the end of a transaction Kafka writes that into each
-/// partition, and refuses the same producer's next one until it has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
-    First,
-    Second,
-}
-
 /// A shard of a system on a Kafka cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KafkaConfig {
@@ -182,19 +174,9 @@ impl KafkaConfig {
         format!("{}tidegate.{}.state", self.prefix, self.system)
     }
 
-    /// What the clients of the shard's owner are called, whichever process that is.
-    fn owner_id(&self) -> String {
+    /// Who writes: the owner of the shard, whichever process that is.
+    pub(crate) fn transactional_id(&self) -> String {
         format!("{}tidegate.{}.{}", self.prefix, self.system, self.shard)
-    }
-
-    /// Who writes the transactions of one turn.
-    pub(crate) fn transactional_id(&self, turn: Turn) -> String {
-        let owner = self.owner_id();
-        match turn {
-            Turn::First => owner,
-            // No other system's shard is called so.
-            Turn::Second => format!("{owner}-second"),
-        }
     }
 
     /// For which process has which shard.
@@ -237,11 +219,11 @@ impl KafkaConfig {
         config
     }
 
-    /// For what is written in one turn.
-    pub(crate) fn producer(&self, turn: Turn) -> ClientConfig {
+    /// For what is written.
+    pub(crate) fn producer(&self) -> ClientConfig {
         let mut config = self.base();
         config
-            .set("transactional.id", self.transactional_id(turn))
+            .set("transactional.id", self.transactional_id())
             .set("enable.idempotence", "true")
             .set("acks", "all")
             // Longer than any outage that a message waits for: the coordinator must not give up before.
@@ -260,7 +242,7 @@ impl KafkaConfig {
         let mut config = self.base();
         config
             // Never joined and nothing is committed to it: the library wants a name.
-            .set("group.id", format!("{}.reader", self.owner_id()))
+            .set("group.id", format!("{}.reader", self.transactional_id()))
             .set("isolation.level", "read_committed")
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")

@@ -56,8 +56,8 @@ pub(crate) fn open(config: &KafkaConfig, runtime: &Handle) -> Result<KafkaBroker
     };
     let topics = Topics::new(config, runtime.clone()).map_err(failed("connecting"))?;
     // From here on nobody else writes to the shard; what it was about to write is committed or given up.
-    let (producers, deliveries) =
-        Writer::producers(config).map_err(failed("taking the shard over"))?;
+    let (producer, deliveries) =
+        Writer::producer(config).map_err(failed("taking the shard over"))?;
     // Only now: its former owner may have created some meanwhile.
     let channels = prepare(config, &topics)?;
     let stop = Arc::new(AtomicBool::new(false));
@@ -80,7 +80,7 @@ pub(crate) fn open(config: &KafkaConfig, runtime: &Handle) -> Result<KafkaBroker
     }
     let topics = Arc::new(topics);
     let writer = Writer {
-        producers,
+        producer,
         deliveries,
         topics: Arc::clone(&topics),
         following,

@@ -1,6 +1,5 @@
 //! The thread that writes: what waits together becomes one transaction.
 
-use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, OnceLock};
@@ -16,7 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use crate::channel::{Channel, lock};
-use crate::config::{KafkaConfig, Turn};
+use crate::config::KafkaConfig;
 use crate::deliveries::{PLACE_BITS, Shared};
 use crate::follow::Following;
 use crate::state::{BEGUN, FINISHED, REPLACED};
@@ -129,7 +128,7 @@ impl Writing {
 
 /// What the thread needs.
 pub(crate) struct Writer {
-    pub(crate) producers: Producers,
+    pub(crate) producer: ThreadedProducer<Shared>,
     pub(crate) deliveries: Shared,
     pub(crate) topics: Arc<Topics>,
     pub(crate) following: Following,
@@ -141,33 +140,6 @@ pub(crate) struct Writer {
     pub(crate) owner: String,
     /// Where its checkpoint of several batches has begun; none: `u64::MAX`.
     pub(crate) begun_at: AtomicU64,
-}
-
-/// One producer for each turn.
-pub(crate) struct Producers {
-    first: ThreadedProducer<Shared>,
-    second: ThreadedProducer<Shared>,
-    /// Transactions whose end is confirmed: only then it is the other's turn.
-    confirmed: Cell<usize>,
-}
-
-impl Producers {
-    /// Whose turn it is. The first transaction is of the producer that was initialised first: whoever was overtaken
-    /// while it took the shard over is refused there, and has written nothing.
-    fn turn(&self) -> &ThreadedProducer<Shared> {
-        match self.confirmed.get().is_multiple_of(2) {
-            true => &self.first,
-            false => &self.second,
-        }
-    }
-
-    fn confirm(&self) {
-        self.confirmed.set(self.confirmed.get().wrapping_add(1));
-    }
-
-    fn all(&self) -> impl Iterator<Item = &ThreadedProducer<Shared>> {
-        [&self.first, &self.second].into_iter()
-    }
 }
 
 /// A record of a transaction: where it goes, and what it is.
@@ -191,24 +163,15 @@ enum Trouble {
 }
 
 impl Writer {
-    /// Producers that own the shard from now on: once both are there, who had it before can write no more, and what it
-    /// was about to write is committed or given up.
-    pub(crate) fn producers(config: &KafkaConfig) -> Result<(Producers, Shared), KafkaError> {
+    /// A producer that owns the shard from now on: who had it before can write no more.
+    pub(crate) fn producer(
+        config: &KafkaConfig,
+    ) -> Result<(ThreadedProducer<Shared>, Shared), KafkaError> {
         let deliveries = Shared::default();
-        let producer = |turn: Turn| {
-            let producer: ThreadedProducer<Shared> = config
-                .producer(turn)
-                .create_with_context(deliveries.clone())?;
-            producer.init_transactions(Duration::from_secs(60))?;
-            Ok::<_, KafkaError>(producer)
-        };
-        let (first, second) = (producer(Turn::First)?, producer(Turn::Second)?);
-        let producers = Producers {
-            first,
-            second,
-            confirmed: Cell::new(0),
-        };
-        Ok((producers, deliveries))
+        let producer: ThreadedProducer<Shared> =
+            config.producer().create_with_context(deliveries.clone())?;
+        producer.init_transactions(Duration::from_secs(60))?;
+        Ok((producer, deliveries))
     }
 
     /// Goes on in a thread of its own, until nobody can send batches any more.
@@ -299,29 +262,26 @@ impl Writer {
             return Ok(nothing.collect());
         }
         self.deliveries.0.begin(transaction, pieces.len());
-        let producer = self.producers.turn();
-        producer
+        self.producer
             .begin_transaction()
             .map_err(|error| self.trouble(error))?;
         for (place, piece) in pieces.into_iter().enumerate() {
             let place = (transaction << PLACE_BITS) | place;
-            self.send(producer, piece, place)
-                .map_err(|error| self.give_up(producer, error))?;
+            self.send(piece, place)
+                .map_err(|error| self.give_up(error))?;
         }
-        self.end(producer)
-            .map_err(|error| self.give_up(producer, error))?;
-        self.producers.confirm();
+        self.end().map_err(|error| self.give_up(error))?;
         Ok(self.written(group))
     }
 
     /// Commits the transaction, however long that takes: what was not answered is asked again.
-    fn end(&self, producer: &ThreadedProducer<Shared>) -> Result<(), KafkaError> {
+    fn end(&self) -> Result<(), KafkaError> {
         self.answers()?;
         if let Some(code) = self.deliveries.0.refused() {
             return Err(KafkaError::MessageProduction(code));
         }
         loop {
-            match producer.commit_transaction(TRY) {
+            match self.producer.commit_transaction(TRY) {
                 Ok(()) => return Ok(()),
                 Err(KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut)) => {
                     self.stalled.store(true, Ordering::Release);
@@ -350,12 +310,7 @@ impl Writer {
     }
 
     /// Puts a record into the library's queue; a full one gets room as it is written.
-    fn send(
-        &self,
-        producer: &ThreadedProducer<Shared>,
-        piece: Piece<'_>,
-        place: usize,
-    ) -> Result<(), KafkaError> {
+    fn send(&self, piece: Piece<'_>, place: usize) -> Result<(), KafkaError> {
         let mut record = BaseRecord::with_opaque_to(piece.topic, place)
             .partition(piece.partition)
             .payload(piece.payload)
@@ -367,7 +322,7 @@ impl Writer {
             record = record.timestamp(time);
         }
         loop {
-            match producer.send(record) {
+            match self.producer.send(record) {
                 Ok(()) => return Ok(()),
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), refused)) => {
                     record = refused;
@@ -379,13 +334,13 @@ impl Writer {
     }
 
     /// Gives the transaction up, so that another one can begin.
-    fn give_up(&self, producer: &ThreadedProducer<Shared>, error: KafkaError) -> Trouble {
+    fn give_up(&self, error: KafkaError) -> Trouble {
         let trouble = self.trouble(error);
         if matches!(trouble, Trouble::Stopped(_)) {
             return trouble;
         }
         loop {
-            match producer.abort_transaction(TRY) {
+            match self.producer.abort_transaction(TRY) {
                 Ok(()) => return trouble,
                 Err(KafkaError::Transaction(error)) if error.is_retriable() => {
                     self.stalled.store(true, Ordering::Release);
@@ -398,12 +353,7 @@ impl Writer {
 
     /// What an error means for the group.
     fn trouble(&self, error: KafkaError) -> Trouble {
-        // Where one of them can write no more, another process has the shard, or will have.
-        let mut fatal = self
-            .producers
-            .all()
-            .filter_map(|one| one.client().fatal_error());
-        if let Some((code, _)) = fatal.next() {
+        if let Some((code, _)) = self.producer.client().fatal_error() {
             return Trouble::Stopped(told(&KafkaError::Global(code)));
         }
         if matches!(&error, KafkaError::Transaction(error) if error.is_fatal()) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::{BoxFuture, FutureExt};
 use tidegate_base::Name;
 use tidegate_broker::conformance::sharing::{Shards, fenced, handed_over};
-use tidegate_broker::{Batch, CommitError, Durability, Shard, Sharing, StateChange};
+use tidegate_broker::{Shard, Sharing};
 use tidegate_broker_kafka::{KafkaBroker, KafkaConfig, Members};
 
 use crate::support;
@@ -43,32 +43,6 @@ async fn the_former_owner_of_a_shard_can_write_no_more() {
         open(&config, 2).await,
     ];
     fenced(&shards, open(&config, 1).boxed()).await.unwrap();
-}
-
-/// An owner writes with two producers in turns: both are shut out, whosever turn it is.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn neither_producer_of_a_former_owner_can_write() {
-    let test = "neither_producer_of_a_former_owner_can_write";
-    let Some(config) = support::config(test) else {
-        return;
-    };
-    let state = || Batch {
-        appends: Vec::new(),
-        state: StateChange::Append(vec!["state".into()]),
-    };
-    let mut written = 0;
-    for before in 0..4 {
-        let former = open(&config, 0).await;
-        for _ in 0..before {
-            former.commit(state(), Durability::Durable).await.unwrap();
-            written += 1;
-        }
-        let next = open(&config, 0).await;
-        let late = former.commit(state(), Durability::Durable).await;
-        let is_stopped = matches!(late, Err(CommitError::Stopped { .. }));
-        assert!(is_stopped, "after {before}: {late:?}");
-        assert_eq!(next.state().await.unwrap().len(), written);
-    }
 }
 
 async fn open(config: &KafkaConfig, shard: i32) -> Arc<dyn Shard> {
