@@ -116,8 +116,8 @@ fn only_traces(
 /// What only traces have is refused for process logs, and so are both together. What was found in a
 /// folder and is no log is passed over: beside logs there are licences and notes.
 fn only_logs(arguments: &Discover, (logs, others): (&[File], &[File])) -> Result<(), Failure> {
-    let mut others_of_use = others.iter();
-    let other = others_of_use.find(|file| file.is_named || captures::holds_traces(&file.path));
+    let is_meant = |file: &&File| file.is_named || captures::holds_traces(&file.path);
+    let other = others.iter().find(is_meant);
     if let (Some(log), Some(other)) = (logs.first(), other) {
         let message = format!(
             "`{}` is a process log, and `{}` is not",

@@ -76,14 +76,14 @@ pub(crate) fn has_one_answer(trace: &Trace, parent: usize) -> bool {
     };
     let asks = asking.kind == SpanKind::Client;
     let children = trace.children(parent).iter();
-    let mut beside = children.filter(|child| {
+    let beside = children.filter(|child| {
         let child = trace.span(**child);
         child.is_some_and(|child| {
             let is_counted = !asks || is_across_hosts(asking, child);
             is_counted && !messaging::is_message(asking, child)
         })
     });
-    beside.by_ref().take(2).count() < 2
+    beside.take(2).count() < 2
 }
 
 /// When the child starts, from the parent's start, by the parent's clock; it may be before it.
