@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+use std::fs::DirEntry;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -80,10 +82,14 @@ fn sequences(log: &Log, channel: &str) -> Vec<u64> {
 }
 
 fn bytes_on_disk(directory: &Path) -> u64 {
-    let entries = std::fs::read_dir(directory).unwrap();
-    entries
-        .map(|entry| entry.unwrap().metadata().unwrap().len())
-        .sum()
+    // The log makes the file of its next segment beside us and renames it when it is needed: what
+    // was listed may bear another name already.
+    let length = |entry: std::io::Result<DirEntry>| match entry.unwrap().metadata() {
+        Ok(metadata) => metadata.len(),
+        Err(error) if error.kind() == ErrorKind::NotFound => 0,
+        Err(error) => panic!("{error}"),
+    };
+    std::fs::read_dir(directory).unwrap().map(length).sum()
 }
 
 fn keep(needed_from: u64) -> Keep {
