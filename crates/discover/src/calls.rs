@@ -2,7 +2,9 @@
 
 use tidegate_trace::{Keys, Span, SpanKind, Trace};
 
+use crate::replay::place;
 use crate::told::Told;
+use crate::tops::Tops;
 use crate::{messaging, statement};
 
 /// Most children of a span without a kind that only asks: one answer, or those of retries.
@@ -26,11 +28,17 @@ pub(crate) struct Found {
 pub(crate) fn find(trace: &Trace, told: &[Told]) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
     let mut known = vec![false; trace.spans().len()];
+    let mut entries = Tops::default();
+    entries.begin(trace.spans().len());
     for ((index, span), told) in trace.spans().iter().enumerate().zip(told) {
-        let answered = trace
-            .parent(index)
-            .and_then(|parent| answered(trace, parent, index));
-        let call = answered.or_else(|| untraced(trace, (index, span), told));
+        let parent = trace.parent(index);
+        let answered = parent.and_then(|parent| answered(trace, parent, index, &mut entries));
+        let call = answered.or_else(|| untraced(trace, (index, span), told, &mut entries));
+        // Where an answer sends whoever asked, that one goes: it is no call of the one who answered.
+        let call = call.filter(|call| {
+            let parent = trace.parent(call.call);
+            !parent.is_some_and(|parent| place::is_sent_on(trace, parent, call.call))
+        });
         // A second answer to one asking span, as after a retry, is the same call.
         if let Some(call) = call
             && let Some(known) = known.get_mut(call.call)
@@ -43,7 +51,7 @@ pub(crate) fn find(trace: &Trace, told: &[Told]) -> Vec<Found> {
 }
 
 /// The call that `child` answers.
-fn answered(trace: &Trace, parent: usize, child: usize) -> Option<Found> {
+fn answered(trace: &Trace, parent: usize, child: usize, entries: &mut Tops) -> Option<Found> {
     let (asking, answering) = (trace.span(parent)?, trace.span(child)?);
     let kinds = asking.kind == SpanKind::Client && answering.kind == SpanKind::Server;
     if asking.service == answering.service && !kinds {
@@ -57,7 +65,7 @@ fn answered(trace: &Trace, parent: usize, child: usize) -> Option<Found> {
     Some(Found {
         call,
         answer: Some(child),
-        entry: entry(trace, parent),
+        entry: entries.of(parent, |index| around(trace, index)),
         is_message: messaging::is_message(asking, answering),
     })
 }
@@ -85,7 +93,12 @@ fn is_asking_span(trace: &Trace, index: usize, callee: &str) -> bool {
 }
 
 /// A call of a service that is named and not traced.
-fn untraced(trace: &Trace, (index, span): (usize, &Span), told: &Told) -> Option<Found> {
+fn untraced(
+    trace: &Trace,
+    (index, span): (usize, &Span),
+    told: &Told,
+    entries: &mut Tops,
+) -> Option<Found> {
     let asks = matches!(span.kind, SpanKind::Client | SpanKind::Producer);
     let leaf = trace.children(index).iter().all(|child| {
         trace.span(*child).is_some_and(|child| {
@@ -97,11 +110,10 @@ fn untraced(trace: &Trace, (index, span): (usize, &Span), told: &Told) -> Option
         return None;
     }
     peer(span)?;
-    let entry = entry(trace, index);
     Some(Found {
         call: index,
         answer: None,
-        entry,
+        entry: entries.of(index, |index| around(trace, index)),
         is_message: messaging::is_producer(span),
     })
 }
@@ -129,18 +141,11 @@ pub(crate) fn peer(span: &Span) -> Option<String> {
     name.or_else(|| interface.map(str::to_ascii_lowercase))
 }
 
-/// The outermost span of the same service around `index`: the request that it was handling.
-fn entry(trace: &Trace, index: usize) -> usize {
-    let mut entry = index;
-    while let Some(parent) = trace.parent(entry) {
-        let (Some(outer), Some(inner)) = (trace.span(parent), trace.span(entry)) else {
-            break;
-        };
-        let hop = outer.kind == SpanKind::Client && inner.kind == SpanKind::Server;
-        if outer.service != inner.service || hop {
-            break;
-        }
-        entry = parent;
-    }
-    entry
+/// The span of the same service around `index`, as part of the same request; the outermost is what the service was
+/// handling.
+fn around(trace: &Trace, index: usize) -> Option<usize> {
+    let parent = trace.parent(index)?;
+    let (outer, inner) = (trace.span(parent)?, trace.span(index)?);
+    let hop = outer.kind == SpanKind::Client && inner.kind == SpanKind::Server;
+    (outer.service == inner.service && !hop).then_some(parent)
 }

@@ -44,8 +44,15 @@ pub struct CriticalPath {
 /// leaves behind, so that nobody waits for it, is on none.
 #[must_use]
 pub fn critical_paths(trace: &Trace) -> Vec<CriticalPath> {
+    let spans = 0..trace.spans().len();
+    let one_answer: Vec<bool> = spans
+        .map(|span| place::has_one_answer(trace, span))
+        .collect();
     let known = Known {
-        waits: &|parent, child| is_waited_for(trace, parent, child),
+        waits: &|parent, child| {
+            let one_answer = one_answer.get(parent).copied().unwrap_or_default();
+            place::is_waited_for(trace, (parent, one_answer), child)
+        },
         may_precede: &|_, _, _| true,
     };
     paths(trace, &known)
@@ -70,14 +77,6 @@ pub(crate) struct Known<'a> {
     pub(crate) waits: &'a dyn Fn(usize, usize) -> bool,
     /// Whether a parent's second child, of two, may have waited for the first.
     pub(crate) may_precede: &'a dyn Fn(usize, usize, usize) -> bool,
-}
-
-/// Whether `parent` waits for `child`: not when it is a message, and not when the child started
-/// after the parent's end; clocks of other hosts are not asked where durations tell.
-#[must_use]
-pub fn is_waited_for(trace: &Trace, parent: usize, child: usize) -> bool {
-    let has_one_answer = place::has_one_answer(trace, parent);
-    place::is_waited_for(trace, (parent, has_one_answer), child)
 }
 
 /// A span to lay out: the part of the entry's time that it may cover, and where in that time it starts,

@@ -35,6 +35,7 @@ mod statistics;
 mod supposition;
 mod survey;
 mod told;
+mod tops;
 mod verdict;
 mod vocabulary;
 mod window;

@@ -27,6 +27,7 @@ use crate::signals::taint::{Values, fed, tainted};
 use crate::supposition::answers;
 use crate::survey::Survey;
 use crate::told::{Reader, Told};
+use crate::tops::Tops;
 use crate::window::Window;
 
 /// Service, operation and the service that it asks, if any, by their numbers.
@@ -137,6 +138,7 @@ struct Collector<'a> {
     reader: Reader,
     told: Vec<Told>,
     survey: Survey,
+    tops: Tops,
     /// Services that are named by their callers alone.
     peers: IndexSet<String, RandomState>,
 }
@@ -160,6 +162,7 @@ impl<'a> Collector<'a> {
             reader: Reader::default(),
             told: Vec::new(),
             survey: Survey::default(),
+            tops: Tops::default(),
             peers: IndexSet::default(),
         }
     }
@@ -305,6 +308,8 @@ impl<'a> Collector<'a> {
         let all = calls::find(trace, seen.told);
         let spans: Vec<usize> = all.iter().map(|found| found.call).collect();
         let origins = Origins::of(trace, seen.told, &all);
+        let mut tops = std::mem::take(&mut self.tops);
+        tops.begin(trace.spans().len());
         for found in all {
             let Some(path) = self.path(seen, found) else {
                 continue;
@@ -327,7 +332,7 @@ impl<'a> Collector<'a> {
                 u32::try_from(found.call),
             ) {
                 observed.site = Site { trace, span };
-                observed.request = what_if.request_of(observed.site);
+                observed.request = what_if.request_of(observed.site, &mut tops);
                 observed.marks.start = start.nanos();
                 observed.marks.is_origin = origins.has(found.call);
                 observed.marks.tainted = tainted(seen.trace, &values, found.call);
@@ -346,6 +351,7 @@ impl<'a> Collector<'a> {
             }
         }
         self.survey = survey;
+        self.tops = tops;
     }
 
     /// Who calls whom for what, while handling what.

@@ -54,6 +54,72 @@ fn mean(discovery: &Discovery) -> f64 {
     discovery.waiting.as_secs_f64() / discovery.traces as f64
 }
 
+/// Pages that send a browser on to the next one, which asks `stock` for 8 ms; by a span of the first service, or straight.
+fn pages(count: u64, by_span: bool, status: &str) -> Vec<Value> {
+    let mut spans = Vec::new();
+    for page in 0..count {
+        let start = 1_000_000_000_000 + page * 1_000_000;
+        let mut span = |id: u64, parent: Option<u64>, kind, service: &str, at: u64, took: u64| {
+            let status = if id == 1 { status } else { "200" };
+            spans.push(json!({
+                "traceId": format!("{:032x}", page + 1), "id": format!("{id:016x}"),
+                "parentId": parent.map(|parent| format!("{parent:016x}")), "kind": kind,
+                "name": format!("step {id}"), "timestamp": start + at * 1_000,
+                "duration": took * 1_000 + page % 7, "localEndpoint": {"serviceName": service},
+                "tags": {"http.status_code": status},
+            }));
+        };
+        span(1, None, "SERVER", "login", 0, 20);
+        if by_span {
+            span(2, Some(1), "CLIENT", "login", 21, 60);
+        }
+        span(3, Some(1 + u64::from(by_span)), "SERVER", "web", 40, 30);
+        span(4, Some(3), "CLIENT", "web", 45, 10);
+        span(5, Some(4), "SERVER", "stock", 46, 8);
+    }
+    spans
+}
+
+#[test]
+fn where_an_answer_sends_a_browser_a_request_of_its_own_begins() {
+    for by_span in [false, true] {
+        let sent_on = found(pages(100, by_span, "302"));
+        let told = |discovery: &Discovery| -> Vec<(String, String, &str)> {
+            let calls = discovery.calls.iter();
+            calls
+                .map(|call| (call.caller.clone(), call.callee.clone(), call.class.code()))
+                .collect()
+        };
+        // The next page is no call of the login, and waits for what it asks.
+        let only = told(&sent_on);
+        assert_eq!(only.len(), 1, "{only:?}");
+        let call = sent_on.calls.first().unwrap();
+        assert_eq!(
+            (call.caller.as_str(), call.callee.as_str()),
+            ("web", "stock")
+        );
+        assert_ne!(call.class.code(), "ALREADY_ASYNC");
+        assert_eq!((call.on_path.hits, call.on_path.total), (100, 100));
+        let second = if by_span { 0.060 } else { 0.030 };
+        assert!(
+            (mean(&sent_on) - 0.020 - second).abs() < 1e-5,
+            "{}",
+            mean(&sent_on)
+        );
+
+        // After any other answer it is work that is left behind.
+        let left = found(pages(100, by_span, "200"));
+        let classes = told(&left);
+        assert!(
+            classes
+                .iter()
+                .all(|(_, _, class)| *class == "ALREADY_ASYNC"),
+            "{classes:?}"
+        );
+        assert_eq!(classes.len(), 2, "{classes:?}");
+    }
+}
+
 #[test]
 fn a_call_after_the_answer_is_asynchronous_already_and_nobody_waits_for_it() {
     let discovery = found(requests(200, 25, "call"));

@@ -7,7 +7,7 @@ use tidegate_base::limit::SPAN_ATTRIBUTE_BYTES_MAX;
 
 /// The attributes that discovery reads, in the order of their names; all others are dropped while
 /// reading.
-pub(crate) const KEPT: [&str; 52] = [
+pub(crate) const KEPT: [&str; 54] = [
     "db.collection.name",
     "db.operation",
     "db.operation.name",
@@ -51,6 +51,8 @@ pub(crate) const KEPT: [&str; 52] = [
     "rpc.method",
     "rpc.service",
     "rpc.system",
+    SAMPLER_PARAM,
+    SAMPLER_TYPE,
     SAMPLING_PROBABILITY,
     "server.address",
     "session.id",
@@ -64,6 +66,10 @@ pub(crate) const KEPT: [&str; 52] = [
 
 /// The probability with which the trace was kept, when the capture tells: 0.0 to 1.0.
 pub(crate) const SAMPLING_PROBABILITY: &str = "sampling.probability";
+
+/// The same as Jaeger's clients tell it, also where an exporter has made their tags attributes.
+pub(crate) const SAMPLER_PARAM: &str = "sampler.param";
+pub(crate) const SAMPLER_TYPE: &str = "sampler.type";
 
 /// What the span tells of its payload, and the marks of the values; see [`crate::payload`].
 pub(crate) const PAYLOAD_MARKS: &str = "tidegate.payload.marks";

@@ -6,11 +6,10 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::attributes::{SAMPLING_PROBABILITY, cut};
+use crate::attributes::cut;
 use crate::identifier::Id;
 use crate::json::{Scalar, Type, Whole};
 use crate::raw::RawSpan;
-use crate::sampling::from_jaeger;
 use crate::scanner::{Scanner, parse};
 use crate::sink::Sink;
 use crate::{ReadError, SpanKind, Status, payload};
@@ -175,12 +174,6 @@ impl JsonSpan<'_> {
                 }
                 span.attribute(name, || tag.value.text().map(Cow::Borrowed));
             }
-        }
-        let sampling = from_jaeger(self.tag("sampler.type"), self.tag("sampler.param"));
-        if let Some(probability) = sampling {
-            span.attribute(SAMPLING_PROBABILITY, || {
-                Some(probability.to_string().into())
-            });
         }
         sink.add(&mut span);
     }

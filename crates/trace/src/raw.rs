@@ -6,6 +6,10 @@ use crate::attributes::{Key, OTHER_VALUES, cut_cow};
 use crate::identifier::Id;
 use crate::{SpanKind, Status, payload, values};
 
+/// The last nanosecond that clocks show, in the year 2262: some exporters write the largest number where they have no
+/// time, and one such end would stretch the time of all.
+pub(crate) const TIME_MAX: u64 = i64::MAX as u64;
+
 /// A span of any format, with its trace.
 #[derive(Clone, Debug)]
 pub(crate) struct RawSpan<'a> {
@@ -19,7 +23,7 @@ pub(crate) struct RawSpan<'a> {
     pub(crate) start: u64,
     /// Nanoseconds; no less than `start`.
     pub(crate) end: u64,
-    /// Whether its own end was before its start, or absent.
+    /// Whether its own end was before its start, absent, or at no time that clocks show.
     pub(crate) is_endless: bool,
     pub(crate) service: Cow<'a, str>,
     pub(crate) host: Option<Cow<'a, str>>,
@@ -34,6 +38,7 @@ pub(crate) struct RawSpan<'a> {
 impl<'a> RawSpan<'a> {
     /// A span without anything that a format may leave out.
     pub(crate) fn new(trace: Id<'a>, id: Id<'a>, start: u64, end: u64) -> Self {
+        let is_endless = end < start || end > TIME_MAX;
         Self {
             trace,
             id,
@@ -42,8 +47,8 @@ impl<'a> RawSpan<'a> {
             kind: SpanKind::Unspecified,
             status: Status::Unset,
             start,
-            end: end.max(start),
-            is_endless: end < start,
+            end: if is_endless { start } else { end },
+            is_endless,
             service: Cow::Borrowed("unknown"),
             host: None,
             operation: Cow::Borrowed(""),

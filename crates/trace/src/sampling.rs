@@ -1,7 +1,7 @@
 //! With what probability a trace was kept, as far as a capture tells.
 
-use crate::attributes::SAMPLING_PROBABILITY;
-use crate::{Keys, Trace};
+use crate::attributes::{SAMPLER_PARAM, SAMPLER_TYPE, SAMPLING_PROBABILITY};
+use crate::{Keys, Span, Trace};
 
 impl Trace {
     /// With what probability it was kept, when the capture tells: above 0.0 and up to 1.0. Each of
@@ -11,14 +11,11 @@ impl Trace {
     /// had left.
     #[must_use]
     pub fn sampling_probability(&self) -> Option<f64> {
-        const NAME: Keys<1> = Keys::of([SAMPLING_PROBABILITY]);
-        if !self.has_any(&NAME) {
+        const ANY: Keys<2> = Keys::of([SAMPLING_PROBABILITY, SAMPLER_PARAM]);
+        if !self.has_any(&ANY) {
             return None;
         }
-        self.spans()
-            .iter()
-            .filter_map(|span| from_text(span.first(&NAME)?))
-            .reduce(f64::min)
+        self.spans().iter().filter_map(of_span).reduce(f64::min)
     }
 
     /// How many requests it stands for; 1.0 when the capture does not tell.
@@ -60,16 +57,20 @@ fn from_threshold(digits: &str) -> Option<f64> {
     valid(1.0 - rejected)
 }
 
-/// The probability of Jaeger's tags `sampler.type` and `sampler.param`.
-pub(crate) fn from_jaeger(kind: Option<&str>, parameter: Option<&str>) -> Option<f64> {
-    if kind != Some("probabilistic") {
-        return None;
+/// With what probability the trace was kept, as one of its spans tells.
+fn of_span(span: &Span) -> Option<f64> {
+    const NAME: Keys<1> = Keys::of([SAMPLING_PROBABILITY]);
+    const TYPE: Keys<1> = Keys::of([SAMPLER_TYPE]);
+    const PARAM: Keys<1> = Keys::of([SAMPLER_PARAM]);
+    if let Some(probability) = span.first(&NAME).and_then(from_text) {
+        return Some(probability);
     }
-    from_text(parameter?)
+    let is_by_probability = span.first(&TYPE) == Some("probabilistic");
+    from_text(span.first(&PARAM).filter(|_| is_by_probability)?)
 }
 
 /// A probability as text.
-pub(crate) fn from_text(text: &str) -> Option<f64> {
+fn from_text(text: &str) -> Option<f64> {
     text.trim().parse().ok().and_then(valid)
 }
 
@@ -104,13 +105,39 @@ mod tests {
         }
     }
 
+    fn told(text: &str) -> Option<f64> {
+        let traces = crate::read("made.json", text.as_bytes()).unwrap();
+        traces.traces.first().unwrap().sampling_probability()
+    }
+
+    #[test]
+    fn what_clients_of_jaeger_tell_is_read_in_every_format() {
+        let otlp = |kind: &str, parameter: &str| {
+            format!(
+                r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{{"traceId":"0af7651916cd43dd8448eb211c80319c",
+                "spanId":"b7ad6b7169203331","startTimeUnixNano":"1800000000000000000",
+                "endTimeUnixNano":"1800000001000000000","attributes":[
+                {{"key":"sampler.type","value":{{"stringValue":"{kind}"}}}},
+                {{"key":"sampler.param","value":{{"doubleValue":{parameter}}}}}]}}]}}]}}]}}"#
+            )
+        };
+        assert_eq!(told(&otlp("probabilistic", "0.05")), Some(0.05));
+        assert_eq!(told(&otlp("const", "1")), None);
+        assert_eq!(told(&otlp("ratelimiting", "0.5")), None);
+        let jaeger = r#"{"data":[{"traceID":"1","spans":[{"traceID":"1","spanID":"2","operationName":"a",
+            "startTime":1800000000000000,"duration":10,"tags":[
+            {"key":"sampler.type","type":"string","value":"probabilistic"},
+            {"key":"sampler.param","type":"float64","value":0.001}]}],"processes":{}}]}"#;
+        assert_eq!(told(jaeger), Some(0.001));
+        let zipkin = r#"[{"traceId":"0000000000000001","id":"0000000000000002","name":"a",
+            "timestamp":1800000000000000,"duration":10,
+            "tags":{"sampler.type":"probabilistic","sampler.param":"0.25"}}]"#;
+        assert_eq!(told(zipkin), Some(0.25));
+    }
+
     #[test]
     fn only_a_probability_is_one() {
-        assert_eq!(
-            from_jaeger(Some("probabilistic"), Some("0.001")),
-            Some(0.001)
-        );
-        assert_eq!(from_jaeger(Some("const"), Some("1")), None);
+        assert_eq!(from_text("0.001"), Some(0.001));
         for none in ["0", "1.5", "-1", "NaN", "inf", "", "x"] {
             assert_eq!(from_text(none), None, "{none}");
         }

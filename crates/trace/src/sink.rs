@@ -1,7 +1,7 @@
 //! Where readers put the spans of one capture.
 
 use crate::ReadError;
-use crate::raw::RawSpan;
+use crate::raw::{RawSpan, TIME_MAX};
 use crate::store::Store;
 use crate::tree::Skipped;
 
@@ -40,6 +40,10 @@ impl<'s> Sink<'s> {
 
     /// Adds one span.
     pub(crate) fn add(&mut self, span: &mut RawSpan<'_>) {
+        if span.start > TIME_MAX {
+            self.skipped.without_time += 1;
+            return;
+        }
         // What is kept of payloads is made here alone: a capture that gives it itself could say anything.
         span.attributes.retain(|(key, _)| !key.is_of_payload());
         if !span.payload.is_empty() {

@@ -101,7 +101,7 @@ impl JsonSpan<'_> {
         let end = start.0.saturating_add(self.duration.unwrap_or_default().0);
         let nanos = |micros: u64| micros.saturating_mul(1_000);
         let mut span = RawSpan::new(trace, id, nanos(start.0), nanos(end));
-        span.is_endless = self.duration.is_none();
+        span.is_endless |= self.duration.is_none();
         let local = self.local_endpoint.as_ref();
         if let Some(service) = local.and_then(|local| local.service_name.text()) {
             span.service = Cow::Borrowed(service);

@@ -233,3 +233,36 @@ fn a_span_that_ends_before_it_starts_is_told() {
     assert_eq!(lengths.iter().sum::<u128>(), 1);
     assert_eq!(lengths.len(), 4);
 }
+
+#[test]
+fn a_time_that_no_clock_shows_is_none() {
+    let spans = |end: &str, second_start: &str| {
+        let span = |id: &str, start: &str, end: &str| {
+            format!(
+                r#"{{"traceId":"0af7651916cd43dd8448eb211c80319c","spanId":"b7ad6b716920333{id}","name":"a",
+                "startTimeUnixNano":"{start}","endTimeUnixNano":"{end}"}}"#
+            )
+        };
+        let first = span("1", "1800000000000000000", end);
+        let second = span("2", second_start, "18446744073709551615");
+        let text =
+            format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{first},{second}]}}]}}]}}"#);
+        tidegate_trace::read("made.json", text.as_bytes()).unwrap()
+    };
+    for end in ["18446744073709551615", "9223372036854775808"] {
+        let read = spans(end, "18446744073709551615");
+        assert_eq!(
+            (read.skipped.without_end, read.skipped.without_time),
+            (1, 1)
+        );
+        let trace = read.traces.first().unwrap();
+        let span = trace.span(0).unwrap();
+        assert_eq!(span.start, span.end, "{end}");
+        assert_eq!(trace.spans().len(), 1);
+    }
+    let read = spans("1800000000000000005", "1800000000000000001");
+    assert_eq!(
+        (read.skipped.without_end, read.skipped.without_time),
+        (1, 0)
+    );
+}

@@ -21,6 +21,8 @@ mod operated;
 #[cfg(test)]
 mod outbox;
 #[cfg(test)]
+mod outputs;
+#[cfg(test)]
 mod process_logs;
 #[cfg(test)]
 mod redrives;

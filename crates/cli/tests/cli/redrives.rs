@@ -339,6 +339,35 @@ fn both_events_of_an_edited_letter_are_shown() {
     ] {
         assert!(shown.contains(expected), "{expected} is not in:\n{shown}");
     }
+
+    // `why` finds it by either id, and tells where it comes from.
+    let detail = daemon.get(&format!("/v1/dead-letters/{LETTER}"));
+    let edited = detail["event"]["id"].as_str().unwrap().to_owned();
+    assert_ne!(edited, "a");
+    let why = |id: &str| {
+        let output = tidegate(&["why", id, "--url", &daemon.url])
+            .output()
+            .unwrap();
+        expect_exit(&output, 0);
+        text(&output.stdout)
+    };
+    let told = why("a");
+    for expected in [
+        "event a replaced by me, ",
+        ": the total\n",
+        edited.as_str(),
+        "dead-letter",
+    ] {
+        assert!(told.contains(expected), "{expected} is not in:\n{told}");
+    }
+    assert!(!told.contains("redriven"), "{told}");
+    assert_eq!(why(&edited), told);
+    expect_exit(&ask(&daemon, &["redrive", LETTER]), 0);
+    acknowledge(&daemon);
+    let told = why("a");
+    for expected in ["redriven once", "event a replaced by me, ", ": done\n"] {
+        assert!(told.contains(expected), "{expected} is not in:\n{told}");
+    }
 }
 
 fn letters(daemon: &Daemon, filter: &[&str]) -> Vec<String> {

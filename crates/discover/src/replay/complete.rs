@@ -31,6 +31,8 @@ pub struct Completeness {
     pub withheld: Option<String>,
     /// What is missing of the traces by all that shows it, calls without their other side among it.
     pub measured: Total,
+    /// Spans that could be placed only by comparing the clocks of two hosts, among all: callers without asking spans.
+    pub by_clocks: Proportion,
 }
 
 /// For each trace how many traces it stands for; 0 when it is too incomplete to be replayed.
@@ -89,6 +91,10 @@ pub(super) fn weigh(traces: &[&Trace], layouts: &[Layout], labels: &Labels) -> W
             used,
             withheld,
             measured,
+            by_clocks: Proportion {
+                hits: layouts.iter().map(|layout| layout.by_clocks).sum(),
+                total: traces.iter().map(|trace| trace.spans().len()).sum(),
+            },
         },
     }
 }

@@ -110,6 +110,8 @@ pub(crate) struct Layout {
     /// come to another result.
     parents: Vec<Parent>,
     lists: Lists,
+    /// How many spans lie where the clocks of two hosts say, as nothing else tells.
+    pub(crate) by_clocks: usize,
 }
 
 /// What a replay asks of a span with children.
@@ -172,6 +174,7 @@ impl Layout {
             waited: Vec::new(),
             parents: Vec::new(),
             lists: Lists::default(),
+            by_clocks: 0,
         };
         for root in trace.roots() {
             layout.enter(numbers, root, Paths::ROOT, paths);
@@ -206,6 +209,7 @@ impl Layout {
                 continue;
             };
             place.start = place::start_in(asking, span, one_answer).max(0);
+            self.by_clocks += usize::from(place::is_by_clocks(asking, span, one_answer));
             if waited_for {
                 place.depth = own.depth + 1;
                 let works = matches!(span.kind, SpanKind::Internal | SpanKind::Unspecified);

@@ -17,6 +17,7 @@ use tidegate_base::Timestamp;
 use tidegate_trace::{Labels, Trace};
 
 use crate::interval::{self, Estimate, mean_saved};
+use crate::tops::Tops;
 use change::{Change, Replay, Scratch};
 use complete::Completeness;
 use endpoint::{Endpoint, Request};
@@ -264,15 +265,12 @@ impl<'a> WhatIf<'a> {
     }
 
     /// The number of the request that waits for a call, however indirectly; [`NO_REQUEST`] of none.
-    pub(crate) fn request_of(&self, call: Site) -> u32 {
+    pub(crate) fn request_of(&self, call: Site, tops: &mut Tops) -> u32 {
         let Some(layout) = self.layouts.get(call.trace as usize) else {
             return NO_REQUEST;
         };
-        let mut span = call.span as usize;
-        while let Some(parent) = layout.waiting(span) {
-            span = parent;
-        }
-        let entry = site(call.trace as usize, span);
+        let top = tops.of(call.span as usize, |span| layout.waiting(span));
+        let entry = site(call.trace as usize, top);
         let number = entry.and_then(|entry| number(&self.starts, &self.numbers, entry));
         number.unwrap_or(NO_REQUEST)
     }

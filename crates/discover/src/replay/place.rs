@@ -46,14 +46,35 @@ pub(crate) fn is_waited_for(
     waits == 0 || answers <= waits.saturating_add(LATE_NS.max(waits / 10))
 }
 
-/// Whether a request begins with the span: nothing above it is there, or it handles a message. What a parent
-/// merely does not wait for is work that a request leaves behind, and no request of its own.
+/// Whether a request begins with the span: nothing above it is there, it handles a message, or its parent has sent the
+/// one who asked on to it. What a parent merely does not wait for is work that a request leaves behind, and no request of
+/// its own.
 pub(crate) fn is_request(trace: &Trace, index: usize) -> bool {
     let Some(parent) = trace.parent(index) else {
         return true;
     };
     let sides = trace.span(parent).zip(trace.span(index));
     sides.is_some_and(|(asking, answering)| messaging::is_message(asking, answering))
+        || is_sent_on(trace, parent, index)
+}
+
+/// The HTTP answers that send whoever asked on to another place.
+const REDIRECTS: [u16; 5] = [301, 302, 303, 307, 308];
+
+/// Whether `child` is where the answer of `parent` has sent the one who asked, such as the next page of a browser: its parent
+/// waits for it no more than for a call after the answer, but somebody does.
+pub(crate) fn is_sent_on(trace: &Trace, parent: usize, child: usize) -> bool {
+    let (Some(asking), Some(answering)) = (trace.span(parent), trace.span(child)) else {
+        return false;
+    };
+    // Most spans are told apart by this alone.
+    let may_be_after = match is_across_hosts(asking, answering) {
+        true => asking.kind != SpanKind::Client,
+        false => answering.start >= asking.end,
+    };
+    may_be_after
+        && (asking.http_status()).is_some_and(|status| REDIRECTS.contains(&status))
+        && !is_waited_for(trace, (parent, has_one_answer(trace, parent)), child)
 }
 
 /// Whether two spans were timed by different clocks, as far as the capture tells.
@@ -84,6 +105,11 @@ pub(crate) fn has_one_answer(trace: &Trace, parent: usize) -> bool {
         })
     });
     beside.take(2).count() < 2
+}
+
+/// Whether the child lies where the clocks of two hosts say: neither one clock nor durations tell.
+pub(crate) fn is_by_clocks(parent: &Span, child: &Span, has_one_answer: bool) -> bool {
+    !has_one_answer && is_across_hosts(parent, child) && !messaging::is_message(parent, child)
 }
 
 /// When the child starts, from the parent's start, by the parent's clock; it may be before it.

@@ -147,6 +147,7 @@ fn completeness(completeness: &Completeness) -> Value {
         "share": completeness.measured.measure.share(),
         "least_share": completeness.measured.measure.least_share(),
         "measure": completeness.measured.measure,
+        "placed_by_other_clocks": proportion(completeness.by_clocks),
     })
 }
 

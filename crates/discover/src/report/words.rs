@@ -174,6 +174,13 @@ pub(super) fn scope(discovery: &Discovery) -> Vec<String> {
             completeness.traces
         ));
     }
+    if completeness.by_clocks.hits > 0 {
+        lines.push(format!(
+            "{} of spans could be placed only by comparing the clocks of two hosts, as what calls them does more than \
+             ask: orders and classes there are as right as those clocks",
+            percent(completeness.by_clocks.share())
+        ));
+    }
     lines
 }
 
