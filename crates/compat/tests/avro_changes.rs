@@ -243,3 +243,30 @@ fn schemas_made_to_hurt_are_answered_or_left_open_in_time() {
     let crossed = verdict(&many("long"), &many("int"), Mode::Full, Profile::Confluent);
     assert_eq!(crossed.answer, Answer::Incompatible);
 }
+
+/// The specification renames the writer's fields by the reader's aliases: two fields of one name are none that anybody
+/// could read.
+#[test]
+fn a_field_that_two_of_the_writer_could_be_cannot_be_read() {
+    let old = record(&json!([{"name": "c", "type": "int"}, {"name": "d", "type": "int"}]));
+    let cases = [
+        json!([{"name": "d", "aliases": ["c"], "type": "int"}]),
+        json!([{"name": "e", "aliases": ["c", "d"], "type": "int"}]),
+        json!([{"name": "d", "aliases": ["c"], "type": "int"}, {"name": "c", "type": "int"}]),
+    ];
+    for fields in cases {
+        for profile in [Profile::Exact, Profile::Confluent] {
+            let said = said(&verdict(&old, &record(&fields), Mode::Backward, profile));
+            assert!(
+                said.contains("Incompatible field-ambiguous `/fields/0`"),
+                "{said}"
+            );
+            assert!(said.contains("is both `c` and `d` of the writer"), "{said}");
+        }
+    }
+    let named_twice = record(&json!([{"name": "d", "aliases": ["d", "x"], "type": "int"}]));
+    assert_eq!(
+        verdict(&old, &named_twice, Mode::Backward, Profile::Exact).answer,
+        Answer::Compatible
+    );
+}

@@ -298,3 +298,42 @@ fn a_map_is_its_entries_on_the_wire() {
         breaks(&map, &other)
     );
 }
+
+/// Two versions beside each other have two names: they are one file for rules about files.
+#[test]
+fn versions_of_a_file_may_have_two_names() {
+    let code = |new: &[(&str, &str)]| -> Vec<&'static str> {
+        let text = |package: &str| {
+            format!("syntax = \"proto3\";\npackage {package};\nmessage M {{ string a = 1; }}\n")
+        };
+        let files = |all: &[(&str, &str)]| -> Sources {
+            all.iter()
+                .map(|(name, package)| ((*name).to_owned(), text(package)))
+                .collect()
+        };
+        let (old, new) = (files(&[("old.proto", "p")]), files(new));
+        let old = Version {
+            files: &old,
+            root: None,
+        };
+        let new = Version {
+            files: &new,
+            root: None,
+        };
+        let verdict = compare(&[old], &new, Mode::Backward, Profile::BufWire).unwrap();
+        verdict
+            .findings
+            .iter()
+            .map(|finding| finding.code)
+            .collect()
+    };
+    assert_eq!(code(&[("old.proto", "p")]), Vec::<&str>::new());
+    assert_eq!(code(&[("new.proto", "p")]), Vec::<&str>::new());
+    assert_eq!(code(&[("old.proto", "p.v2")]), ["file-same-package"]);
+    assert_eq!(code(&[("new.proto", "p.v2")]), ["file-same-package"]);
+    // Which of two it is, nobody can tell.
+    assert_eq!(
+        code(&[("new.proto", "p.v2"), ("other.proto", "q")]),
+        Vec::<&str>::new()
+    );
+}

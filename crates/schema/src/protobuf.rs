@@ -4,6 +4,7 @@
 //! is read from a disk.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use miette::Diagnostic;
 use prost_reflect::prost::Message as _;
@@ -53,6 +54,12 @@ pub struct Protobuf {
 struct Given(Sources);
 
 impl FileResolver for Given {
+    /// A name is what was given, also where it is a path such as `../a.proto`.
+    fn resolve_path(&self, path: &Path) -> Option<String> {
+        let name = path.to_str()?;
+        self.0.contains_key(name).then(|| name.to_owned())
+    }
+
     fn open_file(&self, name: &str) -> Result<File, protox::Error> {
         let source = self.0.get(name);
         let source = source.ok_or_else(|| protox::Error::file_not_found(name))?;

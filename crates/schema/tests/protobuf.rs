@@ -224,3 +224,30 @@ proptest! {
         drop(one(&format!("syntax = \"proto3\";\nmessage M {{ {text} }}")));
     }
 }
+
+/// Paths as people write them are names too.
+#[test]
+fn a_file_may_have_any_name() {
+    let text = "syntax = \"proto3\";\nmessage M { string a = 1; }\n";
+    for name in [
+        "/tmp/x/a.proto",
+        "./a.proto",
+        "../x/a.proto",
+        "a//b.proto",
+        "/dev/stdin",
+        "a b.proto",
+    ] {
+        let files = Sources::from([(name.to_owned(), text.to_owned())]);
+        let schema = Protobuf::compile(&files, Some("M")).unwrap();
+        assert_eq!(schema.root().unwrap().full_name(), "M", "{name}");
+        let wrong = Sources::from([(name.to_owned(), text.replace("string", "strin"))]);
+        let refused = Protobuf::compile(&wrong, None).unwrap_err().to_string();
+        assert!(refused.contains(name), "{refused}");
+    }
+    // What others import is told by the name that they write.
+    let files = Sources::from([
+        ("../order.proto".to_owned(), ORDER.to_owned()),
+        ("part.proto".to_owned(), PART.to_owned()),
+    ]);
+    Protobuf::compile(&files, Some("shop.Order")).unwrap();
+}

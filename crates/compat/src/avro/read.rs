@@ -182,9 +182,21 @@ impl Reading<'_> {
         };
         let mut read = Vec::with_capacity(to.len());
         for field in to {
-            let named = |name: &str| from.iter().position(|field| field.name == name);
-            let aliases = || field.aliases.iter().find_map(|alias| named(alias));
-            let found = named(&field.name).or_else(aliases);
+            let is_meant = |name: &String| *name == field.name || field.aliases.contains(name);
+            let mut meant = (0..from.len())
+                .filter(|at| from.get(*at).is_some_and(|field| is_meant(&field.name)));
+            let found = meant.next();
+            if let (Some(first), Some(second)) = (found, meant.next()) {
+                let name = |at: usize| from.get(at).map_or("", |field| field.name.as_str());
+                let message = format!(
+                    "the reader's field `{}` is both `{}` and `{}` of the writer",
+                    field.name,
+                    name(first),
+                    name(second)
+                );
+                read.push(self.refuse(message));
+                continue;
+            }
             let value = match found.and_then(|at| Some((from.get(at)?, values.get(at)?))) {
                 Some((written, value)) => {
                     self.below(&written.name.clone(), written.node, field.node, value)

@@ -1,5 +1,7 @@
 //! What a reader's type makes of a writer's, one step deep.
 
+use std::collections::BTreeSet;
+
 use tidegate_schema::avro::{Field, Kind, NodeId};
 
 use super::name::{self, Promotion};
@@ -187,9 +189,16 @@ impl Here<'_> {
 
     fn record(&mut self, from: &[Field], to: &[Field]) {
         for field in to {
-            let named = |name: &str| from.iter().position(|field| field.name == name);
-            let aliases = || field.aliases.iter().find_map(|alias| named(alias));
-            let found = named(&field.name).or_else(aliases);
+            // Aliases rename the writer's fields before anything is looked up, so that a name of its own is none more.
+            let names = std::iter::once(&field.name).chain(&field.aliases);
+            let names: BTreeSet<&String> = names.collect();
+            let mut named = (from.iter().enumerate()).filter(|(_, one)| names.contains(&one.name));
+            let found = named.next().map(|(at, _)| at);
+            if let (Some(at), Some((_, second))) = (found, named.next()) {
+                let first = from.get(at).map_or("", |field| field.name.as_str());
+                self.ambiguous(field, first, &second.name);
+                continue;
+            }
             match found.and_then(|at| Some((at, from.get(at)?))) {
                 Some((at, written)) => self.down(Step::Field(at), written.node, field.node),
                 None if field.default.is_some() => {}
@@ -206,6 +215,18 @@ impl Here<'_> {
                     }
                 }
             }
+        }
+    }
+
+    fn ambiguous(&mut self, field: &Field, first: &str, second: &str) {
+        let reason = format!(
+            "the reader's field `{}` is both `{first}` and `{second}` of the writer: readers cannot tell which",
+            field.name
+        );
+        let fix = "take the alias from the reader's field, or the field from the writer's record";
+        self.found("field-ambiguous", Some(Break::Any), reason, fix);
+        if let Some(Next::Found(found)) = self.next.last_mut() {
+            found.reader_pointer.clone_from(&field.pointer);
         }
     }
 

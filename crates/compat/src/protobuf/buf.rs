@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use prost_reflect::{EnumDescriptor, Kind, MessageDescriptor, Syntax};
+use prost_reflect::{EnumDescriptor, FileDescriptor, Kind, MessageDescriptor, Syntax};
 use tidegate_schema::protobuf::Protobuf;
 
 use super::Found;
@@ -83,6 +83,29 @@ pub fn broken(previous: &Protobuf, new: &Protobuf, json: bool) -> Vec<Broken> {
     rules.extensions(previous, new);
     rules.files(previous, new);
     rules.broken
+}
+
+/// The files of both versions that are the same: by their names; and the only one that each has beside those, as two
+/// versions of one file can lie beside each other only under two names.
+fn same_files(previous: &Protobuf, new: &Protobuf) -> Vec<(FileDescriptor, FileDescriptor)> {
+    let mut after: BTreeMap<String, FileDescriptor> = new
+        .files()
+        .map(|file| (file.name().to_owned(), file))
+        .collect();
+    let (mut pairs, mut alone) = (Vec::new(), Vec::new());
+    for before in previous.files() {
+        match after.remove(before.name()) {
+            Some(after) => pairs.push((before, after)),
+            None => alone.push(before),
+        }
+    }
+    let mut after = after.into_values();
+    if let (Some(before), None, Some(after), None) =
+        (alone.pop(), alone.pop(), after.next(), after.next())
+    {
+        pairs.push((before, after));
+    }
+    pairs
 }
 
 struct Rules {
@@ -337,10 +360,7 @@ impl Rules {
     }
 
     fn files(&mut self, previous: &Protobuf, new: &Protobuf) {
-        for before in previous.files() {
-            let Some(after) = new.files().find(|file| file.name() == before.name()) else {
-                continue;
-            };
+        for (before, after) in same_files(previous, new) {
             if before.package_name() != after.package_name() {
                 let reason = format!(
                     "the package was `{}`, and is `{}`",
