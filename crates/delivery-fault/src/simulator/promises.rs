@@ -11,7 +11,7 @@
 //! restart brings a lane back in its order · O1 to O3 what an operator closed stays closed.
 //!
 //! Beside it: I4 in `states.rs`, R1 to R4 in `seek.rs`, J1 to J6, E1 and E2 in `letters.rs`, F1 and F2 in
-//! `rates.rs`, S1 to S5 in `schedule.rs`.
+//! `rates.rs`, S1 to S5 in `schedule.rs`, C1 to C3 in `classes.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,10 +19,12 @@ use tidegate_base::limit::SOLO_CRASHES_MAX;
 use tidegate_base::{BreakerName, ConsumerId, Timestamp};
 use tidegate_delivery::{
     Arrival, Command, Company, Conclusion, ConsumerConfig, ConsumerStatus, DeathReason,
-    DeliveryStatus, Followers, Machine, Order, Repetition, RetryMode, SystemConfig, Ticket,
+    DeliveryStatus, FailureClass, Followers, Machine, Order, Repetition, RetryMode, SystemConfig,
+    Ticket,
 };
 
 use super::broken::Broken;
+use super::classes;
 use super::disk::Disk;
 use super::knowledge::Knowledge;
 use super::letters::Letters;
@@ -79,6 +81,7 @@ pub(super) struct Process {
     pub(super) running: BTreeMap<Place, (Ticket, Timestamp)>,
     /// Failed attempts of the redrive round.
     pub(super) failures: BTreeMap<Place, u32>,
+    pub(super) classes: BTreeMap<Place, classes::Counts>,
     /// What the next attempt must be.
     pub(super) next_attempt: BTreeMap<Place, u32>,
     /// When what failed may start again, and consumers that asked to be left alone.
@@ -218,6 +221,8 @@ impl Watch {
                 self.process.crashed.insert(place.clone());
             }
             if known.failures > 0 {
+                let counts = classes::counts(known.failures, known.classes);
+                self.process.classes.insert(place.clone(), counts);
                 self.process.failures.insert(place, known.failures);
             }
         }
@@ -304,7 +309,7 @@ impl Watch {
         }
         self.ended_in_generation(&place, c);
         match c {
-            Conclusion::Failed { until, .. } => self.failed(place, until),
+            Conclusion::Failed { until, class } => self.failed(place, class, until),
             Conclusion::Released(_) | Conclusion::Redriven => {}
             Conclusion::Restored => drop(self.restoring.remove(&place)),
             Conclusion::Discarded => {
@@ -332,9 +337,10 @@ impl Watch {
         );
     }
 
-    fn failed(&mut self, place: Place, until: Timestamp) {
-        let attempts = self.consumer(&place.0).retry.attempts;
+    fn failed(&mut self, place: Place, class: FailureClass, until: Timestamp) {
+        let attempts = classes::most(&self.consumer(&place.0).retry);
         let process = &mut self.process;
+        classes::add(process.classes.entry(place.clone()).or_default(), class);
         let failures = process.failures.entry(place.clone()).or_default();
         *failures += 1;
         let failures = *failures;
@@ -363,6 +369,7 @@ impl Watch {
         let process = &mut self.process;
         for place in sequences.iter().map(|s| (consumer.clone(), *s)) {
             process.failures.remove(&place);
+            process.classes.remove(&place);
             process.next_attempt.remove(&place);
             process.retry_at.remove(&place);
             process.paid.remove(&place);

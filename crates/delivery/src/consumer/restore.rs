@@ -13,6 +13,7 @@ use super::seek::{Replays, Skips};
 use super::settlement::{crashed, is_solo, push_attempt};
 use super::states::States;
 use super::window::not_before;
+use crate::classes::ClassCounts;
 use crate::cursor::Cursor;
 use crate::ended::SeekOrder;
 use crate::identity::Identity;
@@ -66,6 +67,7 @@ impl Replay {
             StateRecord::Failed {
                 sequence,
                 failures,
+                classes,
                 until,
                 attempt,
                 ..
@@ -75,6 +77,10 @@ impl Replay {
                     progress.failures = match mutant::is(Mutant::FailuresForgotten) {
                         true => 0,
                         false => failures,
+                    };
+                    progress.classes = match mutant::is(Mutant::ClassCountsForgotten) {
+                        true => ClassCounts::default(),
+                        false => classes,
                     };
                     progress.standing = crate::record::Standing::Tainted;
                     push_attempt(&mut progress.history, attempt);
