@@ -473,6 +473,44 @@ mod tests {
         assert_eq!(policy.most_attempts(), 8);
     }
 
+    /// A record of an earlier version is read, and one without a class looks as it did.
+    #[test]
+    fn records_without_a_class_are_those_of_earlier_versions() {
+        use crate::record::StateRecord;
+        let attempt = r#"{"attempt":1,"started":5,"ended":6,"outcome":"retryable","error":"no"}"#;
+        let old = format!(
+            r#"{{"failed":{{"consumer":"a/E","sequence":7,"failures":2,"until":9,"attempt":{attempt}}}}}"#
+        );
+        let record = StateRecord::decode(old.as_bytes()).unwrap();
+        let StateRecord::Failed {
+            classes, attempt, ..
+        } = &record
+        else {
+            panic!("{record:?}");
+        };
+        assert_eq!((*classes, attempt.rule), (ClassCounts::default(), None));
+        assert_eq!(String::from_utf8(record.encode()).unwrap(), old);
+
+        let mut counted = record.clone();
+        if let StateRecord::Failed {
+            classes, attempt, ..
+        } = &mut counted
+        {
+            classes.timeout = 2;
+            attempt.rule = Some(AppliedRule::Own {
+                failures: 2,
+                attempts: 3,
+            });
+        }
+        let text = String::from_utf8(counted.encode()).unwrap();
+        assert!(text.contains(r#""classes":{"timeout":2}"#), "{text}");
+        assert!(
+            text.contains(r#""rule":{"own":{"failures":2,"attempts":3}}"#),
+            "{text}"
+        );
+        assert_eq!(StateRecord::decode(text.as_bytes()).unwrap(), counted);
+    }
+
     fn any_rule() -> impl Strategy<Value = Option<ClassRule>> {
         prop_oneof![
             Just(None),

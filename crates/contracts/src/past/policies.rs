@@ -89,7 +89,7 @@ fn moved(old: &Retry, new: &Retry) -> Vec<(&'static str, String, String)> {
         ("age", age(old), age(new)),
     ];
     let rule = |retry: &Retry, class| {
-        let rule = retry.rule(class);
+        let rule = retry.classes.iter().find(|rule| rule.class == class);
         rule.map_or("absent".to_owned(), ToString::to_string)
     };
     let classes =

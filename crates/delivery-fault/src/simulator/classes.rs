@@ -13,6 +13,7 @@ use tidegate_delivery::{
 };
 
 use super::chance::Chance;
+use super::promises::{Place, Watch};
 
 /// Failures of each class, in the order of [`FailureClass::ALL`].
 pub(super) type Counts = [u32; 5];
@@ -156,4 +157,22 @@ pub(super) fn is_right(
 /// Whether an overload holds the consumer.
 pub(super) fn holds(policy: &RetryPolicy) -> bool {
     policy.classes.of(FailureClass::Overload).is_none()
+}
+
+impl Watch {
+    /// A failure that counts is retried: there are attempts left.
+    pub(super) fn failed(&mut self, place: Place, class: FailureClass, until: Timestamp) {
+        let attempts = most(&self.consumer(&place.0).retry);
+        let process = &mut self.process;
+        add(process.classes.entry(place.clone()).or_default(), class);
+        let failures = process.failures.entry(place.clone()).or_default();
+        *failures += 1;
+        let failures = *failures;
+        self.broken.unless(failures < attempts, || {
+            format!("I6: {failures} failures of {attempts}, and {place:?} is retried")
+        });
+        process.retry_at.insert(place.clone(), until);
+        process.tainted.insert(place.clone());
+        *process.next_attempt.entry(place).or_insert(1) += 1;
+    }
 }

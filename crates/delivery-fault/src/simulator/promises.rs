@@ -19,8 +19,7 @@ use tidegate_base::limit::SOLO_CRASHES_MAX;
 use tidegate_base::{BreakerName, ConsumerId, Timestamp};
 use tidegate_delivery::{
     Arrival, Command, Company, Conclusion, ConsumerConfig, ConsumerStatus, DeathReason,
-    DeliveryStatus, FailureClass, Followers, Machine, Order, Repetition, RetryMode, SystemConfig,
-    Ticket,
+    DeliveryStatus, Followers, Machine, Order, Repetition, RetryMode, SystemConfig, Ticket,
 };
 
 use super::broken::Broken;
@@ -335,21 +334,6 @@ impl Watch {
             !is_end(c) || self.was_handled(consumer, sequence, c),
             || format!("I1: nobody handled {sequence} of {consumer}, which is {c:?}"),
         );
-    }
-
-    fn failed(&mut self, place: Place, class: FailureClass, until: Timestamp) {
-        let attempts = classes::most(&self.consumer(&place.0).retry);
-        let process = &mut self.process;
-        classes::add(process.classes.entry(place.clone()).or_default(), class);
-        let failures = process.failures.entry(place.clone()).or_default();
-        *failures += 1;
-        let failures = *failures;
-        self.broken.unless(failures < attempts, || {
-            format!("I6: {failures} failures of {attempts}, and {place:?} is retried")
-        });
-        process.retry_at.insert(place.clone(), until);
-        process.tainted.insert(place.clone());
-        *process.next_attempt.entry(place).or_insert(1) += 1;
     }
 
     /// I15: only what ran when a process ended is given up for that.

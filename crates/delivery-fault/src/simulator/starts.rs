@@ -1,12 +1,9 @@
 //! What must hold when a delivery is admitted, starts and ends.
 
-use std::time::Duration;
-
-use tidegate_base::limit::RETRY_AFTER_SECONDS_MAX;
 use tidegate_base::{ConsumerId, Timestamp};
 use tidegate_delivery::{
     Arrival, Conclusion, ConsumerConfig, DeliveryStatus, Effect, Followers, Heard, Machine, Mode,
-    Outcome, Release, Repetition, RetryClass, RetryMode, Ticket,
+    Outcome, Release, Repetition, RetryMode, Ticket,
 };
 
 use super::classes;

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use tidegate_base::{BreakerName, ConsumerId, Name, Ratio, Timestamp};
 use tidegate_delivery::{
-    Arrival, Backoff, Command, Conclusion, ConsumerConfig, DeliveryStatus, DependencyConfig,
-    Effect, EventRef, FlowConfig, Followers, Input, Jitter, Machine, Mode, Needed, Order, Outcome,
-    Release, Repetition, RetryMode, RetryPolicy, StateRecord, SystemConfig, Ticket,
+    Arrival, Backoff, ClassRules, Command, Conclusion, ConsumerConfig, DeliveryStatus,
+    DependencyConfig, Effect, EventRef, FlowConfig, Followers, Input, Jitter, Machine, Mode,
+    Needed, Order, Outcome, Release, Repetition, RetryMode, RetryPolicy, StateRecord, SystemConfig,
+    Ticket,
 };
 
 use super::chance::Chance;

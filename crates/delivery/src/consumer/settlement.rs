@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 use tidegate_base::Timestamp;
-use tidegate_base::limit::{ATTEMPT_HISTORY_MAX, ERROR_TEXT_BYTES_MAX, RETRY_AFTER_SECONDS_MAX};
+use tidegate_base::limit::{ATTEMPT_HISTORY_MAX, ERROR_TEXT_BYTES_MAX};
 
 use super::Consumer;
 use super::delivery::{Phase, Run};
@@ -19,10 +19,7 @@ use crate::mutant::{self, Mutant};
 use crate::outbox::Then;
 use crate::outcome::{KeyState, Outcome, RetryClass};
 use crate::random::Draws;
-use crate::record::{
-    AttemptOutcome, AttemptRecord, Company, Death, DeathReason, Halt, HaltCause, Standing,
-    StateRecord,
-};
+use crate::record::{AttemptOutcome, AttemptRecord, Company, Halt, HaltCause, StateRecord};
 use crate::shared::Shared;
 
 /// Endpoint faults in a row that halt a consumer.
