@@ -246,7 +246,7 @@ fn both_refuse_a_word_that_is_not_of_the_list() {
             }
         }
     }
-    assert_eq!(words, 15);
+    assert_eq!(words, 18);
 }
 
 #[test]

@@ -44,7 +44,9 @@ fn of_endpoint(consumer: &ConsumerRef<'_>, rule: &ClassRule, out: &mut Findings)
 fn in_an_outage(consumer: &ConsumerRef<'_>, rule: &ClassRule, out: &mut Findings) {
     let retry = &consumer.consume.retry;
     let attempts = retry.of(rule.class).map_or(1, |own| own.attempts.value);
-    if attempts > 1 {
+    // A consumer that has a single attempt for all has said so; an overload would count for nothing without a rule.
+    let says = rule.parks() || rule.attempts.is_some() || rule.class == FailureClass::Overload;
+    if attempts > 1 || !says {
         return;
     }
     let message = format!(

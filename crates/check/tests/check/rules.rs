@@ -271,7 +271,17 @@ services:
             retryable: park
             permanent: retry
 ";
-    assert_snapshot!(findings(text), @"");
+    assert_snapshot!(findings(text), @r"
+E0323 Error 15:13 services.two.consumes.A.retry.classes.endpoint-fault
+  a fault of the endpoint of `two/A` holds it until the endpoint is right; with a rule its events would become dead letters for it
+  help: remove it: the consumer is held, probes, and loses nothing
+E0324 Warning 16:13 services.two.consumes.A.retry.classes.timeout
+  `two/A` gives an event up at its first `timeout`: each outage makes dead letters of what meets it before a breaker opens
+  help: write `{attempts: 3}` or more, unless each attempt does harm
+E0324 Warning 17:13 services.two.consumes.A.retry.classes.overload
+  `two/A` gives an event up at its first `overload`: each outage makes dead letters of what meets it before a breaker opens
+  help: write `{attempts: 3}` or more, unless each attempt does harm
+");
 }
 
 #[test]

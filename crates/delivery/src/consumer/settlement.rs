@@ -97,6 +97,10 @@ impl Consumer {
             Outcome::Done => self.finish(now, run, None, shared),
             Outcome::DoneWith(state) => match self.change_state(sequence, state) {
                 Ok(change) => self.finish(now, run, change, shared),
+                // Its states find no room: no rule for what a handler says is about that.
+                Err(Outcome::Overload { error, after }) => {
+                    self.held(now, run, (error, after), shared);
+                }
                 Err(instead) => self.settle(now, run, instead, blame, shared),
             },
             Outcome::Retry {
@@ -122,9 +126,7 @@ impl Consumer {
                 self.failed(now, run, failure, blame, shared);
             }
             Outcome::Overload { error, after } => {
-                self.overloaded(now, error, after, shared);
-                self.put_off.insert(sequence);
-                self.release(run, Release::Overload, shared);
+                self.held(now, run, (error, after), shared);
             }
             Outcome::Permanent { error } if self.fate(FailureClass::Permanent) == Fate::Retried => {
                 let failure = Failure {
@@ -146,6 +148,19 @@ impl Consumer {
             }
             Outcome::Cancelled => self.release(run, Release::Cancelled, shared),
         }
+    }
+
+    /// An overload that does not count: the consumer is left alone.
+    fn held(
+        &mut self,
+        now: Timestamp,
+        run: &Run,
+        (error, after): (String, Option<Duration>),
+        shared: &mut Shared,
+    ) {
+        self.overloaded(now, error, after, shared);
+        self.put_off.insert(run.sequence);
+        self.release(run, Release::Overload, shared);
     }
 
     /// Tells the breakers how a call ended. Returns whether a failure is theirs and not the
