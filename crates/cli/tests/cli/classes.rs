@@ -94,20 +94,25 @@ impl Service {
     }
 }
 
-/// The lines about attempts that `tidegate why` shows, each as its outcome with its rule.
-fn outcomes(daemon: &Daemon, event: &str) -> Vec<String> {
-    let output = run(&["why", event, "--url", &daemon.url]);
+/// What `tidegate why` tells of an event.
+fn why(daemon: &Daemon, event: &str, format: &str) -> String {
+    let output = run(&["why", event, "--format", format, "--url", &daemon.url]);
     expect_exit(&output, 0);
-    let text = String::from_utf8(output.stdout).unwrap();
-    let known = ["permanent", "retryable", "overload", "done"];
-    let lines = text.lines().filter_map(|line| {
-        let at = known
-            .iter()
-            .filter_map(|word| line.find(&format!("  {word}")));
-        let (_, rest) = line.split_at(at.min()?);
-        Some(rest.trim().split("  ").next()?.trim().to_owned())
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The attempts of an event, each as its outcome with its rule.
+fn outcomes(daemon: &Daemon, event: &str) -> Vec<String> {
+    let told: Value = serde_json::from_str(&why(daemon, event, "json")).unwrap();
+    let attempts = told["deliveries"][0]["attempts"].as_array().unwrap();
+    let each = attempts.iter().map(|attempt| {
+        let outcome = attempt["outcome"].as_str().unwrap();
+        match attempt["rule"].as_str() {
+            Some(rule) => format!("{outcome}: {rule}"),
+            None => outcome.to_owned(),
+        }
     });
-    lines.filter(|line| !line.contains("attempt ")).collect()
+    each.collect()
 }
 
 #[test]
@@ -150,6 +155,8 @@ fn each_status_goes_the_way_of_its_class_and_a_kill_forgets_no_attempt() {
         outcomes(&daemon, "422"),
         ["permanent: 1 of 4", "permanent: 2 of 4", "done"]
     );
+    let shown = why(&daemon, "422", "human");
+    assert!(shown.contains("  permanent: 2 of 4  "), "{shown}");
     assert_eq!(outcomes(&daemon, "500"), ["retryable: park"]);
     assert_eq!(
         outcomes(&daemon, "429"),
