@@ -158,6 +158,7 @@ export const attempt = object({
   duration_ms: optional(number),
   outcome: text,
   error: optional(text),
+  rule: optional(text),
 });
 
 export const letterDetail = object({ ...letterFields, event: anything, history: list(attempt) });

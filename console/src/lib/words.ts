@@ -48,4 +48,5 @@ export const LETTER_REASONS: Record<string, string> = {
   exhausted: 'All its attempts failed.',
   expired: 'It was not done before its time was over.',
   crash: 'The handler crashed on it again and again.',
+  rule: 'The design gives such failures up at once.',
 };

@@ -7,11 +7,30 @@
 
 use std::time::Duration;
 
-use tidegate_model::design::{Backoff, Consume, Jitter, Retry};
+use tidegate_model::design::{Backoff, ClassRule, Consume, Jitter, Retry};
 
 /// The longest time that all delays of `retry` together can take.
+///
+/// With rules for single classes: no more than all that are counted apart have together, and no more than the longest
+/// delay before each attempt of a delivery but the first.
 #[must_use]
 pub fn delays(retry: &Retry) -> Duration {
+    if retry.classes.is_empty() {
+        return plain_delays(retry);
+    }
+    let retried: Vec<_> = retry.retried().collect();
+    let is_own = |class| retry.rule(class).is_some_and(ClassRule::is_own);
+    let own = retried.iter().filter(|(class, _)| is_own(*class));
+    let shared = retried.iter().find(|(class, _)| !is_own(*class));
+    let together = own.chain(shared).map(|(_, policy)| plain_delays(policy));
+    let together = together.fold(Duration::ZERO, Duration::saturating_add);
+    let longest = retried.iter().map(|(_, policy)| policy.max.value);
+    let longest = longest.max().unwrap_or_default();
+    together.min(longest.saturating_mul(retry.most_attempts() - 1))
+}
+
+/// Of failures that are all counted together.
+fn plain_delays(retry: &Retry) -> Duration {
     let retries = retry.attempts.value.saturating_sub(1);
     let gaps = f64::from(retries.saturating_sub(retry.immediate.value));
     let max = retry.max.value.as_secs_f64();
@@ -43,7 +62,7 @@ pub(crate) fn attempts_time(consume: &Consume) -> Duration {
         .deliver
         .timeout
         .value
-        .saturating_mul(consume.retry.attempts.value)
+        .saturating_mul(consume.retry.most_attempts())
 }
 
 /// `first + first*ratio + …`, each term at most `max`; `count` terms.

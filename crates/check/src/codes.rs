@@ -56,6 +56,8 @@ codes! {
     AGE_BELOW_FIRST_RETRY "E0320" Warning "no retry before the age limit",
     ORDER_LOST_AT_DEAD_LETTER "E0321" Note "order given up at a dead letter",
     COMPACTION_WITHOUT_KEY "E0322" Error "compaction by a key that the event does not have",
+    ENDPOINT_FAULT_RULE "E0323" Error "rule for faults of an endpoint",
+    OUTAGE_MAKES_DEAD_LETTERS "E0324" Warning "outage that makes dead letters",
     BACKLOG_IN_A_CYCLE "E0331" Warning "back-pressure in a cycle",
     BACKLOG_TOO_LOW "E0332" Warning "backlog limit below what is normal",
     ADAPTIVE_PULL "E0333" Warning "adaptive limit of a consumer that pulls",

@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 
 use tidegate_base::{ConsumerId, Timestamp};
 use tidegate_delivery::{
-    Arrival, Backoff, ConsumerConfig, Effect, EventRef, FlowConfig, Followers, Input, Jitter,
-    Machine, Mode, Order, Outcome, Repetition, RetryMode, RetryPolicy, SystemConfig,
+    Arrival, Backoff, ClassRules, ConsumerConfig, Effect, EventRef, FlowConfig, Followers, Input,
+    Jitter, Machine, Mode, Order, Outcome, Repetition, RetryMode, RetryPolicy, SystemConfig,
 };
 
 const DELIVERIES: u64 = 200_000;
@@ -42,6 +42,7 @@ fn config(id: &ConsumerId) -> SystemConfig {
                 age: None,
                 budget: None,
                 mode: RetryMode::Blocking,
+                classes: ClassRules::default(),
             },
             followers: Followers::Wait,
             repetition: Repetition::Allowed,

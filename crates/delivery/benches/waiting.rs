@@ -15,8 +15,9 @@ use std::time::Duration;
 
 use tidegate_base::{ConsumerId, Timestamp};
 use tidegate_delivery::{
-    Arrival, Backoff, ConsumerConfig, Effect, EventRef, FlowConfig, Followers, Input, Jitter,
-    Machine, Mode, Order, Outcome, Repetition, RetryClass, RetryMode, RetryPolicy, SystemConfig,
+    Arrival, Backoff, ClassRules, ConsumerConfig, Effect, EventRef, FlowConfig, Followers, Input,
+    Jitter, Machine, Mode, Order, Outcome, Repetition, RetryClass, RetryMode, RetryPolicy,
+    SystemConfig,
 };
 
 const CONSUMERS: u64 = 10;
@@ -47,6 +48,7 @@ fn consumer(number: u64) -> ConsumerConfig {
             age: None,
             budget: None,
             mode: RetryMode::Blocking,
+            classes: ClassRules::default(),
         },
         followers: Followers::Wait,
         repetition: Repetition::Allowed,

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use tidegate_base::{BreakerName, ConsumerId, Name, Timestamp};
 
+use crate::classes::FailureClass;
 use crate::job::{JobPlan, JobTurn};
-use crate::outcome::{Outcome, RetryClass};
+use crate::outcome::Outcome;
 use crate::record::{DeathReason, Edit, EventRef, StateRecord};
 
 /// Something that happened.
@@ -285,7 +286,7 @@ pub enum Conclusion {
     /// An attempt failed; it will be retried.
     Failed {
         /// What kind of failure.
-        class: RetryClass,
+        class: FailureClass,
         /// When it may start again.
         until: Timestamp,
     },

@@ -8,6 +8,7 @@
 mod adaptive;
 mod breaker;
 mod budget;
+mod classes;
 mod config;
 mod consumer;
 mod cursor;
@@ -32,6 +33,9 @@ mod shared;
 pub use adaptive::{AdaptiveLimit, Load};
 pub use breaker::{Breaker, BreakerRecord, BreakerStatus, Gate, Period, Verdict};
 pub use budget::Budget;
+pub use classes::{
+    AppliedRule, ClassCounts, ClassRule, ClassRules, FailureClass, Fate, OwnRetry, Tally,
+};
 pub use config::{
     ConsumerConfig, DependencyConfig, FlowConfig, Followers, Mode, Order, RateConfig, Repetition,
     SystemConfig,

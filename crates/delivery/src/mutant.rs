@@ -161,11 +161,19 @@ pub enum Mutant {
     ScheduledBehindStays,
     /// What was for later stays in the channel when one that went before it becomes a dead letter.
     OvertakenStays,
+    /// What a design says of a class of failures is not asked.
+    ClassRuleIgnored,
+    /// The attempts of one class are used up by failures of others.
+    ClassCountsAll,
+    /// A restart forgets in which ways a delivery failed.
+    ClassCountsForgotten,
+    /// A failure that a rule parks is parked while a breaker is open, too.
+    ParkedInOutage,
 }
 
 impl Mutant {
     /// Every one.
-    pub const ALL: [Self; 77] = [
+    pub const ALL: [Self; 81] = [
         Self::AckBeforeCommit,
         Self::DoneNotDurable,
         Self::LetterNotDurable,
@@ -243,6 +251,10 @@ impl Mutant {
         Self::ScheduledInWindow,
         Self::ScheduledBehindStays,
         Self::OvertakenStays,
+        Self::ClassRuleIgnored,
+        Self::ClassCountsAll,
+        Self::ClassCountsForgotten,
+        Self::ParkedInOutage,
     ];
 }
 
@@ -256,7 +268,7 @@ pub(crate) fn mistaken(outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::Overload { error, .. } if is(Mutant::OverloadBurnsAttempt) => failed(error),
         Outcome::EndpointFault { error } if is(Mutant::EndpointFaultBuries) => {
-            Outcome::Permanent { error }
+            Outcome::Refused { error }
         }
         Outcome::Cancelled if is(Mutant::CancellationCounts) => failed(String::new()),
         outcome => outcome,

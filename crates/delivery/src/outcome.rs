@@ -29,9 +29,15 @@ pub enum Outcome {
         /// The shortest time before the next attempt, as the handler asked.
         after: Option<Duration>,
     },
-    /// It can never succeed: a dead letter.
+    /// It can never succeed, says the handler: a dead letter, unless the design has a rule for that.
     Permanent {
         /// What is wrong with the event.
+        error: String,
+    },
+    /// The event cannot be delivered, or what its handler answered is refused: a dead letter whatever the design says,
+    /// as no attempt would change it.
+    Refused {
+        /// What is wrong.
         error: String,
     },
     /// The endpoint is wrong, not the event: the attempt does not count, the consumer halts.

@@ -10,6 +10,7 @@ use thiserror::Error;
 use tidegate_base::{BreakerName, ConsumerId, Timestamp};
 
 use crate::breaker::BreakerRecord;
+use crate::classes::{AppliedRule, ClassCounts, FailureClass, Tally};
 use crate::ended::{EndedDelivery, SeekOrder, is_zero};
 use crate::identity::Identity;
 use crate::job::{JobProgress, JobRecord};
@@ -66,6 +67,9 @@ pub enum StateRecord {
         sequence: u64,
         /// Failed attempts of this redrive round.
         failures: u32,
+        /// In which ways; nothing in records of earlier versions.
+        #[serde(default, skip_serializing_if = "is_none_of_a_class")]
+        classes: ClassCounts,
         /// When it may start again.
         until: Timestamp,
         /// The attempt.
@@ -205,6 +209,9 @@ pub enum Standing {
 pub struct Progress {
     /// Failed attempts of this redrive round.
     pub failures: u32,
+    /// In which ways; nothing in records of earlier versions.
+    #[serde(default, skip_serializing_if = "is_none_of_a_class")]
+    pub classes: ClassCounts,
     /// Ends of the process while it ran alone, in this redrive round.
     pub crashes: u32,
     /// How often it was redriven.
@@ -230,6 +237,9 @@ pub struct AttemptRecord {
     pub outcome: AttemptOutcome,
     /// What the handler said.
     pub error: String,
+    /// What the design says of such a failure, when it says something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<AppliedRule>,
 }
 
 /// How an attempt ended.
@@ -242,6 +252,8 @@ pub enum AttemptOutcome {
     Unavailable,
     /// No answer in time.
     Timeout,
+    /// The handler has too much to do, and the design lets that count.
+    Overload,
     /// It can never succeed.
     Permanent,
     /// The process ended while it ran.
@@ -258,9 +270,37 @@ impl AttemptOutcome {
             Self::Retryable => "retryable",
             Self::Unavailable => "unavailable",
             Self::Timeout => "timeout",
+            Self::Overload => "overload",
             Self::Permanent => "permanent",
             Self::Crash => "crash",
             Self::Succeeded => "done",
+        }
+    }
+}
+
+impl Progress {
+    /// How often it failed in this redrive round, and in which ways.
+    #[must_use]
+    pub const fn tally(&self) -> Tally {
+        Tally {
+            failures: self.failures,
+            classes: self.classes,
+        }
+    }
+}
+
+fn is_none_of_a_class(counts: &ClassCounts) -> bool {
+    *counts == ClassCounts::default()
+}
+
+impl From<FailureClass> for AttemptOutcome {
+    fn from(class: FailureClass) -> Self {
+        match class {
+            FailureClass::Retryable => Self::Retryable,
+            FailureClass::Unavailable => Self::Unavailable,
+            FailureClass::Timeout => Self::Timeout,
+            FailureClass::Overload => Self::Overload,
+            FailureClass::Permanent => Self::Permanent,
         }
     }
 }
@@ -382,6 +422,8 @@ pub enum DeathReason {
     Expired,
     /// The process ended whenever it ran alone.
     Crash,
+    /// A rule of the design gives such failures up at once.
+    Rule,
 }
 
 impl DeathReason {
@@ -393,6 +435,7 @@ impl DeathReason {
             Self::Exhausted => "exhausted",
             Self::Expired => "expired",
             Self::Crash => "crash",
+            Self::Rule => "rule",
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tidegate_base::Ratio;
 use tidegate_base::limit::RETRY_AFTER_SECONDS_MAX;
 
+use crate::classes::{ClassRules, FailureClass, Fate, Tally};
 use crate::mutant::{self, Mutant};
 use crate::random::Draws;
 
@@ -29,6 +30,8 @@ pub struct RetryPolicy {
     pub budget: Option<Ratio>,
     /// Whether later deliveries of the same key wait meanwhile.
     pub mode: RetryMode,
+    /// What is said of single classes of failures.
+    pub classes: ClassRules,
 }
 
 /// How the delay between attempts grows.
@@ -71,6 +74,8 @@ pub enum RetryMode {
 pub enum Decision {
     /// Try again after this time.
     After(Duration),
+    /// Failures of this class are not retried.
+    Parked,
     /// The attempts are used up.
     Exhausted,
     /// The delivery would be too old.
@@ -78,16 +83,28 @@ pub enum Decision {
 }
 
 impl RetryPolicy {
-    /// What to do after `failures` failed attempts of a delivery that is `age` old, when the handler
+    /// What to do after a failure, which is counted in `tally`, of a delivery that is `age` old, when the handler
     /// asked for at least `floor`.
     #[must_use]
-    pub fn decide(&self, failures: u32, age: Duration, floor: Duration, draws: Draws) -> Decision {
-        if failures >= self.attempts && !mutant::is(Mutant::AttemptsUnbounded) {
+    pub fn decide(
+        &self,
+        class: FailureClass,
+        tally: Tally,
+        age: Duration,
+        floor: Duration,
+        draws: Draws,
+    ) -> Decision {
+        if self.fate(class) != Fate::Retried {
+            return Decision::Parked;
+        }
+        let (failures, policy) = self.counted(class, tally);
+        let is_last = failures >= policy.attempts || tally.failures >= self.most_attempts();
+        if is_last && !mutant::is(Mutant::AttemptsUnbounded) {
             return Decision::Exhausted;
         }
-        let delay = match failures.checked_sub(self.immediate) {
+        let delay = match failures.checked_sub(policy.immediate) {
             None | Some(0) => Duration::ZERO,
-            Some(delayed) => self.delay(delayed, draws),
+            Some(delayed) => policy.delay(delayed, draws),
         };
         let delay = delay.max(floor);
         match self.age {
@@ -112,7 +129,9 @@ impl RetryPolicy {
     /// The longest time between two attempts that there can be, what a handler asks for included.
     #[must_use]
     pub fn longest_wait(&self) -> Duration {
-        self.max.max(Duration::from_secs(RETRY_AFTER_SECONDS_MAX))
+        let asked = Duration::from_secs(RETRY_AFTER_SECONDS_MAX);
+        let own = self.retried().map(|policy| policy.max);
+        own.fold(self.max.max(asked), Duration::max)
     }
 
     fn growth(&self, failures: u32) -> Duration {
@@ -152,7 +171,18 @@ mod tests {
             age: None,
             budget: None,
             mode: RetryMode::Blocking,
+            classes: ClassRules::default(),
         }
+    }
+
+    /// What is decided after so many failures of the handler itself.
+    fn decided(policy: &RetryPolicy, failures: u32, age: Duration, floor: Duration) -> Decision {
+        let tally = Tally {
+            failures,
+            ..Tally::default()
+        };
+        let draws = Draws::of(0, "");
+        policy.decide(FailureClass::Retryable, tally, age, floor, draws)
     }
 
     #[test]
@@ -175,7 +205,7 @@ mod tests {
     fn what_the_handler_asks_for_is_the_least() {
         let policy = policy(Backoff::Constant, Jitter::None);
         let minute = Duration::from_mins(1);
-        let decide = |floor| policy.decide(1, Duration::ZERO, floor, Draws::of(0, ""));
+        let decide = |floor| decided(&policy, 1, Duration::ZERO, floor);
         assert_eq!(decide(minute), Decision::After(minute));
         assert_eq!(
             decide(Duration::ZERO),
@@ -187,12 +217,11 @@ mod tests {
     fn retries_without_a_delay_come_first_and_count() {
         let mut policy = policy(Backoff::Exponential, Jitter::None);
         policy.immediate = 2;
-        let decide =
-            |failures, floor| policy.decide(failures, Duration::ZERO, floor, Draws::of(0, ""));
+        let decide = |failures, floor| decided(&policy, failures, Duration::ZERO, floor);
         let after = |millis| Decision::After(Duration::from_millis(millis));
-        let decided: Vec<Decision> = (1..=8).map(|n| decide(n, Duration::ZERO)).collect();
+        let all: Vec<Decision> = (1..=8).map(|n| decide(n, Duration::ZERO)).collect();
         let delays = [0, 0, 100, 200, 400, 800, 1_600].map(after);
-        assert_eq!(decided, [&delays[..], &[Decision::Exhausted]].concat());
+        assert_eq!(all, [&delays[..], &[Decision::Exhausted]].concat());
         // What the handler asks for is the least all the same.
         assert_eq!(decide(1, Duration::from_millis(30)), after(30));
     }
@@ -200,17 +229,13 @@ mod tests {
     #[test]
     fn attempts_and_age_end_it() {
         let mut policy = policy(Backoff::Constant, Jitter::None);
-        let draws = Draws::of(0, "");
         assert_eq!(
-            policy.decide(8, Duration::ZERO, Duration::ZERO, draws),
+            decided(&policy, 8, Duration::ZERO, Duration::ZERO),
             Decision::Exhausted
         );
         policy.age = Some(Duration::from_secs(10));
         let old = Duration::from_millis(9_901);
-        assert_eq!(
-            policy.decide(1, old, Duration::ZERO, draws),
-            Decision::Expired
-        );
+        assert_eq!(decided(&policy, 1, old, Duration::ZERO), Decision::Expired);
     }
 
     proptest! {

@@ -201,7 +201,7 @@ impl<'a> Chart<'a> {
                 owner.unwrap_or_default()
             );
             writeln!(f, "  {id}[/\"{label}\"/]")?;
-            let attempts = consumer.consume.retry.attempts.value;
+            let attempts = consumer.consume.retry.most_attempts();
             let plural = if attempts == 1 { "" } else { "s" };
             writeln!(
                 f,

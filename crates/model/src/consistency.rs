@@ -2,9 +2,10 @@
 
 use tidegate_base::{Name, format_duration};
 
-use crate::code::{DUPLICATE, OUT_OF_RANGE};
-use crate::design::{Design, Event, Service};
+use crate::code::{DUPLICATE, NOT_ALLOWED, OUT_OF_RANGE};
+use crate::design::{ConsumerRef, Design, Event, Service};
 use crate::findings::{Findings, Problem};
+use crate::words::Word as _;
 
 /// Reports values of one element that contradict each other.
 pub(crate) fn check(design: &Design, findings: &mut Findings) {
@@ -46,6 +47,43 @@ pub(crate) fn check(design: &Design, findings: &mut Findings) {
                 Problem::new(&OUT_OF_RANGE, message).hint("raise `max`, or lower `initial`");
             let path = format!("{}.retry.initial", consumer.path());
             findings.report_at(retry.initial.place.clone(), path, problem);
+        } else {
+            classes(&consumer, findings);
+        }
+    }
+}
+
+/// The same of what classes of failures have in the place of that; and what is parked is not retried.
+fn classes(consumer: &ConsumerRef<'_>, findings: &mut Findings) {
+    let retry = &consumer.consume.retry;
+    for rule in &retry.classes {
+        let path = |field: &str| {
+            let class = rule.class.word();
+            format!("{}.retry.classes.{class}.{field}", consumer.path())
+        };
+        if let Some(then) = rule.then.as_ref().filter(|_| rule.parks() && rule.is_own()) {
+            let message = format!("`{}` is parked, and says how it is retried", rule.class);
+            let problem =
+                Problem::new(&NOT_ALLOWED, message).hint("write `park` alone, or leave `then` out");
+            findings.report_at(then.place.clone(), path("then"), problem);
+            continue;
+        }
+        let initial = rule.initial.as_ref().unwrap_or(&retry.initial);
+        let max = rule.max.as_ref().unwrap_or(&retry.max);
+        if initial.value > max.value {
+            let message = format!(
+                "the first delay after `{}`, {}, is longer than the longest, {}",
+                rule.class,
+                format_duration(initial.value),
+                format_duration(max.value),
+            );
+            let (field, place) = match &rule.initial {
+                Some(initial) => ("initial", &initial.place),
+                None => ("max", &max.place),
+            };
+            let problem =
+                Problem::new(&OUT_OF_RANGE, message).hint("raise `max`, or lower `initial`");
+            findings.report_at(place.clone(), path(field), problem);
         }
     }
 }

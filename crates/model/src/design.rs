@@ -3,6 +3,7 @@
 //! References are *not* guaranteed to resolve: a rule reports them, so lookups return `Option`.
 
 mod contract;
+mod retry;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use tidegate_base::{Bytes, ConsumerId, Name, Rate, Ratio};
 use crate::finding::Place;
 
 pub use contract::{EventVersion, FieldType, NEWEST, Presence, Requirement, Rule};
+pub use retry::{Backoff, ClassRule, FailureClass, Jitter, Retry, RetryMode, Then};
 
 /// A value with the place where it is written.
 #[derive(Clone, Debug, PartialEq)]
@@ -364,69 +366,6 @@ pub enum Replay {
     Allowed,
     /// What is finished never runs again. The default where effects happen exactly once.
     Refused,
-}
-
-/// What happens after a failure that may pass.
-#[derive(Clone, Debug)]
-pub struct Retry {
-    /// Where it is written; the consumer's place when absent.
-    pub place: Place,
-    /// How the delay grows.
-    pub backoff: Backoff,
-    /// Retries without a delay, before those with one.
-    pub immediate: Located<u32>,
-    /// The first delay.
-    pub initial: Located<Duration>,
-    /// The longest delay.
-    pub max: Located<Duration>,
-    /// How much is left to chance.
-    pub jitter: Jitter,
-    /// Most attempts, the first one included.
-    pub attempts: Located<u32>,
-    /// A delivery older than this is not retried.
-    pub age: Option<Located<Duration>>,
-    /// Retries as a share of first attempts; `None`: no budget.
-    pub budget: Option<Located<Ratio>>,
-    /// Whether later deliveries of the same key wait meanwhile.
-    pub mode: Located<RetryMode>,
-}
-
-/// How the delay between attempts grows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Backoff {
-    /// Always `initial`.
-    Constant,
-    /// `initial` times the number of failed attempts.
-    Linear,
-    /// Doubles after each failed attempt. The default.
-    #[default]
-    Exponential,
-}
-
-/// How much of a delay is left to chance.
-///
-/// Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Jitter {
-    /// Nothing.
-    None,
-    /// All: uniform from zero to the delay. The default.
-    #[default]
-    Full,
-    /// Half: the upper half of the delay.
-    Equal,
-    /// From `initial` to three times the previous delay.
-    Decorrelated,
-}
-
-/// Whether later deliveries wait while one is retried.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RetryMode {
-    /// The key waits, other keys flow: order is kept. The default.
-    #[default]
-    Blocking,
-    /// Nothing waits: order is lost, as with retry topics.
-    NonBlocking,
 }
 
 /// Where a delivery goes that cannot succeed.

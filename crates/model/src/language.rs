@@ -6,14 +6,14 @@
 mod contract;
 mod flow;
 mod messaging;
+mod retry;
 
 use std::time::Duration;
 
 use tidegate_base::limit::CONCURRENCY_MAX;
 
 use crate::design::{
-    Backoff, CleanupPolicy, Compatibility, Criticality, Followers, Guarantee, Jitter, Order,
-    Replay, RetryMode, Transaction,
+    CleanupPolicy, Compatibility, Criticality, Followers, Guarantee, Order, Replay, Transaction,
 };
 use crate::shape::Presence::{Default, Derived, Optional, Required};
 use crate::shape::{Field, Kind, Presence, Repeats, Section, Share};
@@ -310,7 +310,7 @@ static CONSUME: Section = Section {
         ),
         field(
             "retry",
-            Kind::Section(&RETRY),
+            Kind::Section(&retry::RETRY),
             Default("{}"),
             "What happens after a failure that may pass.",
             "{attempts: 5}",
@@ -380,76 +380,6 @@ static DELIVER: Section = Section {
             Optional,
             "The store whose transaction holds effect, inbox row and emitted events together.",
             "postgres",
-        ),
-    ],
-};
-
-static RETRY: Section = Section {
-    name: "retry",
-    summary: "What happens after a failure that may pass.",
-    fields: &[
-        field(
-            "backoff",
-            Kind::Word(Backoff::CHOICES),
-            Default("exponential"),
-            "How the delay grows.",
-            "linear",
-        ),
-        field(
-            "immediate",
-            Kind::Count(0, COUNT_MAX),
-            Default("0"),
-            "Retries without a delay, before those with one; they count among `attempts`.",
-            "2",
-        ),
-        field(
-            "initial",
-            Kind::Duration(POSITIVE),
-            Default("100ms"),
-            "The first delay.",
-            "250ms",
-        ),
-        field(
-            "max",
-            Kind::Duration(POSITIVE),
-            Default("30s"),
-            "The longest delay.",
-            "1m",
-        ),
-        field(
-            "jitter",
-            Kind::Word(Jitter::CHOICES),
-            Default("full"),
-            "How much of a delay is left to chance.",
-            "equal",
-        ),
-        field(
-            "attempts",
-            Kind::Count(1, COUNT_MAX),
-            Default("8"),
-            "Most attempts, the first one included.",
-            "5",
-        ),
-        field(
-            "age",
-            Kind::Duration(POSITIVE),
-            Optional,
-            "A delivery older than this is not retried.",
-            "1h",
-        ),
-        field(
-            "budget",
-            Kind::Ratio(Share::FromZero),
-            Optional,
-            "Most retries, as a share of first attempts.",
-            "20%",
-        ),
-        field(
-            "mode",
-            Kind::Word(RetryMode::CHOICES),
-            Default("blocking"),
-            "Whether later deliveries of the same key wait meanwhile.",
-            "non-blocking",
         ),
     ],
 };

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::design::{
-    Backoff, CleanupPolicy, Compatibility, Criticality, FieldType, Followers, Guarantee, Jitter,
-    Limit, Order, Presence, Replay, RetryMode, Transaction,
+    Backoff, CleanupPolicy, Compatibility, Criticality, FailureClass, FieldType, Followers,
+    Guarantee, Jitter, Limit, Order, Presence, Replay, RetryMode, Then, Transaction,
 };
 
 /// An allowed word with what it means.
@@ -125,6 +125,20 @@ words!(Jitter {
 words!(RetryMode {
     Blocking "blocking" "The key waits, other keys flow: order is kept.",
     NonBlocking "non-blocking" "Nothing waits: order is lost, as with retry topics.",
+});
+
+words!(FailureClass {
+    Retryable "retryable" "The handler failed.",
+    Unavailable "unavailable" "It, or what it needs, could not be reached.",
+    Timeout "timeout" "No answer came in time.",
+    Overload "overload" "The handler has too much to do.",
+    Permanent "permanent" "The handler said that it can never succeed.",
+    EndpointFault "endpoint-fault" "The endpoint is wrong.",
+});
+
+words!(Then {
+    Retry "retry" "It is retried, as long as it may.",
+    Park "park" "It is a dead letter at once.",
 });
 
 words!(Followers {

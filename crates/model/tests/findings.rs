@@ -222,6 +222,32 @@ E0104 design.yaml:15:55+3 messaging.weights.fun: a number is expected here, not 
 }
 
 #[test]
+fn classes_of_failures() {
+    insta::assert_snapshot!(said("
+services:
+  a:
+    consumes:
+      A:
+        retry: {classes: {time-out: park, unavaliable: retry, crash: park, overload: hold, timeout: 3}}
+      B:
+        retry: {classes: {timeout: {attempts: 0, delay: 1s}, unavailable: {then: park, attempts: 3}}}
+      C:
+        retry: {initial: 2s, classes: {timeout: {max: 1s}, permanent: {initial: 1m}, overload: {initial: 1m, max: 2m}}}
+"), @r#"
+E0102 design.yaml:8:27+8 services.a.consumes.A.retry.classes.time-out: unknown field `time-out` | `timeout` is already there: remove this one
+E0102 design.yaml:8:43+11 services.a.consumes.A.retry.classes.unavaliable: unknown field `unavaliable` | did you mean `unavailable`?
+E0102 design.yaml:8:63+5 services.a.consumes.A.retry.classes.crash: unknown field `crash` | the fields of classes are `retryable`, `unavailable`, `timeout`, `overload`, `permanent`, `endpoint-fault`
+E0106 design.yaml:8:86+4 services.a.consumes.A.retry.classes.overload: `hold` is not one of `retry`, `park`
+E0106 design.yaml:8:101+1 services.a.consumes.A.retry.classes.timeout: `3` is not one of `retry`, `park`
+E0113 design.yaml:10:47+1 services.a.consumes.B.retry.classes.timeout.attempts: 0 is not from 1 to 1000000 | write a whole number from 1 to 1000000
+E0102 design.yaml:10:50+5 services.a.consumes.B.retry.classes.timeout.delay: unknown field `delay` | the fields of class are `then`, `backoff`, `immediate`, `initial`, `max`, `jitter`, `attempts`
+E0106 design.yaml:10:82+4 services.a.consumes.B.retry.classes.unavailable.then: `unavailable` is parked, and says how it is retried | write `park` alone, or leave `then` out
+E0113 design.yaml:12:55+2 services.a.consumes.C.retry.classes.timeout.max: the first delay after `timeout`, 2s, is longer than the longest, 1s | raise `max`, or lower `initial`
+E0113 design.yaml:12:81+2 services.a.consumes.C.retry.classes.permanent.initial: the first delay after `permanent`, 1m, is longer than the longest, 30s | raise `max`, or lower `initial`
+"#);
+}
+
+#[test]
 fn words() {
     insta::assert_snapshot!(said("
 processes: {p: {criticality: highest}}

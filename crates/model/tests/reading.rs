@@ -9,7 +9,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use shown::{findings, read};
 use tidegate_base::Name;
-use tidegate_model::design::{CleanupPolicy, Design, Followers, Order, Replay, SchemaFormat};
+use tidegate_model::design::{
+    CleanupPolicy, Design, FailureClass, Followers, Order, Replay, SchemaFormat,
+};
 use tidegate_model::{Source, template};
 
 fn name(text: &str) -> Name {
@@ -209,6 +211,69 @@ fn a_bad_field_counts_as_absent_and_the_rest_is_read() {
         (8, Duration::from_secs(5))
     );
     assert_eq!(design.services["a"].publishes[0].value.as_str(), "A");
+}
+
+#[test]
+fn a_class_of_failures_takes_from_retry_what_its_rule_does_not_say() {
+    let text = "tidegate: 1
+system: shop
+services: {a: {consumes: {B: {retry: {
+  attempts: 6, initial: 2s, jitter: none,
+  classes: {
+    timeout: {attempts: 3, max: 1m},
+    unavailable: {attempts: 20, backoff: linear},
+    retryable: park,
+    permanent: retry,
+    overload: {then: retry, immediate: 1},
+    endpoint-fault: retry,
+  }}}}}}";
+    let reading = read(&[("design.yaml", text)]);
+    assert!(reading.findings.is_empty(), "{:?}", reading.findings);
+    let design = reading.design.expect("a design");
+    let retry = &design.services["a"].consumes["B"].retry;
+    let told = FailureClass::ALL.map(|class| {
+        retry.of(class).map(|own| {
+            let (initial, max) = (own.initial.value.as_secs(), own.max.value.as_secs());
+            let jitter = own.jitter.to_string();
+            (
+                own.attempts.value,
+                initial,
+                max,
+                own.backoff.to_string(),
+                jitter,
+            )
+        })
+    });
+    let policy = |attempts, max, backoff: &str| {
+        Some((attempts, 2, max, backoff.to_owned(), "none".to_owned()))
+    };
+    assert_eq!(
+        told,
+        [
+            None,
+            policy(20, 30, "linear"),
+            policy(3, 60, "exponential"),
+            policy(6, 30, "exponential"),
+            policy(6, 30, "exponential"),
+            // Whatever is written: it holds the consumer.
+            None,
+        ]
+    );
+    assert_eq!(retry.most_attempts(), 20);
+    let own: Vec<_> = retry.classes.iter().filter(|rule| rule.is_own()).collect();
+    assert_eq!(own.len(), 3);
+    let rules: Vec<String> = retry.classes.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        rules,
+        [
+            "park",
+            "{backoff: linear, attempts: 20}",
+            "{max: 1m, attempts: 3}",
+            "{immediate: 1}",
+            "retry",
+            "retry"
+        ]
+    );
 }
 
 #[test]

@@ -121,8 +121,10 @@ fn stands() -> Vec<Stand> {
         },
     ];
     stands.extend(contract_stands(&definition));
-    for (section, name) in ["deliver", "retry", "dead-letter"].map(consume) {
+    for (section, name) in ["deliver", "retry", "classes", "class", "dead-letter"].map(consume) {
         let design_with = match name {
+            "classes" => |v| in_consume(json!({"retry": {"classes": v}})),
+            "class" => |v| in_consume(json!({"retry": {"classes": {"timeout": v}}})),
             "deliver" => |v| in_consume(json!({"deliver": v})),
             "retry" => |v| in_consume(json!({"retry": v})),
             _ => |v| in_consume(json!({"dead-letter": v})),
@@ -244,7 +246,7 @@ fn both_refuse_a_word_that_is_not_of_the_list() {
             }
         }
     }
-    assert_eq!(words, 15);
+    assert_eq!(words, 18);
 }
 
 #[test]

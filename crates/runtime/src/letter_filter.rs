@@ -19,7 +19,7 @@ pub struct LetterFilter {
     pub key: Option<String>,
     /// With this text in the last error.
     pub error: Option<String>,
-    /// Dead for this reason: `permanent`, `exhausted`, `expired` or `crash`.
+    /// Dead for this reason: `permanent`, `exhausted`, `expired`, `crash` or `rule`.
     pub death: Option<String>,
     /// Dead at this time or later.
     pub dead_from: Option<Timestamp>,

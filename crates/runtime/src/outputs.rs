@@ -32,7 +32,7 @@ impl Publisher {
         }
         match self.judge_outputs(consumer, event, outputs) {
             Ok(outputs) => Judged { outcome, outputs },
-            Err(error) => Judged::from(Outcome::Permanent { error }),
+            Err(error) => Judged::from(Outcome::Refused { error }),
         }
     }
 

@@ -8,11 +8,13 @@ use tidegate_base::limit::{
 use tidegate_base::{BreakerName, Ratio};
 use tidegate_delivery as delivery;
 use tidegate_delivery::{
-    ConsumerConfig, DependencyConfig, FlowConfig, RateConfig, RetryPolicy, SystemConfig,
+    ClassRules, ConsumerConfig, DependencyConfig, FlowConfig, OwnRetry, RateConfig, RetryPolicy,
+    SystemConfig,
 };
 use tidegate_model::Design;
 use tidegate_model::design::{
-    Backoff, ConsumerRef, Deliver, Followers, Guarantee, Jitter, Limit, Order, Retry, RetryMode,
+    Backoff, ClassRule, ConsumerRef, Deliver, FailureClass, Followers, Guarantee, Jitter, Limit,
+    Order, Retry, RetryMode,
 };
 
 /// Without a `burst` a bucket holds what the rate gives in a tenth of a second: timers are not exact, and a
@@ -61,7 +63,20 @@ pub(crate) fn system(design: &Design, seed: u64, in_flight: u32) -> SystemConfig
 /// fewest calls. Those are the attempts of one delivery, from three on, so that it opens before a single event has used
 /// them up; one that has but one or two attempts may.
 fn own_breaker(consumer: &ConsumerRef<'_>) -> Option<DependencyConfig> {
-    let attempts = consumer.consume.retry.attempts.value;
+    let retry = &consumer.consume.retry;
+    // Of the failures that it counts, those that end a delivery the soonest.
+    let counted = [
+        FailureClass::Unavailable,
+        FailureClass::Timeout,
+        FailureClass::Overload,
+    ];
+    let attempts = counted
+        .into_iter()
+        .filter_map(|class| match retry.of(class) {
+            Some(policy) => Some(policy.attempts.value),
+            None => retry.rule(class).map(|_| 1),
+        });
+    let attempts = attempts.min().unwrap_or_default();
     let timeout = consumer.consume.deliver.timeout.value;
     consumer.consume.needs.is_empty().then(|| DependencyConfig {
         name: consumer.id().into(),
@@ -154,22 +169,64 @@ fn flow(deliver: &Deliver) -> FlowConfig {
     }
 }
 
+/// How failures of the class are retried, where they are counted by themselves.
+fn class_rule(retry: &Retry, rule: &ClassRule) -> delivery::ClassRule {
+    match retry.of(rule.class) {
+        None => delivery::ClassRule::Park,
+        Some(_) if !rule.is_own() => delivery::ClassRule::Retry,
+        Some(own) => delivery::ClassRule::Own(OwnRetry {
+            backoff: backoff(own.backoff),
+            immediate: own.immediate.value,
+            initial: own.initial.value,
+            max: own.max.value,
+            jitter: jitter(own.jitter),
+            attempts: own.attempts.value.max(1),
+        }),
+    }
+}
+
+fn classes(retry: &Retry) -> ClassRules {
+    let rules = retry.classes.iter().filter_map(|rule| {
+        let class = match rule.class {
+            FailureClass::Retryable => delivery::FailureClass::Retryable,
+            FailureClass::Unavailable => delivery::FailureClass::Unavailable,
+            FailureClass::Timeout => delivery::FailureClass::Timeout,
+            FailureClass::Overload => delivery::FailureClass::Overload,
+            FailureClass::Permanent => delivery::FailureClass::Permanent,
+            // The checker refuses it; whoever goes on all the same loses nothing by it.
+            FailureClass::EndpointFault => return None,
+        };
+        Some((class, class_rule(retry, rule)))
+    });
+    rules.fold(ClassRules::default(), |rules, (class, rule)| {
+        rules.with(class, rule)
+    })
+}
+
+fn backoff(backoff: Backoff) -> delivery::Backoff {
+    match backoff {
+        Backoff::Constant => delivery::Backoff::Constant,
+        Backoff::Linear => delivery::Backoff::Linear,
+        Backoff::Exponential => delivery::Backoff::Exponential,
+    }
+}
+
+fn jitter(jitter: Jitter) -> delivery::Jitter {
+    match jitter {
+        Jitter::None => delivery::Jitter::None,
+        Jitter::Full => delivery::Jitter::Full,
+        Jitter::Equal => delivery::Jitter::Equal,
+        Jitter::Decorrelated => delivery::Jitter::Decorrelated,
+    }
+}
+
 fn retry(retry: &Retry) -> RetryPolicy {
     RetryPolicy {
-        backoff: match retry.backoff {
-            Backoff::Constant => delivery::Backoff::Constant,
-            Backoff::Linear => delivery::Backoff::Linear,
-            Backoff::Exponential => delivery::Backoff::Exponential,
-        },
+        backoff: backoff(retry.backoff),
         immediate: retry.immediate.value,
         initial: retry.initial.value,
         max: retry.max.value,
-        jitter: match retry.jitter {
-            Jitter::None => delivery::Jitter::None,
-            Jitter::Full => delivery::Jitter::Full,
-            Jitter::Equal => delivery::Jitter::Equal,
-            Jitter::Decorrelated => delivery::Jitter::Decorrelated,
-        },
+        jitter: jitter(retry.jitter),
         attempts: retry.attempts.value.max(1),
         age: retry.age.as_ref().map(|age| age.value),
         budget: retry.budget.as_ref().map(|budget| budget.value),
@@ -177,6 +234,7 @@ fn retry(retry: &Retry) -> RetryPolicy {
             RetryMode::Blocking => delivery::RetryMode::Blocking,
             RetryMode::NonBlocking => delivery::RetryMode::NonBlocking,
         },
+        classes: classes(retry),
     }
 }
 
@@ -227,6 +285,46 @@ mod tests {
             own("{retry: {attempts: 50}, deliver: {timeout: 5m}}"),
             (20, 600)
         );
+    }
+
+    #[test]
+    fn its_calls_are_those_of_the_class_that_ends_a_delivery_the_soonest() {
+        let minimum = |classes: &str| {
+            let consume = format!("{{retry: {{attempts: 10, classes: {classes}}}}}");
+            planned(&consume).dependencies.pop().unwrap().minimum
+        };
+        assert_eq!(minimum("{retryable: park, permanent: retry}"), 10);
+        assert_eq!(minimum("{timeout: {attempts: 5}}"), 5);
+        assert_eq!(minimum("{timeout: {attempts: 50}}"), 10);
+        assert_eq!(minimum("{overload: {attempts: 6}}"), 6);
+        assert_eq!(minimum("{unavailable: park}"), 3);
+    }
+
+    #[test]
+    fn a_rule_takes_the_rest_from_retry_and_one_for_the_endpoint_is_none() {
+        let text = "{retry: {backoff: linear, initial: 2s, attempts: 9, classes: {timeout: {attempts: 3}, \
+                    permanent: retry, retryable: park, endpoint-fault: park}}}";
+        let planned = planned(text);
+        let rules = &planned.consumers[0].retry.classes;
+        let own = OwnRetry {
+            backoff: delivery::Backoff::Linear,
+            immediate: 0,
+            initial: Duration::from_secs(2),
+            max: Duration::from_secs(30),
+            jitter: delivery::Jitter::Full,
+            attempts: 3,
+        };
+        let expected = ClassRules::default()
+            .with(
+                delivery::FailureClass::Timeout,
+                delivery::ClassRule::Own(own),
+            )
+            .with(
+                delivery::FailureClass::Permanent,
+                delivery::ClassRule::Retry,
+            )
+            .with(delivery::FailureClass::Retryable, delivery::ClassRule::Park);
+        assert_eq!(*rules, expected);
     }
 
     #[test]

@@ -297,7 +297,7 @@ pub struct DeadLetterView {
     pub source: String,
     /// Its partition key.
     pub key: Option<String>,
-    /// Why: `permanent`, `exhausted`, `expired`, `crash`.
+    /// Why: `permanent`, `exhausted`, `expired`, `crash`, `rule`.
     pub reason: &'static str,
     /// The last error.
     pub error: String,
@@ -385,6 +385,10 @@ pub struct AttemptView {
     pub outcome: &'static str,
     /// What the handler said.
     pub error: Option<String>,
+    /// What the design says of this class of failures, when it says something: `park`, `retry`, or how many of its own
+    /// attempts are used up, such as `2 of 3`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
 }
 
 /// A dead letter in full.

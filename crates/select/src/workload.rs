@@ -330,7 +330,7 @@ fn uses(design: &Design) -> Vec<Criterion> {
     [
         (Criterion::OrderPerKey, any(|c| c.order.value == Order::Key)),
         (Criterion::DeadLetter, any(|c| c.dead_letter.is_some())),
-        (Criterion::Delay, any(|c| c.retry.attempts.value > 1)),
+        (Criterion::Delay, any(|c| c.retry.most_attempts() > 1)),
         (
             Criterion::Deduplication,
             any(|c| c.guarantee.value != Guarantee::AtLeastOnce),

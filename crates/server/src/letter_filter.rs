@@ -14,7 +14,7 @@ const IDS_MAX: usize = 10_000;
 /// Longest text that is looked for, in bytes.
 const TEXT_BYTES_MAX: usize = 1_024;
 /// Why letters are dead: each for one of these.
-const DEATHS: [&str; 4] = ["permanent", "exhausted", "expired", "crash"];
+const DEATHS: [&str; 5] = ["permanent", "exhausted", "expired", "crash", "rule"];
 
 /// What letters have in common.
 #[derive(Debug, Default, Deserialize)]

@@ -81,7 +81,7 @@ impl HttpCaller {
             Ok(request) => request,
             Err(error) => {
                 let error = format!("not a request: {error}");
-                return Outcome::Permanent { error }.into();
+                return Outcome::Refused { error }.into();
             }
         };
         match tokio::time::timeout(timeout, self.send(request)).await {
@@ -211,7 +211,7 @@ fn published(format: Format, headers: &HeaderMap, body: Bytes) -> Answer {
         },
         Err(error) => {
             let error = format!("the answer of the handler is not an event: {error}");
-            Outcome::Permanent { error }.into()
+            Outcome::Refused { error }.into()
         }
     }
 }
@@ -494,7 +494,7 @@ mod tests {
         );
         for (format, body) in [(Format::Structured, "{}"), (Format::Batch, "[1]")] {
             let answer = published(format, &structured, Bytes::from_static(body.as_bytes()));
-            assert!(matches!(answer.outcome, Outcome::Permanent { .. }));
+            assert!(matches!(answer.outcome, Outcome::Refused { .. }));
         }
     }
 

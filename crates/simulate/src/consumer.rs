@@ -104,6 +104,12 @@ impl Input {
                 consume.deliver.concurrency.value
             ));
         }
+        if !consume.retry.classes.is_empty() && scenario.failures.value() > 0.0 {
+            notes.push(format!(
+                "a failure counts as one of the class with the most attempts, {}: failures have no class here",
+                consume.retry.most_attempts()
+            ));
+        }
         let demand = Demand::new(&station, usual, peak);
         let stream = Random::new(scenario.seed, "arrival", event_name);
         Ok(Self {

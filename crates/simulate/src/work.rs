@@ -150,8 +150,27 @@ pub(crate) struct RetryPlan {
 }
 
 impl RetryPlan {
-    /// The plan of a policy.
+    /// The plan of a policy. Failures have no class here: they are taken to be of the one with the most attempts, so
+    /// that there is no less work than there may be.
     pub(crate) fn new(retry: &Retry) -> Self {
+        // Of equals the first.
+        let heaviest = retry.retried().map(|(_, policy)| policy);
+        let heaviest =
+            heaviest.reduce(|most, one| match one.attempts.value > most.attempts.value {
+                true => one,
+                false => most,
+            });
+        match heaviest {
+            Some(policy) => Self::of(&policy),
+            // Every class is parked at once.
+            None => Self {
+                attempts: 1,
+                ..Self::of(retry)
+            },
+        }
+    }
+
+    fn of(retry: &Retry) -> Self {
         Self {
             backoff: retry.backoff,
             immediate: u64::from(retry.immediate.value),
@@ -302,5 +321,48 @@ impl Worker {
                 .delay_ns(attempts, delay_ns, self.jitters.uniform(draw));
             elapsed_ns = elapsed_ns.saturating_add(delay_ns);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The attempts of a delivery whose every attempt fails, and how long they are apart in all.
+    fn failing(retry: &str) -> (u64, u64) {
+        let text = format!(
+            "tidegate: 1\nsystem: s\nservices: {{a: {{consumes: {{E: {{retry: {retry}}}}}}}}}"
+        );
+        let source = tidegate_model::Source {
+            name: "design.yaml".into(),
+            text,
+        };
+        let reading = tidegate_model::read(&[source], &|_| Ok(String::new()));
+        let design = reading.design.unwrap();
+        let consumer = design.consumers().next().unwrap();
+        let plan = RetryPlan::new(&consumer.consume.retry);
+        let duty = Duty::drawn(Duration::ZERO, ServiceTime::Constant);
+        let work = Worker::new(duty, 1.0, plan, 1, "queue").work(0);
+        assert_eq!(plan.amplification(1.0), work.attempts as f64);
+        (work.attempts, work.elapsed_ns / 1_000_000)
+    }
+
+    /// What a failure is of nobody knows here: it is the one that makes the most work.
+    #[test]
+    fn the_class_with_the_most_attempts_is_simulated() {
+        let plain = "{attempts: 4, initial: 100ms, jitter: none, backoff: constant";
+        let of = |classes: &str| failing(&format!("{plain}, classes: {classes}}}"));
+        assert_eq!(of("{}"), (4, 300));
+        assert_eq!(of("{timeout: {attempts: 2}, permanent: retry}"), (4, 300));
+        assert_eq!(
+            of("{overload: {attempts: 6, initial: 200ms}, timeout: park}"),
+            (6, 1_000)
+        );
+        let parked = "retryable: park, unavailable: park, timeout: park";
+        assert_eq!(of(&format!("{{{parked}}}")), (1, 0));
+        assert_eq!(
+            of(&format!("{{{parked}, permanent: {{attempts: 2}}}}")),
+            (2, 100)
+        );
     }
 }

@@ -106,7 +106,37 @@ fn own_retry(at: &At<'_>) -> Map<String, Value> {
         other => other,
     };
     put_default(&mut retry, "mode", mode, "blocking");
+    if let Some(rules) = at.step("classes") {
+        let rules = rules.children();
+        let rules: Map<_, _> = rules
+            .map(|(name, rule)| (name.to_owned(), class(&rule)))
+            .collect();
+        if !rules.is_empty() {
+            retry.insert("classes".to_owned(), Value::Object(rules));
+        }
+    }
     retry
+}
+
+/// The rule for one class of failures: a word, or what differs from the rest.
+fn class(at: &At<'_>) -> Value {
+    if let Some(word) = at.node.text() {
+        return json!(word);
+    }
+    let mut rule = Map::new();
+    if let Some(backoff) = at.step("backoff") {
+        let text = |key| backoff.node.text_of(key).map(str::to_owned);
+        put(&mut rule, "backoff", text("type"));
+        put(&mut rule, "initial", duration(&backoff, "initial"));
+        put(&mut rule, "max", duration(&backoff, "max"));
+        put(&mut rule, "jitter", text("jitter"));
+    }
+    for (key, ours) in [("maxAttempts", "attempts"), ("immediate", "immediate")] {
+        if let Some(count) = count(at, key) {
+            rule.insert(ours.to_owned(), json!(count));
+        }
+    }
+    Value::Object(rule)
 }
 
 /// Source: asyncapi/spec, pull request 1236: `maxAttempts` counts retries, and a retry goes through

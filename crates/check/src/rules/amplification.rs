@@ -80,7 +80,7 @@ pub(super) fn rule(index: &Index<'_>, out: &mut Findings) {
 
 /// The most attempts for each event that arrives.
 fn attempts(consume: &Consume) -> f64 {
-    let attempts = f64::from(consume.retry.attempts.value.max(1));
+    let attempts = f64::from(consume.retry.most_attempts());
     match &consume.retry.budget {
         Some(budget) => attempts.min(1.0 + budget.value.value()),
         None => attempts,
@@ -122,7 +122,7 @@ fn say(worst: &[Worst<'_>], node: usize, last: &ConsumerRef<'_>, total: f64, out
     );
     let widest = chain.iter().filter(|c| c.consume.retry.budget.is_none());
     let widest = widest
-        .max_by_key(|c| c.consume.retry.attempts.value)
+        .max_by_key(|c| c.consume.retry.most_attempts())
         .unwrap_or(last);
     let hint = format!(
         "bound it with `retry: {{budget: 20%}}` in `{}`, or with fewer attempts along the chain",

@@ -2,6 +2,7 @@
 
 mod amplification;
 mod breakers;
+mod classes;
 mod contract;
 mod cycles;
 mod dead_letters;
@@ -47,6 +48,7 @@ pub(crate) const RULES: &[Rule] = &[
     dead_letters::rule,
     handler::rule,
     retry::rule,
+    classes::rule,
     breakers::rule,
     rate::rule,
     targets::rule,

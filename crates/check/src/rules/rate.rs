@@ -85,7 +85,7 @@ fn capacity(load: &Load<'_>, out: &mut Findings) {
         hottest_key(load, out);
     }
     if let Some(budget) = &consume.retry.budget
-        && consume.retry.attempts.value > 1
+        && consume.retry.most_attempts() > 1
         && load.busy * (1.0 + budget.value.value()) >= workers
     {
         no_room(load, workers, 1.0 + budget.value.value(), out);

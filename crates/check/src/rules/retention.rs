@@ -1,8 +1,10 @@
 //! Nothing is waited for longer than it is kept.
 
+use std::time::Duration;
+
 use tidegate_base::Name;
 use tidegate_base::format_duration;
-use tidegate_model::design::{CleanupPolicy, ConsumerRef, Event};
+use tidegate_model::design::{CleanupPolicy, ConsumerRef, Event, Retry};
 
 use crate::backoff;
 use crate::codes::{
@@ -49,9 +51,9 @@ fn horizon(consumer: &ConsumerRef<'_>, event: &Event, out: &mut Findings) {
     let message = format!(
         "retries can take {} ({} attempts of up to {} and delays of up to {}), but `{}` is kept {}",
         format_duration(horizon),
-        retry.attempts.value,
+        retry.most_attempts(),
         format_duration(consumer.consume.deliver.timeout.value),
-        format_duration(retry.max.value),
+        format_duration(longest_delay(retry)),
         consumer.event_name,
         format_duration(kept),
     );
@@ -68,6 +70,11 @@ fn horizon(consumer: &ConsumerRef<'_>, event: &Event, out: &mut Findings) {
     )
     .hint(hint)
     .related(&event.retention.place, "kept this long");
+}
+
+fn longest_delay(retry: &Retry) -> Duration {
+    let delays = retry.retried().map(|(_, policy)| policy.max.value);
+    delays.max().unwrap_or(retry.max.value)
 }
 
 fn objective(consumer: &ConsumerRef<'_>, event: &Event, out: &mut Findings) {

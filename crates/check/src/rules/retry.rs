@@ -20,7 +20,7 @@ pub(super) fn rule(index: &Index<'_>, out: &mut Findings) {
     for consumer in index
         .consumers
         .iter()
-        .filter(|c| c.consume.retry.attempts.value > 1)
+        .filter(|c| c.consume.retry.most_attempts() > 1)
     {
         slower_than_timeout(consumer, out);
         age_below_first(consumer, out);
@@ -93,7 +93,7 @@ fn held_beyond_objective(consumer: &ConsumerRef<'_>, out: &mut Findings) {
     }
     let message = format!(
         "{} attempts of up to {} can hold a key for {}, longer than the objective, {}",
-        consume.retry.attempts.value,
+        consume.retry.most_attempts(),
         format_duration(consume.deliver.timeout.value),
         format_duration(held),
         format_duration(objective.value),
@@ -115,7 +115,7 @@ fn without_budget(consumer: &ConsumerRef<'_>, event: &Event, out: &mut Findings)
     let Some(peak) = event.targets.peak_or_rate() else {
         return;
     };
-    let attempts = retry.attempts.value;
+    let attempts = retry.most_attempts();
     if retry.budget.is_some() || attempts <= 1 || peak.value() < BUDGETLESS_RATE_MAX {
         return;
     }

@@ -239,7 +239,49 @@ E0319 Warning 14:68 services.s3.consumes.E2.retry
         ),
         &chain(4, "retry: {attempts: 5}, emits: []"),
     ];
+    // The class with the most attempts counts, where it is retried.
+    let more = "retry: {attempts: 2, classes: {unavailable: {attempts: 5}}}";
+    assert!(codes(&chain(5, more)).contains(&"E0319"));
+    let parked =
+        "retry: {attempts: 5, classes: {retryable: park, unavailable: park, timeout: park}}";
+    assert!(!codes(&chain(5, parked)).contains(&"E0319"));
     assert!(none.iter().all(|text| !codes(text).contains(&"E0319")));
+}
+
+#[test]
+fn no_rule_for_a_class_of_failures_gives_up_what_an_endpoint_is_to_blame_for() {
+    let text = "tidegate: 1
+system: s
+events:
+  A: {summary: a, owner: a, key: /id, schema: {type: object, required: [id], properties: {id: {type: string}}}}
+services:
+  one: {owner: a, publishes: [A]}
+  two:
+    owner: b
+    consumes:
+      A:
+        dead-letter: {owner: b}
+        retry:
+          budget: 20%
+          classes:
+            endpoint-fault: {attempts: 50}
+            timeout: park
+            overload: {attempts: 1}
+            unavailable: {attempts: 2}
+            retryable: park
+            permanent: retry
+";
+    assert_snapshot!(findings(text), @r"
+E0323 Error 15:13 services.two.consumes.A.retry.classes.endpoint-fault
+  a fault of the endpoint of `two/A` holds it until the endpoint is right; with a rule its events would become dead letters for it
+  help: remove it: the consumer is held, probes, and loses nothing
+E0324 Warning 16:13 services.two.consumes.A.retry.classes.timeout
+  `two/A` gives an event up at its first `timeout`: each outage makes dead letters of what meets it before a breaker opens
+  help: write `{attempts: 3}` or more, unless each attempt does harm
+E0324 Warning 17:13 services.two.consumes.A.retry.classes.overload
+  `two/A` gives an event up at its first `overload`: each outage makes dead letters of what meets it before a breaker opens
+  help: write `{attempts: 3}` or more, unless each attempt does harm
+");
 }
 
 #[test]

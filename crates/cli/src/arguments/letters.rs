@@ -67,6 +67,7 @@ enum Death {
     Exhausted,
     Expired,
     Crash,
+    Rule,
 }
 
 impl Filter {
@@ -82,6 +83,7 @@ impl Filter {
             Death::Exhausted => "exhausted",
             Death::Expired => "expired",
             Death::Crash => "crash",
+            Death::Rule => "rule",
         });
         let moment = |moment: Option<Moment>| moment.map(|moment| json!(moment.0));
         let fields = [

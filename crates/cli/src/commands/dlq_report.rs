@@ -133,6 +133,8 @@ pub(crate) struct Attempt {
     duration_ms: Option<f64>,
     outcome: String,
     error: Option<String>,
+    #[serde(default)]
+    rule: Option<String>,
 }
 
 /// What became of an order.
@@ -314,11 +316,16 @@ pub(crate) fn attempts(history: &[Attempt], paint: bool) -> String {
             "done" => Tone::Good,
             _ => Tone::Plain,
         };
+        // What the design says of such a failure stands with its class.
+        let outcome = match &attempt.rule {
+            Some(rule) => format!("{}: {rule}", attempt.outcome),
+            None => attempt.outcome.clone(),
+        };
         [
             attempt.attempt.into(),
             Cell::new(&moment(attempt.started_ms)),
             Cell::new(&attempt.duration_ms.map_or("-".to_owned(), millis)),
-            Cell::toned(&attempt.outcome, tone),
+            Cell::toned(&outcome, tone),
             Cell::new(attempt.error.as_deref().unwrap_or_default()),
         ]
     });

@@ -205,6 +205,48 @@ const DELAYS: &[(Option<&str>, Option<&str>)] = &[
     (Some("10s"), Some("10s")),
 ];
 
+/// Rules for classes of failures; every first delay is below every longest one.
+fn classes() -> impl Strategy<Value = Option<Value>> {
+    let own = (
+        maybe(&["constant", "linear", "exponential"]),
+        prop::option::of(0_u32..3),
+        maybe(&["5ms", "9ms"]),
+        maybe(&["10m", "1h30m"]),
+        maybe(&["none", "decorrelated"]),
+        1_u32..20,
+    );
+    let own = own.prop_map(|(backoff, immediate, initial, max, jitter, attempts)| {
+        let mut rule = Map::new();
+        set(&mut rule, "backoff", backoff);
+        set(&mut rule, "immediate", immediate);
+        set(&mut rule, "initial", initial);
+        set(&mut rule, "max", max);
+        set(&mut rule, "jitter", jitter);
+        set(&mut rule, "attempts", Some(attempts));
+        Value::Object(rule)
+    });
+    let rule = prop_oneof![Just(json!("park")), Just(json!("retry")), own];
+    let class = select(
+        &[
+            "retryable",
+            "unavailable",
+            "timeout",
+            "overload",
+            "permanent",
+        ][..],
+    );
+    let rules = prop::collection::btree_map(class, rule, 1..4);
+    let rules = rules.prop_map(|rules| {
+        let rules = rules.into_iter();
+        Value::Object(
+            rules
+                .map(|(class, rule)| (class.to_owned(), rule))
+                .collect(),
+        )
+    });
+    prop::option::of(rules)
+}
+
 fn retry() -> impl Strategy<Value = Value> {
     (
         maybe(&["constant", "linear", "exponential"]),
@@ -213,9 +255,10 @@ fn retry() -> impl Strategy<Value = Value> {
         prop::option::of(1_u32..20),
         maybe(&["20%", "0.3", "33%"]),
         maybe(&["non-blocking"]),
+        classes(),
     )
         .prop_map(
-            |(backoff, ((initial, max), age), jitter, attempts, budget, mode)| {
+            |(backoff, ((initial, max), age), jitter, attempts, budget, mode, classes)| {
                 let mut retry = Map::new();
                 set(&mut retry, "backoff", backoff);
                 set(&mut retry, "initial", initial);
@@ -225,6 +268,7 @@ fn retry() -> impl Strategy<Value = Value> {
                 set(&mut retry, "attempts", attempts);
                 set(&mut retry, "budget", budget);
                 set(&mut retry, "mode", mode);
+                set(&mut retry, "classes", classes);
                 Value::Object(retry)
             },
         )

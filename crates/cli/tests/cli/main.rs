@@ -9,6 +9,8 @@ mod asked;
 #[cfg(test)]
 mod captures;
 #[cfg(test)]
+mod classes;
+#[cfg(test)]
 mod contracts;
 #[cfg(test)]
 mod dlq;

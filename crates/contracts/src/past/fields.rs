@@ -278,6 +278,37 @@ pub const FIELDS: &[Field] = &[
         &[c::ORDER_WEAKENED],
         "non-blocking where order is kept: breaking",
     ),
+    field("services.*.consumes.*.retry.classes", &[], BY_ITS_FIELDS),
+    field(
+        "services.*.consumes.*.retry.classes.retryable",
+        &[c::RETRY_WEAKENED],
+        "fewer attempts, shorter delays, or parked: risky",
+    ),
+    field(
+        "services.*.consumes.*.retry.classes.unavailable",
+        &[c::RETRY_WEAKENED],
+        "fewer attempts, shorter delays, or parked: risky",
+    ),
+    field(
+        "services.*.consumes.*.retry.classes.timeout",
+        &[c::RETRY_WEAKENED],
+        "fewer attempts, shorter delays, or parked: risky",
+    ),
+    field(
+        "services.*.consumes.*.retry.classes.overload",
+        &[c::RETRY_WEAKENED],
+        "one where there was none, fewer attempts, shorter delays, or parked: risky",
+    ),
+    field(
+        "services.*.consumes.*.retry.classes.permanent",
+        &[c::RETRY_WEAKENED],
+        "removed, fewer attempts, shorter delays, or parked: risky",
+    ),
+    field(
+        "services.*.consumes.*.retry.classes.endpoint-fault",
+        &[],
+        "`check` refuses any",
+    ),
     field(
         "services.*.consumes.*.dead-letter",
         &[c::DEAD_LETTER_REMOVED],

@@ -4,7 +4,9 @@ use std::cmp::Ordering;
 use std::time::Duration;
 
 use tidegate_base::format_duration;
-use tidegate_model::design::{DeadLetter, Followers, Jitter, Order, Retry, RetryMode};
+use tidegate_model::design::{
+    DeadLetter, FailureClass, Followers, Jitter, Order, Retry, RetryMode,
+};
 
 use super::changes::Changes;
 use super::codes::{
@@ -86,7 +88,51 @@ fn moved(old: &Retry, new: &Retry) -> Vec<(&'static str, String, String)> {
         ),
         ("age", age(old), age(new)),
     ];
-    all.into_iter().filter(|(_, old, new)| old != new).collect()
+    let rule = |retry: &Retry, class| {
+        let rule = retry.classes.iter().find(|rule| rule.class == class);
+        rule.map_or("absent".to_owned(), ToString::to_string)
+    };
+    let classes =
+        FailureClass::ALL.map(|class| (class_field(class), rule(old, class), rule(new, class)));
+    let moved = all.into_iter().chain(classes);
+    moved.filter(|(_, old, new)| old != new).collect()
+}
+
+const fn class_field(class: FailureClass) -> &'static str {
+    match class {
+        FailureClass::Retryable => "classes.retryable",
+        FailureClass::Unavailable => "classes.unavailable",
+        FailureClass::Timeout => "classes.timeout",
+        FailureClass::Overload => "classes.overload",
+        FailureClass::Permanent => "classes.permanent",
+        FailureClass::EndpointFault => "classes.endpoint-fault",
+    }
+}
+
+/// Fewer attempts for some failures, or the last of them sooner, or a dead letter where there was none.
+fn is_weaker(old: &Retry, new: &Retry, class: FailureClass) -> bool {
+    let is_held = |retry: &Retry| {
+        let holds = matches!(class, FailureClass::Overload | FailureClass::EndpointFault);
+        holds && retry.rule(class).is_none()
+    };
+    if is_held(old) || is_held(new) {
+        return !is_held(new);
+    }
+    match (old.of(class), new.of(class)) {
+        (Some(old), Some(new)) => {
+            new.attempts.value < old.attempts.value || last_after(&new) < last_after(&old)
+        }
+        (was, is) => was.is_some() && is.is_none(),
+    }
+}
+
+/// How long after the first attempt the last one is, but for the attempts themselves.
+fn last_after(retry: &Retry) -> Duration {
+    let delays = tidegate_check::delays(retry);
+    match &retry.age {
+        Some(age) => delays.min(age.value),
+        None => delays,
+    }
 }
 
 /// Less is tried when there are fewer attempts, or when the last one comes sooner.
@@ -96,15 +142,9 @@ fn trying(
     moved: &[(&'static str, String, String)],
     changes: &mut Changes,
 ) {
-    let cut = |retry: &Retry| {
-        let delays = tidegate_check::delays(retry);
-        retry
-            .age
-            .as_ref()
-            .map_or(delays, |age| delays.min(age.value))
-    };
-    let (before, after): (Duration, Duration) = (cut(old), cut(new));
-    let is_weaker = new.attempts.value < old.attempts.value || after < before;
+    let (before, after) = (last_after(old), last_after(new));
+    let mut classes = FailureClass::ALL.into_iter();
+    let is_weaker = classes.any(|class| is_weaker(old, new, class));
     let list: Vec<String> = moved
         .iter()
         .map(|(field, old, new)| format!("`{field}` {new}, was {old}"))
@@ -118,7 +158,12 @@ fn trying(
         Some("initial") => &new.initial.place,
         Some("max") => &new.max.place,
         Some("attempts") => &new.attempts.place,
-        _ => &new.place,
+        Some(field) => {
+            let class = new.classes.iter();
+            let mut class = class.filter(|rule| class_field(rule.class) == field);
+            class.next().map_or(&new.place, |rule| &rule.place)
+        }
+        None => &new.place,
     };
     let label = &subject.label;
     let draft = if is_weaker {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tidegate_base::{ConsumerId, Timestamp};
-use tidegate_delivery::{Company, Cursor, Hold, Progress, Standing, StateRecord};
+use tidegate_delivery::{ClassCounts, Company, Cursor, Hold, Progress, Standing, StateRecord};
 
 /// What is known of one delivery.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +11,7 @@ pub(crate) struct Known {
     /// An attempt started, and no end of it is recorded.
     pub(crate) started: Option<Company>,
     pub(crate) failures: u32,
+    pub(crate) classes: ClassCounts,
     pub(crate) crashes: u32,
     pub(crate) dead: bool,
     /// It has gone through something, besides a start of which no end is recorded.
@@ -141,10 +142,13 @@ fn change(known: &mut Known, record: &StateRecord) {
             known.started = None;
             known.touched |= *standing == Standing::Tainted;
         }
-        StateRecord::Failed { failures, .. } => {
+        StateRecord::Failed {
+            failures, classes, ..
+        } => {
             known.started = None;
             known.touched = true;
             known.failures = *failures;
+            known.classes = *classes;
         }
         StateRecord::Progress { progress, .. } => take(known, progress),
         _ => {}
@@ -154,6 +158,7 @@ fn change(known: &mut Known, record: &StateRecord) {
 fn take(known: &mut Known, progress: &Progress) {
     known.started = progress.started;
     known.failures = progress.failures;
+    known.classes = progress.classes;
     known.crashes = progress.crashes;
     let rest = Progress {
         started: None,

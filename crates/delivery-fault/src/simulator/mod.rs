@@ -5,6 +5,7 @@
 
 mod broken;
 mod chance;
+mod classes;
 mod disk;
 mod flow;
 mod handler;

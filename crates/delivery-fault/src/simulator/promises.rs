@@ -11,7 +11,7 @@
 //! restart brings a lane back in its order · O1 to O3 what an operator closed stays closed.
 //!
 //! Beside it: I4 in `states.rs`, R1 to R4 in `seek.rs`, J1 to J6, E1 and E2 in `letters.rs`, F1 and F2 in
-//! `rates.rs`, S1 to S5 in `schedule.rs`.
+//! `rates.rs`, S1 to S5 in `schedule.rs`, C1 to C3 in `classes.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +23,7 @@ use tidegate_delivery::{
 };
 
 use super::broken::Broken;
+use super::classes;
 use super::disk::Disk;
 use super::knowledge::Knowledge;
 use super::letters::Letters;
@@ -79,6 +80,7 @@ pub(super) struct Process {
     pub(super) running: BTreeMap<Place, (Ticket, Timestamp)>,
     /// Failed attempts of the redrive round.
     pub(super) failures: BTreeMap<Place, u32>,
+    pub(super) classes: BTreeMap<Place, classes::Counts>,
     /// What the next attempt must be.
     pub(super) next_attempt: BTreeMap<Place, u32>,
     /// When what failed may start again, and consumers that asked to be left alone.
@@ -218,6 +220,8 @@ impl Watch {
                 self.process.crashed.insert(place.clone());
             }
             if known.failures > 0 {
+                let counts = classes::counts(known.failures, known.classes);
+                self.process.classes.insert(place.clone(), counts);
                 self.process.failures.insert(place, known.failures);
             }
         }
@@ -304,7 +308,7 @@ impl Watch {
         }
         self.ended_in_generation(&place, c);
         match c {
-            Conclusion::Failed { until, .. } => self.failed(place, until),
+            Conclusion::Failed { until, class } => self.failed(place, class, until),
             Conclusion::Released(_) | Conclusion::Redriven => {}
             Conclusion::Restored => drop(self.restoring.remove(&place)),
             Conclusion::Discarded => {
@@ -332,20 +336,6 @@ impl Watch {
         );
     }
 
-    fn failed(&mut self, place: Place, until: Timestamp) {
-        let attempts = self.consumer(&place.0).retry.attempts;
-        let process = &mut self.process;
-        let failures = process.failures.entry(place.clone()).or_default();
-        *failures += 1;
-        let failures = *failures;
-        self.broken.unless(failures < attempts, || {
-            format!("I6: {failures} failures of {attempts}, and {place:?} is retried")
-        });
-        process.retry_at.insert(place.clone(), until);
-        process.tainted.insert(place.clone());
-        *process.next_attempt.entry(place).or_insert(1) += 1;
-    }
-
     /// I15: only what ran when a process ended is given up for that.
     fn dead_for_a_reason(&self, consumer: &ConsumerId, sequence: u64, reason: DeathReason) {
         let place = (consumer.clone(), sequence);
@@ -363,6 +353,7 @@ impl Watch {
         let process = &mut self.process;
         for place in sequences.iter().map(|s| (consumer.clone(), *s)) {
             process.failures.remove(&place);
+            process.classes.remove(&place);
             process.next_attempt.remove(&place);
             process.retry_at.remove(&place);
             process.paid.remove(&place);

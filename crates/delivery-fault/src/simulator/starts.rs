@@ -1,14 +1,12 @@
 //! What must hold when a delivery is admitted, starts and ends.
 
-use std::time::Duration;
-
-use tidegate_base::limit::RETRY_AFTER_SECONDS_MAX;
 use tidegate_base::{ConsumerId, Timestamp};
 use tidegate_delivery::{
     Arrival, Conclusion, ConsumerConfig, DeliveryStatus, Effect, Followers, Heard, Machine, Mode,
-    Outcome, Release, Repetition, RetryClass, RetryMode, Ticket,
+    Outcome, Release, Repetition, RetryMode, Ticket,
 };
 
+use super::classes;
 use super::promises::{Watch, in_lane};
 use super::seek::Known;
 use super::tokens::Tokens;
@@ -410,40 +408,24 @@ impl Watch {
             } if *consumer == place.0 && *sequence == place.1 => Some(*conclusion),
             _ => None,
         });
-        let config = self.consumer(&ticket.consumer);
-        let right = match outcome {
-            Outcome::Done | Outcome::DoneWith(_) | Outcome::Permanent { .. } => found.is_none(),
-            Outcome::Overload { .. } => found == Some(Conclusion::Released(Release::Overload)),
-            Outcome::EndpointFault { .. } => {
-                found == Some(Conclusion::Released(Release::EndpointFault))
-            }
-            Outcome::Cancelled => found == Some(Conclusion::Released(Release::Cancelled)),
-            Outcome::Retry { class, .. } if open && *class != RetryClass::Retryable => {
-                found == Some(Conclusion::Released(Release::BreakerOpen))
-            }
-            Outcome::Retry { after, .. } => match found {
-                Some(Conclusion::Failed { until, .. }) => {
-                    let most = Duration::from_secs(RETRY_AFTER_SECONDS_MAX);
-                    until >= now + after.unwrap_or_default().min(most)
-                }
-                // It is given up, and that is being recorded.
-                None => {
-                    let failures = self.process.failures.get(&place).copied().unwrap_or(0);
-                    failures + 1 >= config.retry.attempts || config.retry.age.is_some()
-                }
-                _ => false,
-            },
-        };
+        let policy = self.consumer(&ticket.consumer).retry;
+        let before = self
+            .process
+            .classes
+            .get(&place)
+            .copied()
+            .unwrap_or_default();
+        let right = classes::is_right(&policy, outcome, &before, open, found, now);
         self.broken.unless(right, || {
             format!(
-                "I11/I14: {place:?} ended with {outcome:?}, breaker open: {open}, and is {found:?}"
+                "I11/I14/C1/C2: {place:?} ended with {outcome:?} after {before:?}, breaker open: {open}, and is {found:?}"
             )
         });
         match outcome {
             Outcome::Done | Outcome::DoneWith(_) => self.earned_letter(&place.0),
             Outcome::Overload {
                 after: Some(after), ..
-            } => {
+            } if classes::holds(&policy) => {
                 let until = self.process.left_alone.entry(place.0).or_default();
                 *until = (*until).max(now + *after);
             }

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use tidegate_base::{BreakerName, ConsumerId, Name, Ratio, Timestamp};
 use tidegate_delivery::{
-    Arrival, Backoff, Command, Conclusion, ConsumerConfig, DeliveryStatus, DependencyConfig,
-    Effect, EventRef, FlowConfig, Followers, Input, Jitter, Machine, Mode, Needed, Order, Outcome,
-    Release, Repetition, RetryMode, RetryPolicy, StateRecord, SystemConfig, Ticket,
+    Arrival, Backoff, ClassRules, Command, Conclusion, ConsumerConfig, DeliveryStatus,
+    DependencyConfig, Effect, EventRef, FlowConfig, Followers, Input, Jitter, Machine, Mode,
+    Needed, Order, Outcome, Release, Repetition, RetryMode, RetryPolicy, StateRecord, SystemConfig,
+    Ticket,
 };
 
 use super::chance::Chance;
 use super::disk::{Disk, Step};
 use super::promises::Watch;
-use super::{flow, handler, schedule, seek, states};
+use super::{classes, flow, handler, schedule, seek, states};
 
 /// An attempt out in the world. It may outlive the process that made it.
 pub(super) struct Running {
@@ -89,6 +90,7 @@ fn consumer(chance: &mut Chance, number: u64) -> ConsumerConfig {
                 true => RetryMode::NonBlocking,
                 false => RetryMode::Blocking,
             },
+            classes: ClassRules::default(),
         },
         followers: follow[chance.below(3) as usize],
         repetition: repetition[chance.below(2) as usize],
@@ -134,6 +136,7 @@ impl World {
             own_breaker(&mut config);
         }
         flow::limit(&mut config, seed);
+        classes::rules(&mut config, seed);
         let now = Timestamp::from_millis(1_000_000);
         let newcomer = consumer(&mut chance, 3);
         let victim = config.consumers[chance.below(3) as usize].id.clone();

@@ -6,6 +6,7 @@ use tidegate_base::limit::REDRIVES_MAX;
 
 use super::Consumer;
 use super::delivery::{Custody, Delivery, Phase};
+use crate::classes::ClassCounts;
 use crate::config::Followers;
 use crate::input::Conclusion;
 use crate::mutant::{self, Mutant};
@@ -197,6 +198,7 @@ impl Consumer {
         };
         let progress = &mut delivery.progress;
         progress.failures = 0;
+        progress.classes = ClassCounts::default();
         progress.crashes = 0;
         progress.redrives += 1;
         progress.standing = Standing::Clean;

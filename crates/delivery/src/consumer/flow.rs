@@ -145,6 +145,7 @@ fn load(outcome: &Outcome) -> Load {
             ..
         }
         | Outcome::Permanent { .. }
+        | Outcome::Refused { .. }
         | Outcome::EndpointFault { .. }
         | Outcome::Cancelled => Load::Unknown,
     }

@@ -7,6 +7,7 @@ mod discard;
 mod done;
 mod edit;
 mod explain;
+mod failure;
 mod flow;
 mod histories;
 mod hold;

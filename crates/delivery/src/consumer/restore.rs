@@ -13,12 +13,16 @@ use super::seek::{Replays, Skips};
 use super::settlement::{crashed, is_solo, push_attempt};
 use super::states::States;
 use super::window::not_before;
+use crate::classes::{ClassCounts, Tally};
 use crate::cursor::Cursor;
 use crate::ended::SeekOrder;
 use crate::identity::Identity;
 use crate::mutant::{self, Mutant};
 use crate::outcome::KeyState;
-use crate::record::{Company, Halt, HaltCause, Hold, KeptDelivery, Pause, Progress, StateRecord};
+use crate::record::{
+    AttemptRecord, Company, Halt, HaltCause, Hold, KeptDelivery, Pause, Progress, Standing,
+    StateRecord,
+};
 use crate::shared::Shared;
 
 /// Most identities of one record.
@@ -66,20 +70,13 @@ impl Replay {
             StateRecord::Failed {
                 sequence,
                 failures,
+                classes,
                 until,
                 attempt,
                 ..
             } => {
-                if let Some(progress) = self.progress(sequence) {
-                    progress.started = None;
-                    progress.failures = match mutant::is(Mutant::FailuresForgotten) {
-                        true => 0,
-                        false => failures,
-                    };
-                    progress.standing = crate::record::Standing::Tainted;
-                    push_attempt(&mut progress.history, attempt);
-                    self.until.insert(sequence, until);
-                }
+                let tally = Tally { failures, classes };
+                self.failed(sequence, tally, until, attempt);
             }
             StateRecord::State { key, state, .. } => self.states.set(key, KeyState::Is(state)),
             StateRecord::Done {
@@ -110,6 +107,24 @@ impl Replay {
             StateRecord::Hold { hold, .. } => self.hold = hold,
             other => self.apply_memory(other),
         }
+    }
+
+    fn failed(&mut self, sequence: u64, tally: Tally, until: Timestamp, attempt: AttemptRecord) {
+        let Some(progress) = self.progress(sequence) else {
+            return;
+        };
+        progress.started = None;
+        progress.failures = match mutant::is(Mutant::FailuresForgotten) {
+            true => 0,
+            false => tally.failures,
+        };
+        progress.classes = match mutant::is(Mutant::ClassCountsForgotten) {
+            true => ClassCounts::default(),
+            false => tally.classes,
+        };
+        progress.standing = Standing::Tainted;
+        push_attempt(&mut progress.history, attempt);
+        self.until.insert(sequence, until);
     }
 
     /// Takes in what is remembered of what is finished, and of what is to run again.

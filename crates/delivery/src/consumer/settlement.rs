@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 use tidegate_base::Timestamp;
-use tidegate_base::limit::{ATTEMPT_HISTORY_MAX, ERROR_TEXT_BYTES_MAX, RETRY_AFTER_SECONDS_MAX};
+use tidegate_base::limit::{ATTEMPT_HISTORY_MAX, ERROR_TEXT_BYTES_MAX};
 
 use super::Consumer;
-use super::delivery::{Delivery, Phase, Run};
+use super::delivery::{Phase, Run};
+use super::failure::{Blame, Failure};
 use crate::breaker::Verdict;
+use crate::classes::{FailureClass, Fate, Tally};
 use crate::ended::End;
 use crate::identity::Identity;
 use crate::input::{Conclusion, Effect, Release, Ticket};
@@ -17,11 +19,7 @@ use crate::mutant::{self, Mutant};
 use crate::outbox::Then;
 use crate::outcome::{KeyState, Outcome, RetryClass};
 use crate::random::Draws;
-use crate::record::{
-    AttemptOutcome, AttemptRecord, Company, Death, DeathReason, Halt, HaltCause, Standing,
-    StateRecord,
-};
-use crate::retry::Decision;
+use crate::record::{AttemptOutcome, AttemptRecord, Company, Halt, HaltCause, StateRecord};
 use crate::shared::Shared;
 
 /// Endpoint faults in a row that halt a consumer.
@@ -99,53 +97,70 @@ impl Consumer {
             Outcome::Done => self.finish(now, run, None, shared),
             Outcome::DoneWith(state) => match self.change_state(sequence, state) {
                 Ok(change) => self.finish(now, run, change, shared),
+                // Its states find no room: no rule for what a handler says is about that.
+                Err(Outcome::Overload { error, after }) => {
+                    self.held(now, run, (error, after), shared);
+                }
                 Err(instead) => self.settle(now, run, instead, blame, shared),
             },
-            Outcome::Retry { class, .. }
-                if blame == Blame::Dependency
-                    && class != RetryClass::Retryable
-                    && !mutant::is(Mutant::OpenBreakerBurnsAttempts) =>
-            {
-                if let Some(delivery) = self.deliveries.get_mut(&sequence) {
-                    delivery.progress.standing = Standing::Tainted;
-                }
-                self.put_off.insert(sequence);
-                self.release(run, Release::BreakerOpen, shared);
-            }
             Outcome::Retry {
                 class,
                 error,
                 after,
             } => {
                 let failure = Failure {
-                    class,
+                    class: class.into(),
                     error,
                     after,
                 };
-                self.fail(now, run, failure, shared);
+                self.failed(now, run, failure, blame, shared);
+            }
+            Outcome::Overload { error, after }
+                if self.fate(FailureClass::Overload) != Fate::Held =>
+            {
+                let failure = Failure {
+                    class: FailureClass::Overload,
+                    error,
+                    after,
+                };
+                self.failed(now, run, failure, blame, shared);
             }
             Outcome::Overload { error, after } => {
-                self.overloaded(now, error, after, shared);
-                self.put_off.insert(sequence);
-                self.release(run, Release::Overload, shared);
+                self.held(now, run, (error, after), shared);
+            }
+            Outcome::Permanent { error } if self.fate(FailureClass::Permanent) == Fate::Retried => {
+                let failure = Failure {
+                    class: FailureClass::Permanent,
+                    error,
+                    after: None,
+                };
+                self.failed(now, run, failure, blame, shared);
             }
             Outcome::Permanent { error } => {
-                self.earn(now, sequence);
-                self.note(now, run, AttemptOutcome::Permanent, error.clone());
-                let error = bounded(error);
-                let death = Death {
-                    reason: DeathReason::Permanent,
-                    error,
-                    at: now,
-                };
-                self.condemn(sequence, death, shared);
+                let retry = &self.config.retry;
+                let rule = retry.applied(FailureClass::Permanent, Tally::default());
+                self.refused(now, run, error, rule, shared);
             }
+            Outcome::Refused { error } => self.refused(now, run, error, None, shared),
             Outcome::EndpointFault { error } => {
                 self.endpoint_fault(now, error, shared);
                 self.release(run, Release::EndpointFault, shared);
             }
             Outcome::Cancelled => self.release(run, Release::Cancelled, shared),
         }
+    }
+
+    /// An overload that does not count: the consumer is left alone.
+    fn held(
+        &mut self,
+        now: Timestamp,
+        run: &Run,
+        (error, after): (String, Option<Duration>),
+        shared: &mut Shared,
+    ) {
+        self.overloaded(now, error, after, shared);
+        self.put_off.insert(run.sequence);
+        self.release(run, Release::Overload, shared);
     }
 
     /// Tells the breakers how a call ended. Returns whether a failure is theirs and not the
@@ -195,6 +210,7 @@ impl Consumer {
                 ended: Some(now),
                 outcome: AttemptOutcome::Succeeded,
                 error: String::new(),
+                rule: None,
             };
             push_attempt(&mut progress.history, succeeded);
         }
@@ -266,93 +282,8 @@ impl Consumer {
         }
     }
 
-    fn fail(&mut self, now: Timestamp, run: &Run, failure: Failure, shared: &mut Shared) {
-        let sequence = run.sequence;
-        let Failure {
-            class,
-            error,
-            after,
-        } = failure;
-        self.earn(now, sequence);
-        let outcome = match class {
-            RetryClass::Retryable => AttemptOutcome::Retryable,
-            RetryClass::Unavailable => AttemptOutcome::Unavailable,
-            RetryClass::Timeout => AttemptOutcome::Timeout,
-        };
-        let attempt = self.note(now, run, outcome, error.clone());
-        let Some(delivery) = self.deliveries.get_mut(&sequence) else {
-            return;
-        };
-        let progress = &mut delivery.progress;
-        progress.failures += 1;
-        progress.standing = Standing::Tainted;
-        let (failures, redrives) = (progress.failures, progress.redrives);
-        let age = now.since(delivery.since);
-        let name = format!("{}/{sequence}/{redrives}", self.config.id);
-        let draws = Draws::of(shared.seed, &name);
-        let floor = after
-            .filter(|_| !mutant::is(Mutant::RetryAfterIgnored))
-            .unwrap_or_default()
-            .min(Duration::from_secs(RETRY_AFTER_SECONDS_MAX));
-        let reason = match self.config.retry.decide(failures, age, floor, draws) {
-            Decision::After(delay) => {
-                let until = now + delay;
-                delivery.phase = Phase::Waiting { until };
-                self.waiting.insert((until, sequence));
-                let consumer = self.config.id.clone();
-                let record = StateRecord::Failed {
-                    consumer,
-                    sequence,
-                    failures,
-                    until,
-                    attempt,
-                };
-                shared.out.advise(record);
-                self.conclude(sequence, Conclusion::Failed { class, until }, shared);
-                self.stop_running(sequence, shared);
-                self.vacate_lane(sequence);
-                return;
-            }
-            Decision::Exhausted => DeathReason::Exhausted,
-            Decision::Expired => DeathReason::Expired,
-        };
-        self.condemn(
-            sequence,
-            Death {
-                reason,
-                error: bounded(error),
-                at: now,
-            },
-            shared,
-        );
-    }
-
-    /// Writes an attempt into the delivery's history.
-    fn note(
-        &mut self,
-        now: Timestamp,
-        run: &Run,
-        outcome: AttemptOutcome,
-        error: String,
-    ) -> AttemptRecord {
-        let sequence = run.sequence;
-        let number = self.deliveries.get(&sequence).map_or(1, Delivery::attempt);
-        let record = AttemptRecord {
-            attempt: number,
-            started: run.started,
-            ended: Some(now),
-            outcome,
-            error: bounded(error),
-        };
-        if let Some(delivery) = self.deliveries.get_mut(&sequence) {
-            delivery.progress.started = None;
-            push_attempt(&mut delivery.progress.history, record.clone());
-        }
-        record
-    }
-
     /// Counts a first attempt for the retry budget.
-    fn earn(&mut self, now: Timestamp, sequence: u64) {
+    pub(super) fn earn(&mut self, now: Timestamp, sequence: u64) {
         let first = self
             .deliveries
             .get(&sequence)
@@ -476,22 +407,6 @@ impl Consumer {
     }
 }
 
-/// Whose failure an attempt is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Blame {
-    /// The delivery's: it counts.
-    Delivery,
-    /// A dependency's, whose breaker is open: it does not count.
-    Dependency,
-}
-
-/// A failure that may pass.
-struct Failure {
-    class: RetryClass,
-    error: String,
-    after: Option<Duration>,
-}
-
 fn verdict(outcome: &Outcome) -> Verdict {
     match outcome {
         Outcome::Done | Outcome::DoneWith(_) => Verdict::Success,
@@ -505,6 +420,7 @@ fn verdict(outcome: &Outcome) -> Verdict {
             ..
         }
         | Outcome::Permanent { .. }
+        | Outcome::Refused { .. }
         | Outcome::EndpointFault { .. }
         | Outcome::Cancelled => Verdict::Neutral,
     }
@@ -537,6 +453,7 @@ pub(crate) fn crashed(attempt: u32, now: Timestamp) -> AttemptRecord {
         ended: None,
         outcome: AttemptOutcome::Crash,
         error,
+        rule: None,
     }
 }
 

@@ -79,7 +79,7 @@ impl Consumer {
         let Some(key) = key_of(&delivery.lane) else {
             let error = "the handler keeps a state, and the delivery has no key or its consumer no order: \
                          a state belongs to a key";
-            return Err(Outcome::Permanent {
+            return Err(Outcome::Refused {
                 error: error.to_owned(),
             });
         };
@@ -91,7 +91,7 @@ impl Consumer {
             let error = format!(
                 "the handler keeps {bytes} bytes for a key; the most is {KEY_STATE_BYTES_MAX}"
             );
-            return Err(Outcome::Permanent { error });
+            return Err(Outcome::Refused { error });
         }
         let under_way = self.states.under_way.values();
         let under_way: usize = under_way

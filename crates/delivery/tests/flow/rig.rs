@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tidegate_base::{ConsumerId, Name, Rate, Ratio, Timestamp};
 use tidegate_delivery::{
-    Arrival, Backoff, ConsumerConfig, ConsumerStatus, DependencyConfig, Effect, EventRef,
-    FlowConfig, Followers, Input, Jitter, Machine, Mode, Order, Outcome, RateConfig, Repetition,
-    RetryMode, RetryPolicy, StateRecord, SystemConfig, Ticket,
+    Arrival, Backoff, ClassRules, ConsumerConfig, ConsumerStatus, DependencyConfig, Effect,
+    EventRef, FlowConfig, Followers, Input, Jitter, Machine, Mode, Order, Outcome, RateConfig,
+    Repetition, RetryMode, RetryPolicy, StateRecord, SystemConfig, Ticket,
 };
 
 pub(crate) const START: Timestamp = Timestamp::from_millis(1_000_000);
@@ -53,6 +53,7 @@ pub(crate) fn consumer(number: usize, concurrency: u32) -> ConsumerConfig {
             age: None,
             budget: None,
             mode: RetryMode::Blocking,
+            classes: ClassRules::default(),
         },
         followers: Followers::Continue,
         repetition: Repetition::Allowed,

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tidegate_base::{ConsumerId, Ratio, Timestamp};
 use tidegate_delivery::{
-    Arrival, Backoff, Command, ConsumerConfig, DeliveryStatus, DependencyConfig, Effect, EventRef,
-    FlowConfig, Followers, Input, Jitter, Machine, Mode, Order, Outcome, Repetition, RetryClass,
-    RetryMode, RetryPolicy, StateRecord, SystemConfig, Ticket,
+    Arrival, Backoff, ClassRules, Command, ConsumerConfig, DeliveryStatus, DependencyConfig,
+    Effect, EventRef, FlowConfig, Followers, Input, Jitter, Machine, Mode, Order, Outcome,
+    Repetition, RetryClass, RetryMode, RetryPolicy, StateRecord, SystemConfig, Ticket,
 };
 
 /// A machine whose records are kept at once, and its channel.
@@ -60,6 +60,7 @@ pub(crate) fn config() -> SystemConfig {
                 age: None,
                 budget: None,
                 mode: RetryMode::Blocking,
+                classes: ClassRules::default(),
             },
             followers: Followers::Wait,
             repetition: Repetition::Deduplicated,

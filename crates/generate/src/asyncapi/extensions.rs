@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 use tidegate_base::Name;
 use tidegate_model::design::{
-    Backlog, Backoff, Consume, DeadLetter, Deliver, Dependency, Event, Located, Messaging, Order,
-    Retry, Targets,
+    Backlog, Backoff, ClassRule, Consume, DeadLetter, Deliver, Dependency, Event, Located,
+    Messaging, Order, Retry, Targets,
 };
 use tidegate_model::{Design, Word as _};
 
@@ -110,6 +110,47 @@ pub(super) fn retry(retry: &Retry) -> Value {
     }
     if !budget.is_empty() {
         set(&mut value, "budget", Value::Object(budget));
+    }
+    let classes = retry.classes.iter();
+    let classes: Map<_, _> = classes
+        .map(|rule| (rule.class.word().to_owned(), class(rule)))
+        .collect();
+    if !classes.is_empty() {
+        set(&mut value, "classes", Value::Object(classes));
+    }
+    value
+}
+
+/// The rule for one class of failures: what is not said is as for all.
+fn class(rule: &ClassRule) -> Value {
+    if rule.parks() || !rule.is_own() {
+        return json!(if rule.parks() { "park" } else { "retry" });
+    }
+    let mut value = json!({});
+    let mut backoff = Map::new();
+    let mut put = |key: &str, field: Option<Value>| {
+        if let Some(field) = field {
+            backoff.insert(key.to_owned(), field);
+        }
+    };
+    put("type", rule.backoff.as_ref().map(|b| json!(b.value.word())));
+    put(
+        "initial",
+        rule.initial.as_ref().map(|i| json!(iso(i.value))),
+    );
+    put("max", rule.max.as_ref().map(|m| json!(iso(m.value))));
+    put(
+        "jitter",
+        rule.jitter.as_ref().map(|j| json!(j.value.word())),
+    );
+    if let Some(attempts) = &rule.attempts {
+        set(&mut value, "maxAttempts", json!(attempts.value));
+    }
+    if let Some(immediate) = &rule.immediate {
+        set(&mut value, "immediate", json!(immediate.value));
+    }
+    if !backoff.is_empty() {
+        set(&mut value, "backoff", Value::Object(backoff));
     }
     value
 }

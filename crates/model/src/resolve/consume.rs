@@ -2,9 +2,11 @@
 
 use super::contract;
 use crate::design::{
-    Consume, DeadLetter, Deliver, Followers, Guarantee, Located, Order, Replay, Retry,
+    ClassRule, Consume, DeadLetter, Deliver, FailureClass, Followers, Guarantee, Located, Order,
+    Replay, Retry,
 };
 use crate::reader::Record;
+use crate::words::Word as _;
 
 pub(super) fn resolve(record: &Record, natural_order: Order) -> Consume {
     let order = record.get("order").unwrap_or_else(|| Located {
@@ -62,7 +64,26 @@ fn retry(record: &Record) -> Retry {
         age: record.get("age"),
         budget: record.get("budget"),
         mode: record.located("mode"),
+        classes: record.section("classes").map(classes).unwrap_or_default(),
     }
+}
+
+fn classes(record: &Record) -> Vec<ClassRule> {
+    let rules = FailureClass::ALL.into_iter().filter_map(|class| {
+        let record = record.section(class.word())?;
+        Some(ClassRule {
+            place: record.place.clone(),
+            class,
+            then: record.get("then"),
+            backoff: record.get("backoff"),
+            immediate: record.get("immediate"),
+            initial: record.get("initial"),
+            max: record.get("max"),
+            jitter: record.get("jitter"),
+            attempts: record.get("attempts"),
+        })
+    });
+    rules.collect()
 }
 
 fn dead_letter(record: &Record, order: Order) -> DeadLetter {

@@ -321,7 +321,7 @@ impl Actor {
         self.lease_lost(&ticket.consumer);
         let error =
             "the event is gone: retention removed it while the design did not have its consumer";
-        let outcome = Outcome::Permanent {
+        let outcome = Outcome::Refused {
             error: error.to_owned(),
         };
         self.tell(Input::Ended { ticket, outcome });
@@ -330,7 +330,7 @@ impl Actor {
     /// No attempt could read the payload of a delivery: it is a dead letter, as where a handler refuses it.
     fn unusable(&mut self, ticket: Ticket, problem: &Problem) {
         self.lease_lost(&ticket.consumer);
-        let outcome = Outcome::Permanent {
+        let outcome = Outcome::Refused {
             error: problem.to_string(),
         };
         self.tell(Input::Ended { ticket, outcome });

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use futures_util::future::FutureExt;
 use tidegate_base::limit::SEARCH_LETTERS_MAX;
 use tidegate_base::{ConsumerId, Timestamp};
-use tidegate_delivery::{AttemptRecord, DeadLetter, Discard, EditNote, Input, Machine, normalise};
+use tidegate_delivery::{
+    AppliedRule, AttemptRecord, DeadLetter, Discard, EditNote, Input, Machine, normalise,
+};
 use tokio::sync::oneshot;
 
 use super::Actor;
@@ -326,6 +328,14 @@ pub(super) fn edit_view(note: &EditNote) -> EditView {
     }
 }
 
+fn rule_text(rule: AppliedRule) -> String {
+    match rule {
+        AppliedRule::Park => "park".to_owned(),
+        AppliedRule::Retry => "retry".to_owned(),
+        AppliedRule::Own { failures, attempts } => format!("{failures} of {attempts}"),
+    }
+}
+
 pub(super) fn attempt_view(record: &AttemptRecord) -> AttemptView {
     let took = |ended: Timestamp| ended.since(record.started).as_secs_f64() * 1_000.0;
     AttemptView {
@@ -334,5 +344,6 @@ pub(super) fn attempt_view(record: &AttemptRecord) -> AttemptView {
         duration_ms: record.ended.map(took),
         outcome: record.outcome.word(),
         error: (!record.error.is_empty()).then(|| record.error.clone()),
+        rule: record.rule.map(rule_text),
     }
 }

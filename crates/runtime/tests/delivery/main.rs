@@ -8,6 +8,7 @@
 )]
 
 mod chaos;
+mod classes;
 mod faults;
 mod faulty;
 mod formats;
