@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::facts::{Broker, Capacity, Fact};
 use crate::figure::{Figure, Input, Need, Source, Unit};
 use crate::formulas::{enough, synced_rate};
-use crate::limits::{Limit, limits};
+use crate::limits::{Demands, Limit, limit, limits};
 use crate::options::Options;
 use crate::totals::Totals;
 
@@ -43,7 +43,7 @@ pub struct BrokerSize {
 
 /// How a broker keeps events, which decides the formulas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shape {
+pub(crate) enum Shape {
     /// As long as retention says, on the disks of several brokers.
     Log,
     /// Until they are handled, in a queue for each consumer.
@@ -73,18 +73,19 @@ impl Shape {
 }
 
 /// One broker held against the totals.
-struct Sizing<'a> {
+pub(crate) struct Sizing<'a> {
     broker: &'a Broker,
-    shape: Shape,
-    totals: &'a Totals,
-    options: &'a Options,
-    copies: f64,
+    pub(crate) shape: Shape,
+    pub(crate) totals: &'a Totals,
+    pub(crate) options: &'a Options,
+    /// How many copies of everything there are.
+    pub(crate) copies: f64,
 }
 
 pub(crate) fn broker(
     broker: &Broker,
     totals: &Totals,
-    keyed: &crate::limits::Demands,
+    demands: &Demands,
     options: &Options,
 ) -> BrokerSize {
     let shape = Shape::of(broker);
@@ -103,9 +104,18 @@ pub(crate) fn broker(
     let needed = sizing.needed(&mut unknown);
     let count = needed.as_ref().map_or(1, |need| need.count);
     let cores = sizing.cores(&mut unknown);
+    let mut limits = limits(broker, demands, totals, options);
+    let units = broker.fact(Capacity::UnitsMax);
+    limits.extend(units.map(|most| {
+        let who = "everything at the peak".to_owned();
+        limit(most, Unit::Count, Some((count as f64, who)))
+    }));
     let is_spread = !matches!(shape, Shape::Managed | Shape::Single | Shape::Database);
     let disk = sizing.disk();
-    let disk_each = disk.as_ref().filter(|_| is_spread).map(|all| sizing.each(all, count));
+    let disk_each = disk
+        .as_ref()
+        .filter(|_| is_spread)
+        .map(|all| sizing.each(all, count));
     let memory_each = sizing.memory_each(count, cores.as_ref(), &mut unknown);
     BrokerSize {
         option: broker.option.clone(),
@@ -123,22 +133,27 @@ pub(crate) fn broker(
         disk,
         disk_each,
         memory_each,
-        limits: limits(broker, keyed, totals, options),
+        limits,
         unknown,
     }
 }
 
-fn fact_input(name: &'static str, fact: &Fact, unit: Unit) -> Input {
-    Input::new(name, fact.amount, unit, Source::Fact(Box::new(fact.clone())))
+pub(crate) fn fact_input(name: &'static str, fact: &Fact, unit: Unit) -> Input {
+    Input::new(
+        name,
+        fact.amount,
+        unit,
+        Source::Fact(Box::new(fact.clone())),
+    )
 }
 
 impl Sizing<'_> {
-    fn fact(&self, capacity: Capacity) -> Option<&Fact> {
+    pub(crate) fn fact(&self, capacity: Capacity) -> Option<&Fact> {
         self.broker.fact(capacity)
     }
 
     /// Brokers over which the load is spread when one is lost.
-    fn left(&self, count: u64) -> f64 {
+    pub(crate) fn left(&self, count: u64) -> f64 {
         let spare = if self.copies > 1.0 { 1 } else { 0 };
         (count.saturating_sub(spare).max(1)) as f64
     }
@@ -153,13 +168,22 @@ impl Sizing<'_> {
         busy: bool,
     ) -> Figure {
         let spare = if self.copies > 1.0 { 1.0 } else { 0.0 };
-        let utilisation = if busy { self.options.utilisation() } else { 1.0 };
+        let utilisation = if busy {
+            self.options.utilisation()
+        } else {
+            1.0
+        };
         let share = amount.value / (capacity.value * utilisation);
         let mut inputs = vec![amount, capacity];
         if busy {
             inputs.push(self.options.utilisation_input());
         }
-        Figure::new(name, (enough(share) as f64 + spare, Unit::Count), formula, inputs)
+        Figure::new(
+            name,
+            (enough(share) as f64 + spare, Unit::Count),
+            formula,
+            inputs,
+        )
     }
 
     fn needed(&self, unknown: &mut Vec<String>) -> Option<Need> {
@@ -272,7 +296,8 @@ impl Sizing<'_> {
         );
         term.inputs.push(sync);
         term.inputs.push(fact_input("batch", batch, Unit::Count));
-        term.inputs.push(fact_input("message", message, Unit::Seconds));
+        term.inputs
+            .push(fact_input("message", message, Unit::Seconds));
         Some(term)
     }
 
@@ -314,7 +339,8 @@ impl Sizing<'_> {
     fn by_disk(&self, unknown: &mut Vec<String>) -> Option<Figure> {
         let Some(disk) = self.options.disk.filter(|disk| *disk > 0.0) else {
             unknown.push(
-                "brokers by disk writes: what the disk of one writes is not known; give `--disk`".to_owned(),
+                "brokers by disk writes: what the disk of one writes is not known; give `--disk`"
+                    .to_owned(),
             );
             return None;
         };
@@ -343,9 +369,27 @@ impl Sizing<'_> {
         let into = "at the peak / (one unit × utilisation)";
         let terms: Vec<Figure> = [
             term("rate", C::RatePerUnit, totals.rate.value, PerSecond, into),
-            term("ingest", C::BytesPerUnit, totals.ingest.value, BytesPerSecond, into),
-            term("deliveries", C::DeliveriesPerUnit, totals.deliveries.value, PerSecond, into),
-            term("reading", C::BytesOutPerUnit, totals.reading.value, BytesPerSecond, into),
+            term(
+                "ingest",
+                C::BytesPerUnit,
+                totals.ingest.value,
+                BytesPerSecond,
+                into,
+            ),
+            term(
+                "deliveries",
+                C::DeliveriesPerUnit,
+                totals.deliveries.value,
+                PerSecond,
+                into,
+            ),
+            term(
+                "reading",
+                C::BytesOutPerUnit,
+                totals.reading.value,
+                BytesPerSecond,
+                into,
+            ),
         ]
         .into_iter()
         .flatten()
@@ -358,7 +402,9 @@ impl Sizing<'_> {
         let partitions = self.fact(Capacity::PartitionsPerCore)?;
         let replicas = self.totals.partitions as f64 * self.copies;
         let utilisation = self.options.utilisation_input();
-        unknown.push("cores are of all brokers: with one lost the others must have as many".to_owned());
+        unknown.push(
+            "cores are of all brokers: with one lost the others must have as many".to_owned(),
+        );
         let by_bytes = Figure::new(
             "bytes",
             (
@@ -408,92 +454,5 @@ impl Sizing<'_> {
                 Input::computed("brokers left", left, Unit::Count),
             ],
         )
-    }
-
-    fn disk(&self) -> Option<Figure> {
-        let fill = Options::fill_input();
-        let (amount, formula) = match self.shape {
-            Shape::Managed | Shape::Memory => return None,
-            Shape::Queue => (
-                &self.totals.waiting_bytes,
-                "what waits after an outage of all consumers × replicas / fill: a queue keeps nothing that is handled",
-            ),
-            Shape::Log | Shape::Database => (&self.totals.kept, "kept × replicas / fill"),
-            Shape::Single => (&self.totals.kept, "kept / fill"),
-        };
-        let value = amount.value * self.copies / fill.value;
-        let mut inputs = vec![Input::computed(amount.name, amount.value, Unit::Bytes)];
-        if self.shape != Shape::Single {
-            inputs.push(self.options.replicas_input());
-        }
-        inputs.push(fill);
-        Some(Figure::new("disk", (value, Unit::Bytes), formula, inputs))
-    }
-
-    /// A share of `all`. With as many brokers as copies the copies of a lost one have nowhere to go.
-    fn each(&self, all: &Figure, count: u64) -> Figure {
-        let over = self.left(count).max(self.copies);
-        Figure::new(
-            "disk of each",
-            (all.value / over, Unit::Bytes),
-            "disk / the more of brokers that are left and replicas",
-            vec![
-                Input::computed("disk", all.value, Unit::Bytes),
-                Input::computed("brokers", over, Unit::Count),
-            ],
-        )
-    }
-
-    fn memory_each(
-        &self,
-        count: u64,
-        cores: Option<&Need>,
-        unknown: &mut Vec<String>,
-    ) -> Option<Figure> {
-        let over = self.left(count).max(self.copies);
-        let totals = self.totals;
-        let figure = |value, formula, inputs| {
-            Some(Figure::new("memory", (value, Unit::Bytes), formula, inputs))
-        };
-        let brokers = Input::computed("brokers", over, Unit::Count);
-        match self.shape {
-            Shape::Managed => None,
-            Shape::Single | Shape::Database => {
-                unknown.push("memory: nothing is known of it".to_owned());
-                None
-            }
-            Shape::Memory => {
-                let factor = fact_input("factor", self.fact(Capacity::MemoryFactor)?, Unit::Count);
-                let kept = Input::computed("kept", totals.kept.value, Unit::Bytes);
-                let value = kept.value * factor.value;
-                figure(value, "kept × factor: memory keeps everything, and each copy has all", vec![kept, factor])
-            }
-            Shape::Queue => {
-                let least = fact_input("least", self.fact(Capacity::MemoryPerNode)?, Unit::Bytes);
-                let one = fact_input("one message", self.fact(Capacity::MemoryPerMessage)?, Unit::Bytes);
-                let waiting = Input::computed("waiting", totals.waiting.value, Unit::Count);
-                let value = least.value + waiting.value * one.value * self.copies / over;
-                let formula = "least + what waits after an outage of all consumers × one message × replicas / brokers";
-                figure(value, formula, vec![least, waiting, one, self.options.replicas_input(), brokers])
-            }
-            Shape::Log => {
-                if let (Some(core), Some(part), Some(cores)) = (
-                    self.fact(Capacity::MemoryPerCore),
-                    self.fact(Capacity::MemoryPerPartition),
-                    cores,
-                ) {
-                    let each = (cores.count as f64 / self.left(count)).ceil();
-                    let replicas = totals.partitions as f64 * self.copies / self.left(count);
-                    let (core, part) = (fact_input("one core", core, Unit::Bytes), fact_input("one replica", part, Unit::Bytes));
-                    let value = (core.value * each).max(part.value * replicas);
-                    let inputs = vec![core, Input::computed("cores", each, Unit::Count), part, Input::computed("replicas", replicas, Unit::Count)];
-                    return figure(value, "the more of cores × one core and replicas × one replica of a partition", inputs);
-                }
-                unknown.push("memory beside that for reading what was missed: nothing is known of it".to_owned());
-                let missed = Input::computed("missed", totals.missed_bytes.value, Unit::Bytes);
-                let value = missed.value * self.copies / over;
-                figure(value, "what arrives in an outage × replicas / brokers: catch-ups then read from memory", vec![missed, self.options.replicas_input(), brokers])
-            }
-        }
     }
 }

@@ -61,7 +61,10 @@ impl Ordered<'_> {
         let workers = self.workers;
         let handler = &workers.handler_time;
         let value = handler.value * workers.attempts.value;
-        Input { value, ..handler.clone() }
+        Input {
+            value,
+            ..handler.clone()
+        }
     }
 }
 
@@ -114,7 +117,12 @@ fn fullest(keys: Keys, traffic: &Traffic<'_>, partitions: u64) -> Figure {
         vec![
             Input::computed("P", partitions as f64, Unit::Count),
             hottest(keys, traffic),
-            Input::new("squares", keys.squares, Unit::Count, Source::Recording { how }),
+            Input::new(
+                "squares",
+                keys.squares,
+                Unit::Count,
+                Source::Recording { how },
+            ),
         ],
     )
 }
@@ -139,8 +147,14 @@ fn partitions(
         })
         .collect();
     let mut unknown = Vec::new();
-    if let Some(total) = sized.iter().find(|ordered| ordered.workers.order == "total") {
-        unknown.push(format!("more would have no order of all: `{}` wants it", total.id));
+    if let Some(total) = sized
+        .iter()
+        .find(|ordered| ordered.workers.order == "total")
+    {
+        unknown.push(format!(
+            "more would have no order of all: `{}` wants it",
+            total.id
+        ));
         let formula = "total order";
         let term = Figure::new("total order", (1.0, Unit::Count), formula, Vec::new());
         return Need {
@@ -151,9 +165,16 @@ fn partitions(
         };
     }
     let mut terms = Vec::new();
-    terms.extend(sized.iter().max_by_key(|o| o.workers.needed.count).map(by_workers));
+    terms.extend(
+        sized
+            .iter()
+            .max_by_key(|o| o.workers.needed.count)
+            .map(by_workers),
+    );
     let busiest = |ordered: &Ordered<'_>| ordered.peak.value * ordered.time().value;
-    let busiest = sized.iter().max_by(|a, b| busiest(a).total_cmp(&busiest(b)));
+    let busiest = sized
+        .iter()
+        .max_by(|a, b| busiest(a).total_cmp(&busiest(b)));
     if let Some(ordered) = busiest {
         terms.push(by_handling(ordered, options));
         match keys.map(|keys| by_key(ordered, keys, traffic, options)) {
@@ -200,7 +221,8 @@ fn by_key(
 ) -> Result<Figure, String> {
     let busy = ordered.peak.value * ordered.time().value;
     let most = options.utilisation();
-    let load = |count: u64| busy * fullest_partition(count, keys.hottest, keys.squares) / count as f64;
+    let load =
+        |count: u64| busy * fullest_partition(count, keys.hottest, keys.squares) / count as f64;
     let found = (1..=PARTITIONS_MAX).find(|count| load(*count) <= most);
     let Some(found) = found else {
         return Err(format!(
@@ -231,12 +253,15 @@ fn by_bytes(
     let peak = traffic.ingest().map(|(_, peak)| peak);
     let peak = peak.ok_or_else(|| format!("by bytes: {}", traffic.missing()))?;
     let name = "one partition";
-    let given = options.partition_rate.filter(|rate| *rate > 0.0).map(|rate| {
-        let source = Source::Option {
-            name: "--partition-rate",
-        };
-        Input::new(name, rate, Unit::BytesPerSecond, source)
-    });
+    let given = options
+        .partition_rate
+        .filter(|rate| *rate > 0.0)
+        .map(|rate| {
+            let source = Source::Option {
+                name: "--partition-rate",
+            };
+            Input::new(name, rate, Unit::BytesPerSecond, source)
+        });
     let known = brokers
         .iter()
         .filter_map(|broker| broker.fact(Capacity::BytesPerPartition))
@@ -247,7 +272,8 @@ fn by_bytes(
         Some(Input::new(name, fact.amount, Unit::BytesPerSecond, source))
     });
     let rate = rate.ok_or_else(|| {
-        "by bytes: what one partition takes is not known; give `--partition-rate` as measured".to_owned()
+        "by bytes: what one partition takes is not known; give `--partition-rate` as measured"
+            .to_owned()
     })?;
     let value = peak.value / rate.value;
     let inputs = peak.inputs.into_iter().chain([rate]).collect();

@@ -16,6 +16,7 @@ mod measured;
 mod options;
 mod proof;
 mod report;
+mod storage;
 mod totals;
 mod traffic;
 mod verdict;
@@ -140,12 +141,14 @@ fn assumptions(recording: Option<&Recording>, channels: &[Channel]) -> Vec<Strin
     if recording.is_none() {
         assumptions.push(
             "no recording: handler times vary as without memory (log-normal, squared coefficient of \
-             variation 1), keys come equally often"
+             variation 1), 10,000 keys come equally often"
                 .to_owned(),
         );
     } else if channels.iter().any(|channel| channel.hottest_key.is_none()) {
-        assumptions
-            .push("where no key came five times in the recording, keys come equally often".to_owned());
+        assumptions.push(
+            "where no key came five times in the recording, 10,000 keys come equally often"
+                .to_owned(),
+        );
     }
     assumptions
 }

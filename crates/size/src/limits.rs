@@ -41,20 +41,28 @@ impl Demands {
         let rates = channels.iter().filter_map(|channel| {
             let share = channel.hottest_key.as_ref()?.value;
             let peak = channel.peak.as_ref()?.value;
-            Some((share * peak, format!("the most frequent key of `{}`", channel.event)))
+            Some((
+                share * peak,
+                format!("the most frequent key of `{}`", channel.event),
+            ))
         });
         let bytes = channels.iter().filter_map(|channel| {
             let share = channel.hottest_key.as_ref()?.value;
             let peak = channel.ingest_at_peak.as_ref()?.value;
-            Some((share * peak, format!("the most frequent key of `{}`", channel.event)))
+            Some((
+                share * peak,
+                format!("the most frequent key of `{}`", channel.event),
+            ))
         });
-        let in_flight = consumers.iter().filter_map(|consumer| match &consumer.outcome {
-            Outcome::Sized(workers) => Some((
-                workers.in_flight.value.max(workers.needed.count as f64),
-                format!("`{}`", consumer.consumer),
-            )),
-            Outcome::Unknown { .. } => None,
-        });
+        let in_flight = consumers
+            .iter()
+            .filter_map(|consumer| match &consumer.outcome {
+                Outcome::Sized(workers) => Some((
+                    workers.in_flight.value.max(workers.needed.count as f64),
+                    format!("`{}`", consumer.consumer),
+                )),
+                Outcome::Unknown { .. } => None,
+            });
         Self {
             key_rate: most(&mut rates.into_iter()),
             key_bytes: most(&mut bytes.into_iter()),
@@ -72,10 +80,22 @@ pub(crate) fn limits(
     let whole = |value: f64, who: &str| Some((value, who.to_owned()));
     let replicas = f64::from(options.replicas);
     [
-        (Capacity::RatePerKey, Unit::PerSecond, demands.key_rate.clone()),
-        (Capacity::BytesPerKey, Unit::BytesPerSecond, demands.key_bytes.clone()),
+        (
+            Capacity::RatePerKey,
+            Unit::PerSecond,
+            demands.key_rate.clone(),
+        ),
+        (
+            Capacity::BytesPerKey,
+            Unit::BytesPerSecond,
+            demands.key_bytes.clone(),
+        ),
         (Capacity::InFlight, Unit::Count, demands.in_flight.clone()),
-        (Capacity::ReplicasMax, Unit::Count, whole(replicas, "`--replicas`")),
+        (
+            Capacity::ReplicasMax,
+            Unit::Count,
+            whole(replicas, "`--replicas`"),
+        ),
         (
             Capacity::DeliveriesPerNode,
             Unit::PerSecond,
@@ -87,7 +107,7 @@ pub(crate) fn limits(
     .collect()
 }
 
-fn limit(fact: &Fact, unit: Unit, needed: Option<(f64, String)>) -> Limit {
+pub(crate) fn limit(fact: &Fact, unit: Unit, needed: Option<(f64, String)>) -> Limit {
     let allowed = unit.text(fact.amount);
     let about = serde_json::to_value(fact.about).unwrap_or_default();
     let about = about.as_str().unwrap_or_default().to_owned();
@@ -115,6 +135,9 @@ fn limit(fact: &Fact, unit: Unit, needed: Option<(f64, String)>) -> Limit {
         needed: Some(amount),
         is_over,
         is_soft,
-        sentence: format!("{about}: {who} needs {}, {word} {allowed} ({origin})", unit.text(amount)),
+        sentence: format!(
+            "{about}: {who} needs {}, {word} {allowed} ({origin})",
+            unit.text(amount)
+        ),
     }
 }

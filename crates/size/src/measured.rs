@@ -57,10 +57,7 @@ pub(crate) struct Times {
 }
 
 /// What `recording` says of the event `name`.
-pub(crate) fn measured(
-    recording: &Recording,
-    name: &tidegate_base::Name,
-) -> Option<Measured> {
+pub(crate) fn measured(recording: &Recording, name: &tidegate_base::Name) -> Option<Measured> {
     let stream = recording.streams.get(name)?;
     let arrivals = u64::try_from(stream.arrivals.len()).ok()?;
     let length = recording.duration.as_secs_f64();
@@ -71,7 +68,10 @@ pub(crate) fn measured(
     for arrival in &stream.arrivals {
         *seconds.entry(arrival.offset.as_secs()).or_default() += 1;
     }
-    let failed = stream.arrivals.iter().filter(|a| a.outcome == Outcome::Failed);
+    let failed = stream
+        .arrivals
+        .iter()
+        .filter(|a| a.outcome == Outcome::Failed);
     let sizes: Vec<f64> = stream
         .arrivals
         .iter()
@@ -206,13 +206,19 @@ mod tests {
         let name = Name::new("E").unwrap();
         let few: Vec<Arrival> = (0..8).map(|n| arrival(n, &format!("k{n}"), 10)).collect();
         let found = measured(&recording(few), &name).unwrap();
-        assert_eq!((found.keys, found.handler, found.dispersion.is_some()), (None, None, true));
+        assert_eq!(
+            (found.keys, found.handler, found.dispersion.is_some()),
+            (None, None, true)
+        );
         let skewed: Vec<Arrival> = (0..100)
             .map(|n| arrival(n, if n % 4 == 0 { "hot" } else { "a" }, 10 + n % 2 * 20))
             .collect();
         let found = measured(&recording(skewed), &name).unwrap();
         let keys = found.keys.unwrap();
-        assert_eq!((keys.count, keys.hottest_count, keys.hottest), (2, 75, 0.75));
+        assert_eq!(
+            (keys.count, keys.hottest_count, keys.hottest),
+            (2, 75, 0.75)
+        );
         assert!((keys.squares - 0.625).abs() < 0.005, "{}", keys.squares);
         let times = found.handler.unwrap();
         assert!((times.mean - 0.02).abs() < 1e-9 && (times.scv - 0.25).abs() < 0.01);

@@ -110,11 +110,7 @@ impl Proof {
     }
 
     /// The trials with `workers`, simulated once.
-    pub(crate) fn at(
-        &mut self,
-        workers: u32,
-        simulate: &dyn Fn(u32) -> Vec<Trial>,
-    ) -> &[Trial] {
+    pub(crate) fn at(&mut self, workers: u32, simulate: &dyn Fn(u32) -> Vec<Trial>) -> &[Trial] {
         self.trials
             .entry(workers)
             .or_insert_with(|| simulate(workers))

@@ -48,18 +48,22 @@ impl Totals {
         let bytes = |channel: &Channel| Some(channel.ingest_at_peak.as_ref()?.value);
         let groups = |channel: &Channel| f64::from(channel.consumers);
         let missed = sum(&|channel| Some(channel.ingest.as_ref()?.value * outage));
-        let waiting_bytes = sum(&|channel| {
-            Some(channel.ingest.as_ref()?.value * outage * groups(channel))
-        });
+        let waiting_bytes =
+            sum(&|channel| Some(channel.ingest.as_ref()?.value * outage * groups(channel)));
         let waiting = sum(&|channel| Some(channel.rate.as_ref()?.value * outage * groups(channel)));
-        let unsized_consumers = consumers.iter().filter_map(|consumer| match &consumer.outcome {
-            Outcome::Unknown { reason } => Some(format!("{}: {reason}", consumer.consumer)),
-            Outcome::Sized(_) => None,
-        });
+        let unsized_consumers = consumers
+            .iter()
+            .filter_map(|consumer| match &consumer.outcome {
+                Outcome::Unknown { reason } => Some(format!("{}: {reason}", consumer.consumer)),
+                Outcome::Sized(_) => None,
+            });
         let unknown = channels.iter().flat_map(|channel| channel.unknown.clone());
         let mut left_out: Vec<String> = Vec::new();
         for sentence in unknown.chain(unsized_consumers) {
-            if !left_out.iter().any(|known| sentence.ends_with(known.as_str())) {
+            if !left_out
+                .iter()
+                .any(|known| sentence.ends_with(known.as_str()))
+            {
                 left_out.push(sentence);
             }
         }
@@ -69,7 +73,10 @@ impl Totals {
         Self {
             events: channels.len(),
             consumers: consumers.len(),
-            partitions: channels.iter().map(|channel| channel.partitions.count).sum(),
+            partitions: channels
+                .iter()
+                .map(|channel| channel.partitions.count)
+                .sum(),
             rate: figure("rate", sum(&peak), Unit::PerSecond, "Σ peak"),
             deliveries: figure(
                 "deliveries",

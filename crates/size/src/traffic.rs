@@ -47,15 +47,6 @@ impl<'a> Traffic<'a> {
         target(self.name, self.event, field)
     }
 
-    /// The consumers as an input.
-    pub(crate) fn groups_input(&self) -> Input {
-        let source = Source::Design {
-            path: format!("services.*.consumes.{}", self.name),
-            place: self.event.place.clone(),
-        };
-        Input::new("consumers", f64::from(self.groups), Unit::Count, source)
-    }
-
     /// Bytes a second that producers write, usually and at the peak.
     pub(crate) fn ingest(&self) -> Option<(Figure, Figure)> {
         let size = self.size.as_ref()?;
@@ -169,7 +160,11 @@ fn usual(name: &Name, event: &Event, measured: Option<&Measured>) -> Option<Inpu
 /// The higher of what the design expects and what was seen.
 fn peak(name: &Name, event: &Event, measured: Option<&Measured>) -> Option<Input> {
     let targets = &event.targets;
-    let field = if targets.peak.is_some() { "peak" } else { "rate" };
+    let field = if targets.peak.is_some() {
+        "peak"
+    } else {
+        "rate"
+    };
     let declared = targets.peak_or_rate().map_or(0.0, Rate::value);
     let seen = measured.map_or(0.0, |measured| measured.peak);
     if declared <= 0.0 && seen <= 0.0 {
@@ -190,5 +185,10 @@ fn size(name: &Name, event: &Event, measured: Option<&Measured>) -> Option<Input
     }
     let bytes = measured?.bytes?;
     let how = "mean of payloads".to_owned();
-    Some(Input::new("size", bytes, Unit::Bytes, Source::Recording { how }))
+    Some(Input::new(
+        "size",
+        bytes,
+        Unit::Bytes,
+        Source::Recording { how },
+    ))
 }

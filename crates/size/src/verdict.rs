@@ -7,7 +7,6 @@ use tidegate_model::{Design, Place};
 use crate::broker::BrokerSize;
 use crate::channel::Channel;
 use crate::consumer::{Consumer, Outcome, Workers, processes};
-use crate::facts::Capacity;
 use crate::figure::{Unit, seconds};
 use crate::options::Options;
 
@@ -114,7 +113,11 @@ impl Judged {
                 _ => "for the load at the peak",
             };
             let sentence = format!("`{id}` has {declared} workers and needs {needed} {why}");
-            self.change(path("deliver.concurrency"), &deliver.concurrency.place, sentence);
+            self.change(
+                path("deliver.concurrency"),
+                &deliver.concurrency.place,
+                sentence,
+            );
         }
         if let Some(rate) = &deliver.rate {
             let attempts = workers.peak.value * workers.attempts.value;
@@ -224,7 +227,10 @@ impl Judged {
         let has = u64::from(given);
         if has < needed && channel.partitions.binds != "total order" {
             let binds = channel.partitions.binds;
-            let sentence = format!("`{}` has {has} partitions and needs {needed}, by {binds}", channel.event);
+            let sentence = format!(
+                "`{}` has {has} partitions and needs {needed}, by {binds}",
+                channel.event
+            );
             let path = format!("events.{}", channel.event);
             self.change(path, &event.place, sentence);
         }
@@ -238,22 +244,10 @@ impl Judged {
                     let sentence = format!("{}: {}", broker.name, limit.sentence);
                     self.change("messaging.broker".to_owned(), &named.place, sentence);
                 }
-                None => self.notes.push(format!("{}: {}", broker.name, limit.sentence)),
+                None => self
+                    .notes
+                    .push(format!("{}: {}", broker.name, limit.sentence)),
             }
-        }
-        let most = broker
-            .limits
-            .iter()
-            .find(|limit| limit.fact.about == Capacity::UnitsMax);
-        if let (Some(limit), Some(needed)) = (most, &broker.needed)
-            && needed.count as f64 > limit.fact.amount
-        {
-            self.notes.push(format!(
-                "{}: {} throughput units are more than {}",
-                broker.name,
-                needed.count,
-                Unit::Count.text(limit.fact.amount)
-            ));
         }
     }
 

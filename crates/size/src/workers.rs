@@ -100,7 +100,10 @@ impl<'a> Work<'a> {
                 Input::new("scv", SCV, Unit::Count, Source::Assumed { why })
             },
             |times| {
-                let how = format!("variance over squared mean of {} handler times", times.count);
+                let how = format!(
+                    "variance over squared mean of {} handler times",
+                    times.count
+                );
                 Input::new("scv", times.scv, Unit::Count, Source::Recording { how })
             },
         );
@@ -168,7 +171,11 @@ impl<'a> Work<'a> {
             Order::None | Order::Key => {
                 let load = self.by_load();
                 let least = whole(load.value);
-                (least, least.saturating_mul(4).saturating_add(64), vec![load])
+                (
+                    least,
+                    least.saturating_mul(4).saturating_add(64),
+                    vec![load],
+                )
             }
         };
         let need = |count: u32, terms: Vec<Figure>, unknown| Need {
@@ -197,7 +204,11 @@ impl<'a> Work<'a> {
             ));
         }
         let by_formula = formula.as_ref().map_or(least, |figure| whole(figure.value));
-        let by_formula = if self.order == Order::Total { 1 } else { by_formula };
+        let by_formula = if self.order == Order::Total {
+            1
+        } else {
+            by_formula
+        };
         terms.extend(formula.filter(|_| self.order != Order::Total));
         let mut proof = Proof::search(least, most.max(by_formula), target, &ask);
         if proof.is_known() {
@@ -453,7 +464,12 @@ impl<'a> Work<'a> {
             let value = catch_up(outage.value, load)?;
             let inputs = vec![outage.clone(), Input::computed("load", load, Unit::Share)];
             let formula = "outage × load / (1 − load)";
-            Some(Figure::new("catch-up", (value, Unit::Seconds), formula, inputs))
+            Some(Figure::new(
+                "catch-up",
+                (value, Unit::Seconds),
+                formula,
+                inputs,
+            ))
         };
         CatchUp {
             backlog,

@@ -23,7 +23,11 @@ impl Size {
     fn write_human(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.headline())?;
         for change in &self.changes {
-            writeln!(f, "  {}: {}\n    {}", change.place, change.path, change.sentence)?;
+            writeln!(
+                f,
+                "  {}: {}\n    {}",
+                change.place, change.path, change.sentence
+            )?;
         }
         f.write_str("\n")?;
         self.events().write_aligned(f)?;

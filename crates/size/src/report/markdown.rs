@@ -25,7 +25,11 @@ impl Size {
         if !self.changes.is_empty() {
             f.write_str("\n## To change\n\n")?;
             for change in &self.changes {
-                writeln!(f, "- `{}` (`{}`): {}", change.place, change.path, change.sentence)?;
+                writeln!(
+                    f,
+                    "- `{}` (`{}`): {}",
+                    change.place, change.path, change.sentence
+                )?;
             }
         }
         for (title, table) in [

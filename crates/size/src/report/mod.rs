@@ -25,8 +25,19 @@ const EVENTS: [&str; 10] = [
     "by",
 ];
 const WORKERS: [&str; 13] = [
-    "consumer", "peak", "handler", "declared", "needed", "by", "load", "wanted", "formula",
-    "simulated", "one fewer", "in flight", "catch-up",
+    "consumer",
+    "peak",
+    "handler",
+    "declared",
+    "needed",
+    "by",
+    "load",
+    "wanted",
+    "formula",
+    "simulated",
+    "one fewer",
+    "in flight",
+    "catch-up",
 ];
 const BROKERS: [&str; 9] = [
     "broker",
@@ -53,9 +64,9 @@ impl Size {
         let system = &self.system;
         match (self.verdict, self.changes.len()) {
             (Verdict::Sufficient, _) => format!("{system}: the declared design suffices"),
-            (Verdict::Unknown, _) => format!(
-                "{system}: what can be told suffices; not everything can be told"
-            ),
+            (Verdict::Unknown, _) => {
+                format!("{system}: what can be told suffices; not everything can be told")
+            }
             (Verdict::Insufficient, 1) => {
                 format!("{system}: the declared design does not suffice: 1 thing to change")
             }
@@ -80,10 +91,12 @@ impl Size {
     }
 
     fn sized(&self) -> impl Iterator<Item = (String, &Workers)> {
-        self.consumers.iter().filter_map(|consumer| match &consumer.outcome {
-            Outcome::Sized(workers) => Some((consumer.consumer.to_string(), workers.as_ref())),
-            Outcome::Unknown { .. } => None,
-        })
+        self.consumers
+            .iter()
+            .filter_map(|consumer| match &consumer.outcome {
+                Outcome::Sized(workers) => Some((consumer.consumer.to_string(), workers.as_ref())),
+                Outcome::Unknown { .. } => None,
+            })
     }
 
     /// How each number came to be: what it is of, and lines.
@@ -111,7 +124,12 @@ impl Size {
             if let Some(needed) = &broker.needed {
                 lines.extend(need_lines(broker.counts.unwrap_or("brokers"), needed));
             }
-            lines.extend(broker.cores.iter().flat_map(|cores| need_lines("cores", cores)));
+            lines.extend(
+                broker
+                    .cores
+                    .iter()
+                    .flat_map(|cores| need_lines("cores", cores)),
+            );
             let figures = [
                 &broker.network_in,
                 &broker.network_out,
@@ -141,7 +159,11 @@ impl Size {
             unknown.map(|reason| format!("{}: {reason}", broker.name))
         });
         let left_out = self.totals.left_out.iter().cloned();
-        left_out.chain(needs).chain(partitions).chain(brokers).collect()
+        left_out
+            .chain(needs)
+            .chain(partitions)
+            .chain(brokers)
+            .collect()
     }
 
     /// The facts that are older than their table allows, each a sentence.
@@ -168,7 +190,11 @@ impl Size {
 
 fn need_lines(name: &str, need: &Need) -> Vec<String> {
     let terms = need.terms.iter().map(|term| {
-        let mark = if term.name == need.binds { ", binds" } else { "" };
+        let mark = if term.name == need.binds {
+            ", binds"
+        } else {
+            ""
+        };
         format!("{name} by {}{mark}: {}", term.name, term.text())
     });
     terms.collect()
