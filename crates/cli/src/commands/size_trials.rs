@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tidegate_base::{Name, Random, Rate, Ratio};
 use tidegate_model::Design;
+use tidegate_model::design::Messaging;
 use tidegate_simulate::{MESSAGES_MAX, Outcome, RecordedArrival, Scenario, Window};
 use tidegate_size::{Question, Trial};
 use tidegate_trace::recording::{Recording, Stream};
@@ -50,21 +51,25 @@ impl<'a> Trials<'a> {
             .collect()
     }
 
-    /// The design with this consumer alone, its workers, and its rates.
+    /// A design of this consumer and its event alone, with so many workers, at the peak.
     fn design_of(&self, question: &Question) -> Option<Design> {
-        let mut design = self.design.clone();
         let (service, event) = (&question.consumer.service, &question.consumer.event);
-        for (name, other) in &mut design.services {
-            other
-                .consumes
-                .retain(|consumed, _| name == service && consumed == event);
-        }
-        let consume = design.services.get_mut(service)?.consumes.get_mut(event)?;
+        let publisher = self.design.services.get(service)?;
+        let mut consume = publisher.consumes.get(event)?.clone();
         consume.deliver.concurrency.value = question.workers;
-        let targets = &mut design.events.get_mut(event)?.targets;
-        targets.rate = Rate::per_second(question.peak);
-        targets.peak = targets.rate;
-        Some(design)
+        let mut alone = publisher.clone();
+        alone.consumes = std::iter::once((event.clone(), consume)).collect();
+        let mut read = self.design.events.get(event)?.clone();
+        read.targets.rate = Rate::per_second(question.peak);
+        read.targets.peak = read.targets.rate;
+        Some(Design {
+            system: self.design.system.clone(),
+            processes: Default::default(),
+            events: std::iter::once((event.clone(), read)).collect(),
+            services: std::iter::once((service.clone(), alone)).collect(),
+            dependencies: Default::default(),
+            messaging: Messaging::default(),
+        })
     }
 
     fn common(&self, question: &Question, rate: f64) -> Scenario {

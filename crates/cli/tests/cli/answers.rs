@@ -329,13 +329,14 @@ fn discover_predicts_compares_and_can_do_without_words() {
 
 /// The reference of the command line is what the command says of itself.
 /// Every command, in the order of the page.
-const COMMANDS: [&[&str]; 78] = [
+const COMMANDS: [&[&str]; 79] = [
     &[],
     &["init"],
     &["check"],
     &["explain"],
     &["discover"],
     &["select"],
+    &["size"],
     &["simulate"],
     &["generate"],
     &["generate", "asyncapi"],
