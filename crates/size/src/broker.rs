@@ -7,7 +7,7 @@ use crate::figure::{Figure, Input, Need, Source, Unit};
 use crate::formulas::{enough, synced_rate};
 use crate::limits::{Demands, Limit, limit, limits};
 use crate::options::Options;
-use crate::totals::Totals;
+use crate::totals::{Totals, sum_of};
 
 /// What a design needs of one broker.
 #[derive(Clone, Debug, Serialize)]
@@ -18,7 +18,7 @@ pub struct BrokerSize {
     pub name: String,
     /// Whether the design names it.
     pub is_named: bool,
-    /// What `needed` counts: `brokers`, `throughput units` or `machine`; absent where somebody else
+    /// What `needed` counts: `brokers`, `machines`, `machine` or `throughput units`; absent where somebody else
     /// runs it and sells no units.
     pub counts: Option<&'static str>,
     /// How many are needed so that one can be lost.
@@ -104,6 +104,13 @@ pub(crate) fn broker(
     let needed = sizing.needed(&mut unknown);
     let count = needed.as_ref().map_or(1, |need| need.count);
     let cores = sizing.cores(&mut unknown);
+    let (known, all) = (totals.events_with_bytes, totals.events);
+    if known < all && shape != Shape::Managed {
+        unknown.push(format!(
+            "the bytes of {} of {all} events: disk, network and memory are those of the others",
+            all - known
+        ));
+    }
     let mut limits = limits(broker, demands, totals, options);
     let units = broker.fact(Capacity::UnitsMax);
     limits.extend(units.map(|most| {
@@ -124,10 +131,13 @@ pub(crate) fn broker(
         counts: match shape {
             Shape::Managed => needed.as_ref().map(|_| "throughput units"),
             Shape::Single => Some("machine"),
+            Shape::Database => Some("machines"),
             _ => Some("brokers"),
         },
-        network_in: is_spread.then(|| sizing.network_in(count)),
-        network_out: is_spread.then(|| sizing.network_out(count)),
+        network_in: is_spread.then(|| sizing.network_in(count)).filter(is_known),
+        network_out: is_spread
+            .then(|| sizing.network_out(count))
+            .filter(is_known),
         needed,
         cores,
         disk,
@@ -136,6 +146,11 @@ pub(crate) fn broker(
         limits,
         unknown,
     }
+}
+
+/// Nothing known is not nothing.
+fn is_known(figure: &Figure) -> bool {
+    figure.value > 0.0
 }
 
 pub(crate) fn fact_input(name: &'static str, fact: &Fact, unit: Unit) -> Input {
@@ -228,14 +243,18 @@ impl Sizing<'_> {
     /// Terms from what is known of the broker.
     fn by_facts(&self) -> Vec<Figure> {
         let totals = self.totals;
-        let copied = |figure: &Figure, unit| {
-            Input::computed("with copies", figure.value * self.copies, unit)
+        let copied = |figure: &Option<Figure>, unit| {
+            Input::computed("with copies", sum_of(figure.as_ref()) * self.copies, unit)
         };
         let mut terms = Vec::new();
         if let Some(fact) = self.fact(Capacity::BytesPerNode) {
             terms.push(self.term(
                 "ingest",
-                Input::computed("ingest", totals.ingest.value, Unit::BytesPerSecond),
+                Input::computed(
+                    "ingest",
+                    sum_of(totals.ingest.as_ref()),
+                    Unit::BytesPerSecond,
+                ),
                 fact_input("one broker", fact, Unit::BytesPerSecond),
                 "ingest at the peak / (one broker × utilisation), and one more",
                 true,
@@ -286,7 +305,7 @@ impl Sizing<'_> {
             None => fact_input("fsync", self.fact(Capacity::SyncTime)?, Unit::Seconds),
         };
         let rate = synced_rate(sync.value, batch.amount, message.amount);
-        let amount = self.totals.deliveries.value * self.copies;
+        let amount = sum_of(self.totals.deliveries.as_ref()) * self.copies;
         let mut term = self.term(
             "fsync",
             Input::computed("deliveries × replicas", amount, Unit::PerSecond),
@@ -305,8 +324,8 @@ impl Sizing<'_> {
     fn written(&self) -> f64 {
         let once = match self.shape {
             // Each consumer's queue has its own copy of the event.
-            Shape::Queue => self.totals.reading.value,
-            _ => self.totals.ingest.value,
+            Shape::Queue => sum_of(self.totals.reading.as_ref()),
+            _ => sum_of(self.totals.ingest.as_ref()),
         };
         once * self.copies
     }
@@ -314,7 +333,7 @@ impl Sizing<'_> {
     /// Bytes a second out of all brokers: to consumers, and to those that keep copies.
     fn sent(&self) -> f64 {
         let copied = self.written() * (1.0 - 1.0 / self.copies);
-        self.totals.reading.value + copied
+        sum_of(self.totals.reading.as_ref()) + copied
     }
 
     fn by_network(&self, unknown: &mut Vec<String>) -> Option<Figure> {
@@ -330,7 +349,7 @@ impl Sizing<'_> {
             "network",
             Input::computed("traffic", most, Unit::BytesPerSecond),
             Input::new("one broker", network, Unit::BytesPerSecond, source),
-            "the more of ingest × replicas and ingest × (consumers + replicas − 1) / (one broker × \
+            "the more of what is written with copies and what is read and copied / (one broker × \
              utilisation), and one more",
             true,
         ))
@@ -368,25 +387,31 @@ impl Sizing<'_> {
         use Unit::{BytesPerSecond, PerSecond};
         let into = "at the peak / (one unit × utilisation)";
         let terms: Vec<Figure> = [
-            term("rate", C::RatePerUnit, totals.rate.value, PerSecond, into),
+            term(
+                "rate",
+                C::RatePerUnit,
+                sum_of(totals.rate.as_ref()),
+                PerSecond,
+                into,
+            ),
             term(
                 "ingest",
                 C::BytesPerUnit,
-                totals.ingest.value,
+                sum_of(totals.ingest.as_ref()),
                 BytesPerSecond,
                 into,
             ),
             term(
                 "deliveries",
                 C::DeliveriesPerUnit,
-                totals.deliveries.value,
+                sum_of(totals.deliveries.as_ref()),
                 PerSecond,
                 into,
             ),
             term(
                 "reading",
                 C::BytesOutPerUnit,
-                totals.reading.value,
+                sum_of(totals.reading.as_ref()),
                 BytesPerSecond,
                 into,
             ),
@@ -448,7 +473,7 @@ impl Sizing<'_> {
         Figure::new(
             "network out",
             (self.sent() / left, Unit::BytesPerSecond),
-            "ingest at the peak × (consumers + replicas − 1) / brokers that are left",
+            "what consumers read and copies for other brokers, at the peak / brokers that are left",
             vec![
                 Input::computed("sent", self.sent(), Unit::BytesPerSecond),
                 Input::computed("brokers left", left, Unit::Count),

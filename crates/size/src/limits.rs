@@ -99,7 +99,10 @@ pub(crate) fn limits(
         (
             Capacity::DeliveriesPerNode,
             Unit::PerSecond,
-            whole(totals.deliveries.value, "all deliveries at the peak"),
+            totals
+                .deliveries
+                .as_ref()
+                .and_then(|all| whole(all.value, "everything at the peak")),
         ),
     ]
     .into_iter()

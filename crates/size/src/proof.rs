@@ -23,6 +23,8 @@ pub struct Question {
     pub failures: f64,
     /// Whether keys are drawn as often as they were recorded; otherwise all come equally often.
     pub recorded_keys: bool,
+    /// Whether handler times vary as they were recorded.
+    pub recorded_times: bool,
 }
 
 /// What was simulated of one consumer under one load.

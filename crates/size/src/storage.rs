@@ -4,6 +4,7 @@ use crate::broker::{Shape, Sizing, fact_input};
 use crate::facts::Capacity;
 use crate::figure::{Figure, Input, Need, Unit};
 use crate::options::Options;
+use crate::totals::sum_of;
 
 impl Sizing<'_> {
     pub(crate) fn disk(&self) -> Option<Figure> {
@@ -17,6 +18,7 @@ impl Sizing<'_> {
             Shape::Log | Shape::Database => (&self.totals.kept, "kept × replicas / fill"),
             Shape::Single => (&self.totals.kept, "kept / fill"),
         };
+        let amount = amount.as_ref()?;
         let value = amount.value * self.copies / fill.value;
         let mut inputs = vec![Input::computed(amount.name, amount.value, Unit::Bytes)];
         if self.shape != Shape::Single {
@@ -60,7 +62,7 @@ impl Sizing<'_> {
             }
             Shape::Memory => {
                 let factor = fact_input("factor", self.fact(Capacity::MemoryFactor)?, Unit::Count);
-                let kept = Input::computed("kept", totals.kept.value, Unit::Bytes);
+                let kept = Input::computed("kept", totals.kept.as_ref()?.value, Unit::Bytes);
                 let value = kept.value * factor.value;
                 figure(
                     value,
@@ -75,7 +77,8 @@ impl Sizing<'_> {
                     self.fact(Capacity::MemoryPerMessage)?,
                     Unit::Bytes,
                 );
-                let waiting = Input::computed("waiting", totals.waiting.value, Unit::Count);
+                let waiting =
+                    Input::computed("waiting", sum_of(totals.waiting.as_ref()), Unit::Count);
                 let value = least.value + waiting.value * one.value * self.copies / over;
                 let formula = "least + what waits after an outage of all consumers × one message × replicas / brokers";
                 figure(
@@ -117,7 +120,11 @@ impl Sizing<'_> {
         unknown.push(
             "memory beside that for reading what was missed: nothing is known of it".to_owned(),
         );
-        let missed = Input::computed("missed", self.totals.missed_bytes.value, Unit::Bytes);
+        let missed = Input::computed(
+            "missed",
+            self.totals.missed_bytes.as_ref()?.value,
+            Unit::Bytes,
+        );
         let value = missed.value * self.copies / over;
         let formula =
             "what arrives in an outage × replicas / brokers: catch-ups then read from memory";

@@ -6,7 +6,7 @@ use crate::channel::Channel;
 use crate::consumer::{Consumer, Outcome};
 use crate::figure::{Figure, Unit};
 
-/// Sums over the events and consumers of a design, of what is known.
+/// Sums over the events and consumers of a design, of what is known; absent when nothing is.
 #[derive(Clone, Debug, Serialize)]
 pub struct Totals {
     /// Events.
@@ -16,21 +16,23 @@ pub struct Totals {
     /// Partitions of all events.
     pub partitions: u64,
     /// Events a second at the peaks.
-    pub rate: Figure,
+    pub rate: Option<Figure>,
     /// Deliveries a second at the peaks: each event to each of its consumers.
-    pub deliveries: Figure,
+    pub deliveries: Option<Figure>,
     /// Bytes a second that producers write at the peaks.
-    pub ingest: Figure,
+    pub ingest: Option<Figure>,
     /// Bytes a second that consumers read at the peaks.
-    pub reading: Figure,
+    pub reading: Option<Figure>,
     /// Bytes that retention keeps, one copy.
-    pub kept: Figure,
+    pub kept: Option<Figure>,
     /// Deliveries that wait after an outage of every consumer, at the usual rates.
-    pub waiting: Figure,
+    pub waiting: Option<Figure>,
     /// Their bytes, once for each consumer.
-    pub waiting_bytes: Figure,
+    pub waiting_bytes: Option<Figure>,
     /// Bytes that arrive in an outage, once for each event.
-    pub missed_bytes: Figure,
+    pub missed_bytes: Option<Figure>,
+    /// Events whose bytes are in these sums.
+    pub events_with_bytes: usize,
     /// What is left out of these sums, each a sentence.
     pub left_out: Vec<String>,
 }
@@ -41,8 +43,8 @@ impl Totals {
             channels.iter().filter_map(value).sum()
         };
         let figure = |name, value: f64, unit, formula| {
-            // An empty sum is not below zero.
-            Figure::new(name, (value + 0.0, unit), formula, Vec::new())
+            // Nothing known is not nothing.
+            (value > 0.0).then(|| Figure::new(name, (value, unit), formula, Vec::new()))
         };
         let peak = |channel: &Channel| Some(channel.peak.as_ref()?.value);
         let bytes = |channel: &Channel| Some(channel.ingest_at_peak.as_ref()?.value);
@@ -105,7 +107,13 @@ impl Totals {
                 "Σ rate × size × outage × consumers",
             ),
             missed_bytes: figure("missed", missed, Unit::Bytes, "Σ rate × size × outage"),
+            events_with_bytes: channels.iter().filter(|c| c.ingest.is_some()).count(),
             left_out,
         }
     }
+}
+
+/// The value of a sum; nothing when nothing is known of it.
+pub(crate) fn sum_of(figure: Option<&Figure>) -> f64 {
+    figure.map_or(0.0, |figure| figure.value)
 }

@@ -240,6 +240,7 @@ impl<'a> Work<'a> {
             handler_seconds: self.handler_time.value,
             failures: self.failures.value,
             recorded_keys: self.keys().is_some(),
+            recorded_times: self.times.is_some(),
         }
     }
 
@@ -315,8 +316,14 @@ impl<'a> Work<'a> {
             met
         };
         let queues = self.queues();
-        let most = queues.iter().max_by_key(|(queue, _)| fewest(*queue));
-        let (queue, dispersion) = most?;
+        // The first of equals: the peak.
+        let (queue, dispersion) = queues.iter().reduce(|most, next| {
+            if fewest(next.0) > fewest(most.0) {
+                next
+            } else {
+                most
+            }
+        })?;
         Some(Figure::new(
             "formula",
             (f64::from(fewest(*queue)), Unit::Count),

@@ -87,7 +87,7 @@ impl<'a> Trials<'a> {
             handler_time: Duration::try_from_secs_f64(question.handler_seconds).ok(),
             ..Scenario::default()
         };
-        match self.recording {
+        match self.recording.filter(|_| question.recorded_times) {
             Some(recording) => scenario.with_spread_of(recording),
             None => scenario,
         }

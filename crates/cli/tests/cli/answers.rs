@@ -149,6 +149,7 @@ fn the_steps_of_the_chain_run_on_the_example() {
     let design = design.to_str().unwrap();
     for (command, schema) in [
         ("select", "tidegate/select/v1"),
+        ("size", "tidegate/size/v1"),
         ("simulate", "tidegate/simulate/v1"),
     ] {
         let output = run(&[command, design, "--format", "json"]);

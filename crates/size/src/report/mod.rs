@@ -150,10 +150,20 @@ impl Size {
             let unknown = workers.needed.unknown.iter();
             unknown.map(move |reason| format!("{id}: {reason}"))
         });
-        let partitions = self.channels.iter().flat_map(|channel| {
-            let unknown = channel.partitions.unknown.iter();
-            unknown.map(|reason| format!("partitions of {}: {reason}", channel.event))
-        });
+        // Said once for all events that it holds for.
+        let mut partitions: Vec<(&str, Vec<&str>)> = Vec::new();
+        for channel in &self.channels {
+            for reason in &channel.partitions.unknown {
+                let event = channel.event.as_str();
+                match partitions.iter_mut().find(|(said, _)| said == reason) {
+                    Some((_, events)) => events.push(event),
+                    None => partitions.push((reason, vec![event])),
+                }
+            }
+        }
+        let partitions = partitions
+            .into_iter()
+            .map(|(reason, events)| format!("partitions of {}: {reason}", events.join(", ")));
         let brokers = self.brokers.iter().flat_map(|broker| {
             let unknown = broker.unknown.iter();
             unknown.map(|reason| format!("{}: {reason}", broker.name))
