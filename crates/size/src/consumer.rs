@@ -5,7 +5,7 @@ use tidegate_base::ConsumerId;
 use tidegate_base::limit::CONCURRENCY_MAX;
 
 use crate::figure::{Figure, Input, Need};
-use crate::proof::Trial;
+use crate::proof::{Load, Trial};
 
 /// The consumer of a report.
 #[derive(Clone, Debug, Serialize)]
@@ -82,6 +82,8 @@ pub struct P99 {
     pub simulated_seconds: Option<f64>,
     /// Half the width of its 95 % interval.
     pub plus_minus_seconds: Option<f64>,
+    /// Under which load that is: the one under which it is longest.
+    pub simulated_under: Option<Load>,
     /// Simulated with one fewer; absent where that is above the utilisation.
     pub one_fewer_seconds: Option<f64>,
     /// Simulated with the declared workers.

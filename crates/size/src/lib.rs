@@ -34,7 +34,7 @@ pub use facts::Broker;
 pub use figure::{Figure, Input, Need, Source, Unit};
 pub use limits::Limit;
 pub use options::Options;
-pub use proof::{Question, Simulate, Trial};
+pub use proof::{Load, Question, Simulate, Trial};
 pub use totals::Totals;
 pub use verdict::{Change, Verdict};
 

@@ -27,11 +27,21 @@ pub struct Question {
     pub recorded_times: bool,
 }
 
+/// What arrives in a simulation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Load {
+    /// The peak for ever, arrivals independent of each other.
+    Peak,
+    /// The recording over and over, at the speed that gives the usual rate.
+    Recorded,
+}
+
 /// What was simulated of one consumer under one load.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Trial {
-    /// Under which load, in words.
-    pub load: &'static str,
+    /// Under which load.
+    pub load: Load,
     /// With how many workers.
     pub workers: u32,
     /// How many deliveries.
@@ -124,6 +134,12 @@ impl Proof {
         trials.any(|trial| trial.p99_seconds.is_some())
     }
 
+    /// The mean time with `workers` at the peak.
+    pub(crate) fn mean_at_peak(&self, workers: u32) -> Option<f64> {
+        let mut trials = self.trials.get(&workers)?.iter();
+        trials.find(|trial| trial.load == Load::Peak)?.mean_seconds
+    }
+
     /// The trial with `workers` whose 99th percentile is worst.
     pub(crate) fn worst(&self, workers: u32) -> Option<&Trial> {
         let trials = self.trials.get(&workers)?.iter();
@@ -143,7 +159,7 @@ mod tests {
     /// Trials whose 99th percentile is `1 / workers`, but not below `floor`.
     fn simulated(workers: u32, floor: f64) -> Vec<Trial> {
         vec![Trial {
-            load: "at the peak",
+            load: Load::Peak,
             workers,
             deliveries: 1_000,
             utilisation: 0.5,

@@ -45,7 +45,7 @@ pub(crate) fn workers(
     let (needed, proof, out_of_reach) = work.needed(declared, simulate);
     let count = u32::try_from(needed.count).unwrap_or(u32::MAX);
     let p99 = work.p99(count, declared, &proof);
-    let mean = proof.worst(count).and_then(|trial| trial.mean_seconds);
+    let mean = proof.mean_at_peak(count);
     Ok(Workers {
         order: match work.order {
             Order::None => "none",
@@ -390,6 +390,7 @@ impl<'a> Work<'a> {
             formula_seconds: wait.is_finite().then(|| wait + self.handling_p99()),
             simulated_seconds: trial.and_then(|trial| trial.p99_seconds),
             plus_minus_seconds: trial.and_then(|trial| trial.plus_minus_seconds),
+            simulated_under: trial.map(|trial| trial.load),
             one_fewer_seconds: count.checked_sub(1).and_then(of),
             declared_seconds: of(declared),
         })

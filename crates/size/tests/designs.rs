@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use tidegate_base::Ratio;
 use tidegate_model::{Design, Source};
 use tidegate_size::facts::{Broker, Capacity, Fact};
-use tidegate_size::{Options, Outcome, Question, Size, Trial, Verdict, Workers, size};
+use tidegate_size::{Load, Options, Outcome, Question, Size, Trial, Verdict, Workers, size};
 use tidegate_trace::recording;
 
 const SHOP: &str = "
@@ -247,7 +247,7 @@ fn an_unknown_number_is_said_and_not_invented() {
 /// A simulation in which one worker too few is too slow, and 60 are enough.
 fn simulated(question: &Question) -> Vec<Trial> {
     vec![Trial {
-        load: "at the peak",
+        load: Load::Peak,
         workers: question.workers,
         deliveries: 50_000,
         utilisation: 0.6,

@@ -1,7 +1,7 @@
 //! `tidegate size`: how much a design needs.
 
 use tidegate_base::{Bytes, Clock, Timestamp};
-use tidegate_model::Design;
+use tidegate_model::{Code, Design};
 use tidegate_runtime::TokioClock;
 use tidegate_select::Facts;
 use tidegate_select::facts::{Fact, MessagingOption, Runs, Value, name_of};
@@ -17,11 +17,14 @@ use crate::design_files;
 use crate::exit::{Exit, Failure, Kind};
 use crate::terminal;
 
+/// The finding that a consumer has too few workers for its load.
+const TOO_FEW: Code = Code("E0401");
 /// How many brokers are sized when the design names none: those that fit it best.
 const RANKED: usize = 3;
 
 pub(crate) fn run(arguments: &Size) -> Result<Exit, Failure> {
-    let design = design_files::sound(&arguments.design)?;
+    // How many workers are too few is what is asked here.
+    let design = design_files::sound_but_for(&arguments.design, TOO_FEW)?;
     let facts = Facts::bundled().map_err(|error| Failure::caused(Kind::Configuration, &error))?;
     let recording = match &arguments.recording {
         Some(file) => Some(recording(file)?),

@@ -6,7 +6,7 @@ use tidegate_base::{Name, Random, Rate, Ratio};
 use tidegate_model::Design;
 use tidegate_model::design::Messaging;
 use tidegate_simulate::{MESSAGES_MAX, Outcome, RecordedArrival, Scenario, Window};
-use tidegate_size::{Question, Trial};
+use tidegate_size::{Load, Question, Trial};
 use tidegate_trace::recording::{Recording, Stream};
 
 /// The fewest deliveries of a trial: 500 of them are beyond the 99th percentile.
@@ -41,8 +41,8 @@ impl<'a> Trials<'a> {
             .and_then(|recording| recording.streams.get(event));
         let recorded = stream.and_then(|stream| self.recorded(question, stream));
         let loads = [
-            Some(("at the peak", self.peak(question, stream))),
-            recorded.map(|scenario| ("as recorded", scenario)),
+            Some((Load::Peak, self.peak(question, stream))),
+            recorded.map(|scenario| (Load::Recorded, scenario)),
         ];
         loads
             .into_iter()
@@ -165,12 +165,7 @@ fn independent(event: &Name, rate: f64, length: Duration, stream: &Stream) -> Ve
     arrivals
 }
 
-fn trial(
-    design: &Design,
-    question: &Question,
-    load: &'static str,
-    scenario: &Scenario,
-) -> Option<Trial> {
+fn trial(design: &Design, question: &Question, load: Load, scenario: &Scenario) -> Option<Trial> {
     let simulation = tidegate_simulate::simulate(design, scenario);
     let consumer = simulation.consumers.into_iter().next()?;
     let Outcome::Simulated(simulated) = consumer.outcome else {

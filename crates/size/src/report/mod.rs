@@ -10,7 +10,7 @@ use crate::consumer::{Outcome, Workers};
 use crate::figure::{Figure, Need, Unit};
 use crate::report::table::Table;
 use crate::verdict::Verdict;
-use crate::{BrokerSize, Channel, Size};
+use crate::{BrokerSize, Channel, Load, P99, Size};
 
 const EVENTS: [&str; 10] = [
     "event",
@@ -113,6 +113,7 @@ impl Size {
         });
         let consumers = self.sized().map(|(id, workers)| {
             let mut lines = need_lines("workers", &workers.needed);
+            lines.extend(workers.p99.iter().filter_map(p99_line));
             lines.extend(workers.key_load.iter().map(figure_line));
             lines.push(figure_line(&workers.in_flight));
             lines.extend(workers.catch_up.usual.iter().map(figure_line));
@@ -212,6 +213,22 @@ fn need_lines(name: &str, need: &Need) -> Vec<String> {
 
 fn figure_line(figure: &Figure) -> String {
     format!("{}: {}", figure.name, figure.text())
+}
+
+/// What the formula and the simulation say, side by side.
+fn p99_line(p99: &P99) -> Option<String> {
+    let under = match p99.simulated_under? {
+        Load::Peak => "at the peak",
+        Load::Recorded => "as recorded",
+    };
+    Some(format!(
+        "p99: {} simulated {under}, {} by formula, {} of handling alone; {} wanted, {} with the declared workers",
+        seconds(p99.simulated_seconds),
+        seconds(p99.formula_seconds),
+        seconds(Some(p99.handling_seconds)),
+        seconds(Some(p99.wanted.value)),
+        seconds(p99.declared_seconds),
+    ))
 }
 
 fn of(figure: Option<&Figure>) -> String {
