@@ -106,10 +106,13 @@ pub(crate) fn broker(
     let cores = sizing.cores(&mut unknown);
     let (known, all) = (totals.events_with_bytes, totals.events);
     if known < all && shape != Shape::Managed {
-        unknown.push(format!(
-            "the bytes of {} of {all} events: disk, network and memory are those of the others",
-            all - known
-        ));
+        unknown.push(match known {
+            0 => "disk, network and memory: no event has a known size and rate".to_owned(),
+            _ => format!(
+                "the bytes of {} of {all} events: disk, network and memory are those of the others",
+                all - known
+            ),
+        });
     }
     let mut limits = limits(broker, demands, totals, options);
     let units = broker.fact(Capacity::UnitsMax);

@@ -251,7 +251,7 @@ fn by_bytes(
     options: &Options,
 ) -> Result<Figure, String> {
     let peak = traffic.ingest().map(|(_, peak)| peak);
-    let peak = peak.ok_or_else(|| format!("by bytes: {}", traffic.missing()))?;
+    let peak = peak.ok_or("by bytes: the rate or the size is not known")?;
     let name = "one partition";
     let given = options
         .partition_rate
