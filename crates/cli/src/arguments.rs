@@ -9,6 +9,7 @@ pub(crate) mod operate;
 pub(crate) mod outbox;
 pub(crate) mod past;
 pub(crate) mod schema;
+pub(crate) mod size;
 pub(crate) mod types;
 
 use std::net::SocketAddr;
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     Discover(Discover),
     /// Choose the messaging infrastructure for a design, with reasons
     Select(Select),
+    /// Say how much a design needs: partitions, workers, brokers, disk, and how long a catch-up takes
+    Size(size::Size),
     /// Simulate a design: backlog and latency of each consumer
     Simulate(Simulate),
     /// Write artefacts from a design

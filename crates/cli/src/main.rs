@@ -62,6 +62,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Explain(arguments) => commands::explain::run(&arguments),
         Command::Discover(arguments) => commands::discover::run(&arguments),
         Command::Select(arguments) => commands::select::run(&arguments),
+        Command::Size(arguments) => commands::size::run(&arguments),
         Command::Simulate(arguments) => commands::simulate::run(&arguments),
         Command::Generate(Generate::Asyncapi(arguments)) => {
             commands::generate::asyncapi(&arguments)

@@ -188,6 +188,50 @@ pub enum Criterion {
     Operations,
     /// End to end, in seconds, under the load of the source: an anchor, not comparable.
     Latency,
+    /// Bytes a second of one partition.
+    BytesPerPartition,
+    /// Bytes a second that one node takes in.
+    BytesPerNode,
+    /// Messages a second that one node takes in.
+    RatePerNode,
+    /// Deliveries a second of one node.
+    DeliveriesPerNode,
+    /// Replicas of partitions on one node.
+    PartitionsPerNode,
+    /// Replicated streams and consumers on one node.
+    AssetsPerNode,
+    /// Bytes a second that one core takes in.
+    BytesPerCore,
+    /// Replicas of partitions on one core.
+    PartitionsPerCore,
+    /// Bytes of memory for one core.
+    MemoryPerCore,
+    /// Bytes of memory for one replica of a partition.
+    MemoryPerPartition,
+    /// Bytes of memory for one message that waits.
+    MemoryPerMessage,
+    /// Bytes of memory that one node has at least.
+    MemoryPerNode,
+    /// Bytes of memory for one byte that is kept, where memory keeps it.
+    MemoryFactor,
+    /// How long one fsync takes, in seconds.
+    SyncTime,
+    /// Messages that one fsync covers.
+    MessagesPerSync,
+    /// What one message takes beside the fsync, in seconds.
+    MessageTime,
+    /// The most copies.
+    ReplicasMax,
+    /// Messages a second that one unit of capacity takes in.
+    RatePerUnit,
+    /// Bytes a second that one unit of capacity takes in.
+    BytesPerUnit,
+    /// Deliveries a second of one unit of capacity.
+    DeliveriesPerUnit,
+    /// Bytes a second that one unit of capacity gives out.
+    BytesOutPerUnit,
+    /// The most units of capacity.
+    UnitsMax,
 }
 
 impl Criterion {
@@ -356,7 +400,8 @@ impl Fact {
 }
 
 /// The name of a criterion, as the table writes it.
-pub(crate) fn name_of(criterion: Criterion) -> String {
+#[must_use]
+pub fn name_of(criterion: Criterion) -> String {
     match serde_json::to_value(criterion) {
         Ok(serde_json::Value::String(name)) => name,
         _ => format!("{criterion:?}"),

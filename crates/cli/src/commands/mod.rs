@@ -38,6 +38,8 @@ mod schema_report;
 mod schema_show;
 pub(crate) mod select;
 pub(crate) mod simulate;
+pub(crate) mod size;
+mod size_trials;
 pub(crate) mod topology_files;
 pub(crate) mod types;
 pub(crate) mod why;

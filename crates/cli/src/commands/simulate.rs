@@ -56,20 +56,28 @@ fn scenario(arguments: &Simulate, design: &Design) -> Result<Scenario, Failure> 
     if let Some(file) = &arguments.recording {
         return Ok(scenario.with_recording(&recording(file)?));
     }
-    // A draft has its recording beside it: the design says how long handlers take, the recording how
-    // much that varies.
-    let beside = design_files::folder(&arguments.design).join(RECORDING);
-    if beside.is_file() {
-        // Nobody named it: one that cannot be read is none.
-        match recording(&beside) {
-            Ok(recording) => scenario = scenario.with_spread_of(&recording),
-            Err(failure) => terminal::say(&format!(
-                "the recording beside the design is not used, handler times are drawn around their means: {}",
-                failure.message()
-            )),
-        }
+    // The design says how long handlers take, the recording how much that varies.
+    let unused = "handler times are drawn around their means";
+    if let Some(recording) = beside(&arguments.design, unused) {
+        scenario = scenario.with_spread_of(&recording);
     }
     Ok(scenario)
+}
+
+/// The recording beside a design: a draft has one. Nobody named it: one that cannot be read is none.
+pub(crate) fn beside(design: &Path, instead: &str) -> Option<Recording> {
+    let file = design_files::folder(design).join(RECORDING);
+    if !file.is_file() {
+        return None;
+    }
+    recording(&file)
+        .map_err(|failure| {
+            terminal::say(&format!(
+                "the recording beside the design is not used, {instead}: {}",
+                failure.message()
+            ));
+        })
+        .ok()
 }
 
 /// Reads the recording in a file.

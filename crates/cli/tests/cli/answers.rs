@@ -149,6 +149,7 @@ fn the_steps_of_the_chain_run_on_the_example() {
     let design = design.to_str().unwrap();
     for (command, schema) in [
         ("select", "tidegate/select/v1"),
+        ("size", "tidegate/size/v1"),
         ("simulate", "tidegate/simulate/v1"),
     ] {
         let output = run(&[command, design, "--format", "json"]);
@@ -329,13 +330,14 @@ fn discover_predicts_compares_and_can_do_without_words() {
 
 /// The reference of the command line is what the command says of itself.
 /// Every command, in the order of the page.
-const COMMANDS: [&[&str]; 78] = [
+const COMMANDS: [&[&str]; 79] = [
     &[],
     &["init"],
     &["check"],
     &["explain"],
     &["discover"],
     &["select"],
+    &["size"],
     &["simulate"],
     &["generate"],
     &["generate", "asyncapi"],

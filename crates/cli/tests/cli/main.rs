@@ -37,6 +37,8 @@ mod scripted;
 #[cfg(test)]
 mod seek;
 #[cfg(test)]
+mod size;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod survival;
