@@ -120,6 +120,28 @@ pub struct Schema {
     /// Of Protobuf, the files that it imports, by the names in `import`; those that could not be
     /// read are absent.
     pub imports: BTreeMap<String, String>,
+    /// Of a JSON Schema that refers to other files, what `text` was put together from.
+    pub bundle: Option<Bundle>,
+}
+
+/// What a JSON Schema was put together from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bundle {
+    /// The schema's own text, as it is written.
+    pub written: String,
+    /// The files that were put into it.
+    pub parts: Vec<Part>,
+}
+
+/// A file that was put into a JSON Schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Where it is in the whole: a JSON pointer.
+    pub pointer: String,
+    /// Its path, relative to the folder of the design file.
+    pub file: String,
+    /// Its text, as JSON.
+    pub text: String,
 }
 
 impl Schema {

@@ -401,3 +401,144 @@ fn what_a_protobuf_schema_imports_is_read_with_it() {
         (Some("x.M"), Some("p/main.proto"), "p/")
     );
 }
+
+/// The design `A: {schema: …}` with these schema files, by their paths.
+fn with_files(schema: &str, files: &[(&str, &str)]) -> tidegate_model::Reading {
+    let schema_text = |path: &tidegate_model::SchemaPath| {
+        let found = files.iter().find(|(name, _)| *name == path.path());
+        found.map_or_else(
+            || Err("there is no such file".to_owned()),
+            |(_, text)| Ok((*text).to_owned()),
+        )
+    };
+    let source = Source {
+        name: "d.yaml".into(),
+        text: format!("tidegate: 1\nsystem: s\nevents: {{A: {{schema: {schema}}}}}"),
+    };
+    tidegate_model::read(&[source], &schema_text)
+}
+
+fn whole(reading: &tidegate_model::Reading) -> serde_json::Value {
+    let design = reading.design.as_ref().unwrap();
+    let text = design.events["A"].schema.as_ref().unwrap().text.as_ref();
+    serde_json::from_str(text.unwrap()).unwrap()
+}
+
+#[test]
+fn a_json_schema_has_the_files_that_it_refers_to() {
+    let reading = with_files(
+        "schemas/a.json",
+        &[
+            (
+                "schemas/a.json",
+                r##"{"$id": "https://x.io/s/a.json", "type": "object", "properties": {
+                    "c": {"$ref": "common.json#/$defs/c"}, "own": {"$ref": "#/properties/c"},
+                    "w": {"$ref": "./parts/whole.yaml"}, "u": {"$ref": "https://x.io/s/common.json#named"},
+                    "far": {"$ref": "https://y.io/z.json"}, "data": {"const": {"$ref": "common.json"}}},
+                    "$defs": {"common": {"type": "null"}}}"##,
+            ),
+            (
+                "schemas/common.json",
+                r##"{"$id": "https://x.io/s/common.json", "$schema": "https://json-schema.org/draft/2020-12/schema",
+                    "$defs": {"c": {"$ref": "#/$defs/d"}, "d": {"$anchor": "named", "type": "integer"},
+                    "back": {"$ref": "a.json#/properties/own"}, "self": {"$ref": "https://x.io/s/common.json#/$defs/d"}}}"##,
+            ),
+            (
+                "schemas/parts/whole.yaml",
+                "type: array\nitems: {$ref: '../common.json#/$defs/back'}\n",
+            ),
+        ],
+    );
+    assert!(reading.findings.is_empty(), "{:?}", reading.findings);
+    assert_eq!(
+        whole(&reading),
+        serde_json::json!({"$id": "https://x.io/s/a.json", "type": "object", "properties": {
+            "c": {"$ref": "#/$defs/common-2/$defs/c"}, "own": {"$ref": "#/properties/c"},
+            "w": {"$ref": "#/$defs/whole"}, "u": {"$ref": "#named"},
+            "far": {"$ref": "https://y.io/z.json"}, "data": {"const": {"$ref": "common.json"}}},
+            "$defs": {
+                "common": {"type": "null"},
+                "common-2": {"$defs": {
+                    "c": {"$ref": "#/$defs/common-2/$defs/d"}, "d": {"$anchor": "named", "type": "integer"},
+                    "back": {"$ref": "#/properties/own"}, "self": {"$ref": "#/$defs/common-2/$defs/d"}}},
+                "whole": {"type": "array", "items": {"$ref": "#/$defs/common-2/$defs/back"}}}})
+    );
+    let design = reading.design.unwrap();
+    let bundle = design.events["A"]
+        .schema
+        .as_ref()
+        .unwrap()
+        .bundle
+        .as_ref()
+        .unwrap();
+    let parts: Vec<(&str, &str)> = (bundle.parts.iter())
+        .map(|part| (part.file.as_str(), part.pointer.as_str()))
+        .collect();
+    let expected = [
+        ("schemas/common.json", "/$defs/common-2"),
+        ("schemas/parts/whole.yaml", "/$defs/whole"),
+    ];
+    assert_eq!(parts, expected);
+}
+
+#[test]
+fn an_inline_schema_refers_to_files_from_the_design_and_old_drafts_have_definitions() {
+    let reading = with_files(
+        "{$schema: 'http://json-schema.org/draft-07/schema#', properties: {a: {$ref: 'schemas/a.json'}}}",
+        &[("schemas/a.json", r#"{"type": "string"}"#)],
+    );
+    assert!(reading.findings.is_empty(), "{:?}", reading.findings);
+    let whole = whole(&reading);
+    assert_eq!(whole["properties"]["a"]["$ref"], "#/definitions/a");
+    assert_eq!(
+        whole["definitions"]["a"],
+        serde_json::json!({"type": "string"})
+    );
+}
+
+#[test]
+fn what_a_schema_cannot_be_put_together_of_is_said() {
+    let said = |files: &[(&str, &str)]| {
+        let reading = with_files("schemas/a.json", files);
+        let messages: Vec<String> = (reading.findings.iter())
+            .map(|finding| format!("{} {}", finding.code, finding.message))
+            .collect();
+        messages.join("\n")
+    };
+    let refers = |to: &str| {
+        format!(
+            r#"{{"$schema": "https://json-schema.org/draft/2020-12/schema", "items": {{"$ref": "{to}"}}}}"#
+        )
+    };
+    assert_eq!(
+        said(&[("schemas/a.json", &refers("none.json#/x"))]),
+        "E0111 schema file `schemas/none.json` cannot be read: there is no such file (`schemas/a.json` refers to it)"
+    );
+    assert_eq!(
+        said(&[
+            ("schemas/a.json", &refers("b.json")),
+            ("schemas/b.json", "{")
+        ]),
+        "E0111 schema file `schemas/b.json` cannot be read: is not JSON: EOF while parsing an object at line 1 column 1 \
+         (`schemas/a.json` refers to it)"
+    );
+    let old = r#"{"$schema": "http://json-schema.org/draft-07/schema#"}"#;
+    let mixed = said(&[
+        ("schemas/a.json", &refers("b.json")),
+        ("schemas/b.json", old),
+    ]);
+    assert!(mixed.contains("write both in one"), "{mixed}");
+    // What lies outside of the design's folder, or anywhere else, is never read.
+    for outside in [
+        "../../etc/b.json",
+        "/etc/b.json",
+        "file:///etc/b.json",
+        "http://x.io/b.json",
+    ] {
+        assert_eq!(
+            said(&[("schemas/a.json", &refers(outside))]),
+            "",
+            "{outside}"
+        );
+    }
+}

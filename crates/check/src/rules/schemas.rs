@@ -39,7 +39,7 @@ fn invalid(what: &str, path: String, (schema, error): (&Schema, &SchemaError), o
 
 /// The place in the schema's own file; `None` for one written inline, which has no text of its own.
 fn inside(schema: &Schema, error: &SchemaError) -> Option<Place> {
-    let (file, text) = (schema.path()?, schema.text.as_ref()?);
+    let (mut file, text) = (schema.path()?, schema.text.as_ref()?);
     if let SchemaError::Source {
         file: source,
         line,
@@ -64,7 +64,11 @@ fn inside(schema: &Schema, error: &SchemaError) -> Option<Place> {
             column: u32::try_from(*column).ok()?.max(1),
             length: 1,
         },
-        _ => locate(text, error.pointer()?)?,
+        _ => {
+            let (part, text, pointer) = written(schema, text, error.pointer()?);
+            file = part.unwrap_or(file);
+            locate(text, pointer)?
+        }
     };
     Some(Place {
         file: Arc::from(file),
@@ -72,4 +76,23 @@ fn inside(schema: &Schema, error: &SchemaError) -> Option<Place> {
         column,
         length,
     })
+}
+
+/// Where a place of a schema that was put together is written: in which file, if in one that it refers to, and where there.
+fn written<'a>(
+    schema: &'a Schema,
+    text: &'a str,
+    pointer: &'a str,
+) -> (Option<&'a str>, &'a str, &'a str) {
+    let Some(bundle) = &schema.bundle else {
+        return (None, text, pointer);
+    };
+    let inside = bundle.parts.iter().find_map(|part| {
+        let rest = pointer.strip_prefix(part.pointer.as_str())?;
+        (rest.is_empty() || rest.starts_with('/')).then_some((part, rest))
+    });
+    match inside {
+        Some((part, rest)) => (Some(&part.file), &part.text, rest),
+        None => (None, &bundle.written, pointer),
+    }
 }

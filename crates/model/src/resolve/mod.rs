@@ -1,5 +1,6 @@
 //! From records to the design: every default that depends on others is filled in here.
 
+mod bundle;
 mod consume;
 mod contract;
 mod schema;

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use tidegate_base::Name;
 use tidegate_base::limit::{SCHEMA_BYTES_MAX, SCHEMA_FILES_MAX};
 
+use super::bundle::{self, Unbundled};
 use crate::code::SCHEMA_FILE;
-use crate::design::{Located, Schema, SchemaFormat};
+use crate::design::{Bundle, Located, Schema, SchemaFormat};
 use crate::finding::Place;
 use crate::findings::{Findings, Problem, excerpt};
 use crate::reader::Value;
@@ -37,13 +38,17 @@ impl<'a> Schemas<'a> {
     pub(super) fn resolve(&mut self, of: Version<'_>, written: &Located<Value>) -> Option<Schema> {
         let place = written.place.clone();
         match &written.value {
-            Value::SchemaInline(json) => Some(Schema {
-                place,
-                format: SchemaFormat::JsonSchema,
-                file: None,
-                text: Some(json.clone()),
-                imports: BTreeMap::new(),
-            }),
+            Value::SchemaInline(json) => {
+                let (text, bundle) = self.whole(of, &place, "", json.clone());
+                Some(Schema {
+                    place,
+                    format: SchemaFormat::JsonSchema,
+                    file: None,
+                    text,
+                    imports: BTreeMap::new(),
+                    bundle,
+                })
+            }
             Value::SchemaFile(file, format) => {
                 let text = self.read(of, &place, file, *format);
                 let imports = match &text {
@@ -52,15 +57,65 @@ impl<'a> Schemas<'a> {
                     }
                     _ => BTreeMap::new(),
                 };
+                let (text, bundle) = match text {
+                    Some(text) if *format == SchemaFormat::JsonSchema => {
+                        self.whole(of, &place, file, text)
+                    }
+                    text => (text, None),
+                };
                 Some(Schema {
                     place,
                     format: *format,
                     file: Some(file.clone()),
                     text,
                     imports,
+                    bundle,
                 })
             }
             _ => None,
+        }
+    }
+
+    /// A JSON Schema with the files that it refers to; without a text where one cannot be had, which is a finding.
+    fn whole(
+        &mut self,
+        of: Version<'_>,
+        place: &Place,
+        file: &str,
+        text: String,
+    ) -> (Option<String>, Option<Bundle>) {
+        let path_of = |written: &str| SchemaPath {
+            design_file: place.file.clone(),
+            written: written.to_owned(),
+        };
+        let mut read = |written: &str| {
+            let path = path_of(written);
+            let text = (self.schema_text)(&path)?;
+            if written.ends_with(".json") {
+                return Ok(text);
+            }
+            let json = self.yaml_as_json(&path, &text);
+            json.ok_or_else(|| "is not YAML".to_owned())
+        };
+        match bundle::whole(&text, file, &mut read) {
+            Ok(None) => (Some(text), None),
+            Ok(Some((whole, bundle))) => (Some(whole), Some(bundle)),
+            Err(Unbundled::File { file, by, why }) => {
+                let why = match by.as_str() {
+                    "" => format!("cannot be read: {}", excerpt(&why)),
+                    by => format!(
+                        "cannot be read: {} (`{}` refers to it)",
+                        excerpt(&why),
+                        excerpt(by)
+                    ),
+                };
+                self.report(of, place, &path_of(&file), &why);
+                (None, None)
+            }
+            Err(Unbundled::Refused(why)) => {
+                self.report(of, place, &path_of(file), &why);
+                (None, None)
+            }
         }
     }
 

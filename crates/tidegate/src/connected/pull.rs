@@ -285,7 +285,7 @@ fn settlement(answer: &Answer) -> Value {
             after.as_ref().and_then(|time| add("after", millis(time)));
             "overload"
         }
-        Ended::Permanent { error } => {
+        Ended::Permanent { error } | Ended::Refused { error } => {
             add("error", Value::from(error.as_str()));
             "park"
         }
