@@ -1,10 +1,12 @@
 //! A new version of a schema against those before it, in any format.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::Value;
 use thiserror::Error;
 use tidegate_schema::SchemaError;
+use tidegate_schema::avro::inline;
 use tidegate_schema::protobuf::Sources;
 
 use crate::avro;
@@ -68,6 +70,9 @@ pub struct Version {
     pub text: String,
     /// What is said about it: the properties of its metadata.
     pub properties: serde_json::Map<String, Value>,
+    /// What this version refers to, by name: JSON Schemas, the files that a `.proto` imports, or Avro schemas whose
+    /// types it uses.
+    pub references: BTreeMap<String, String>,
 }
 
 impl Version {
@@ -86,6 +91,7 @@ impl Version {
             name: name.to_owned(),
             text: inner.unwrap_or(file).to_owned(),
             properties: properties.cloned().unwrap_or_default(),
+            references: BTreeMap::new(),
         }
     }
 }
@@ -119,8 +125,6 @@ pub struct Options<'a> {
     pub group: Option<&'a str>,
     /// The message of an event; without it every message is compared. Protobuf alone.
     pub message: Option<&'a str>,
-    /// Documents that schemas refer to: JSON Schemas, or the files that a `.proto` imports.
-    pub references: &'a [Named<'a>],
     /// The draft of a JSON Schema that names none.
     pub draft: Draft,
     /// Asked now and then whether to work on.
@@ -342,7 +346,9 @@ fn json_reasons(
             name: &version.name,
             text: &version.text,
         };
-        json::Schema::read(named, options.references, options.draft)
+        let references = version.references.iter();
+        let references = references.map(|(name, text)| Named { name, text });
+        json::Schema::read(named, &references.collect::<Vec<_>>(), options.draft)
     };
     let (writer, reader) = (read(writer)?, read(reader)?);
     Ok(match options.profile {
@@ -366,16 +372,20 @@ fn encoded_findings(
     let chosen: Vec<&Version> = oldest_first.iter().filter_map(|at| old.get(*at)).collect();
     let (mode, profile) = (options.mode, options.profile);
     let compared = if format == Format::Avro {
-        let texts: Vec<&str> = chosen.iter().map(|version| version.text.as_str()).collect();
-        avro::compare_while(&texts, &new.text, (mode, profile), options.keep_going)
+        let texts: Vec<String> = chosen
+            .iter()
+            .map(|one| whole(one))
+            .collect::<Result<_, _>>()?;
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        avro::compare_while(&texts, &whole(new)?, (mode, profile), options.keep_going)
     } else {
-        let sources: Vec<Sources> = chosen.iter().map(|one| files(one, options)).collect();
+        let sources: Vec<Sources> = chosen.iter().map(|one| files(one)).collect();
         let version = |files| protobuf::Version {
             files,
             root: options.message,
         };
         let olds: Vec<_> = sources.iter().map(version).collect();
-        let new = files(new, options);
+        let new = files(new);
         protobuf::compare_while(&olds, &version(&new), (mode, profile), options.keep_going)
     };
     let verdict = compared.map_err(|VersionError { version, error }| {
@@ -392,10 +402,18 @@ fn encoded_findings(
     Ok(verdict.findings.into_iter().map(in_its_place).collect())
 }
 
+/// An Avro schema with the types that it takes from others in it.
+fn whole(version: &Version) -> Result<String, CompareError> {
+    let others: Vec<&str> = version.references.values().map(String::as_str).collect();
+    inline(&version.text, &others).map_err(|error| CompareError::Schema {
+        name: version.name.clone(),
+        error,
+    })
+}
+
 /// The file of a version, and those that it may import.
-fn files(version: &Version, options: &Options<'_>) -> Sources {
-    let imported = options.references.iter();
-    let imported = imported.map(|file| (file.name.to_owned(), file.text.to_owned()));
-    let own = (version.name.clone(), version.text.clone());
-    imported.chain([own]).collect()
+fn files(version: &Version) -> Sources {
+    let mut files = version.references.clone();
+    files.insert(version.name.clone(), version.text.clone());
+    files
 }

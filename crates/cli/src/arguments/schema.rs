@@ -96,7 +96,7 @@ pub(crate) struct Subject {
 /// How schemas are read.
 #[derive(Debug, Args)]
 pub(crate) struct Reading {
-    /// A document that schemas refer to, by its name: FILE, or NAME=FILE; nothing is ever fetched
+    /// A document that schemas refer to and that does not lie beside them, by its name: FILE, or NAME=FILE
     #[arg(long = "reference", value_name = "[NAME=]FILE", value_parser = parse_reference)]
     pub(crate) references: Vec<Reference>,
     /// The draft of a JSON Schema that names none: 4, 6, 7, 2019-09 or 2020-12

@@ -33,6 +33,7 @@ pub(crate) mod outbox;
 mod outbox_relay;
 pub(crate) mod run;
 pub(crate) mod schema;
+mod schema_files;
 mod schema_read;
 mod schema_report;
 mod schema_show;

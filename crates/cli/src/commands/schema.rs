@@ -5,14 +5,14 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tidegate_base::Clock;
 use tidegate_base::limit::SCHEMA_BYTES_MAX;
-use tidegate_compat::json::{JsonError, Named, OpenContent, Policy};
+use tidegate_compat::json::{JsonError, OpenContent, Policy};
 use tidegate_compat::{Answer, CompareError, Compared, Format, Options, Profile, Version};
 use tidegate_runtime::TokioClock;
 
 use super::schema_read::Judge;
 use super::schema_report::{self, Page};
-use super::schema_show;
-use crate::arguments::schema::{Compat, Reading, Schema, SchemaFormat, Validate};
+use super::{schema_files, schema_show};
+use crate::arguments::schema::{Compat, Schema, SchemaFormat, Validate};
 use crate::exit::{Exit, Failure};
 use crate::terminal;
 
@@ -33,17 +33,18 @@ pub(crate) fn run(arguments: &Schema) -> Result<Exit, Failure> {
 
 fn compat(arguments: &Compat) -> Result<Exit, Failure> {
     check_options(arguments)?;
+    let format = Format::from(arguments.r#type);
+    let named = schema_files::named(&arguments.reading)?;
     let mut versions = Vec::new();
     for path in &arguments.schemas {
         let text = read(path, FILE_BYTES_MAX)?;
-        versions.push(Version::read(&path.display().to_string(), &text));
+        let version = Version::read(&path.display().to_string(), &text);
+        versions.push(schema_files::complete(version, format, &named)?);
     }
-    let references = references(&arguments.reading)?;
     let Some((new, old)) = versions.split_last() else {
         return Err(Failure::configuration("there is no version to compare"));
     };
-    let format = Format::from(arguments.r#type);
-    let compared = on_deep_stack(|| compare(format, (old, new), arguments, &references))?;
+    let compared = on_deep_stack(|| compare(format, (old, new), arguments))?;
     let compared = compared.map_err(|error| refusal(&error))?;
     let page = Page {
         compared: &compared,
@@ -88,15 +89,10 @@ fn compare(
     format: Format,
     (old, new): (&[Version], &Version),
     arguments: &Compat,
-    references: &[(String, String)],
 ) -> Result<Compared, CompareError> {
     let clock = TokioClock::new();
     let started = clock.now();
     let keep_going = || clock.now().since(started) < arguments.deadline;
-    let named: Vec<Named<'_>> = references
-        .iter()
-        .map(|(name, text)| Named { name, text })
-        .collect();
     let options = Options {
         mode: arguments.mode,
         profile: arguments.profile.into(),
@@ -104,7 +100,6 @@ fn compare(
         policy: arguments.policy.into(),
         group: arguments.group.as_deref(),
         message: arguments.message.as_deref(),
-        references: &named,
         draft: arguments.reading.draft,
         keep_going: &keep_going,
     };
@@ -116,7 +111,7 @@ pub(super) fn refusal(error: &CompareError) -> Failure {
     match error {
         CompareError::Schema { .. } => failure.hint(
             "mend the file at that place, or take another --type or --message; files that a schema \
-             imports are given with --reference",
+             imports lie beside it, or are given with --reference",
         ),
         CompareError::Profile { format, .. } => {
             let names = format.profiles().iter().map(|profile| profile.name());
@@ -127,7 +122,7 @@ pub(super) fn refusal(error: &CompareError) -> Failure {
             "say it in the schema's file: {{\"metadata\": {{\"properties\": {{\"{property}\": …}}}}}}"
         )),
         CompareError::Json(error) => failure.hint(match error {
-            JsonError::Reference { .. } => "give what it refers to with --reference",
+            JsonError::Reference { .. } => "put what it refers to beside it, or give it with --reference",
             JsonError::Large { .. } => "compare its parts, each as a schema of its own",
             _ => {
                 "mend the schema there; what it refers to is given with --reference, another kind of \
@@ -218,17 +213,6 @@ fn events_of(path: &Path, text: &str) -> Result<Vec<(String, Value)>, Failure> {
         .collect()
 }
 
-/// The documents that schemas refer to, by name.
-pub(super) fn references(reading: &Reading) -> Result<Vec<(String, String)>, Failure> {
-    let all = reading.references.iter();
-    all.map(|reference| {
-        let text = read(&reference.file, FILE_BYTES_MAX)?;
-        let inner = Version::read(&reference.name, &text);
-        Ok((reference.name.clone(), inner.text))
-    })
-    .collect()
-}
-
 pub(super) fn read(path: &Path, bytes_max: u64) -> Result<String, Failure> {
     let failure =
         |what: String| Failure::configuration(format!("cannot read {}: {what}", path.display()));
@@ -236,5 +220,10 @@ pub(super) fn read(path: &Path, bytes_max: u64) -> Result<String, Failure> {
     if size.len() > bytes_max {
         return Err(failure(format!("it is larger than {bytes_max} bytes")));
     }
-    std::fs::read_to_string(path).map_err(|error| failure(error.to_string()))
+    let mut text = std::fs::read_to_string(path).map_err(|error| failure(error.to_string()))?;
+    // A mark of the encoding is no part of a schema.
+    if text.starts_with('\u{feff}') {
+        text.remove(0);
+    }
+    Ok(text)
 }

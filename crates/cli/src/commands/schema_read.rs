@@ -3,12 +3,13 @@
 use serde_json::Value;
 use tidegate_compat::json::{Draft, Named, Schema as JsonSchema};
 use tidegate_compat::{CompareError, Format, Version};
-use tidegate_schema::avro::Avro;
+use tidegate_schema::avro::{Avro, inline};
 use tidegate_schema::listing::{self, Listed};
 use tidegate_schema::protobuf::{Protobuf, Sources};
 use tidegate_schema::{SchemaError, Violation};
 
-use super::schema::{FILE_BYTES_MAX, read, references, refusal};
+use super::schema::{FILE_BYTES_MAX, read, refusal};
+use super::schema_files;
 use crate::arguments::schema::Subject;
 use crate::exit::Failure;
 
@@ -31,7 +32,7 @@ impl Judge {
     pub(crate) fn read(subject: &Subject) -> Result<Self, Failure> {
         let text = read(&subject.schema, FILE_BYTES_MAX)?;
         let version = Version::read(&subject.schema.display().to_string(), &text);
-        let references = references(&subject.reading)?;
+        let named = schema_files::named(&subject.reading)?;
         let format = match subject.r#type {
             Some(given) => given.into(),
             None => by_name(&version.name),
@@ -40,13 +41,18 @@ impl Judge {
             let message = format!("`--message` is of no use for a schema of type {format}");
             return Err(Failure::configuration(message).hint("leave it out"));
         }
+        let version = schema_files::complete(version, format, &named)?;
         let schema = match format {
-            Format::Json => json(&version, &references, subject.reading.draft),
-            Format::Avro => Avro::parse(&version.text)
-                .map(Schema::Avro)
-                .map_err(|error| unreadable(&version.name, error)),
+            Format::Json => json(&version, subject.reading.draft),
+            Format::Avro => {
+                let others: Vec<&str> = version.references.values().map(String::as_str).collect();
+                inline(&version.text, &others)
+                    .and_then(|whole| Avro::parse(&whole))
+                    .map(Schema::Avro)
+                    .map_err(|error| unreadable(&version.name, error))
+            }
             Format::Protobuf => {
-                protobuf(&version, references, subject.message.as_deref()).map(Schema::Protobuf)
+                protobuf(&version, subject.message.as_deref()).map(Schema::Protobuf)
             }
         }?;
         Ok(Self {
@@ -109,12 +115,8 @@ fn by_name(name: &str) -> Format {
     }
 }
 
-fn json(
-    version: &Version,
-    references: &[(String, String)],
-    draft: Draft,
-) -> Result<Schema, Failure> {
-    let named: Vec<Named<'_>> = references
+fn json(version: &Version, draft: Draft) -> Result<Schema, Failure> {
+    let named: Vec<Named<'_>> = (version.references)
         .iter()
         .map(|(name, text)| Named { name, text })
         .collect();
@@ -129,12 +131,8 @@ fn json(
 }
 
 /// The message that is named, or the only one that is in no other.
-fn protobuf(
-    version: &Version,
-    references: Vec<(String, String)>,
-    message: Option<&str>,
-) -> Result<Protobuf, Failure> {
-    let mut files: Sources = references.into_iter().collect();
+fn protobuf(version: &Version, message: Option<&str>) -> Result<Protobuf, Failure> {
+    let mut files: Sources = version.references.clone();
     files.insert(version.name.clone(), version.text.clone());
     let compile = |root: Option<&str>| {
         Protobuf::compile(&files, root).map_err(|error| unreadable(&version.name, error))

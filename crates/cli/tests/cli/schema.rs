@@ -133,10 +133,87 @@ fn a_verdict_is_shown_with_the_events() {
     );
 }
 
+/// Two versions of one system are two folders: each is read with its own files.
+#[test]
+fn each_version_has_the_files_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for (version, kind, proto) in [("a", "string", "string"), ("b", "integer", "int32")] {
+        let place = folder.path().join(version);
+        std::fs::create_dir_all(place.join("parts")).unwrap();
+        let put = |name: &str, text: String| std::fs::write(place.join(name), text).unwrap();
+        put(
+            "order.json",
+            json!({"items": {"$ref": "parts/line.json#/$defs/line"}}).to_string(),
+        );
+        put(
+            "parts/line.json",
+            json!({"$defs": {"line": {"$ref": "../sku.json"}}}).to_string(),
+        );
+        put("sku.json", format!("\u{feff}{}", json!({"type": kind})));
+        let order =
+            "syntax = \"proto3\";\nimport \"parts/line.proto\";\nmessage O { Line line = 1; }\n";
+        put("order.proto", order.to_owned());
+        let line = format!("syntax = \"proto3\";\nmessage Line {{ {proto} sku = 1; }}\n");
+        put("parts/line.proto", line);
+    }
+    for (kind, file, code) in [
+        ("json", "order.json", "type"),
+        ("protobuf", "order.proto", "type"),
+    ] {
+        let named = |prefix: &str, version: &str| format!("{prefix}{version}/{file}");
+        let compat = |old: &str, new: &str, code| {
+            schema(folder.path(), &["compat", "--type", kind, old, new], code)
+        };
+        let said = compat(&named("", "a"), &named("", "b"), 1);
+        assert!(
+            said.contains("not compatible") && said.contains(code),
+            "{said}"
+        );
+        let same = compat(&named("./", "b"), &named("", "b"), 0);
+        assert!(same.contains("compatible: proved"), "{same}");
+        let absolute = folder.path().join(named("", "a"));
+        compat(absolute.to_str().unwrap(), &named("", "a"), 0);
+        compat(absolute.to_str().unwrap(), &named("a/../", "b"), 1);
+    }
+    // What is given by name stands for all versions, so that it can be given once.
+    let given = ["compat", "a/order.json", "b/order.json"];
+    let line = ["--reference", "sku.json=a/sku.json"];
+    schema(folder.path(), &[&given[..], &line].concat(), 0);
+    let said = schema(folder.path(), &[&given[..], &line, &line].concat(), 2);
+    assert!(said.contains("`sku.json` is given twice"), "{said}");
+    let put = |name: &str, value: Value| {
+        std::fs::write(folder.path().join(name), value.to_string()).unwrap();
+    };
+    let part = |kind: &str| json!({"type": "record", "name": "n.B", "fields": [{"name": "b", "type": kind}]});
+    put("b.avsc", part("int"));
+    put("c.avsc", part("string"));
+    put(
+        "w.avsc",
+        json!({"type": "record", "name": "W", "fields": [{"name": "w", "type": "n.B"}]}),
+    );
+    let whole = ["show", "w.avsc", "--reference", "b.avsc"];
+    assert!(schema(folder.path(), &whole, 0).contains("w.b"));
+    let avro = [
+        "compat",
+        "--type",
+        "avro",
+        "w.avsc",
+        "w.avsc",
+        "--reference",
+    ];
+    schema(folder.path(), &[&avro[..], &["n.B=c.avsc"]].concat(), 0);
+    schema(folder.path(), &avro[..5], 2);
+    let shown = schema(folder.path(), &["show", "a/order.proto"], 0);
+    assert!(shown.contains("line.sku"), "{shown}");
+}
+
 #[test]
 fn what_cannot_be_compared_is_said() {
     let folder = orders();
+    let line = folder.path().join("line.json");
+    std::fs::rename(&line, folder.path().join("elsewhere.json")).unwrap();
     let alone = schema(folder.path(), &["compat", "v1.json", "v2.json"], 2);
+    std::fs::rename(folder.path().join("elsewhere.json"), &line).unwrap();
     assert!(
         alone.contains("leads nowhere") && alone.contains("--reference"),
         "{alone}"

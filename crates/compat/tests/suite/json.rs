@@ -238,7 +238,6 @@ fn options<'a>(mode: Mode, group: Option<&'a str>) -> Options<'a> {
         open_content: OpenContent::Exact,
         policy: Policy::Strict,
         group,
-        references: &[],
         draft: Draft::Twenty,
         keep_going: &|| true,
     }

@@ -229,14 +229,12 @@ fn encoded(promise: &Promise<'_>, writes: &Schema, reads: &Schema) -> Verdict {
         name: schema.path().unwrap_or("schema").to_owned(),
         text: schema.text.clone().unwrap_or_default(),
         properties: Map::new(),
+        references: schema.imports.clone(),
     };
     let format = match writes.format {
         SchemaFormat::Protobuf => Format::Protobuf,
         _ => Format::Avro,
     };
-    let imports = writes.imports.iter().chain(&reads.imports);
-    let imports = imports.map(|(name, text)| Named { name, text });
-    let imports: Vec<Named<'_>> = imports.collect();
     let options = Options {
         mode: Mode::Backward,
         profile: Profile::Exact,
@@ -244,7 +242,6 @@ fn encoded(promise: &Promise<'_>, writes: &Schema, reads: &Schema) -> Verdict {
         policy: json::Policy::default(),
         group: None,
         message: reads.message(),
-        references: &imports,
         draft: Draft::Twenty,
         keep_going: &|| true,
     };

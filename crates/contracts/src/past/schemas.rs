@@ -1,5 +1,7 @@
 //! Schemas of events, by their compatibility.
 
+use std::collections::BTreeMap;
+
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use tidegate_base::Name;
 use tidegate_compat::{self as compat, Answer, Direction, Format, Mode, Profile, Verdict, Version};
@@ -259,7 +261,6 @@ fn judge(pair: &Pair<'_>, options: &Options<'_>) -> Result<Verdict, String> {
             policy: compat::json::Policy::default(),
             group: None,
             message: None,
-            references: &[],
             draft: compat::json::Draft::default(),
             keep_going: options.keep_going,
         },
@@ -298,6 +299,7 @@ fn version(name: &str, schema: &Schema) -> Version {
         name: schema.file.clone().unwrap_or_else(|| name.to_owned()),
         text: schema.text.clone().unwrap_or_default(),
         properties: serde_json::Map::new(),
+        references: BTreeMap::new(),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::reader::Record;
 use crate::source::SchemaPath;
 
 pub(crate) use schema::Schemas;
+pub use schema::{imported, is_within};
 
 /// What a system without a name is called until it has one.
 const UNNAMED: &str = "unnamed";

@@ -217,7 +217,8 @@ impl<'a> Schemas<'a> {
 }
 
 /// The names in the `import` statements of a Protobuf file.
-fn imported(text: &str) -> Vec<String> {
+#[must_use]
+pub fn imported(text: &str) -> Vec<String> {
     let statements = text.split(['\n', ';']);
     let statements = statements.filter_map(|part| part.trim().strip_prefix("import"));
     let names = statements.filter_map(|rest| {
@@ -230,7 +231,8 @@ fn imported(text: &str) -> Vec<String> {
 }
 
 /// Whether a name stays below the folder that it is looked for in.
-fn is_within(name: &str) -> bool {
+#[must_use]
+pub fn is_within(name: &str) -> bool {
     let parts = name.split('/');
     !name.is_empty()
         && !name.contains(['\\', ':'])
