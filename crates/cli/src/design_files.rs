@@ -63,7 +63,7 @@ pub(crate) fn check_sources(
     } = read(&sources, schema_text);
     if let Some(design) = &design {
         findings.extend(tidegate_check::check(design));
-        findings.extend(tidegate_contracts::parties::check(design));
+        tidegate_contracts::parties::check_beside(design, &mut findings);
     }
     findings.sort_by(|a, b| (&a.place, a.code).cmp(&(&b.place, b.code)));
     Checked {

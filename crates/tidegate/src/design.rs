@@ -66,7 +66,7 @@ impl Design {
         } = read(&sources, &schema);
         if let Some(design) = &design {
             findings.extend(tidegate_check::check(design));
-            findings.extend(tidegate_contracts::parties::check(design));
+            tidegate_contracts::parties::check_beside(design, &mut findings);
         }
         findings.retain(|finding| finding.severity == Severity::Error);
         findings.sort_by(|a, b| (&a.place, a.code).cmp(&(&b.place, b.code)));

@@ -1,12 +1,12 @@
 //! Contracts as findings of a design.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde_json::{Map, Value};
 use tidegate_base::Name;
 use tidegate_model::design::{ConsumerRef, Event, Requirement, Rule};
-use tidegate_model::{CodeInfo, Design, Finding, Place, closest};
+use tidegate_model::{Code, CodeInfo, Design, Finding, Place, closest};
 
 use super::codes::{
     EXAMPLE_BREAKS_RULE, NOT_A_RULE, NOT_MET, NOT_PROVED, RULE_READS_UNDECLARED, RULE_TYPES,
@@ -31,6 +31,43 @@ pub fn check(design: &Design) -> Vec<Finding> {
         (&a.place, a.code, &a.path, &a.message).cmp(&(&b.place, b.code, &b.path, &b.message))
     });
     findings
+}
+
+/// Adds what [`check`] finds to what else is wrong in `design`, each cause once: a field that is not
+/// declared is no contract, and an event that lacks a field says more than that one may.
+pub fn check_beside(design: &Design, findings: &mut Vec<Finding>) {
+    let mut own = check(design);
+    let undeclared = causes(findings, FIELD_NOT_DECLARED);
+    let optional = causes(findings, FIELD_NOT_REQUIRED);
+    own.retain(|finding| {
+        let is_of = |causes: &BTreeSet<Cause>| causes.contains(&cause(finding));
+        let is_said = match finding.code {
+            code if code == NOT_MET.code => is_of(&undeclared),
+            code if code == NOT_PROVED.code => is_of(&undeclared) || is_of(&optional),
+            _ => false,
+        };
+        !is_said
+    });
+    let shown = causes(&own, NOT_MET.code);
+    findings.retain(|one| one.code != FIELD_NOT_REQUIRED || !shown.contains(&cause(one)));
+    findings.extend(own);
+}
+
+/// What rules over schemas say of fields that consumers rely on.
+const FIELD_NOT_DECLARED: Code = Code("E0506");
+const FIELD_NOT_REQUIRED: Code = Code("E0507");
+
+/// A requirement and the schema that it is held against.
+type Cause = (Place, Option<Place>);
+
+fn cause(finding: &Finding) -> Cause {
+    let schema = finding.related.first().map(|(place, _)| place.clone());
+    (finding.place.clone(), schema)
+}
+
+fn causes(findings: &[Finding], code: Code) -> BTreeSet<Cause> {
+    let found = findings.iter().filter(|finding| finding.code == code);
+    found.map(cause).collect()
 }
 
 fn finding(info: CodeInfo, place: &Place, path: String, message: String) -> Finding {
@@ -276,16 +313,13 @@ fn never_sent(
 
 /// Contracts of versions that are published and not met, or not proved.
 fn contracts(design: &Design) -> Vec<Finding> {
-    // That fields are declared and required in the newest version is looked at by rules of its own.
     let is_asked = |event: &Event, version: &str, clause: &Clause<'_>| {
-        let is_plain = matches!(clause, Clause::Field(requirement) if requirement.is_plain());
         let has_schema = super::matrix::schema_of(event, version).is_some();
-        let is_newest = version == event.newest();
         // A reader of this very version reads it, and that there is none is said elsewhere.
         let reads = |read: &str| read != version && super::matrix::schema_of(event, read).is_some();
         let is_open = match clause {
             Clause::Whole(read) => reads(read),
-            Clause::Field(_) | Clause::Rule(_) => !(is_plain && is_newest),
+            Clause::Field(_) | Clause::Rule(_) => true,
         };
         has_schema && is_open
     };

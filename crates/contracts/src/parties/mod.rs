@@ -23,7 +23,7 @@ mod shape;
 
 pub use change::Change;
 pub use codes::{CODES, NOT_MET_CODE};
-pub use findings::check;
+pub use findings::{check, check_beside};
 pub use impact::{Changed, Impact, ImpactError, Party, Reader};
 pub use judge::{Broken, Verdict};
 pub use matrix::{Answer, Cell, EventContracts, Judged, Matrix, Producer};
