@@ -9,13 +9,14 @@ use tidegate_model::design::{ConsumerRef, Event, Requirement, Rule};
 use tidegate_model::{Code, CodeInfo, Design, Finding, Place, closest};
 
 use super::codes::{
-    EXAMPLE_BREAKS_RULE, NOT_A_RULE, NOT_MET, NOT_PROVED, RULE_READS_UNDECLARED, RULE_TYPES,
-    UNKNOWN_VERSION, VALUE_NEVER_SENT,
+    EXAMPLE_BREAKS_RULE, NEVER_KEPT, NOT_A_RULE, NOT_MET, NOT_PROVED, RULE_READS_UNDECLARED,
+    RULE_TYPES, UNKNOWN_VERSION, VALUE_NEVER_SENT,
 };
 use super::demand::{self, Clause};
 use super::judge::{Broken, UNREADABLE, Verdict};
+use super::keepable::{Unkeepable, unkeepable};
 use super::matrix::{Cell, EventContracts, Judged, Matrix};
-use super::payload::shape_of;
+use super::payload::{Payload, shape_of};
 use super::report::short;
 use super::rule::{Expression, Judgement, Problem, ProblemKind};
 use super::shape::{Found, Shape};
@@ -157,6 +158,7 @@ fn rules_of(
             Err(problems) => report(rule, &path, problems, findings),
         }
     }
+    never_kept(name, event, &readable, findings);
     if let (Some(shape), false) = (&shape, readable.is_empty()) {
         examples(name, event, shape, &readable, findings);
     }
@@ -204,6 +206,44 @@ fn within(place: &Place, text: &str, at: Option<usize>) -> Place {
             ..place.clone()
         },
         _ => place.clone(),
+    }
+}
+
+/// An event can keep the rules.
+fn never_kept(
+    name: &Name,
+    event: &Event,
+    rules: &[(&Rule, Expression)],
+    findings: &mut Vec<Finding>,
+) {
+    let expressions: Vec<&Expression> = rules.iter().map(|(_, expression)| expression).collect();
+    if expressions.is_empty() {
+        return;
+    }
+    let schema = event.schema.as_ref();
+    let payload = schema.and_then(Payload::of);
+    // What is no schema is reported elsewhere, and says nothing of rules.
+    if schema.is_some() && payload.is_none() {
+        return;
+    }
+    let (chosen, together) = match unkeepable(payload.as_ref(), &expressions) {
+        Unkeepable::None => return,
+        Unkeepable::Each(numbers) => (numbers, ""),
+        Unkeepable::Together => (vec![0], " together with the other rules of the event"),
+    };
+    for (rule, expression) in chosen.iter().filter_map(|number| rules.get(*number)) {
+        let message = format!(
+            "no event of `{name}` keeps the rule `{}`{together}: every one would be refused",
+            short(expression.text())
+        );
+        let path = format!("events.{name}.rules");
+        let mut finding = finding(NEVER_KEPT, &rule.expression.place, path, message);
+        let hint =
+            "correct the rule so that an event that the schema allows can keep it, or remove it";
+        finding.hint = Some(hint.to_owned());
+        let places = schema.map(|schema| (schema.place.clone(), "the schema".to_owned()));
+        finding.related.extend(places);
+        findings.push(finding);
     }
 }
 

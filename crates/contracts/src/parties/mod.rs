@@ -12,6 +12,7 @@ mod demand;
 mod findings;
 mod impact;
 mod judge;
+mod keepable;
 mod matrix;
 mod order;
 mod payload;
