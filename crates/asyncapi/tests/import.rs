@@ -126,6 +126,76 @@ fn rabbit(definitions: &str) -> Imported {
     tidegate_asyncapi::rabbitmq::import(&source, &"shop".parse().unwrap())
 }
 
+/// A queue `a` with a dead-letter exchange, and a queue `dlq` that is bound to that by `key`.
+fn with_dead_letters(kind: &str, bound_by: &str, key: &str, queue: &str) -> Imported {
+    rabbit(&format!(
+        r#"{{"exchanges": [
+            {{"name": "dlx", "vhost": "/", "type": "direct"}},
+            {{"name": "ex", "vhost": "/", "type": "{kind}"}}],
+        "queues": [
+            {{"name": "a", "vhost": "/", {queue}, "arguments": {{"x-dead-letter-exchange": "dlx"}}}},
+            {{"name": "dlq", "vhost": "/", "durable": true, "arguments": {{"x-message-ttl": 86400000}}}}],
+        "bindings": [
+            {{"source": "ex", "vhost": "/", "destination": "a", "destination_type": "queue", "routing_key": "{bound_by}"}},
+            {{"source": "dlx", "vhost": "/", "destination": "dlq", "destination_type": "queue", "routing_key": "{key}"}}]}}"#
+    ))
+}
+
+fn lost(imported: &Imported) -> Vec<&str> {
+    let lost = imported.findings.iter();
+    let lost = lost.filter(|finding| finding.code.0 == "E0871");
+    lost.map(|finding| finding.message.as_str()).collect()
+}
+
+#[test]
+fn dead_letters_that_no_binding_takes_are_none() {
+    for (kind, bound_by, key, is_taken) in [
+        ("direct", "k", "k", true),
+        ("direct", "k", "other", false),
+        ("topic", "k.*", "k.a", true),
+        ("topic", "k.*", "other", false),
+        // Whoever publishes to a fanout exchange may give any key.
+        ("fanout", "", "other", true),
+    ] {
+        let imported = with_dead_letters(kind, bound_by, key, r#""durable": true"#);
+        let services = imported.design["services"].as_object().unwrap();
+        let consumes = services["a"]["consumes"].as_object().unwrap();
+        let has_letters = consumes
+            .values()
+            .all(|one| one["dead-letter"]["retention"] == "1d");
+        assert_eq!(has_letters, is_taken, "{kind} {bound_by} {key}");
+        assert_eq!(services.contains_key("dlq"), !is_taken);
+        let said =
+            format!("dead letters of `a` by the key `{bound_by}`: exchange `dlx` has no binding");
+        let lost = lost(&imported);
+        let is_said = lost.iter().any(|text| text.contains(&said));
+        assert_eq!(is_said, !is_taken, "{kind} {bound_by} {key}: {lost:?}");
+    }
+}
+
+#[test]
+fn what_does_not_outlive_the_broker_is_told_as_lost() {
+    let passing = r#""durable": false, "auto_delete": true"#;
+    let imported = with_dead_letters("direct", "k", "k", passing);
+    let told = [
+        "`durable: false` of queue `a`",
+        "`auto_delete: true` of queue `a`",
+    ];
+    for part in told {
+        let lost = lost(&imported);
+        assert!(lost.iter().any(|text| text.contains(part)), "{lost:?}");
+    }
+    let two = r#"{"exchanges": [{"name": "x", "vhost": "v", "type": "direct", "durable": false}],
+        "queues": [{"name": "a", "vhost": "v"}, {"name": "b", "vhost": "v"}, {"name": "c", "vhost": "/"}]}"#;
+    assert_eq!(
+        lost(&rabbit(two)),
+        [
+            "lost: `durable: false` of exchange `x`",
+            "lost: the virtual host `v`"
+        ]
+    );
+}
+
 #[test]
 fn definitions_of_another_form_are_refused_with_their_place() {
     for (text, place) in [

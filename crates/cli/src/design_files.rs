@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tidegate_base::limit::DESIGN_FILE_BYTES_MAX;
 use tidegate_check::report::{self, Format, Paint};
+use tidegate_contracts::past::is_of_acceptances;
 use tidegate_model::{Code, Design, Finding, Reading, SchemaPath, Severity, Source, read};
 
 use crate::exit::Failure;
@@ -63,7 +64,7 @@ pub(crate) fn check_sources(
     } = read(&sources, schema_text);
     if let Some(design) = &design {
         findings.extend(tidegate_check::check(design));
-        findings.extend(tidegate_contracts::parties::check(design));
+        tidegate_contracts::parties::check_beside(design, &mut findings);
     }
     findings.sort_by(|a, b| (&a.place, a.code).cmp(&(&b.place, b.code)));
     Checked {
@@ -142,7 +143,17 @@ pub(crate) fn sources(path: &Path) -> Result<Vec<Source>, Failure> {
         }
     }
     files.sort();
-    if files.is_empty() {
+    if files.len() > FILES_MAX {
+        let message = format!(
+            "the folder `{}` has more than {FILES_MAX} YAML files",
+            path.display()
+        );
+        return Err(Failure::configuration(message));
+    }
+    let read: Result<Vec<Source>, Failure> = files.iter().map(|file| source(file)).collect();
+    let mut sources = read?;
+    sources.retain(|source| !is_of_acceptances(&source.text));
+    if sources.is_empty() {
         let message = format!(
             "the folder `{}` has no YAML file of a design",
             path.display()
@@ -153,17 +164,11 @@ pub(crate) fn sources(path: &Path) -> Result<Vec<Source>, Failure> {
         );
         return Err(Failure::configuration(message).hint(hint));
     }
-    if files.len() > FILES_MAX {
-        let message = format!(
-            "the folder `{}` has more than {FILES_MAX} YAML files",
-            path.display()
-        );
-        return Err(Failure::configuration(message));
-    }
-    files.iter().map(|file| source(file)).collect()
+    Ok(sources)
 }
 
-/// A scenario lives beside a design and is not a part of it.
+/// A scenario lives beside a design and is not a part of it; nor are acceptances, which are told by
+/// their content.
 pub(crate) fn is_design(file: &Path) -> bool {
     file.file_stem().is_none_or(|stem| stem != "scenario")
 }

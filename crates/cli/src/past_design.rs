@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use tidegate_contracts::past::is_of_acceptances;
 use tidegate_model::{Reading, SchemaPath, Source, read as read_design};
 
 use self::git::{Found, Git, Objects};
@@ -186,6 +187,7 @@ fn files(
         }
         let full = git::join(path, &name).unwrap_or_default();
         match one(&full)? {
+            Found::Text(text) if is_of_acceptances(&text) => {}
             Found::Text(text) => files.push((full, text)),
             Found::Unusable(why) => return Err(unusable(&full, &why)),
             Found::Folder | Found::Nothing => {}

@@ -111,7 +111,17 @@ impl RegistryClient {
     ///
     /// When the registry does not answer, refuses, or holds more than is read.
     pub(crate) fn subjects(&self) -> Result<Vec<Subject>, Failure> {
-        let mut names: Vec<String> = self.get("/subjects")?;
+        // Every registry has this list, be it empty: where it is not, there is none.
+        let names: Option<Vec<String>> = self.find("/subjects")?;
+        let mut names = names.ok_or_else(|| {
+            let message = format!(
+                "there is no schema registry at {}: it has no /subjects",
+                self.url()
+            );
+            Failure::new(Kind::Unreachable, message).hint(
+                "give the URL that clients of the registry have, such as http://localhost:8081",
+            )
+        })?;
         names.sort();
         if names.len() > SUBJECTS_MAX {
             let message = format!("the registry has more than {SUBJECTS_MAX} subjects");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use prost_reflect::prost::Message as _;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tidegate_base::limit::{
     REGISTRY_METADATA_BYTES_MAX, REGISTRY_REFERENCES_MAX, SCHEMA_BYTES_MAX,
@@ -15,6 +15,7 @@ use tidegate_schema::avro::{Avro, inline};
 use tidegate_schema::protobuf::{Protobuf, Sources};
 use tidegate_schema::{SchemaError, proto_text};
 
+use crate::avro_form;
 use crate::body::{Body, Reference, SchemaType};
 use crate::command::VersionWanted;
 use crate::error::ApiError;
@@ -74,6 +75,8 @@ pub struct Prepared {
     pub body: Body,
     /// What it is recognised by.
     pub identity: String,
+    /// What versions of Tidegate before the form of Avro schemas recognised it by.
+    pub former_identity: String,
     /// The schema compiled.
     pub parsed: Parsed,
 }
@@ -96,12 +99,18 @@ pub fn prepare(
     }
     let parsed = compile(&body, &texts)?;
     if normalize && body.schema_type != SchemaType::Protobuf {
-        body.schema = sorted(&document(&body)?).to_string();
+        let value = document(&body)?;
+        let value = match body.schema_type {
+            SchemaType::Avro => avro_form::of(&value),
+            _ => value,
+        };
+        body.schema = sorted(&value).to_string();
     }
-    let identity = identity(&body, &parsed)?;
+    let (identity, former_identity) = identities(&body, &parsed)?;
     Ok(Prepared {
         body,
         identity,
+        former_identity,
         parsed,
     })
 }
@@ -249,9 +258,6 @@ fn proto_source(text: &str, texts: &[(String, String)]) -> Result<String, ApiErr
 
 fn document(body: &Body) -> Result<Value, ApiError> {
     match serde_json::from_str(&body.schema) {
-        Ok(Value::Object(object)) if body.schema_type == SchemaType::Avro => {
-            Ok(bare(&object).cloned().unwrap_or(Value::Object(object)))
-        }
         Ok(value) => Ok(value),
         // A bare name is how many tools write a primitive type of Avro.
         Err(_) if body.schema_type == SchemaType::Avro => {
@@ -262,16 +268,22 @@ fn document(body: &Body) -> Result<Value, ApiError> {
 }
 
 /// The word of `{"type": "string"}`, which in Avro is the same as `"string"`.
-fn bare(object: &Map<String, Value>) -> Option<&Value> {
+fn bare(value: &Value) -> Option<&Value> {
+    let object = value.as_object()?;
     let kind = object.get("type").filter(|_| object.len() == 1)?;
     kind.is_string().then_some(kind)
 }
 
-/// What a schema is recognised by: white space says nothing, nor in Avro the order of names, nor in
-/// Protobuf how the source is written.
-fn identity(body: &Body, parsed: &Parsed) -> Result<String, ApiError> {
+/// What a schema is recognised by, and what it was before: white space says nothing, nor in Avro
+/// what its own library drops, nor in Protobuf how the source is written.
+fn identities(body: &Body, parsed: &Parsed) -> Result<(String, String), ApiError> {
     let form = match parsed {
-        Parsed::Avro(_) => sorted(&document(body)?).to_string(),
+        Parsed::Avro(_) => {
+            let value = document(body)?;
+            let former = sorted(bare(&value).unwrap_or(&value)).to_string();
+            let form = sorted(&avro_form::of(&value)).to_string();
+            return Ok((digest(body, &form), digest(body, &former)));
+        }
         Parsed::Json(_) => document(body)?.to_string(),
         Parsed::Protobuf { own, compiled, .. } => {
             let file = compiled.pool().get_file_by_name(own);
@@ -280,6 +292,21 @@ fn identity(body: &Body, parsed: &Parsed) -> Result<String, ApiError> {
             STANDARD.encode(plain.unwrap_or_default().encode_to_vec())
         }
     };
+    let identity = digest(body, &form);
+    Ok((identity.clone(), identity))
+}
+
+/// What an Avro schema that was written down is recognised by now; of the other formats that is
+/// what is written with it.
+pub(crate) fn identity_now(body: &Body) -> Option<String> {
+    if body.schema_type != SchemaType::Avro {
+        return None;
+    }
+    let value = document(body).ok()?;
+    Some(digest(body, &sorted(&avro_form::of(&value)).to_string()))
+}
+
+fn digest(body: &Body, form: &str) -> String {
     let whole = json!([
         body.schema_type.name(),
         form,
@@ -291,7 +318,7 @@ fn identity(body: &Body, parsed: &Parsed) -> Result<String, ApiError> {
         body.rule_set.as_ref().map(sorted),
     ]);
     let digest = Sha256::digest(whole.to_string().as_bytes());
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The value with the names of its objects in their order.

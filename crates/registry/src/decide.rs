@@ -196,8 +196,9 @@ impl Deciding<'_> {
         (id, version): (Option<u32>, Option<u32>),
     ) -> Result<Decided, ApiError> {
         let index = self.index;
+        let all = index.known(&prepared);
         let Prepared { body, identity, .. } = prepared;
-        let known = index.by_identity.get(&identity).copied();
+        let known = id.filter(|id| all.contains(id)).or(all.first().copied());
         let last = index.entries(subject, Listed::All).next_back();
         let version = version.unwrap_or(last.map_or(0, |(version, _)| version) + 1);
         let mut records = Vec::new();

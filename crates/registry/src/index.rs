@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tidegate_compat::Mode;
 
 use crate::body::Body;
+use crate::candidate::{Prepared, identity_now};
 use crate::command::{Rules, VersionWanted};
 use crate::error::ApiError;
 use crate::record::{Access, Config, Record, VersionState};
@@ -14,7 +15,15 @@ use crate::record::{Access, Config, Record, VersionState};
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
     pub(crate) identity: String,
+    /// What it is recognised by now, where it was written down with another one.
+    identity_now: Option<String>,
     pub(crate) body: Arc<Body>,
+}
+
+impl Stored {
+    fn identities(&self) -> impl Iterator<Item = &String> {
+        std::iter::once(&self.identity).chain(&self.identity_now)
+    }
 }
 
 /// A version in the index.
@@ -79,7 +88,8 @@ pub struct Index {
     /// By what is decided, beside what is registered.
     pub rules: Rules,
     pub(crate) schemas: BTreeMap<u32, Stored>,
-    pub(crate) by_identity: HashMap<String, u32>,
+    /// Schemas that were written down before may be one by what they are recognised by now.
+    by_identity: HashMap<String, BTreeSet<u32>>,
     by_guid: HashMap<String, u32>,
     pub(crate) subjects: BTreeMap<String, BTreeMap<u32, Entry>>,
     /// By subject; of everything without one.
@@ -136,15 +146,45 @@ impl Index {
         if let Some(before) = self.schemas.remove(&id) {
             self.bytes = self.bytes.saturating_sub(before.body.bytes());
             self.by_guid.remove(&guid(&before.identity));
-            self.by_identity.remove(&before.identity);
+            for identity in before.identities() {
+                if let Some(ids) = self.by_identity.get_mut(identity) {
+                    ids.remove(&id);
+                    if ids.is_empty() {
+                        self.by_identity.remove(identity);
+                    }
+                }
+            }
         }
         if let Some(body) = body {
             self.bytes = self.bytes.saturating_add(body.bytes());
             self.by_guid.insert(guid(&identity), id);
-            self.by_identity.insert(identity.clone(), id);
-            let body = Arc::new(body);
-            self.schemas.insert(id, Stored { identity, body });
+            let now = identity_now(&body).filter(|now| *now != identity);
+            let stored = Stored {
+                identity,
+                identity_now: now,
+                body: Arc::new(body),
+            };
+            for identity in stored.identities() {
+                let ids = self.by_identity.entry(identity.clone()).or_default();
+                ids.insert(id);
+            }
+            self.schemas.insert(id, stored);
         }
+    }
+
+    /// The numbers of the schemas that are this one: first the one that was told apart from the
+    /// others when it was written down.
+    pub(crate) fn known(&self, prepared: &Prepared) -> Vec<u32> {
+        let mut found: Vec<u32> = Vec::new();
+        for identity in [&prepared.former_identity, &prepared.identity] {
+            let ids = self.by_identity.get(identity).into_iter().flatten();
+            for id in ids {
+                if !found.contains(id) {
+                    found.push(*id);
+                }
+            }
+        }
+        found
     }
 
     /// The names of subjects that begin so.

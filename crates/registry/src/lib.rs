@@ -5,6 +5,7 @@
 //! answers and their numbers are those of the Confluent Schema Registry, so that its clients work
 //! unchanged. Nothing here does I/O.
 
+mod avro_form;
 mod body;
 mod candidate;
 mod command;

@@ -35,9 +35,11 @@ impl Index {
         prepared: &Prepared,
         listed: Listed,
     ) -> Option<Versioned> {
-        let id = self.by_identity.get(&prepared.identity)?;
-        let mut entries = self.entries(subject, listed).rev();
-        let (version, entry) = entries.find(|(_, entry)| entry.id == *id)?;
-        self.whole(subject, version, entry)
+        let known = self.known(prepared);
+        known.iter().find_map(|id| {
+            let mut entries = self.entries(subject, listed).rev();
+            let (version, entry) = entries.find(|(_, entry)| entry.id == *id)?;
+            self.whole(subject, version, entry)
+        })
     }
 }

@@ -66,7 +66,7 @@ impl Design {
         } = read(&sources, &schema);
         if let Some(design) = &design {
             findings.extend(tidegate_check::check(design));
-            findings.extend(tidegate_contracts::parties::check(design));
+            tidegate_contracts::parties::check_beside(design, &mut findings);
         }
         findings.retain(|finding| finding.severity == Severity::Error);
         findings.sort_by(|a, b| (&a.place, a.code).cmp(&(&b.place, b.code)));
@@ -117,11 +117,15 @@ fn sources(path: &Path) -> io::Result<Vec<Source>> {
         }
     }
     files.sort();
-    if files.is_empty() {
+    let read: io::Result<Vec<Source>> = files.iter().map(|file| source(file)).collect();
+    let mut sources = read?;
+    // Changes that are accepted may be written beside a design too.
+    sources.retain(|source| !tidegate_contracts::past::is_of_acceptances(&source.text));
+    if sources.is_empty() {
         let message = "the folder has no YAML file of a design; `tidegate init` writes one";
         return Err(io::Error::new(io::ErrorKind::NotFound, message));
     }
-    files.iter().map(|file| source(file)).collect()
+    Ok(sources)
 }
 
 fn source(path: &Path) -> io::Result<Source> {

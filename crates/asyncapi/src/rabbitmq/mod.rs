@@ -190,18 +190,11 @@ fn contract(
             letter.insert("retention".to_owned(), json!(text));
         }
         contract.insert("dead-letter".to_owned(), Value::Object(letter));
-    } else if let (Some(exchange), None) = (queue.dead_letter_exchange, delay) {
-        let message = format!(
-            "lost: dead letters of `{}`: exchange `{}` leads to no queue",
-            excerpt(queue.name),
-            excerpt(exchange)
-        );
-        report(
-            findings,
-            &LOST,
-            (queue.at.node.span, &queue.at.path),
-            message,
-        );
+    }
+    let has_letters = contract.contains_key("dead-letter") || delay.is_some();
+    for message in lost_letters(queue, topology, has_letters) {
+        let place = (queue.at.node.span, queue.at.path.as_str());
+        report(findings, &LOST, place, message);
     }
     if let Some(ttl) = queue.ttl {
         let time = duration_text(Duration::from_millis(ttl));
@@ -217,4 +210,26 @@ fn contract(
         );
     }
     contract
+}
+
+/// What becomes of no dead letter, in words.
+fn lost_letters(queue: &Queue<'_>, topology: &Topology<'_>, has_letters: bool) -> Vec<String> {
+    let Some(exchange) = queue.dead_letter_exchange else {
+        return Vec::new();
+    };
+    let (name, exchange) = (excerpt(queue.name), excerpt(exchange));
+    let dropped = topology.dropped_letters(queue);
+    if dropped.is_empty() && !has_letters {
+        let message =
+            format!("lost: dead letters of `{name}`: exchange `{exchange}` leads to no queue");
+        return vec![message];
+    }
+    let dropped = dropped.into_iter().map(|key| {
+        format!(
+            "lost: dead letters of `{name}` by the key `{}`: exchange `{exchange}` has no binding for it, so the \
+             broker drops them",
+            excerpt(key)
+        )
+    });
+    dropped.collect()
 }

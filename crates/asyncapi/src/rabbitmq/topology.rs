@@ -17,6 +17,8 @@ pub(super) struct Topology<'b> {
     pub(super) queues: Vec<Queue<'b>>,
     exchanges: Vec<Exchange<'b>>,
     bindings: Vec<Binding<'b>>,
+    /// The exchanges that send on to others, with their virtual hosts.
+    onward: Vec<(&'b str, &'b str)>,
 }
 
 pub(super) struct Queue<'b> {
@@ -81,10 +83,14 @@ impl<'b> Topology<'b> {
                 .collect(),
             exchanges: exchanges.iter().filter_map(exchange).collect(),
             bindings: Vec::new(),
+            onward: Vec::new(),
         };
         for at in bindings {
             topology.add_binding(&at, findings);
         }
+        lifetimes(&queues, "queue", findings);
+        lifetimes(&exchanges, "exchange", findings);
+        virtual_hosts(queues.iter().chain(&exchanges), findings);
         for key in [
             "users",
             "permissions",
@@ -107,6 +113,7 @@ impl<'b> Topology<'b> {
             report(findings, &LOST, (at.node.span, &at.path), what);
         };
         if text("destination_type") == "exchange" {
+            self.onward.push((vhost(at.node), source));
             let message = format!(
                 "lost: exchange `{}` sends on to exchange `{}`",
                 excerpt(source),
@@ -203,6 +210,7 @@ impl<'b> Topology<'b> {
         queue: &'t Queue<'b>,
     ) -> impl Iterator<Item = &'t Queue<'b>> {
         let exchange = queue.dead_letter_exchange;
+        let keys = self.keys_of_letters(queue);
         self.queues.iter().filter(move |other| {
             let Some(exchange) = exchange.filter(|_| other.vhost == queue.vhost) else {
                 return false;
@@ -210,27 +218,89 @@ impl<'b> Topology<'b> {
             if exchange.is_empty() {
                 return queue.dead_letter_key == Some(other.name);
             }
-            self.bindings.iter().any(|binding| {
-                let is_theirs = binding.vhost == queue.vhost
-                    && binding.source == exchange
-                    && binding.queue == other.name;
-                is_theirs && self.takes(binding, queue.dead_letter_key)
-            })
+            let own = self.bindings_of(queue.vhost, exchange);
+            let mut own = own.filter(|binding| binding.queue == other.name);
+            own.any(|binding| keys.iter().any(|key| self.takes(binding, *key)))
         })
     }
 
-    /// Whether a binding takes a message with this key; one with its own key, which is not known,
-    /// may be taken.
-    fn takes(&self, binding: &Binding<'b>, key: Option<&str>) -> bool {
-        let Some(key) = key else {
-            return true;
+    /// What an exchange sends on to queues.
+    fn bindings_of<'t>(
+        &'t self,
+        vhost: &'t str,
+        exchange: &'t str,
+    ) -> impl Iterator<Item = &'t Binding<'b>> {
+        let all = self.bindings.iter();
+        all.filter(move |binding| binding.vhost == vhost && binding.source == exchange)
+    }
+
+    /// The keys of the dead letters of a queue: the one that it gives them, or those that its
+    /// messages came by.
+    fn keys_of_letters(&self, queue: &Queue<'b>) -> Vec<Key<'b>> {
+        if let Some(key) = queue.dead_letter_key {
+            return vec![Key::Exactly(key)];
+        }
+        let bindings = self.bindings.iter().filter(|binding| {
+            binding.vhost == queue.vhost
+                && binding.queue == queue.name
+                && !binding.source.is_empty()
+        });
+        let keys = bindings.map(|binding| match self.kind(binding.vhost, binding.source) {
+            "topic" if is_pattern(binding.key) => Key::Fits(binding.key),
+            "direct" | "topic" => Key::Exactly(binding.key),
+            _ => Key::Any,
+        });
+        let mut keys: Vec<Key<'b>> = keys.collect();
+        if keys.is_empty() {
+            keys.push(Key::Exactly(queue.name));
+        }
+        keys
+    }
+
+    /// The keys of dead letters of a queue that no binding of their exchange takes, by which the
+    /// broker drops them; none where the exchange has no bindings at all.
+    pub(super) fn dropped_letters(&self, queue: &Queue<'b>) -> Vec<&'b str> {
+        let Some(exchange) = queue.dead_letter_exchange.filter(|name| !name.is_empty()) else {
+            return Vec::new();
         };
-        match self.kind(binding.vhost, binding.source) {
-            "direct" => binding.key == key,
-            "topic" => fits(binding.key, key),
+        let bindings: Vec<_> = self.bindings_of(queue.vhost, exchange).collect();
+        let keys = self.keys_of_letters(queue).into_iter();
+        let dropped = keys.filter_map(|key| {
+            let written = match key {
+                Key::Exactly(written) | Key::Fits(written) => written,
+                Key::Any => return None,
+            };
+            let is_dropped = !bindings.is_empty() && !self.sends_on(queue.vhost, exchange);
+            let is_taken = bindings.iter().any(|binding| self.takes(binding, key));
+            (is_dropped && !is_taken).then_some(written)
+        });
+        dropped.collect()
+    }
+
+    /// Whether an exchange has another one to send to, which is not followed.
+    fn sends_on(&self, vhost: &str, exchange: &str) -> bool {
+        let mut all = self.onward.iter();
+        all.any(|(of, name)| *of == vhost && *name == exchange)
+    }
+
+    /// Whether a binding takes a message with such a key, as far as it is known.
+    fn takes(&self, binding: &Binding<'b>, key: Key<'_>) -> bool {
+        match (self.kind(binding.vhost, binding.source), key) {
+            ("direct", Key::Exactly(key)) => binding.key == key,
+            ("direct", Key::Fits(pattern)) => fits(pattern, binding.key),
+            ("topic", Key::Exactly(key)) => fits(binding.key, key),
+            ("topic", Key::Fits(pattern)) if !is_pattern(binding.key) => fits(pattern, binding.key),
             _ => true,
         }
     }
+}
+
+/// The routing key of a message, as far as the bindings of its queue tell.
+#[derive(Clone, Copy)]
+enum Key<'b> {
+    Exactly(&'b str),
+    Fits(&'b str),
+    Any,
 }
 
 /// The lists of an export that are read.
@@ -283,6 +353,38 @@ fn list<'b>(root: &At<'b>, key: &str, findings: &mut Findings<'_>) -> Vec<At<'b>
         }
     }
     entries
+}
+
+/// What may be gone before its messages are read: a design has events that stay.
+fn lifetimes(entries: &[At<'_>], what: &str, findings: &mut Findings<'_>) {
+    for at in entries {
+        let name = at.node.text_of("name").unwrap_or_default();
+        let is = |key: &str, value: bool| at.node.get(key).is_some_and(|n| n.to_json() == value);
+        let said = [
+            (is("durable", false), "`durable: false`"),
+            (is("auto_delete", true), "`auto_delete: true`"),
+        ];
+        for (_, said) in said.into_iter().filter(|(is_said, _)| *is_said) {
+            let message = format!("lost: {said} of {what} `{}`", excerpt(name));
+            report(findings, &LOST, (at.node.span, &at.path), message);
+        }
+    }
+}
+
+/// A system is one virtual host: others are told by the summaries of events alone.
+fn virtual_hosts<'a, 'b: 'a>(
+    entries: impl Iterator<Item = &'a At<'b>>,
+    findings: &mut Findings<'_>,
+) {
+    let mut known = vec!["/"];
+    for at in entries {
+        let name = vhost(at.node);
+        if !known.contains(&name) {
+            known.push(name);
+            let message = format!("lost: the virtual host `{}`", excerpt(name));
+            report(findings, &LOST, (at.node.span, &at.path), message);
+        }
+    }
 }
 
 fn vhost(node: &Node) -> &str {

@@ -16,13 +16,15 @@ fn command(finding: &Finding) -> String {
         Severity::Note => "notice",
     };
     let place = &finding.place;
+    // Files are found by their paths from the root of the repository, letter by letter.
+    let file = place.file.trim_start_matches("./");
     let message = match &finding.hint {
         Some(hint) => format!("{}\nhelp: {hint}", finding.message),
         None => finding.message.clone(),
     };
     format!(
         "::{name} file={},line={},col={},endColumn={},title={}::{}\n",
-        property(&place.file),
+        property(file),
         place.line,
         place.column,
         place.column.saturating_add(place.length),

@@ -37,11 +37,12 @@ fn failures(cases: &BTreeMap<Code, Vec<&Finding>>) -> usize {
     cases.values().filter(|findings| fails(findings)).count()
 }
 
-/// Notes never fail.
+/// Errors alone fail, as the check itself does unless it is told otherwise: what is said of the others
+/// is the output of a case that passes.
 fn fails(findings: &[&Finding]) -> bool {
     findings
         .iter()
-        .any(|finding| finding.severity > Severity::Note)
+        .any(|finding| finding.severity == Severity::Error)
 }
 
 fn suite(file: &str, cases: &BTreeMap<Code, Vec<&Finding>>, text: &mut String) {

@@ -198,16 +198,16 @@ fn markdown_keeps_one_row_a_finding() {
 fn junit_has_a_suite_a_file_and_a_case_a_rule() {
     assert_snapshot!(render(Format::Junit, &design(), &sources(), Paint::Plain), @r###"
 <?xml version="1.0" encoding="UTF-8"?>
-<testsuites name="tidegate check" tests="4" failures="4">
-  <testsuite name="design.yaml" tests="4" failures="4">
+<testsuites name="tidegate check" tests="4" failures="2">
+  <testsuite name="design.yaml" tests="4" failures="2">
     <testcase classname="design.yaml" name="E0201">
       <failure type="error" message="event `OrderPlacd` is not defined">design.yaml:6:57: error: event `OrderPlacd` is not defined&#10;  help: did you mean `OrderPlaced`?</failure>
     </testcase>
     <testcase classname="design.yaml" name="E0305">
-      <failure type="warning" message="`billing/OrderPlaced` keeps total order, so one delivery runs at a time, not 4">design.yaml:10:58: warning: `billing/OrderPlaced` keeps total order, so one delivery runs at a time, not 4&#10;  help: write `concurrency: 1`, or `order: key` to run different keys at the same time</failure>
+      <system-out>design.yaml:10:58: warning: `billing/OrderPlaced` keeps total order, so one delivery runs at a time, not 4&#10;  help: write `concurrency: 1`, or `order: key` to run different keys at the same time</system-out>
     </testcase>
     <testcase classname="design.yaml" name="E0306">
-      <failure type="warning" message="`billing/OrderPlaced` says nothing of dead letters: nobody looks after them, and they are kept without end">design.yaml:10:7: warning: `billing/OrderPlaced` says nothing of dead letters: nobody looks after them, and they are kept without end&#10;  help: write `dead-letter: {owner: team-…, retention: 30d}`</failure>
+      <system-out>design.yaml:10:7: warning: `billing/OrderPlaced` says nothing of dead letters: nobody looks after them, and they are kept without end&#10;  help: write `dead-letter: {owner: team-…, retention: 30d}`</system-out>
     </testcase>
     <testcase classname="design.yaml" name="E0502">
       <failure type="error" message="the schema of `OrderPlaced` is not valid: &quot;decimal&quot; is not a type: write array, boolean, integer, null, number, object or string at `/properties/total/type`">design.yaml:4:48: error: the schema of `OrderPlaced` is not valid: &quot;decimal&quot; is not a type: write array, boolean, integer, null, number, object or string at `/properties/total/type`&#10;  help: correct the schema there: nothing can be published to this event until it compiles</failure>
@@ -257,6 +257,17 @@ fn well_formed(text: &str) -> bool {
         }
     }
     open.is_empty()
+}
+
+#[test]
+fn files_of_annotations_are_paths_from_the_root() {
+    let mut findings = design();
+    for finding in &mut findings {
+        finding.place.file = Arc::from(format!("./{}", finding.place.file));
+    }
+    let text = render(Format::Github, &findings, &sources(), Paint::Plain);
+    let plain = render(Format::Github, &design(), &sources(), Paint::Plain);
+    assert_eq!(text, plain);
 }
 
 #[test]

@@ -424,6 +424,21 @@ fn changes_are_accepted_by_a_file() {
 }
 
 #[test]
+fn acceptances_beside_a_design_are_no_part_of_it() {
+    let repository = Repository::new();
+    let text = "accepted:\n  - {code: E1010, path: events.OrderPlaced.key, because: Nothing is live yet., until: 2999-12-31}\n";
+    repository.write("system/accepted.yaml", text);
+    repository.commit("accepted");
+    repository.write(
+        "system/design.yaml",
+        &DESIGN.replace("key: /orderId", "key: /total"),
+    );
+    let accept = ["--accept", "system/accepted.yaml"];
+    let arguments = [&["system", "--against", "main"][..], &accept].concat();
+    expect_exit(&repository.check(&arguments), 0);
+}
+
+#[test]
 fn every_format_says_what_breaks() {
     let repository = Repository::new();
     repository.write(

@@ -21,6 +21,7 @@ codes! {
     UNKNOWN_VERSION "E0906" Error "unknown version",
     VALUE_NEVER_SENT "E0907" Warning "value that is never sent",
     EXAMPLE_BREAKS_RULE "E0908" Error "example that breaks a rule",
+    NEVER_KEPT "E0909" Error "rule that no event keeps",
 }
 
 /// The code of a contract that is not met: commands that show contracts do not stop at it.

@@ -1,21 +1,22 @@
 //! Contracts as findings of a design.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde_json::{Map, Value};
 use tidegate_base::Name;
 use tidegate_model::design::{ConsumerRef, Event, Requirement, Rule};
-use tidegate_model::{CodeInfo, Design, Finding, Place, closest};
+use tidegate_model::{Code, CodeInfo, Design, Finding, Place, closest};
 
 use super::codes::{
-    EXAMPLE_BREAKS_RULE, NOT_A_RULE, NOT_MET, NOT_PROVED, RULE_READS_UNDECLARED, RULE_TYPES,
-    UNKNOWN_VERSION, VALUE_NEVER_SENT,
+    EXAMPLE_BREAKS_RULE, NEVER_KEPT, NOT_A_RULE, NOT_MET, NOT_PROVED, RULE_READS_UNDECLARED,
+    RULE_TYPES, UNKNOWN_VERSION, VALUE_NEVER_SENT,
 };
 use super::demand::{self, Clause};
 use super::judge::{Broken, UNREADABLE, Verdict};
+use super::keepable::{Unkeepable, unkeepable};
 use super::matrix::{Cell, EventContracts, Judged, Matrix};
-use super::payload::shape_of;
+use super::payload::{Payload, shape_of};
 use super::report::short;
 use super::rule::{Expression, Judgement, Problem, ProblemKind};
 use super::shape::{Found, Shape};
@@ -31,6 +32,43 @@ pub fn check(design: &Design) -> Vec<Finding> {
         (&a.place, a.code, &a.path, &a.message).cmp(&(&b.place, b.code, &b.path, &b.message))
     });
     findings
+}
+
+/// Adds what [`check`] finds to what else is wrong in `design`, each cause once: a field that is not
+/// declared is no contract, and an event that lacks a field says more than that one may.
+pub fn check_beside(design: &Design, findings: &mut Vec<Finding>) {
+    let mut own = check(design);
+    let undeclared = causes(findings, FIELD_NOT_DECLARED);
+    let optional = causes(findings, FIELD_NOT_REQUIRED);
+    own.retain(|finding| {
+        let is_of = |causes: &BTreeSet<Cause>| causes.contains(&cause(finding));
+        let is_said = match finding.code {
+            code if code == NOT_MET.code => is_of(&undeclared),
+            code if code == NOT_PROVED.code => is_of(&undeclared) || is_of(&optional),
+            _ => false,
+        };
+        !is_said
+    });
+    let shown = causes(&own, NOT_MET.code);
+    findings.retain(|one| one.code != FIELD_NOT_REQUIRED || !shown.contains(&cause(one)));
+    findings.extend(own);
+}
+
+/// What rules over schemas say of fields that consumers rely on.
+const FIELD_NOT_DECLARED: Code = Code("E0506");
+const FIELD_NOT_REQUIRED: Code = Code("E0507");
+
+/// A requirement and the schema that it is held against.
+type Cause = (Place, Option<Place>);
+
+fn cause(finding: &Finding) -> Cause {
+    let schema = finding.related.first().map(|(place, _)| place.clone());
+    (finding.place.clone(), schema)
+}
+
+fn causes(findings: &[Finding], code: Code) -> BTreeSet<Cause> {
+    let found = findings.iter().filter(|finding| finding.code == code);
+    found.map(cause).collect()
 }
 
 fn finding(info: CodeInfo, place: &Place, path: String, message: String) -> Finding {
@@ -120,6 +158,7 @@ fn rules_of(
             Err(problems) => report(rule, &path, problems, findings),
         }
     }
+    never_kept(name, event, &readable, findings);
     if let (Some(shape), false) = (&shape, readable.is_empty()) {
         examples(name, event, shape, &readable, findings);
     }
@@ -167,6 +206,44 @@ fn within(place: &Place, text: &str, at: Option<usize>) -> Place {
             ..place.clone()
         },
         _ => place.clone(),
+    }
+}
+
+/// An event can keep the rules.
+fn never_kept(
+    name: &Name,
+    event: &Event,
+    rules: &[(&Rule, Expression)],
+    findings: &mut Vec<Finding>,
+) {
+    let expressions: Vec<&Expression> = rules.iter().map(|(_, expression)| expression).collect();
+    if expressions.is_empty() {
+        return;
+    }
+    let schema = event.schema.as_ref();
+    let payload = schema.and_then(Payload::of);
+    // What is no schema is reported elsewhere, and says nothing of rules.
+    if schema.is_some() && payload.is_none() {
+        return;
+    }
+    let (chosen, together) = match unkeepable(payload.as_ref(), &expressions) {
+        Unkeepable::None => return,
+        Unkeepable::Each(numbers) => (numbers, ""),
+        Unkeepable::Together => (vec![0], " together with the other rules of the event"),
+    };
+    for (rule, expression) in chosen.iter().filter_map(|number| rules.get(*number)) {
+        let message = format!(
+            "no event of `{name}` keeps the rule `{}`{together}: every one would be refused",
+            short(expression.text())
+        );
+        let path = format!("events.{name}.rules");
+        let mut finding = finding(NEVER_KEPT, &rule.expression.place, path, message);
+        let hint =
+            "correct the rule so that an event that the schema allows can keep it, or remove it";
+        finding.hint = Some(hint.to_owned());
+        let places = schema.map(|schema| (schema.place.clone(), "the schema".to_owned()));
+        finding.related.extend(places);
+        findings.push(finding);
     }
 }
 
@@ -276,16 +353,13 @@ fn never_sent(
 
 /// Contracts of versions that are published and not met, or not proved.
 fn contracts(design: &Design) -> Vec<Finding> {
-    // That fields are declared and required in the newest version is looked at by rules of its own.
     let is_asked = |event: &Event, version: &str, clause: &Clause<'_>| {
-        let is_plain = matches!(clause, Clause::Field(requirement) if requirement.is_plain());
         let has_schema = super::matrix::schema_of(event, version).is_some();
-        let is_newest = version == event.newest();
         // A reader of this very version reads it, and that there is none is said elsewhere.
         let reads = |read: &str| read != version && super::matrix::schema_of(event, read).is_some();
         let is_open = match clause {
             Clause::Whole(read) => reads(read),
-            Clause::Field(_) | Clause::Rule(_) => !(is_plain && is_newest),
+            Clause::Field(_) | Clause::Rule(_) => true,
         };
         has_schema && is_open
     };

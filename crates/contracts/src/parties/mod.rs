@@ -12,6 +12,7 @@ mod demand;
 mod findings;
 mod impact;
 mod judge;
+mod keepable;
 mod matrix;
 mod order;
 mod payload;
@@ -23,7 +24,7 @@ mod shape;
 
 pub use change::Change;
 pub use codes::{CODES, NOT_MET_CODE};
-pub use findings::check;
+pub use findings::{check, check_beside};
 pub use impact::{Changed, Impact, ImpactError, Party, Reader};
 pub use judge::{Broken, Verdict};
 pub use matrix::{Answer, Cell, EventContracts, Judged, Matrix, Producer};

@@ -1,9 +1,10 @@
 //! Changes that are accepted nevertheless: each with a reason and a day on which that ends.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_saphyr::Spanned;
 use tidegate_model::{CodeInfo, Finding, Place, Severity, Source, closest};
 
@@ -50,6 +51,18 @@ struct Entry {
     path: String,
     because: String,
     until: String,
+}
+
+/// Whether a file has acceptances and nothing else, so that it is no part of the design that it lies
+/// beside.
+#[must_use]
+pub fn is_of_acceptances(text: &str) -> bool {
+    // Few files have the word, and only those are read twice.
+    if !text.contains("accepted") {
+        return false;
+    }
+    let keys: Result<BTreeMap<String, IgnoredAny>, _> = serde_saphyr::from_str(text);
+    keys.is_ok_and(|keys| keys.len() == 1 && keys.contains_key("accepted"))
 }
 
 impl Acceptances {

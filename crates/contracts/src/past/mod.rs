@@ -24,7 +24,7 @@ mod side;
 mod subject;
 mod surroundings;
 
-pub use accepted::{Acceptance, Acceptances, accept};
+pub use accepted::{Acceptance, Acceptances, accept, is_of_acceptances};
 pub use changes::{Affected, Change, Kind, Role};
 pub use codes::CODES;
 pub use fields::{FIELDS, Field, fields_table};

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod beside;
 mod formats;
 mod hostile;
 mod impact;

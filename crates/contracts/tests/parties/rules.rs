@@ -174,3 +174,37 @@ fn what_the_event_promises_by_a_rule_is_relied_on() {
     let event: Value = serde_json::from_str(found.strip_prefix("unmet ").unwrap()).unwrap();
     assert!(event["n"].as_f64().unwrap() >= 1.0, "{event}");
 }
+
+#[test]
+fn rules_that_no_event_keeps_are_told() {
+    let codes = |schema: &str, rules: &str| -> Vec<String> {
+        let said = said(&one(schema, rules, "[id]"));
+        let lines = said.lines().filter(|line| line.starts_with('E'));
+        lines
+            .map(|line| line.chars().take(5).collect())
+            .filter(|code| code != "E0901" && code != "E0902")
+            .collect()
+    };
+    for (rules, expected) in [
+        ("['false']", &["E0909"][..]),
+        ("['event.count == 1 && event.count == 2']", &["E0909"]),
+        ("['event.count > 5', 'event.count < 5']", &["E0909"]),
+        (
+            "['event.count > 5', 'false', 'event.id == \"\" && event.id == \"a\"']",
+            &["E0909", "E0909"],
+        ),
+        ("['event.count / 0 == 1']", &["E0905"]),
+        ("['event.count % 0 == 1']", &["E0905"]),
+        ("['event.count > 5', 'event.count < 7']", &[]),
+        ("['event.count == 1 || event.count == 2']", &[]),
+        ("['true']", &[]),
+        // An infinite number is one.
+        ("['event.total / 0.0 > 1.0']", &[]),
+        ("['has(event.note)']", &[]),
+    ] {
+        assert_eq!(codes(ORDER, rules), expected, "{rules}");
+    }
+    // Of a schema that nothing fits, no rule is the reason.
+    let none = "{type: object, required: [id], properties: {id: false}}";
+    assert!(!codes(none, "['event.id == 1']").contains(&"E0909".to_owned()));
+}

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tidegate_contracts::past::{Acceptances, Kind, accept};
+use tidegate_contracts::past::{Acceptances, Kind, accept, is_of_acceptances};
 use tidegate_model::{Severity, Source};
 
 use crate::designs::{SHOP, changes, edited};
@@ -131,4 +131,27 @@ fn what_cannot_be_used_is_said_with_its_line() {
         assert!(finding.place.line >= 1 && finding.hint.is_some());
     }
     assert_eq!(read(&ONE.replace("2026-12-31", "2028-02-29")).findings, []);
+}
+
+#[test]
+fn a_file_of_acceptances_is_told_by_its_only_key() {
+    for text in [
+        ONE,
+        "# Until spring.\n---\naccepted: []\n",
+        "{accepted: [1]}",
+        "accepted:\n",
+    ] {
+        assert!(is_of_acceptances(text), "{text}");
+    }
+    for text in [
+        SHOP,
+        "",
+        "accepted",
+        "accepted: [",
+        "tidegate: 1\naccepted: []\n",
+        "events: {accepted: {summary: It was.}}\n",
+        "- accepted: []\n",
+    ] {
+        assert!(!is_of_acceptances(text), "{text}");
+    }
 }

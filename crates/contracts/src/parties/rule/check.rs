@@ -222,6 +222,7 @@ impl<'a> Check<'a> {
         if let Some(what) = self.of_times(id, call, target, &arguments) {
             return what;
         }
+        self.divisor(id, call);
         match name {
             operators::LOGICAL_AND | operators::LOGICAL_OR | operators::LOGICAL_NOT => {
                 for (argument, what) in call.args.iter().zip(&arguments) {
@@ -259,6 +260,25 @@ impl<'a> Check<'a> {
             operators::NEGATE => arguments.first().copied().unwrap_or(What::Untold),
             operators::ADD => self.sum(id, &arguments),
             _ => self.function(id, call, target),
+        }
+    }
+
+    /// A whole number that is divided by a written zero fails, whatever the event.
+    fn divisor(&mut self, id: u64, call: &CallExpr) {
+        let sign = match call.func_name.as_str() {
+            operators::DIVIDE => "/",
+            operators::MODULO => "%",
+            _ => return,
+        };
+        let is_zero = match call.args.last().map(|argument| &argument.expr) {
+            Some(Expr::Literal(LiteralValue::Int(number))) => *number.inner() == 0,
+            Some(Expr::Literal(LiteralValue::UInt(number))) => *number.inner() == 0,
+            _ => false,
+        };
+        if is_zero {
+            let message = format!("`{sign}` divides by zero, which fails for every event");
+            let hint = "divide by something else, or remove this part of the rule";
+            self.problem(ProblemKind::Types, id, message, Some(hint.to_owned()));
         }
     }
 
