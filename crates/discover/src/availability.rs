@@ -12,7 +12,7 @@ use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use tidegate_trace::Trace;
 
-use crate::calls::Found;
+use crate::calls::{self, Found};
 use crate::discovery::Call;
 use crate::interval::number;
 use crate::judge::Path;
@@ -30,7 +30,7 @@ pub struct Availability {
     pub operation: String,
     /// Requests that failed, of all.
     pub failures: Proportion,
-    /// Those that failed without a failing call in them, of those that did not fail with one.
+    /// Requests that failed, of those in which no call failed.
     pub own: Proportion,
     /// What it depends on: those that most failures are put down to first.
     pub dependencies: Vec<Dependency>,
@@ -51,7 +51,7 @@ pub struct Dependency {
     pub failures: Proportion,
     /// Requests that failed with it, of those.
     pub passed_on: Proportion,
-    /// How often requests do not fail by it, with the 95 % interval.
+    /// How often requests do not fail by it, with the 95 % interval; those that fail as often without it left out.
     pub availability: (f64, f64, f64),
     /// How available the endpoint would be if it did not wait for it: event and change are stored
     /// together, so that no broker is between. Published directly, this is to be multiplied with
@@ -65,13 +65,10 @@ pub struct Dependency {
 pub(crate) struct Origins(BTreeSet<usize>);
 
 impl Origins {
-    pub(crate) fn of(trace: &Trace, told: &[Told], calls: &[Found]) -> Self {
-        let failed = |found: &Found| {
-            let sides = [Some(found.call), found.answer];
-            let mut spans = sides.into_iter().flatten();
-            spans.any(|index| told.get(index).is_some_and(|told| told.failed))
-        };
-        let failing = calls.iter().filter(|found| failed(found));
+    pub(crate) fn of(trace: &Trace, told: &[Told], all: &[Found]) -> Self {
+        let failing = all
+            .iter()
+            .filter(|found| calls::has_failed(trace, told, **found));
         let failing: Vec<usize> = failing.map(|found| found.call).collect();
         let mut origins: BTreeSet<usize> = failing.iter().copied().collect();
         for call in failing {
@@ -196,9 +193,10 @@ fn availability(
         .values()
         .flat_map(|counted| counted.began.iter().copied())
         .collect();
+    // Only where no call fails is the endpoint alone: an ignored call that fails often would hide its own failures.
     let own = Proportion {
         hits: failed.difference(&began).count(),
-        total: total - failed.intersection(&began).count(),
+        total: total - began.len(),
     };
     let mut dependencies: Vec<Dependency> = counted
         .into_iter()
@@ -230,7 +228,17 @@ fn availability(
     }
 }
 
-/// What one of `total` requests depends on, of which some failed.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share of a count of requests"
+)]
+fn rounded(count: f64) -> usize {
+    count.round() as usize
+}
+
+/// What one of `total` requests depends on, of which some failed. What it makes fail is told from what fails beside it:
+/// with it and without it, as independent causes add up.
 fn dependency(
     (service, operation): (&str, &str),
     counted: &Counted,
@@ -240,7 +248,20 @@ fn dependency(
     let began = counted.began.iter();
     let passed_on = began.filter(|one| failed.contains(one)).count();
     let of_all = |hits: usize| Proportion { hits, total };
-    let lost = of_all(passed_on);
+    // Those that would have failed without it too are not lost by it.
+    let others = Proportion {
+        hits: failed.len() - passed_on,
+        total: total - counted.began.len(),
+    };
+    let failing = Proportion {
+        hits: passed_on,
+        total: counted.began.len(),
+    };
+    let by_it = match failing.share() > others.share() {
+        true => (failing.share() - others.share()) / (1.0 - others.share()),
+        false => 0.0,
+    };
+    let lost = of_all(rounded(by_it * number(counted.began.len())));
     let (low, high) = lost.interval().unwrap_or((0.0, 1.0));
     Dependency {
         service: service.to_owned(),
@@ -250,10 +271,7 @@ fn dependency(
             hits: counted.began.len(),
             total: counted.called.len(),
         },
-        passed_on: Proportion {
-            hits: passed_on,
-            total: counted.began.len(),
-        },
+        passed_on: failing,
         availability: (1.0 - lost.share(), 1.0 - high, 1.0 - low),
         without: 0.0,
         is_candidate: counted.is_candidate,

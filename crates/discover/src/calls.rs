@@ -70,6 +70,31 @@ fn answered(trace: &Trace, parent: usize, child: usize, entries: &mut Tops) -> O
     })
 }
 
+/// The answers to a call: several where a client tried again within one asking span.
+pub(crate) fn answers(trace: &Trace, found: Found) -> impl Iterator<Item = usize> {
+    let alone = found.answer.filter(|answer| *answer == found.call);
+    let asked = found.answer.and_then(|answer| trace.span(answer));
+    let below = trace
+        .children(found.call)
+        .iter()
+        .copied()
+        .filter(move |child| {
+            let (child, asked) = (trace.span(*child), asked);
+            alone.is_none()
+                && child.zip(asked).is_some_and(|(child, asked)| {
+                    child.service == asked.service && child.kind == asked.kind
+                })
+        });
+    alone.into_iter().chain(below)
+}
+
+/// Whether a call failed: for its caller, or with every answer.
+pub(crate) fn has_failed(trace: &Trace, told: &[Told], found: Found) -> bool {
+    let failed = |index: usize| told.get(index).is_some_and(|told| told.failed);
+    let mut answers = answers(trace, found).peekable();
+    failed(found.call) || answers.peek().is_some() && answers.all(failed)
+}
+
 /// Whether the span only asks another service: by its kind, or, without kinds, because all its
 /// children are in that one service and its own parent is in the caller's.
 fn is_asking_span(trace: &Trace, index: usize, callee: &str) -> bool {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidegate_trace::{Keys, Span, Trace};
 
-use crate::calls::Found;
+use crate::calls::{self, Found};
 use crate::replay::{NO_REQUEST, Site};
 use crate::signals::{self, Marks};
 use crate::survey::Survey;
@@ -93,7 +93,7 @@ pub(crate) fn observe(
         waited: call.duration(),
         handled: answer.unwrap_or(call).duration(),
         critical,
-        failed: of_call.failed || of_answer.is_some_and(|told| told.failed),
+        failed: calls::has_failed(trace, told, found),
         request_failed: told.get(found.entry)?.failed,
         is_tail: is_tail(trace, survey, found),
         // The call is all that the request causes elsewhere, and at least four fifths of its time:

@@ -33,18 +33,16 @@ pub(crate) fn of(
     limit: Option<Duration>,
 ) -> Option<Slowness> {
     let waits = what_if.by_request(seen.iter().map(|one| (one.request, one.waited)));
-    let counts = what_if.given(&waits).enumerate();
-    let most = counts
-        .filter(|(_, count)| *count > 0)
-        .max_by_key(|(endpoint, count)| (*count, std::cmp::Reverse(*endpoint)));
-    let (endpoint, _) = most?;
+    let (endpoint, waits) = what_if.fullest(&waits)?;
     let (_, _, requests, first) = what_if.entries(endpoint);
     let mut lengths: Vec<Duration> = Vec::with_capacity(requests.len());
-    let mut pairs: Vec<(Duration, Duration)> = Vec::with_capacity(requests.len());
-    for (request, wait) in requests.iter().zip(waits.get(first..).unwrap_or_default()) {
+    let mut pairs: Vec<(Duration, Duration)> = Vec::with_capacity(waits.len());
+    let mut waits = waits.iter().peekable();
+    for (number, request) in (first..).zip(requests) {
         let length = what_if.length(*request);
         lengths.push(length);
-        pairs.extend(wait.map(|wait| (wait, length)));
+        let wait = waits.next_if(|(request, _)| *request as usize == number);
+        pairs.extend(wait.map(|(_, wait)| (*wait, length)));
     }
     let quantile = |mut values: Vec<Duration>| {
         // No number where its interval would have no end.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::interval::number;
+
 /// The two-sided confidence of every interval.
 const CONFIDENCE: f64 = 0.95;
 /// The normal quantile that belongs to it.
@@ -270,9 +272,50 @@ pub(crate) fn needed(p: f64) -> usize {
     n
 }
 
+/// How likely it is that at least as many of `some` are hits as there are, if chance alone gave the hits to `some` and
+/// `others`. `some` are few: every number of hits that they could have is looked at.
+///
+/// Source: R. A. Fisher, "The Logic of Inductive Inference", Journal of the Royal Statistical Society 98(1), 1935.
+pub(crate) fn exceeds_by_chance(some: Proportion, others: Proportion) -> f64 {
+    let (hits, all) = (some.hits + others.hits, some.total + others.total);
+    let ways = |hits_of_some: usize| {
+        let misses = some.total - hits_of_some;
+        Some(ln_choose(hits, hits_of_some)? + ln_choose(all - hits, misses)?)
+    };
+    let Some(of_all) = ln_choose(all, some.total) else {
+        return 1.0;
+    };
+    let as_many = (some.hits..=some.total).filter_map(ways);
+    as_many
+        .map(|ways| (ways - of_all).exp())
+        .sum::<f64>()
+        .min(1.0)
+}
+
+/// The logarithm of in how many ways `k` of `n` are chosen; `None` when there are not so many.
+fn ln_choose(n: usize, k: usize) -> Option<f64> {
+    let rest = n.checked_sub(k)?;
+    let fewer = k.min(rest);
+    let ratio = |at: usize| (number(n - fewer + at) / number(at)).ln();
+    Some((1..=fewer).map(ratio).sum())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The lady who tastes tea: eight cups, four of each kind, all told right is one of seventy ways.
+    #[test]
+    fn chance_gives_so_many_hits_as_fisher_counted() {
+        let of = |hits, total| Proportion { hits, total };
+        assert!((exceeds_by_chance(of(4, 4), of(0, 4)) - 1.0 / 70.0).abs() < 1e-12);
+        assert!((exceeds_by_chance(of(3, 4), of(1, 4)) - 17.0 / 70.0).abs() < 1e-12);
+        assert!((exceeds_by_chance(of(0, 4), of(4, 4)) - 1.0).abs() < 1e-12);
+        assert!((exceeds_by_chance(of(4, 4), of(596, 596)) - 1.0).abs() < 1e-12);
+        let rare = exceeds_by_chance(of(4, 4), of(0, 596));
+        assert!(rare > 1e-11 && rare < 1e-9, "{rare}");
+    }
+
     use proptest::prelude::*;
 
     fn numbers(n: u64) -> Vec<Duration> {

@@ -53,7 +53,8 @@ fn header(discovery: &ProcessDiscovery, feasible: &[&Candidate]) -> String {
     let logs: Vec<&str> = discovery.logs.iter().map(|log| log.name.as_str()).collect();
     let saved = feasible
         .iter()
-        .find_map(|candidate| Some((*candidate, candidate.change.as_ref()?)));
+        .filter_map(|candidate| Some((*candidate, candidate.change.as_ref()?)))
+        .find(|(_, change)| !change.total.is_zero());
     let verdict = match (saved, feasible.first()) {
         (Some((best, change)), _) => format!(
             "An event after {} could save up to {} in each of the {} cases that go there. It \

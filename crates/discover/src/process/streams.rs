@@ -26,7 +26,8 @@ const WAITING_SHARE: f64 = 0.01;
 /// Most transitions that are looked at.
 const ARCS_MAX: usize = 40;
 
-/// The candidates: feasible ones first, then by waiting removed, most first.
+/// The candidates: feasible ones first, then by what cases gain, then by waiting removed, most first: waiting that no case
+/// waits for is worth little.
 pub(super) fn candidates(study: &Study<'_>) -> Vec<Candidate> {
     let mut found = handoffs(study);
     found.extend(streams(study));
@@ -34,6 +35,7 @@ pub(super) fn candidates(study: &Study<'_>) -> Vec<Candidate> {
         let rank = |one: &Candidate| {
             (
                 std::cmp::Reverse(one.class.is_feasible()),
+                std::cmp::Reverse(gain(one)),
                 std::cmp::Reverse(one.removable),
                 std::cmp::Reverse(one.waiting),
             )
@@ -41,6 +43,12 @@ pub(super) fn candidates(study: &Study<'_>) -> Vec<Candidate> {
         (rank(a), &a.after, &a.activities).cmp(&(rank(b), &b.after, &b.activities))
     });
     found
+}
+
+/// What all cases together gain.
+fn gain(candidate: &Candidate) -> Duration {
+    let change = candidate.change.as_ref();
+    change.map_or(Duration::ZERO, |change| change.total)
 }
 
 /// The works of one candidate, with what each would wait less.

@@ -27,7 +27,7 @@ pub(crate) enum Change {
         /// How much longer.
         by: i64,
     },
-    /// It starts together with the call that it came right after.
+    /// It starts together with the call that it came right after; what came after it waits for both.
     Parallelise,
 }
 
@@ -48,6 +48,8 @@ pub(crate) struct Scratch {
     turn: u32,
     /// Spans to recompute, by their depth: a span is recomputed when all below it are.
     waiting: BinaryHeap<(u32, Reverse<u32>)>,
+    starts: Vec<i64>,
+    /// When what comes after each child may begin: its end, and of one that starts together with others theirs too.
     ends: Vec<i64>,
     pub(crate) changed: Vec<Changed>,
     /// The lists of a view that is seldom asked for.
@@ -76,6 +78,28 @@ impl Scratch {
         if let Some(place) = self.altered.get_mut(span as usize) {
             *place = (self.turn, altered);
         }
+    }
+
+    /// When a child that starts together with the last of those that it came after may begin, as it waits for the others as
+    /// before; and when what comes after it may, as that waits for all of them. `ends` are those of `direct`, as they were
+    /// and as they would be.
+    fn together(
+        &self,
+        direct: &[u16],
+        ends: impl Iterator<Item = (i64, i64)>,
+        last: i64,
+    ) -> (i64, i64) {
+        let (mut begin, mut after) = (0, 0);
+        for (at, (end, new)) in direct.iter().zip(ends) {
+            let at = usize::from(*at);
+            if end < last {
+                begin = begin.max(new);
+                continue;
+            }
+            begin = begin.max(self.starts.get(at).copied().unwrap_or(0));
+            after = after.max(self.ends.get(at).copied().unwrap_or(0));
+        }
+        (begin, after)
     }
 
     fn altered(&self, span: u32) -> Option<&Altered> {
@@ -162,6 +186,7 @@ impl Replay<'_> {
         let whole = self.layout.length(span);
         let (parent, kids) = self.layout.parent(span);
         scratch.ends.clear();
+        scratch.starts.clear();
         scratch.is_unsure |= parent.is_unsure;
         let (last, new_last) = if kids.len() > KIDS_MAX {
             self.new_ends_of_many((span, kids), whole, scratch);
@@ -195,7 +220,8 @@ impl Replay<'_> {
         self.layout.place(kid as usize)
     }
 
-    /// When each child would end; when the last of them did and would, each with the work that follows it.
+    /// When each child would start, and when what follows it could; when the last of them ended and would, each with the
+    /// work that follows it.
     fn new_ends(
         &self,
         (span, kids): (usize, &[u32]),
@@ -223,6 +249,7 @@ impl Replay<'_> {
         for (index, kid) in kids.iter().enumerate() {
             let Some(place) = self.place(*kid) else {
                 scratch.ends.push(0);
+                scratch.starts.push(0);
                 continue;
             };
             let change = scratch.altered(*kid);
@@ -238,14 +265,14 @@ impl Replay<'_> {
                 Some((end + gap, *scratch.ends.get(usize::from(*at))? + gap))
             });
             let (last, mut new_last) = last_of(ends.clone());
+            let mut beside = 0;
             if change.is_some_and(|change| change.is_parallel) {
-                // It is left out; then the next to last counts.
-                let others = ends.filter(|(end, _)| *end < last);
-                new_last = others.map(|(_, new)| new).max().unwrap_or(0).max(0);
+                (new_last, beside) = scratch.together(direct, ends, last);
             }
             let start = new_last + (place.start - last);
             let end = new_end(place, change, whole, start);
-            scratch.ends.push(end);
+            scratch.starts.push(start);
+            scratch.ends.push(end.max(beside));
         }
         let direct = direct(kids.len());
         let last = last_of(direct.iter().filter_map(|at| {

@@ -275,34 +275,45 @@ impl<'a> WhatIf<'a> {
         number.unwrap_or(NO_REQUEST)
     }
 
-    /// A time of each request added up, by its number; `None` where none is added.
-    pub(crate) fn by_request(
-        &self,
-        times: impl Iterator<Item = (u32, Duration)>,
-    ) -> Vec<Option<Duration>> {
-        let mut sums = vec![None; self.requests];
-        for (request, time) in times {
-            if let Some(sum) = sums.get_mut(request as usize) {
-                *sum.get_or_insert(Duration::ZERO) += time;
+    /// A time of each request added up; those without one are left out, so that a call of few requests costs little.
+    pub(crate) fn by_request(&self, times: impl Iterator<Item = (u32, Duration)>) -> Times {
+        let mut sums: Vec<(u32, Duration)> = times
+            .filter(|(request, _)| (*request as usize) < self.requests)
+            .collect();
+        sums.sort_unstable_by_key(|(request, _)| *request);
+        sums.dedup_by(|later, earlier| {
+            let is_same = later.0 == earlier.0;
+            if is_same {
+                earlier.1 += later.1;
             }
-        }
-        sums
+            is_same
+        });
+        Times(sums)
     }
 
-    /// For each endpoint: how many of its requests are given a time.
-    pub(crate) fn given(&self, times: &[Option<Duration>]) -> impl Iterator<Item = usize> {
-        self.endpoints.iter().map(|endpoint| {
-            let own = times.get(endpoint.numbers()).unwrap_or_default();
-            own.iter().flatten().count()
-        })
+    /// The endpoint that has most of the requests that are given a time, and those.
+    pub(crate) fn fullest<'t>(&self, times: &'t Times) -> Option<(usize, &'t [(u32, Duration)])> {
+        let mut fullest: Option<(usize, &[(u32, Duration)])> = None;
+        let mut rest = times.0.as_slice();
+        while let Some((request, _)) = rest.first() {
+            let endpoint = self.endpoint_of_request(*request)?;
+            let end = self.endpoints.get(endpoint)?.numbers().end;
+            let count = rest.partition_point(|(request, _)| (*request as usize) < end);
+            let (own, others) = rest.split_at_checked(count)?;
+            rest = others;
+            if fullest.is_none_or(|(_, most)| own.len() > most.len()) {
+                fullest = Some((endpoint, own));
+            }
+        }
+        fullest
     }
 
     /// The mean of what is given for requests, over those about as long as the 50th, 95th and 99th
     /// percentile of the endpoint that has most of them; within two percent of ranks to both sides.
-    pub(crate) fn around(&self, times: &[Option<Duration>]) -> [Option<Duration>; 3] {
-        let counts = self.given(times).zip(&self.endpoints);
-        let most = counts.filter(|(count, _)| *count > 0);
-        let Some((_, endpoint)) = most.max_by_key(|(count, _)| *count) else {
+    pub(crate) fn around(&self, times: &Times) -> [Option<Duration>; 3] {
+        let fullest = self.fullest(times);
+        let fullest = fullest.and_then(|(at, own)| Some((self.endpoints.get(at)?, own)));
+        let Some((endpoint, own)) = fullest else {
             return [None; 3];
         };
         let by_length = &endpoint.by_length;
@@ -317,7 +328,8 @@ impl<'a> WhatIf<'a> {
                 .iter()
                 .filter_map(|place| {
                     let request = endpoint.requests.get(*place as usize)?;
-                    *times.get(request.number as usize)?
+                    let found = own.binary_search_by_key(&request.number, |(number, _)| *number);
+                    own.get(found.ok()?).map(|(_, time)| *time)
                 })
                 .sum();
             Some(sum / count)
@@ -563,6 +575,9 @@ impl<'a> WhatIf<'a> {
         each.min().map_or(1.0, order::confidence)
     }
 }
+
+/// A time for each of some requests, by their numbers.
+pub(crate) struct Times(Vec<(u32, Duration)>);
 
 /// The number of the request that begins with the span.
 fn number(starts: &[usize], numbers: &[u32], site: Site) -> Option<u32> {

@@ -5,10 +5,12 @@ use crate::evidence::Facts;
 use crate::interval::number;
 use crate::observe::Observation;
 use crate::signals::independence;
-use crate::statistics::{Proportion, Z};
+use crate::statistics::{Proportion, Z, exceeds_by_chance};
 
 /// The fewest refusals that say anything.
 const REJECTIONS_MIN: usize = 5;
+/// So rarely by chance that fewer refusals are enough.
+const RARE: f64 = 1e-4;
 /// The fewest values that travelled on that say anything, and their share.
 const TAINTS_MIN: usize = 2;
 const TAINT_SHARE: f64 = 0.1;
@@ -92,7 +94,11 @@ impl Facts<'_> {
         });
         let (low, _) = refused.interval()?;
         let more = otherwise.interval().is_none_or(|(_, high)| low > high);
-        let veto = refused.total >= REJECTIONS_MIN && low > 0.5 && more;
+        // Few refusals tell as well, where chance would hardly make them alike.
+        let veto = match refused.total < REJECTIONS_MIN {
+            true => refused.share() > 0.5 && exceeds_by_chance(refused, otherwise) < RARE,
+            false => low > 0.5 && more,
+        };
         let claim = format!(
             "when it refuses, {} of {} requests are refused; otherwise {} of {}",
             refused.hits, refused.total, otherwise.hits, otherwise.total

@@ -10,7 +10,7 @@ use foldhash::fast::FixedState;
 
 use tidegate_trace::{Group, Keys, Span, SpanKind, Trace};
 
-use crate::calls::Found;
+use crate::calls::{self, Found};
 use crate::operation;
 use crate::told::{Border, Told};
 
@@ -77,7 +77,8 @@ pub(crate) fn look(
     let tell = || sides.into_iter().flatten();
     let both = || [answer, Some(call)].into_iter().flatten();
     let siblings = Siblings::of(trace, found.call);
-    let failed = tell().any(|told| told.failed);
+    let failed = calls::has_failed(trace, told, found);
+    let within = calls::answers(trace, found).count();
     Marks {
         start: 0,
         rejected: tell().any(|told| told.rejected),
@@ -90,7 +91,9 @@ pub(crate) fn look(
         entity: both().find_map(entity),
         session: session(trace, found.entry),
         idempotent: idempotent([answer, Some(call)], sides, has_upsert),
-        attempts: siblings.attempts(trace, told, call),
+        attempts: siblings
+            .attempts(trace, told, call)
+            .map(|each| each + within.saturating_sub(1)),
         in_row: siblings.in_row(trace, told),
         in_transaction: siblings.in_transaction(told),
         compensated: failed && siblings.compensates(trace),
@@ -100,7 +103,8 @@ pub(crate) fn look(
     }
 }
 
-/// The class of the status and the size of the answer, in powers of four; nothing without both.
+/// The status and the size of the answer, in powers of four; nothing without both. The whole code of HTTP: after a 202
+/// a caller may do something else than after a 200.
 fn answer_class(spans: [Option<&Span>; 2], told: [Option<Told>; 2]) -> Option<u64> {
     const SIZES: Keys<3> = Keys::of([
         "http.response.body.size",
@@ -109,7 +113,7 @@ fn answer_class(spans: [Option<&Span>; 2], told: [Option<Told>; 2]) -> Option<u6
     ]);
     let both = || spans.into_iter().zip(told);
     let status = both().find_map(|(span, told)| {
-        let http = told?.http_status.map(|code| code / 100);
+        let http = told?.http_status;
         http.or_else(|| span?.grpc_status()?.parse::<u16>().ok())
     });
     let failed = both().any(|(_, told)| told.is_some_and(|told| told.failed));
