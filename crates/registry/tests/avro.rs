@@ -1,5 +1,7 @@
 //! One Avro schema has one number, however it is written, and numbers that were given before stay.
 
+#![cfg(test)]
+
 use tidegate_registry::{Body, Command, Decided, Done, Index, Listed, Record, decide};
 
 const PLAIN: &str = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}"#;
