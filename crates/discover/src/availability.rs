@@ -189,18 +189,22 @@ fn availability(
         .collect();
     let total = requests.len();
     let of_all = |hits: usize| Proportion { hits, total };
-    let began: HashSet<u32, RandomState> = counted
-        .values()
-        .flat_map(|counted| counted.began.iter().copied())
-        .collect();
+    let mut beginnings: HashMap<u32, usize, RandomState> = HashMap::default();
+    for request in counted.values().flat_map(|counted| &counted.began) {
+        *beginnings.entry(*request).or_default() += 1;
+    }
+    let alone = beginnings.iter().filter(|(_, calls)| **calls == 1);
+    let alone = alone.map(|(request, _)| *request).collect();
+    let own_failures = failed.iter().filter(|one| !beginnings.contains_key(one));
     // Only where no call fails is the endpoint alone: an ignored call that fails often would hide its own failures.
     let own = Proportion {
-        hits: failed.difference(&began).count(),
-        total: total - began.len(),
+        hits: own_failures.count(),
+        total: total - beginnings.len(),
     };
+    let around = Around { own, alone, total };
     let mut dependencies: Vec<Dependency> = counted
         .into_iter()
-        .map(|(name, counted)| dependency(name, &counted, &failed, total))
+        .map(|(name, counted)| dependency(name, &counted, &failed, &around))
         .collect();
     dependencies.sort_by(|a, b| {
         let lost = |one: &Dependency| one.passed_on.hits;
@@ -237,28 +241,50 @@ fn rounded(count: f64) -> usize {
     count.round() as usize
 }
 
-/// What one of `total` requests depends on, of which some failed. What it makes fail is told from what fails beside it:
-/// with it and without it, as independent causes add up.
+/// What is known of an endpoint beside one of its dependencies.
+struct Around {
+    /// Failures in which no call failed.
+    own: Proportion,
+    /// Requests in which exactly one call failed by itself.
+    alone: HashSet<u32, RandomState>,
+    /// All requests.
+    total: usize,
+}
+
+/// The fewest requests in which a call failed alone that tell what it does.
+const ALONE_MIN: usize = 5;
+
+/// What requests depend on, of which some failed. What it makes fail is told from what fails beside it: with it and
+/// without any, as independent causes add up.
 fn dependency(
     (service, operation): (&str, &str),
     counted: &Counted,
     failed: &HashSet<u32, RandomState>,
-    total: usize,
+    around: &Around,
 ) -> Dependency {
+    let total = around.total;
     let began = counted.began.iter();
     let passed_on = began.filter(|one| failed.contains(one)).count();
     let of_all = |hits: usize| Proportion { hits, total };
-    // Those that would have failed without it too are not lost by it.
-    let others = Proportion {
-        hits: failed.len() - passed_on,
-        total: total - counted.began.len(),
-    };
     let failing = Proportion {
         hits: passed_on,
         total: counted.began.len(),
     };
-    let by_it = match failing.share() > others.share() {
-        true => (failing.share() - others.share()) / (1.0 - others.share()),
+    // Where another call failed too, nobody can tell which of them it was; so those count in which it was alone.
+    let alone = counted
+        .began
+        .iter()
+        .filter(|one| around.alone.contains(one));
+    let mut told = Proportion::default();
+    for request in alone {
+        told.count(failed.contains(request).into());
+    }
+    if told.total < ALONE_MIN {
+        told = failing;
+    }
+    let without = around.own.share();
+    let by_it = match told.share() > without {
+        true => (told.share() - without) / (1.0 - without),
         false => 0.0,
     };
     let lost = of_all(rounded(by_it * number(counted.began.len())));

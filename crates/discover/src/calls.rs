@@ -24,8 +24,9 @@ pub(crate) struct Found {
     pub(crate) is_message: bool,
 }
 
-/// Every call of the trace, by the time of its span.
-pub(crate) fn find(trace: &Trace, told: &[Told]) -> Vec<Found> {
+/// Every call of the trace, by the time of its span. `is_known` says of an asking span without an answer whether others
+/// tell who answers it.
+pub(crate) fn find(trace: &Trace, told: &[Told], is_known: &dyn Fn(usize) -> bool) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
     let mut known = vec![false; trace.spans().len()];
     let mut entries = Tops::default();
@@ -33,7 +34,8 @@ pub(crate) fn find(trace: &Trace, told: &[Told]) -> Vec<Found> {
     for ((index, span), told) in trace.spans().iter().enumerate().zip(told) {
         let parent = trace.parent(index);
         let answered = parent.and_then(|parent| answered(trace, parent, index, &mut entries));
-        let call = answered.or_else(|| untraced(trace, (index, span), told, &mut entries));
+        let call =
+            answered.or_else(|| untraced(trace, (index, span), told, is_known, &mut entries));
         // Where an answer sends whoever asked, that one goes: it is no call of the one who answered.
         let call = call.filter(|call| {
             let parent = trace.parent(call.call);
@@ -117,11 +119,12 @@ fn is_asking_span(trace: &Trace, index: usize, callee: &str) -> bool {
     }
 }
 
-/// A call of a service that is named and not traced.
+/// A call of a service that is named and not traced, or whose answer is lost.
 fn untraced(
     trace: &Trace,
     (index, span): (usize, &Span),
     told: &Told,
+    is_known: &dyn Fn(usize) -> bool,
     entries: &mut Tops,
 ) -> Option<Found> {
     let asks = matches!(span.kind, SpanKind::Client | SpanKind::Producer);
@@ -134,7 +137,9 @@ fn untraced(
     if !asks || !leaf || statement::is_data_store(span, told) {
         return None;
     }
-    peer(span)?;
+    if peer(span).is_none() && !is_known(index) {
+        return None;
+    }
     Some(Found {
         call: index,
         answer: None,

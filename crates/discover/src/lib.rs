@@ -36,6 +36,7 @@ mod supposition;
 mod survey;
 mod told;
 mod tops;
+mod usual;
 mod verdict;
 mod vocabulary;
 mod window;

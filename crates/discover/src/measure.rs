@@ -28,6 +28,7 @@ use crate::supposition::answers;
 use crate::survey::Survey;
 use crate::told::{Reader, Told};
 use crate::tops::Tops;
+use crate::usual::Usual;
 use crate::window::Window;
 
 /// Service, operation and the service that it asks, if any, by their numbers.
@@ -54,6 +55,9 @@ pub fn discover_with(captures: &[(String, Traces)], options: &Options) -> Discov
     let labels = Labels::of(traces.iter().copied().inspect(|trace| values.add(trace)));
     let what_if = WhatIf::new(&traces, &weights, &labels, options.order);
     let mut found = Collector::new(&labels, values, traces.len());
+    if what_if.completeness.measured.measure.clients_without_server > 0 {
+        found.usual = Usual::of(&traces, &labels);
+    }
     found.in_blocks(&traces, window.duration());
     for (index, trace) in traces.iter().enumerate() {
         found.add(index, trace, &what_if, &window);
@@ -139,6 +143,7 @@ struct Collector<'a> {
     told: Vec<Told>,
     survey: Survey,
     tops: Tops,
+    usual: Usual,
     /// Services that are named by their callers alone.
     peers: IndexSet<String, RandomState>,
 }
@@ -163,6 +168,7 @@ impl<'a> Collector<'a> {
             told: Vec::new(),
             survey: Survey::default(),
             tops: Tops::default(),
+            usual: Usual::default(),
             peers: IndexSet::default(),
         }
     }
@@ -305,7 +311,11 @@ impl<'a> Collector<'a> {
         let mut survey = std::mem::take(&mut self.survey);
         survey.look(trace, seen.told, seen.order);
         let values = self.values.own(seen.index);
-        let all = calls::find(trace, seen.told);
+        let is_known = |span: usize| {
+            let number = self.labels.number(seen.index, span);
+            number.is_some_and(|number| self.usual.answer(number).is_some())
+        };
+        let all = calls::find(trace, seen.told, &is_known);
         let spans: Vec<usize> = all.iter().map(|found| found.call).collect();
         let origins = Origins::of(trace, seen.told, &all);
         let mut tops = std::mem::take(&mut self.tops);
@@ -359,7 +369,14 @@ impl<'a> Collector<'a> {
         let trace = seen.trace;
         let call = self.number(seen, found.call)?;
         let entry = self.number(seen, found.entry)?;
-        let answer = found.answer.and_then(|answer| self.number(seen, answer));
+        let answer = match found.answer {
+            Some(answer) => self.number(seen, answer),
+            None => {
+                let asking = self.labels.number(seen.index, found.call);
+                let usual = asking.and_then(|asking| self.usual.answer(asking));
+                usual.and_then(|usual| self.labels.label(usual))
+            }
+        };
         let callee = match answer {
             Some(answer) => answer.service,
             None => {

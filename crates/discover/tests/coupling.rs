@@ -229,3 +229,27 @@ fn what_follows_a_call_in_parallel_waits_for_all_that_went_before() {
     let many = [("order", 15), ("a", 6), ("a", 8), ("a", 7), ("b", 5)];
     assert_eq!(saved(&many, "parallel:a"), expected("24.0ms"));
 }
+
+/// A call that timed out has no answer, and one whose answer is lost has none either: they are calls like the others.
+#[test]
+fn a_call_that_nobody_answered_is_told_by_those_that_were() {
+    let unanswered = |status: u16, took: u64| {
+        found(600, move |number| {
+            let mut rows = call(2, "mailer", 5, 200).to_vec();
+            if number % 10 == 3 {
+                rows.truncate(1);
+                if let Some(asking) = rows.first_mut() {
+                    (asking.6, asking.7) = (took, status);
+                }
+            }
+            (200, rows)
+        })
+    };
+    let late = unanswered(504, 40);
+    assert_eq!(late.calls.len(), 1, "{:?}", late.calls);
+    let mailer = of(&late, "mailer");
+    assert_eq!((mailer.count, mailer.failures.hits), (600, 60));
+    let lost = unanswered(200, 8);
+    let mailer = of(&lost, "mailer");
+    assert_eq!((mailer.count, mailer.failures.hits), (600, 0));
+}
