@@ -331,6 +331,35 @@ fn versions_of_a_file_may_have_two_names() {
     assert_eq!(code(&[("new.proto", "p")]), Vec::<&str>::new());
     assert_eq!(code(&[("old.proto", "p.v2")]), ["file-same-package"]);
     assert_eq!(code(&[("new.proto", "p.v2")]), ["file-same-package"]);
+    // A file that is imported is not what the versions are of.
+    let old = Sources::from([(
+        "a/o.proto".to_owned(),
+        "syntax = \"proto3\";\npackage p;\nmessage M {}\n".to_owned(),
+    )]);
+    let new = Sources::from([
+        (
+            "b/o.proto".to_owned(),
+            "syntax = \"proto3\";\npackage q;\nimport \"c.proto\";\nmessage M {}\n".to_owned(),
+        ),
+        (
+            "c.proto".to_owned(),
+            "syntax = \"proto3\";\npackage c;\n".to_owned(),
+        ),
+    ]);
+    let version = |files| Version { files, root: None };
+    let verdict = compare(
+        &[version(&old)],
+        &version(&new),
+        Mode::Backward,
+        Profile::BufWire,
+    )
+    .unwrap();
+    assert!(
+        verdict
+            .findings
+            .iter()
+            .any(|finding| finding.code == "file-same-package")
+    );
     // Which of two it is, nobody can tell.
     assert_eq!(
         code(&[("new.proto", "p.v2"), ("other.proto", "q")]),

@@ -71,9 +71,14 @@ impl Origins {
             .filter(|found| calls::has_failed(trace, told, **found));
         let failing: Vec<usize> = failing.map(|found| found.call).collect();
         let mut origins: BTreeSet<usize> = failing.iter().copied().collect();
+        // Above a span that was passed once, all is done.
+        let mut passed = vec![false; trace.spans().len()];
         for call in failing {
             let mut above = trace.parent(call);
-            while let Some(span) = above {
+            while let Some(span) = above
+                && let Some(known) = passed.get_mut(span)
+                && !std::mem::replace(known, true)
+            {
                 origins.remove(&span);
                 above = trace.parent(span);
             }

@@ -547,3 +547,26 @@ fn what_a_schema_cannot_be_put_together_of_is_said() {
         );
     }
 }
+
+/// What a schema has is looked for in it before any file; what is called like a keyword is none where names are given.
+#[test]
+fn a_json_schema_of_one_file_stays_whole() {
+    let one = |text: &str, files: &[(&str, &str)]| {
+        let all: Vec<(&str, &str)> = [("s/a.json", text)].iter().chain(files).copied().collect();
+        let reading = with_files("s/a.json", &all);
+        assert!(reading.findings.is_empty(), "{:?}", reading.findings);
+        whole(&reading)
+    };
+    let compound = r##"{"$id": "https://x.io/s/order.json", "properties": {"a": {"$ref": "address.json"},
+        "b": {"$ref": "https://x.io/s/address.json#/$defs/x"}},
+        "$defs": {"a": {"$id": "https://x.io/s/address.json", "$defs": {"x": {"$ref": "#/$defs/y"}, "y": {}}}}}"##;
+    let same: serde_json::Value = serde_json::from_str(compound).unwrap();
+    assert_eq!(one(compound, &[]), same);
+    assert_eq!(one(compound, &[("s/address.json", "true")]), same);
+    let own = r##"{"properties": {"id": {"$ref": "a.json#/$defs/s"}}, "$defs": {"s": {"type": "string"}}}"##;
+    assert_eq!(one(own, &[])["properties"]["id"]["$ref"], "#/$defs/s");
+    let named = r#"{"properties": {"default": {"$ref": "b.json"}, "enum": {"$ref": "b.json"}}}"#;
+    let named = one(named, &[("s/b.json", "true")]);
+    assert_eq!(named["properties"]["default"]["$ref"], "#/$defs/b");
+    assert_eq!(named["properties"]["enum"]["$ref"], "#/$defs/b");
+}

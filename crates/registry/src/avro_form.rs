@@ -125,7 +125,12 @@ impl Forming {
         };
         let name = full(name, space);
         self.defined.insert(name.clone());
+        // A bare name inside of a namespace would be one of that.
+        let is_far = !around.is_empty() && !name.contains('.');
         formed.insert("name".to_owned(), Value::String(name));
+        if is_far {
+            formed.insert("namespace".to_owned(), Value::String(String::new()));
+        }
         let aliases = texts(object).map(|alias| full(alias, space));
         put_aliases(aliases, formed);
         copy_text(object, "doc", formed);
@@ -176,12 +181,8 @@ fn texts(object: &Map<String, Value>) -> impl Iterator<Item = &str> {
 
 /// Aliases are a set; an empty one says nothing.
 fn put_aliases(aliases: impl Iterator<Item = String>, formed: &mut Map<String, Value>) {
-    let mut known: Vec<String> = Vec::new();
-    for alias in aliases {
-        if !known.contains(&alias) {
-            known.push(alias);
-        }
-    }
+    let mut seen = HashSet::new();
+    let known: Vec<String> = aliases.filter(|alias| seen.insert(alias.clone())).collect();
     if !known.is_empty() {
         formed.insert("aliases".to_owned(), known.into());
     }

@@ -153,21 +153,7 @@ impl RetryPlan {
     /// The plan of a policy. Failures have no class here: they are taken to be of the one with the most attempts, so
     /// that there is no less work than there may be.
     pub(crate) fn new(retry: &Retry) -> Self {
-        // Of equals the first.
-        let heaviest = retry.retried().map(|(_, policy)| policy);
-        let heaviest =
-            heaviest.reduce(|most, one| match one.attempts.value > most.attempts.value {
-                true => one,
-                false => most,
-            });
-        match heaviest {
-            Some(policy) => Self::of(&policy),
-            // Every class is parked at once.
-            None => Self {
-                attempts: 1,
-                ..Self::of(retry)
-            },
-        }
+        Self::of(&retry.heaviest())
     }
 
     fn of(retry: &Retry) -> Self {

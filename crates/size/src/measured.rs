@@ -80,7 +80,8 @@ pub(crate) fn measured(recording: &Recording, name: &tidegate_base::Name) -> Opt
     Some(Measured {
         arrivals,
         rate: arrivals as f64 / length,
-        peak: seconds.values().copied().max().unwrap_or(0) as f64,
+        // Of less than a second, the fullest second has not been seen.
+        peak: (seconds.values().copied().max().unwrap_or(0) as f64).max(arrivals as f64 / length),
         dispersion: dispersion(&seconds, recording.duration.as_secs()),
         keys: keys(stream),
         handler: times(stream),

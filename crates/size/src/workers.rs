@@ -108,7 +108,7 @@ impl<'a> Work<'a> {
             },
         );
         let failures = failures(options, own.map(|m| (m.failures, m.arrivals)));
-        let retry = &consumer.consume.retry;
+        let retry = &consumer.consume.retry.heaviest();
         let order = match (consumer.consume.order.value, &traffic.event.key) {
             // Without a key there is nothing to keep the order of.
             (Order::Key, None) => Order::None,
@@ -438,7 +438,7 @@ impl<'a> Work<'a> {
     }
 
     fn attempts_if_all_fail(&self) -> f64 {
-        let retry = &self.consumer.consume.retry;
+        let retry = self.consumer.consume.retry.heaviest();
         let most = f64::from(retry.attempts.value.max(1));
         let budget = retry.budget.as_ref();
         budget.map_or(most, |budget| most.min(1.0 + budget.value.value()))
@@ -544,7 +544,7 @@ fn failures(options: &Options, recorded: Option<(f64, u64)>) -> Input {
 }
 
 fn attempts(consumer: ConsumerRef<'_>, failures: &Input) -> Figure {
-    let retry = &consumer.consume.retry;
+    let retry = consumer.consume.retry.heaviest();
     let most = retry.attempts.value.max(1);
     let source = Source::Design {
         path: format!("{}.retry.attempts", consumer.path()),

@@ -44,18 +44,50 @@ pub(super) fn complete(
             Format::Protobuf => format!("{folder}{name}"),
             Format::Json | Format::Avro => name.clone(),
         };
-        let is_known = name == version.name
+        let is_known = name == folded(&version.name)
             || version.references.contains_key(&name)
-            || is_given(format, &name, named)
-            || version.references.len() > SCHEMA_FILES_MAX;
+            || is_given(format, &name, named);
         if is_known || !Path::new(&file).is_file() {
             continue;
+        }
+        if version.references.len() >= SCHEMA_FILES_MAX {
+            let message = format!(
+                "{} refers to more than {SCHEMA_FILES_MAX} files",
+                version.name
+            );
+            return Err(Failure::configuration(message));
+        }
+        let is_same = |other: &&String| inside(other) == inside(&name);
+        if let Some(other) = version.references.keys().find(is_same) {
+            let message = format!("`{other}` and `{name}` cannot be told apart from this folder");
+            let hint = "run the command in the folder above, with paths from there";
+            return Err(Failure::configuration(message).hint(hint));
         }
         let text = read(Path::new(&file), FILE_BYTES_MAX)?;
         waiting.extend(wanted(format, &name, &text));
         version.references.insert(name, text);
     }
     Ok(version)
+}
+
+/// A path without `.`, and with `..` in front only.
+fn folded(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "." => {}
+            ".." if parts.last().is_some_and(|last| !["", ".."].contains(last)) => {
+                drop(parts.pop())
+            }
+            name => parts.push(name),
+        }
+    }
+    parts.join("/")
+}
+
+/// A path as references are compared: from the folder that the command runs in, and no further up.
+fn inside(path: &str) -> &str {
+    path.trim_start_matches("../")
 }
 
 /// The folder of a file, with its `/`.
@@ -99,8 +131,21 @@ fn collect(value: &Value, folder: &str, names: &mut Vec<String>) {
             let is_path = |file: &&str| {
                 !file.is_empty() && !file.starts_with('/') && !file.contains([':', '?', '\\'])
             };
-            names.extend(file.filter(is_path).map(|file| format!("{folder}{file}")));
+            names.extend(
+                file.filter(is_path)
+                    .map(|file| folded(&format!("{folder}{file}"))),
+            );
             for (name, child) in object {
+                let is_named = ["properties", "patternProperties", "$defs", "definitions"];
+                if is_named.contains(&name.as_str())
+                    && let Some(children) = child.as_object()
+                {
+                    // These have names of their own, which are no keywords.
+                    children
+                        .values()
+                        .for_each(|child| collect(child, folder, names));
+                    continue;
+                }
                 if !["enum", "const", "default", "examples"].contains(&name.as_str()) {
                     collect(child, folder, names);
                 }

@@ -195,7 +195,7 @@ fn a_rule_that_would_park_faults_of_an_endpoint_stops_the_daemon_from_starting()
         "--data",
         data.to_str().unwrap(),
     ]);
-    expect_exit(&output, 1);
+    expect_exit(&output, 2);
     let said = String::from_utf8(output.stderr).unwrap();
     let said = said + &String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("E0323") && said.contains("22:13"), "{said}");

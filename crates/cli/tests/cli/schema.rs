@@ -175,15 +175,37 @@ fn each_version_has_the_files_beside_it() {
         compat(absolute.to_str().unwrap(), &named("", "a"), 0);
         compat(absolute.to_str().unwrap(), &named("a/../", "b"), 1);
     }
+    // Files that refer to each other end, and others are not forgotten for them.
+    let put = |name: &str, value: Value| {
+        std::fs::write(folder.path().join(name), value.to_string()).unwrap();
+    };
+    put(
+        "x.json",
+        json!({"properties": {"c": {"$ref": "./z.json"}, "default": {"$ref": "./y.json"}}}),
+    );
+    put(
+        "y.json",
+        json!({"properties": {"x": {"$ref": "./x.json"}, "enum": {"$ref": "z.json"}}}),
+    );
+    put("z.json", json!({"type": "string"}));
+    schema(folder.path(), &["compat", "./x.json", "x.json"], 0);
+    put(
+        "a/two.json",
+        json!({"properties": {"p": {"$ref": "../z.json"}, "q": {"$ref": "z.json"}}}),
+    );
+    put("a/z.json", json!({"type": "integer"}));
+    let mut alone = tidegate(&["schema", "show", "two.json"]);
+    let alone = alone.current_dir(folder.path().join("a")).output().unwrap();
+    expect_exit(&alone, 2);
+    let said = String::from_utf8(alone.stderr).unwrap();
+    assert!(said.contains("cannot be told apart"), "{said}");
+    schema(folder.path(), &["show", "a/two.json"], 0);
     // What is given by name stands for all versions, so that it can be given once.
     let given = ["compat", "a/order.json", "b/order.json"];
     let line = ["--reference", "sku.json=a/sku.json"];
     schema(folder.path(), &[&given[..], &line].concat(), 0);
     let said = schema(folder.path(), &[&given[..], &line, &line].concat(), 2);
     assert!(said.contains("`sku.json` is given twice"), "{said}");
-    let put = |name: &str, value: Value| {
-        std::fs::write(folder.path().join(name), value.to_string()).unwrap();
-    };
     let part = |kind: &str| json!({"type": "record", "name": "n.B", "fields": [{"name": "b", "type": kind}]});
     put("b.avsc", part("int"));
     put("c.avsc", part("string"));

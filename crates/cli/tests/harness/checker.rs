@@ -159,18 +159,20 @@ impl<'a> Consumer<'a> {
         }
     }
 
-    /// Attempts never go back, and within one process each failure adds one and nothing else does.
+    /// Attempts never go back, and within one process each failure adds one and nothing else does; one of a dependency
+    /// adds none while its breaker is open.
     fn counts(&self, run: &Run, wrong: &mut Vec<String>) {
         let Some((last, answer)) = self.last.get(&run.sequence) else {
             return;
         };
         let counted = match answer {
-            Some(Answer::Failed) => Some(last.attempt + 1),
-            Some(Answer::Busy) => Some(last.attempt),
+            Some(Answer::Failed) => Some(last.attempt + 1..=last.attempt + 1),
+            Some(Answer::Unreached) => Some(last.attempt..=last.attempt + 1),
+            Some(Answer::Busy) => Some(last.attempt..=last.attempt),
             _ => None,
         };
         let expected = counted.filter(|_| last.life == run.life);
-        if run.attempt < last.attempt || expected.is_some_and(|number| number != run.attempt) {
+        if run.attempt < last.attempt || expected.is_some_and(|all| !all.contains(&run.attempt)) {
             let consumer = self.promise.consumer;
             wrong.push(format!("{consumer}: {run:?} after {last:?}, {answer:?}"));
         }

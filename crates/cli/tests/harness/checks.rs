@@ -55,7 +55,10 @@ fn a_history_as_it_should_be_breaks_nothing() {
     let mut history = vec![accepted(0), accepted(1)];
     history.extend(ran(&run(BILLING, 0, 1, 1), Answer::Failed));
     history.extend(ran(&run(BILLING, 0, 2, 1), Answer::Busy));
-    history.extend(ran(&run(BILLING, 0, 2, 1), Answer::Done));
+    // Its breaker was open, and then it was not.
+    history.extend(ran(&run(BILLING, 0, 2, 1), Answer::Unreached));
+    history.extend(ran(&run(BILLING, 0, 2, 1), Answer::Unreached));
+    history.extend(ran(&run(BILLING, 0, 3, 1), Answer::Done));
     history.push(Happening::Killed);
     // The kill came before it was recorded.
     history.extend(ran(&run(BILLING, 0, 2, 2), Answer::Done));
@@ -175,6 +178,8 @@ fn attempts_are_counted_and_never_go_back() {
     for (answer, attempt, life) in [
         (Answer::Failed, 1, 1),
         (Answer::Failed, 2, 1),
+        (Answer::Unreached, 1, 1),
+        (Answer::Unreached, 4, 1),
         (Answer::Busy, 3, 1),
         (Answer::Failed, 1, 2),
     ] {

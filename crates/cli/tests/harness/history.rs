@@ -8,8 +8,10 @@ use std::sync::{Mutex, MutexGuard};
 pub(crate) enum Answer {
     /// 2xx, or a lease settled as done.
     Done,
-    /// A failure, no answer in time, or a connection that broke: the attempt counts.
+    /// A failure: the attempt counts.
     Failed,
+    /// No answer in time, or a connection that broke: the attempt counts, unless the consumer's breaker is open.
+    Unreached,
     /// Too busy: the attempt does not count.
     Busy,
     /// It can never succeed.

@@ -38,9 +38,8 @@ impl Deed {
             Self::Succeed => Answer::Done,
             Self::TooMany | Self::Unavailable => Answer::Busy,
             Self::Refuse => Answer::Refused,
-            Self::Fail | Self::Hang | Self::Drop | Self::LieAndFail | Self::LieAndDrop => {
-                Answer::Failed
-            }
+            Self::Fail | Self::LieAndFail => Answer::Failed,
+            Self::Hang | Self::Drop | Self::LieAndDrop => Answer::Unreached,
         }
     }
 

@@ -99,6 +99,16 @@ fn same_files(previous: &Protobuf, new: &Protobuf) -> Vec<(FileDescriptor, FileD
             None => alone.push(before),
         }
     }
+    // What others import is not what the versions are of.
+    let imported = |files: &mut dyn Iterator<Item = FileDescriptor>| -> BTreeSet<String> {
+        files
+            .flat_map(|file| file.dependencies().collect::<Vec<_>>())
+            .map(|file| file.name().to_owned())
+            .collect()
+    };
+    let (before, after_all) = (imported(&mut previous.files()), imported(&mut new.files()));
+    alone.retain(|file| !before.contains(file.name()));
+    after.retain(|name, _| !after_all.contains(name));
     let mut after = after.into_values();
     if let (Some(before), None, Some(after), None) =
         (alone.pop(), alone.pop(), after.next(), after.next())

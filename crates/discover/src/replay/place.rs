@@ -70,11 +70,17 @@ pub(crate) fn is_sent_on(trace: &Trace, parent: usize, child: usize) -> bool {
     // Most spans are told apart by this alone.
     let may_be_after = match is_across_hosts(asking, answering) {
         true => asking.kind != SpanKind::Client,
-        false => answering.start >= asking.end,
+        false => answering.start >= asking.end && asking.start != asking.end,
     };
-    may_be_after
-        && (asking.http_status()).is_some_and(|status| REDIRECTS.contains(&status))
-        && !is_waited_for(trace, (parent, has_one_answer(trace, parent)), child)
+    if !may_be_after
+        || !(asking.http_status()).is_some_and(|status| REDIRECTS.contains(&status))
+        || messaging::is_message(asking, answering)
+    {
+        return false;
+    }
+    // One clock has told already; the other children are only looked at where there are two.
+    !is_across_hosts(asking, answering)
+        || !is_waited_for(trace, (parent, has_one_answer(trace, parent)), child)
 }
 
 /// Whether two spans were timed by different clocks, as far as the capture tells.

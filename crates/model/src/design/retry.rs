@@ -231,6 +231,24 @@ impl Retry {
         classes.filter_map(|class| Some((class, self.of(class)?)))
     }
 
+    /// The policy with the most attempts of those by which failures are retried, of equals the first; one with a single
+    /// attempt where every class is parked at once. Failures without a class are taken to be of its, so that there is no
+    /// less work than there may be.
+    #[must_use]
+    pub fn heaviest(&self) -> Self {
+        let policies = self.retried().map(|(_, policy)| policy);
+        let heaviest =
+            policies.reduce(|most, one| match one.attempts.value > most.attempts.value {
+                true => one,
+                false => most,
+            });
+        heaviest.unwrap_or_else(|| {
+            let mut parked = self.clone();
+            parked.attempts.value = 1;
+            parked
+        })
+    }
+
     /// Most attempts of a delivery, whatever it fails with: the most that any class has that is retried.
     #[must_use]
     pub fn most_attempts(&self) -> u32 {

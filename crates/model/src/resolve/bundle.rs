@@ -3,7 +3,7 @@
 //! A part becomes one of the definitions, and references to it are pointers into the whole. Nothing is fetched: only files
 //! below the folder of the design are read, or beside a schema that lies outside of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 use tidegate_base::limit::{SCHEMA_BYTES_MAX, SCHEMA_FILES_MAX};
@@ -21,6 +21,9 @@ pub(super) enum Unbundled {
     /// Anything else, as a sentence about the schema.
     Refused(String),
 }
+
+/// In what a schema is written that does not say it.
+const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
 /// The text of a file as JSON, by its path.
 pub(super) type Read<'a> = dyn FnMut(&str) -> Result<String, String> + 'a;
@@ -50,17 +53,18 @@ pub(super) fn whole(
         parts.definitions.insert(found.key, value);
         at += 1;
     }
-    if parts.waiting.is_empty() {
+    if !parts.is_changed {
         return Ok(None);
     }
-    let Some(object) = root.as_object_mut() else {
-        return Ok(None);
-    };
-    let container = object
-        .entry(parts.container)
-        .or_insert_with(|| Value::Object(Map::new()));
-    if let Some(container) = container.as_object_mut() {
-        container.extend(parts.definitions);
+    if let Some(object) = root.as_object_mut()
+        && !parts.definitions.is_empty()
+    {
+        let container = object
+            .entry(parts.container)
+            .or_insert_with(|| Value::Object(Map::new()));
+        if let Some(container) = container.as_object_mut() {
+            container.extend(parts.definitions);
+        }
     }
     let bundle = Bundle {
         written: text.to_owned(),
@@ -93,6 +97,22 @@ struct Found {
     text: String,
 }
 
+/// Keywords whose value is a schema for each of some names.
+const NAMED: [&str; 6] = [
+    "properties",
+    "patternProperties",
+    "$defs",
+    "definitions",
+    "dependentSchemas",
+    "dependencies",
+];
+
+/// Whether a subschema gives itself a URI: it has references of its own, which are read against that.
+fn is_resource(schema: &Value) -> bool {
+    let id = schema.get("$id").and_then(Value::as_str);
+    id.is_some_and(|id| !id.starts_with('#'))
+}
+
 /// The document whose references are looked at.
 struct Own {
     /// Its path.
@@ -101,15 +121,46 @@ struct Own {
     pointer: String,
     /// The URI that it gives itself.
     id: Option<String>,
+    /// Those that its parts give themselves.
+    within: BTreeSet<String>,
 }
 
 impl Own {
     fn of(path: &str, pointer: String, root: &Value) -> Self {
         let id = root.get("$id").or_else(|| root.get("id"));
-        Self {
+        let id = id
+            .and_then(Value::as_str)
+            .map(|id| id.trim_end_matches('#').to_owned());
+        let mut own = Self {
             path: path.to_owned(),
             pointer,
-            id: id.and_then(Value::as_str).map(str::to_owned),
+            id,
+            within: BTreeSet::new(),
+        };
+        let mut waiting: Vec<&Value> = vec![root];
+        while let Some(value) = waiting.pop() {
+            match value {
+                Value::Array(items) => waiting.extend(items),
+                Value::Object(object) => {
+                    let id = object.get("$id").and_then(Value::as_str);
+                    own.within.extend(id.map(|id| own.absolute(id)));
+                    waiting.extend(object.values());
+                }
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            }
+        }
+        own
+    }
+
+    /// A URI as seen from the document's own.
+    fn absolute(&self, uri: &str) -> String {
+        let uri = uri.trim_end_matches('#');
+        let folder = self.id.as_deref().and_then(|id| id.get(..=id.rfind('/')?));
+        match folder {
+            Some(folder) if !uri.contains(':') => {
+                format!("{folder}{}", uri.trim_start_matches("./"))
+            }
+            _ => uri.to_owned(),
         }
     }
 }
@@ -126,6 +177,7 @@ struct Parts {
     waiting: Vec<Found>,
     definitions: Map<String, Value>,
     bytes: usize,
+    is_changed: bool,
 }
 
 impl Parts {
@@ -154,6 +206,7 @@ impl Parts {
             waiting: Vec::new(),
             definitions: Map::new(),
             bytes,
+            is_changed: false,
         }
     }
 
@@ -172,7 +225,8 @@ impl Parts {
         };
         let dialect = object.shift_remove("$schema");
         let dialect = dialect.as_ref().and_then(Value::as_str);
-        if let (Some(own), Some(other)) = (&self.dialect, dialect)
+        let own = self.dialect.as_deref().unwrap_or(DIALECT);
+        if let Some(other) = dialect
             && own.trim_end_matches('#') != other.trim_end_matches('#')
         {
             return Err(Unbundled::Refused(format!(
@@ -206,13 +260,21 @@ impl Parts {
         if let Some(Value::String(reference)) = object.get_mut("$ref")
             && let Some(inside) = self.inside(reference, own, read)?
         {
+            self.is_changed |= *reference != inside;
             *reference = inside;
         }
         for (name, child) in object {
+            // What stands in these has names of its own, which are no keywords.
+            if NAMED.contains(&name.as_str())
+                && let Some(children) = child.as_object_mut()
+            {
+                for child in children.values_mut().filter(|child| !is_resource(child)) {
+                    self.rewrite(child, own, read)?;
+                }
+                continue;
+            }
             let is_data = ["enum", "const", "default", "examples"].contains(&name.as_str());
-            // What gives itself a URI has references of its own, which are read against that.
-            let is_resource = child.get("$id").and_then(Value::as_str);
-            if !is_data && is_resource.is_none_or(|id| id.starts_with('#')) {
+            if !is_data && !is_resource(child) {
                 self.rewrite(child, own, read)?;
             }
         }
@@ -229,6 +291,9 @@ impl Parts {
         let (target, fragment) = reference.split_once('#').unwrap_or((reference, ""));
         let pointer = if target.is_empty() || own.id.as_deref() == Some(target) {
             own.pointer.clone()
+        } else if own.within.contains(&own.absolute(target)) {
+            // A part that gives itself this URI is meant, not a file.
+            return Ok(None);
         } else {
             let Some(file) = self.file(target, own) else {
                 return Ok(None);
