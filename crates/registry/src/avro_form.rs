@@ -278,4 +278,19 @@ mod tests {
         };
         assert_eq!(of(&value).to_string(), deep);
     }
+
+    #[test]
+    fn a_bare_name_within_a_namespace_stays_one() {
+        let far = form(
+            r#"{"type":"record","name":"a.B","fields":[
+            {"name":"x","type":{"type":"record","name":"R","namespace":"","fields":[]}}]}"#,
+        );
+        let near = form(
+            r#"{"type":"record","name":"a.B","fields":[
+            {"name":"x","type":{"type":"record","name":"R","fields":[]}}]}"#,
+        );
+        let name = |form: &Value| form["fields"][0]["type"]["name"].clone();
+        assert_eq!((name(&far), name(&near)), ("R".into(), "a.R".into()));
+        assert_eq!((of(&far), of(&near)), (far, near));
+    }
 }
