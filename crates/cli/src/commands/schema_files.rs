@@ -77,7 +77,7 @@ fn folded(path: &str) -> String {
         match part {
             "." => {}
             ".." if parts.last().is_some_and(|last| !["", ".."].contains(last)) => {
-                drop(parts.pop())
+                parts.pop();
             }
             name => parts.push(name),
         }

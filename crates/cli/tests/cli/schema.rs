@@ -133,9 +133,8 @@ fn a_verdict_is_shown_with_the_events() {
     );
 }
 
-/// Two versions of one system are two folders: each is read with its own files.
-#[test]
-fn each_version_has_the_files_beside_it() {
+/// A system in two versions, each in its folder.
+fn two_folders() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (version, kind, proto) in [("a", "string", "string"), ("b", "integer", "int32")] {
         let place = folder.path().join(version);
@@ -156,6 +155,13 @@ fn each_version_has_the_files_beside_it() {
         let line = format!("syntax = \"proto3\";\nmessage Line {{ {proto} sku = 1; }}\n");
         put("parts/line.proto", line);
     }
+    folder
+}
+
+/// Two versions of one system are two folders: each is read with its own files.
+#[test]
+fn each_version_has_the_files_beside_it() {
+    let folder = two_folders();
     for (kind, file, code) in [
         ("json", "order.json", "type"),
         ("protobuf", "order.proto", "type"),
@@ -175,7 +181,11 @@ fn each_version_has_the_files_beside_it() {
         compat(absolute.to_str().unwrap(), &named("", "a"), 0);
         compat(absolute.to_str().unwrap(), &named("a/../", "b"), 1);
     }
-    // Files that refer to each other end, and others are not forgotten for them.
+}
+
+#[test]
+fn files_that_refer_to_each_other_end_and_no_other_is_forgotten() {
+    let folder = two_folders();
     let put = |name: &str, value: Value| {
         std::fs::write(folder.path().join(name), value.to_string()).unwrap();
     };
@@ -200,12 +210,20 @@ fn each_version_has_the_files_beside_it() {
     let said = String::from_utf8(alone.stderr).unwrap();
     assert!(said.contains("cannot be told apart"), "{said}");
     schema(folder.path(), &["show", "a/two.json"], 0);
+}
+
+#[test]
+fn what_is_given_by_name_stands_for_all_versions() {
+    let folder = two_folders();
     // What is given by name stands for all versions, so that it can be given once.
     let given = ["compat", "a/order.json", "b/order.json"];
     let line = ["--reference", "sku.json=a/sku.json"];
     schema(folder.path(), &[&given[..], &line].concat(), 0);
     let said = schema(folder.path(), &[&given[..], &line, &line].concat(), 2);
     assert!(said.contains("`sku.json` is given twice"), "{said}");
+    let put = |name: &str, value: Value| {
+        std::fs::write(folder.path().join(name), value.to_string()).unwrap();
+    };
     let part = |kind: &str| json!({"type": "record", "name": "n.B", "fields": [{"name": "b", "type": kind}]});
     put("b.avsc", part("int"));
     put("c.avsc", part("string"));
