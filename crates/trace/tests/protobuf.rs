@@ -65,6 +65,7 @@ fn expected(message: &TracesData) -> Vec<String> {
             if !is_there(&span.trace_id)
                 || !is_there(&span.span_id)
                 || span.start_time_unix_nano == 0
+                || span.start_time_unix_nano > TIME_MAX
             {
                 continue;
             }
@@ -90,7 +91,10 @@ fn expected(message: &TracesData) -> Vec<String> {
                 is_there(&span.parent_span_id).then(|| hex(&span.parent_span_id)),
                 (
                     span.start_time_unix_nano,
-                    span.end_time_unix_nano.max(span.start_time_unix_nano),
+                    Some(span.end_time_unix_nano)
+                        .filter(|end| *end <= TIME_MAX)
+                        .unwrap_or_default()
+                        .max(span.start_time_unix_nano),
                 ),
                 &format!("{} {}", service.as_deref().unwrap_or("unknown"), span.name),
                 (
@@ -167,6 +171,13 @@ fn value() -> impl Strategy<Value = Option<AnyValue>> {
     prop::option::of(prop::option::of(value).prop_map(|value| AnyValue { value }))
 }
 
+/// The last nanosecond that clocks show.
+const TIME_MAX: u64 = i64::MAX as u64;
+
+fn time() -> impl Strategy<Value = u64> {
+    prop_oneof![8 => 0..=TIME_MAX, 1 => any::<u64>(), 1 => TIME_MAX - 1..=TIME_MAX + 1]
+}
+
 fn span() -> impl Strategy<Value = Span> {
     let id = |length: usize| prop_oneof![4 => prop::collection::vec(any::<u8>(), length), 1 => Just(vec![0; length]), 1 => Just(Vec::new())];
     let attribute = (
@@ -190,7 +201,7 @@ fn span() -> impl Strategy<Value = Span> {
     });
     (
         (id(16), id(8), id(8), "[a-z ]{0,9}", "[a-zé/ ]{0,9}"),
-        (any::<u64>(), any::<u64>(), 0..7_i32, 0..4_i32, any::<u32>()),
+        (time(), time(), 0..7_i32, 0..4_i32, any::<u32>()),
         prop::collection::vec(attribute, 0..5),
         prop::collection::vec(link, 0..3),
     )
