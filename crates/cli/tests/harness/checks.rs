@@ -61,7 +61,7 @@ fn a_history_as_it_should_be_breaks_nothing() {
     history.extend(ran(&run(BILLING, 0, 3, 1), Answer::Done));
     history.push(Happening::Killed);
     // The kill came before it was recorded.
-    history.extend(ran(&run(BILLING, 0, 2, 2), Answer::Done));
+    history.extend(ran(&run(BILLING, 0, 3, 2), Answer::Done));
     history.extend(ran(&run(BILLING, 1, 1, 2), Answer::Refused));
     let letters = vec![(BILLING.consumer.to_owned(), 1)];
     history.push(Happening::Rest { letters });
