@@ -51,7 +51,7 @@ pub struct Dependency {
     pub failures: Proportion,
     /// Requests that failed with it, of those.
     pub passed_on: Proportion,
-    /// How often requests do not fail by it, with the 95 % interval; those that fail as often without it left out.
+    /// How often requests do not fail by it, beyond the endpoint's own failures, with the 95 % interval.
     pub availability: (f64, f64, f64),
     /// How available the endpoint would be if it did not wait for it: event and change are stored
     /// together, so that no broker is between. Published directly, this is to be multiplied with

@@ -33,7 +33,7 @@ pub use finding::{Code, Finding, Place, Severity};
 pub use json_schema::json_schema;
 pub use pointer::{PointerError, field_segments, pointer_segments};
 pub use read::read;
-pub use resolve::{imported, is_within};
+pub use resolve::{is_within, protobuf_imports};
 pub use source::{Reading, SchemaPath, Source};
 pub use suggest::closest;
 pub use template::template;

@@ -446,7 +446,8 @@ fn a_json_schema_has_the_files_that_it_refers_to() {
                 "schemas/common.json",
                 r##"{"$id": "https://x.io/s/common.json", "$schema": "https://json-schema.org/draft/2020-12/schema",
                     "$defs": {"c": {"$ref": "#/$defs/d"}, "d": {"$anchor": "named", "type": "integer"},
-                    "back": {"$ref": "a.json#/properties/own"}, "self": {"$ref": "https://x.io/s/common.json#/$defs/d"}}}"##,
+                    "back": {"$ref": "a.json#/properties/own"}, "self": {"$ref": "https://x.io/s/common.json#/$defs/d"},
+                    "near": {"$ref": "common.json#/$defs/d"}}}"##,
             ),
             (
                 "schemas/parts/whole.yaml",
@@ -465,7 +466,8 @@ fn a_json_schema_has_the_files_that_it_refers_to() {
                 "common": {"type": "null"},
                 "common-2": {"$defs": {
                     "c": {"$ref": "#/$defs/common-2/$defs/d"}, "d": {"$anchor": "named", "type": "integer"},
-                    "back": {"$ref": "#/properties/own"}, "self": {"$ref": "#/$defs/common-2/$defs/d"}}},
+                    "back": {"$ref": "#/properties/own"}, "self": {"$ref": "#/$defs/common-2/$defs/d"},
+                    "near": {"$ref": "#/$defs/common-2/$defs/d"}}},
                 "whole": {"type": "array", "items": {"$ref": "#/$defs/common-2/$defs/back"}}}})
     );
     let design = reading.design.unwrap();
@@ -532,6 +534,10 @@ fn what_a_schema_cannot_be_put_together_of_is_said() {
         ("schemas/a.json", &refers("b.json")),
         ("schemas/b.json", old),
     ]);
+    assert!(mixed.contains("write both in one"), "{mixed}");
+    // A schema that names no draft is of 2020-12.
+    let plain = r#"{"items": {"$ref": "b.json"}}"#;
+    let mixed = said(&[("schemas/a.json", plain), ("schemas/b.json", old)]);
     assert!(mixed.contains("write both in one"), "{mixed}");
     // What lies outside of the design's folder, or anywhere else, is never read.
     for outside in [

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 use tidegate_base::limit::SCHEMA_FILES_MAX;
 use tidegate_compat::{Format, Version};
-use tidegate_model::{imported, is_within};
+use tidegate_model::{is_within, protobuf_imports};
 
 use super::schema::{FILE_BYTES_MAX, read};
 use crate::arguments::schema::Reading;
@@ -57,8 +57,9 @@ pub(super) fn complete(
             );
             return Err(Failure::configuration(message));
         }
-        let is_same = |other: &&String| inside(other) == inside(&name);
-        if let Some(other) = version.references.keys().find(is_same) {
+        let own = folded(&version.name);
+        let is_same = |other: &&String| without_ups(other) == without_ups(&name);
+        if let Some(other) = version.references.keys().chain([&own]).find(is_same) {
             let message = format!("`{other}` and `{name}` cannot be told apart from this folder");
             let hint = "run the command in the folder above, with paths from there";
             return Err(Failure::configuration(message).hint(hint));
@@ -86,7 +87,7 @@ fn folded(path: &str) -> String {
 }
 
 /// A path as references are compared: from the folder that the command runs in, and no further up.
-fn inside(path: &str) -> &str {
+fn without_ups(path: &str) -> &str {
     path.trim_start_matches("../")
 }
 
@@ -107,7 +108,7 @@ fn wanted(format: Format, name: &str, text: &str) -> Vec<String> {
     match format {
         Format::Avro => Vec::new(),
         Format::Protobuf => {
-            let mut names = imported(text);
+            let mut names = protobuf_imports(text);
             names.retain(|name| is_within(name) && !name.starts_with("google/protobuf/"));
             names
         }

@@ -289,9 +289,10 @@ impl Parts {
         read: &mut Read<'_>,
     ) -> Result<Option<String>, Unbundled> {
         let (target, fragment) = reference.split_once('#').unwrap_or((reference, ""));
-        let pointer = if target.is_empty() || own.id.as_deref() == Some(target) {
+        let absolute = own.absolute(target);
+        let pointer = if target.is_empty() || own.id.as_ref() == Some(&absolute) {
             own.pointer.clone()
-        } else if own.within.contains(&own.absolute(target)) {
+        } else if own.within.contains(&absolute) {
             // A part that gives itself this URI is meant, not a file.
             return Ok(None);
         } else {

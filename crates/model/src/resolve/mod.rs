@@ -17,7 +17,7 @@ use crate::reader::Record;
 use crate::source::SchemaPath;
 
 pub(crate) use schema::Schemas;
-pub use schema::{imported, is_within};
+pub use schema::{is_within, protobuf_imports};
 
 /// What a system without a name is called until it has one.
 const UNNAMED: &str = "unnamed";

@@ -165,7 +165,7 @@ impl<'a> Schemas<'a> {
             .map_or("", |slash| written.get(..=slash).unwrap_or_default());
         let mut found = BTreeMap::new();
         let mut bytes = text.len();
-        let mut waiting = imported(text);
+        let mut waiting = protobuf_imports(text);
         while let Some(name) = waiting.pop() {
             let is_known = name.starts_with("google/protobuf/") || found.contains_key(&name);
             if is_known || !is_within(&name) || found.len() >= SCHEMA_FILES_MAX {
@@ -186,7 +186,7 @@ impl<'a> Schemas<'a> {
             if bytes > SCHEMA_BYTES_MAX {
                 break;
             }
-            waiting.extend(imported(&text));
+            waiting.extend(protobuf_imports(&text));
             found.insert(name, text);
         }
         found
@@ -218,7 +218,7 @@ impl<'a> Schemas<'a> {
 
 /// The names in the `import` statements of a Protobuf file.
 #[must_use]
-pub fn imported(text: &str) -> Vec<String> {
+pub fn protobuf_imports(text: &str) -> Vec<String> {
     let statements = text.split(['\n', ';']);
     let statements = statements.filter_map(|part| part.trim().strip_prefix("import"));
     let names = statements.filter_map(|rest| {
